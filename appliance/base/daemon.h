@@ -1,0 +1,18 @@
+/* What the main() of every daemon shares: inherited sockets (systemd's LISTEN_FDS protocol, which `keep up` speaks too), readiness,
+ * one line of report. All main()s look alike: take descriptors, open what only this process may open, enter the sandbox, serve. */
+#pragma once
+
+#include "base/types.h"
+
+/* The one inherited descriptor (LISTEN_FDS=1, descriptor 3), made close-on-exec. 0 done; 1 none or several came; -errno. */
+_must_use_ int daemon_inherited_fd(int *ret_fd);
+
+/* Tell the supervisor (NOTIFY_SOCKET) that the process serves; no effect when nobody asked. */
+void daemon_ready(void);
+/* Tell it one line of state for `systemctl status`. */
+void daemon_status(const char *text);
+
+/* One line on stderr: "keepd: object: reason". journald adds the rest. */
+void daemon_say(const char *fmt, ...) _printf_(1, 2);
+/* The program's name in daemon_say. */
+void daemon_name(const char *name);

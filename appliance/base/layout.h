@@ -1,0 +1,154 @@
+/* The two tables that describe an admitted model. keep-attest writes them, keepd stores them unread, the runtime (and the CLI, for
+ * the chat template) reads them. Both are flat, little-endian, position-independent and travel as sealed memory files.
+ * Whoever reads one runs the check first, even though it came from our own process: attest may have been captured. */
+#pragma once
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/sha256.h"
+#include "base/types.h"
+
+/* ---- segments: what the bytes are (made by the verify job, in the one pass that hashed and stored them) ---------------- */
+
+#define SEGMENTS_MAGIC "KEEPSEG1"
+
+struct segments_header {
+	char magic[8];
+	u32 segment_bytes; /* SEGMENT_BYTES */
+	u32 n_files;	   /* 1..MODEL_FILES_MAX, in the order of the manifest */
+	u64 n_segments;	   /* of all files together */
+	u64 bytes;	   /* of all files together */
+};
+SIZE_PIN(segments_header, 32);
+
+/* Then n_files of these, then n_segments digests of SHA256_BYTES, nothing more. */
+struct segments_file {
+	u64 bytes; /* size of the file */
+	u64 first; /* index of its first segment */
+	u64 count; /* DIV_UP(bytes, segment_bytes); the last may be short; 0 for an empty file */
+	u8 digest[SHA256_BYTES];     /* of the whole file */
+	char path[PATH_LEN_MAX + 1]; /* relative, '/', UTF-8 */
+};
+SIZE_PIN(segments_file, 568);
+
+struct segments {
+	const struct segments_header *h;
+	const struct segments_file *files;
+	const u8 (*digests)[SHA256_BYTES];
+};
+
+/* Point into data[len] after checking every count, size, order and path. 0 done; 1 malformed, *ret_why says how. */
+_must_use_ int segments_open(const void *data, size_t len, struct segments *ret, const char **ret_why);
+
+/* ---- layout: what the bytes mean (made by the layout job from the GGUF headers) ---------------------------------------- */
+
+#define LAYOUT_MAGIC "KEEPLAY1"
+#define LAYOUT_NONE  0xffffffffu /* no such token, no such index */
+
+enum layout_arch { LAYOUT_ARCH_LLAMA = 1 };
+
+/* Tensor types: the numbers of GGUF. */
+enum tensor_type {
+	TENSOR_F32 = 0,
+	TENSOR_F16 = 1,
+	TENSOR_Q4_0 = 2,
+	TENSOR_Q8_0 = 8,
+	TENSOR_Q4_K = 12,
+	TENSOR_Q5_K = 13,
+	TENSOR_Q6_K = 14,
+	TENSOR_BF16 = 30,
+};
+
+struct tensor_type_info {
+	const char *name; /* "Q4_K" */
+	u32 block;	  /* elements of a block */
+	u32 bytes;	  /* bytes of a block */
+};
+/* Facts of a type, or NULL when Keep does not compute with it. */
+const struct tensor_type_info *tensor_type_info(u32 type);
+
+enum layout_tok_model { LAYOUT_TOK_SPM = 1 /* "llama" */, LAYOUT_TOK_BPE = 2 /* "gpt2" */ };
+enum layout_tok_pre { LAYOUT_PRE_DEFAULT = 0, LAYOUT_PRE_LLAMA3 = 1, LAYOUT_PRE_GPT2 = 2 };
+enum layout_tok_flags { LAYOUT_ADD_BOS = 1, LAYOUT_ADD_EOS = 2, LAYOUT_SPACE_PREFIX = 4 };
+/* As tokenizer.ggml.token_type. */
+enum layout_tok_type {
+	TOK_NORMAL = 1,
+	TOK_UNKNOWN = 2,
+	TOK_CONTROL = 3,
+	TOK_USER = 4,
+	TOK_UNUSED = 5,
+	TOK_BYTE = 6
+};
+
+/* A span of the string area. */
+struct layout_str {
+	u32 off, len;
+};
+
+struct layout_header {
+	char magic[8];
+	u64 bytes; /* of the whole layout */
+	u32 arch;  /* enum layout_arch */
+	u32 n_files;
+	u32 n_tensors;
+	u32 n_vocab;
+	u32 n_merges; /* 0 unless tok_model is LAYOUT_TOK_BPE */
+	u32 strings_bytes;
+	/* offsets of the areas from the start of the layout, each a multiple of 8, in this order, without overlap */
+	u64 off_tensors, off_vocab, off_merges, off_strings;
+
+	/* the network */
+	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, ctx_train;
+	f32 rms_eps, rope_base;
+	f32 rope_scale; /* linear scaling of positions; 1 when there is none */
+	u32 reserved0;
+
+	/* the tokenizer */
+	u32 tok_model, tok_pre, tok_flags;
+	u32 bos, eos, eot, unk, pad; /* LAYOUT_NONE where the model has none */
+
+	struct layout_str name, license, chat_template; /* len 0 where the model has none */
+	u8 reserved[80];
+};
+SIZE_PIN(layout_header, 256);
+
+struct layout_tensor {
+	u64 offset; /* of the first byte in its file */
+	u64 bytes;  /* product of the dimensions, in blocks, times block bytes */
+	u32 file;   /* index into the segments' files */
+	u32 type;   /* enum tensor_type */
+	u32 n_dims; /* 1..4 */
+	u32 ne[4];  /* fastest first (ne[0] is the row length); 1 beyond n_dims */
+	char name[TENSOR_NAME_LEN_MAX + 1];
+	u32 reserved;
+};
+SIZE_PIN(layout_tensor, 112);
+
+struct layout_token {
+	struct layout_str text; /* as stored in the GGUF (byte-level BPE in its mapped alphabet) */
+	f32 score;		/* 0 where the model has none */
+	u32 type;		/* enum layout_tok_type */
+};
+SIZE_PIN(layout_token, 16);
+
+/* One merge, highest priority first: "left right" as in the GGUF, as two spans of the string area. */
+struct layout_merge {
+	struct layout_str left, right;
+};
+SIZE_PIN(layout_merge, 16);
+
+struct layout {
+	const struct layout_header *h;
+	const struct layout_tensor *tensors; /* sorted by name (strcmp), unique */
+	const struct layout_token *vocab;
+	const struct layout_merge *merges;
+	const char *strings;
+};
+
+/* Point into data[len] after checking every count, offset, span, type, product and bound against limits.h, against each other,
+ * and, when segs is not NULL, every tensor against the size of its file. 0 done; 1 malformed, *ret_why says how. */
+_must_use_ int layout_open(
+	const void *data, size_t len, const struct segments *segs, struct layout *ret, const char **ret_why);
+
+/* The tensor of that name, or NULL. */
+const struct layout_tensor *layout_tensor_find(const struct layout *l, const char *name);

@@ -1,0 +1,265 @@
+/* Every message of the system. A frame is struct ipc_header (type, len, id), the struct named here, and a descriptor where the
+ * word is marked +fd. Integers are little-endian, reserved bytes are zero, strings are 0-terminated and zero-filled.
+ * The two tables that travel as memory files are in base/layout.h, the request blob in base/request.h. */
+#pragma once
+
+#include "base/ipc.h"
+#include "base/limits.h"
+#include "base/sha256.h"
+
+/* A model's name for ever: SHA-384 of the statement that its publisher signed. */
+#define MODEL_DIGEST_BYTES 48u
+
+enum proto_type {
+	/* ctl socket: client → keepd.  Every request is answered by any number of PROGRESS and DATA, then one END. */
+	CTL_QUERY = 0x0100, /* proto_query                          → DATA +fd (JSON lines), END */
+	CTL_TRUST_ADD,	    /* proto_name           +fd PEM         → END */
+	CTL_TRUST_RM,	    /* proto_name                           → END */
+	CTL_IMPORT,	    /* proto_import         +fd bundle      then n_files FILE, then GO */
+	CTL_FILE,	    /* proto_file           +fd             opened by the caller, read-only */
+	CTL_IMPORT_GO,	    /* –                                    → PROGRESS…, VERDICT, END */
+	CTL_REVOKE,	    /* proto_name                           → END */
+	CTL_REMOVE,	    /* proto_name                           → END */
+	CTL_SESSION, /* proto_session_want                   → PROGRESS…, SESSION_OPEN +fd, DATA +fd (layout), END */
+	CTL_BEGIN, /* proto_begin          +fd sealed request; id = request  → END (index of the intent) */
+	/* keepd → client */
+	CTL_PROGRESS = 0x0180, /* proto_progress */
+	CTL_DATA,	       /* proto_data        +fd sealed memory file */
+	CTL_VERDICT,	       /* struct attest_report */
+	CTL_SESSION_OPEN,      /* proto_session_open +fd session socket */
+	CTL_END,	       /* proto_end */
+
+	/* job socket: keepd → keep-attest, one job per connection */
+	JOB_BEGIN = 0x0200, /* proto_job            +fd what the kind says */
+	JOB_KEY,	    /* proto_key                            a trusted key, n_keys times */
+	JOB_SOURCE,	    /* proto_file           +fd             read-only, n_files times */
+	JOB_STAGE, /* proto_index          +fd             where the bytes of that source go; verify jobs only */
+	JOB_GO,	   /* – */
+	/* keep-attest → keepd */
+	JOB_PROGRESS = 0x0280, /* proto_progress */
+	JOB_KEY_INFO,	       /* proto_key                         key jobs: the canonical key */
+	JOB_RESULT, /* proto_data        +fd             segments or layout, only when accepted; before REPORT */
+	JOB_REPORT, /* struct attest_report              the last frame of every job */
+
+	/* gate socket: keepd → keep-runtime */
+	GATE_GRANT =
+		0x0300, /* proto_grant         +fd layout      id = grant; then SEGMENTS, n_files FILE, LOAD */
+	GATE_SEGMENTS,	/* –                   +fd segments */
+	GATE_FILE,	/* proto_index         +fd stored file, read-only */
+	GATE_LOAD,	/* – */
+	GATE_SESSION,	/* proto_session       +fd session socket; id = session */
+	GATE_TICKET, /* proto_ticket                        id = request, strictly increasing in a session */
+	GATE_SESSION_END, /* –                                   id = session; its streams end, nothing is sent on it any more */
+	GATE_UNLOAD, /* –                                   id = grant */
+	/* keep-runtime → keepd */
+	GATE_LOADING = 0x0380, /* proto_progress                    id = grant */
+	GATE_READY,	       /* proto_ready                       id = grant */
+	GATE_LOAD_FAILED,      /* proto_load_failed                 id = grant */
+	GATE_OUTCOME,  /* proto_outcome                     id = request; exactly one for each ticket */
+	GATE_UNLOADED, /* –                                 id = grant; its memory has been overwritten */
+
+	/* session socket: client → keep-runtime */
+	SESSION_REQUEST = 0x0400, /* –              +fd sealed request; id = request */
+	SESSION_CANCEL,		  /* –                              id = request */
+	/* keep-runtime → client */
+	SESSION_TOKENS = 0x0480, /* proto_tokens                    id = request */
+	SESSION_RESULT,		 /* proto_data      +fd             id = request; logits (f32) or ids (u32) */
+	SESSION_DONE, /* proto_outcome                   id = request; the same that keepd records */
+};
+
+/* ---- ctl ---- */
+
+enum query_what {
+	QUERY_STATUS = 1,
+	QUERY_TRUST,
+	QUERY_MODELS,
+	QUERY_MODEL,
+	QUERY_RECORDS,
+	QUERY_RECORD,
+	QUERY_CHECKPOINT /* the signed note and the vkey, as text */,
+	QUERY_VERIFY /* re-reads everything */
+};
+
+struct proto_query {
+	u32 what, reserved;
+	u64 first, count;	     /* RECORDS: from this index, at most so many; RECORD: first */
+	char name[NAME_LEN_MAX + 8]; /* MODEL */
+};
+SIZE_PIN(proto_query, 96);
+struct proto_name {
+	char name[NAME_LEN_MAX + 8];   /* of a model or trust root */
+	char text[REASON_LEN_MAX + 1]; /* reason, where the act has one */
+};
+SIZE_PIN(proto_name, 328);
+struct proto_import {
+	char name[NAME_LEN_MAX + 8];
+	u32 n_files, reserved;
+	u64 bytes; /* of all files, so that space is checked before the first is copied */
+};
+SIZE_PIN(proto_import, 88);
+struct proto_file {
+	u64 bytes;
+	u32 index, reserved; /* 0, 1, 2, … */
+	char path[PATH_LEN_MAX + 1];
+};
+SIZE_PIN(proto_file, 528);
+struct proto_index {
+	u32 index, reserved;
+};
+SIZE_PIN(proto_index, 8);
+enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV_F16 = 2 };
+struct proto_session_want {
+	char name[NAME_LEN_MAX + 8]; /* a model's name or the hex of its digest's first bytes */
+	u32 kv_mode, ctx_tokens;     /* 0: the default */
+};
+SIZE_PIN(proto_session_want, 80);
+struct proto_session_open {
+	u64 session, grant;
+	u64 index; /* of the session's record */
+	u32 kv_mode, ctx_tokens;
+	u8 model[MODEL_DIGEST_BYTES];
+	char name[NAME_LEN_MAX + 8];
+};
+SIZE_PIN(proto_session_open, 152);
+#define REPLAY_NONE UINT64_MAX
+struct proto_begin {
+	u64 session;
+	u64 replay_of;		 /* index of the intent record that this repeats, or REPLAY_NONE */
+	u8 digest[SHA256_BYTES]; /* the client's own; keepd compares it with what it computes */
+};
+SIZE_PIN(proto_begin, 48);
+struct proto_progress {
+	u64 done, total; /* bytes, or records */
+	char what[64];
+};
+SIZE_PIN(proto_progress, 80);
+struct proto_data {
+	u64 bytes;
+};
+SIZE_PIN(proto_data, 8);
+enum end_status {
+	END_DONE = 0,
+	END_REFUSED = 1,
+	END_USAGE = 2,
+	END_UNDECIDED = 3
+}; /* as the exit status of the CLI */
+struct proto_end {
+	u32 status, reserved;
+	u64 index; /* of the record that was written, or UINT64_MAX */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_end, 272);
+
+/* ---- attest ---- */
+
+enum job_kind {
+	JOB_KIND_KEY = 1,    /* fd: a PEM public key → KEY_INFO */
+	JOB_KIND_VERIFY = 2, /* fd: the bundle; sources and stages → segments */
+	JOB_KIND_LAYOUT = 3, /* fd: the segments; sources are the stored files → layout */
+};
+struct proto_job {
+	u32 kind, n_files, n_keys, flags;
+	u64 now; /* seconds of UTC that the verdict is judged at */
+};
+SIZE_PIN(proto_job, 24);
+struct proto_key {
+	char name[NAME_LEN_MAX + 8];
+	u8 id[SHA256_BYTES]; /* SHA-256 of the PEM text of the key, as in a bundle's hint */
+	u32 der_len, curve_bits;
+	u8 der[KEY_DER_BYTES_MAX]; /* SubjectPublicKeyInfo */
+};
+SIZE_PIN(proto_key, 368);
+enum attest_verdict { ATTEST_ACCEPTED = 0, ATTEST_REJECTED = 1, ATTEST_UNDECIDED = 3 };
+/* What a job found, printed by the CLI and kept in the log: one truth. Reason codes: attest/reason.h. */
+struct attest_report {
+	u32 verdict;		       /* enum attest_verdict */
+	u32 reason;		       /* enum attest_reason; 0 when accepted */
+	char code[32];		       /* the reason's documented name, "digest" */
+	char object[PATH_LEN_MAX + 1]; /* what it is about: a file, a key, a field */
+	char expected[136], found[136];
+	char detail[REASON_LEN_MAX + 1];	       /* one sentence for people */
+	u8 model[MODEL_DIGEST_BYTES];		       /* when the signature held */
+	u8 bundle[SHA256_BYTES], result[SHA256_BYTES]; /* of the bundle file; of the segments or layout */
+	u8 key_id[SHA256_BYTES];
+	char signer[NAME_LEN_MAX + 8]; /* name of the trusted key that vouched */
+	u64 bytes;
+	u32 n_files, reserved;
+};
+SIZE_PIN(attest_report, 1312);
+
+/* ---- gate ---- */
+
+struct proto_grant {
+	u8 model[MODEL_DIGEST_BYTES];
+	u8 segments[SHA256_BYTES],
+		layout[SHA256_BYTES]; /* digests of the two tables, as recorded at acceptance */
+	u32 n_files, kv_mode, ctx_tokens, reserved;
+};
+SIZE_PIN(proto_grant, 128);
+struct proto_session {
+	u64 grant;
+	u64 principal; /* requests of different principals never share a prefix */
+};
+SIZE_PIN(proto_session, 16);
+struct proto_ticket {
+	u64 session;
+	u64 index; /* of the intent record */
+	u8 digest[SHA256_BYTES];
+};
+SIZE_PIN(proto_ticket, 48);
+struct proto_ready {
+	char device[128], driver[128];
+	u8 kernel_set[SHA256_BYTES];
+	u32 numerics, kv_mode, ctx_tokens, n_vocab;
+	u64 weight_bytes, kv_bytes, work_bytes;
+	u64 load_ns;
+};
+SIZE_PIN(proto_ready, 336);
+enum load_reason {
+	LOAD_SEGMENT = 1 /* a digest differs: quarantine */,
+	LOAD_LAYOUT,
+	LOAD_MEMORY,
+	LOAD_IO,
+	LOAD_DEVICE,
+	LOAD_UNSUPPORTED
+};
+struct proto_load_failed {
+	u32 reason, file; /* file: index, LAYOUT_NONE where it is none */
+	u64 offset;	  /* of the segment in the file */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_load_failed, 272);
+enum finish {
+	FINISH_STOP = 1 /* end token */,
+	FINISH_STRING /* stop string */,
+	FINISH_LENGTH,
+	FINISH_CANCELLED,
+	FINISH_REVOKED,
+	FINISH_REFUSED /* never started; text says why */,
+	FINISH_ERROR
+};
+struct proto_outcome {
+	u64 session;
+	u32 finish, numerics;
+	u32 n_prompt, n_cached, n_generated, kv_mode;
+	u64 seed;
+	u64 prompt_ns, generate_ns;
+	u8 request[SHA256_BYTES];
+	u8 tokens
+		[SHA256_BYTES]; /* SHA-256 of the generated ids, u32 each; of the result's bytes for the other kinds */
+	u8 text[SHA256_BYTES]; /* SHA-256 of the text as streamed */
+	u8 kernel_set[SHA256_BYTES];
+	char device[128];
+	char why[REASON_LEN_MAX + 1]; /* for REFUSED and ERROR */
+};
+SIZE_PIN(proto_outcome, 568);
+
+/* ---- session ---- */
+
+#define TOKENS_PER_FRAME 32u
+struct proto_tokens {
+	u32 n_tokens, text_len;
+	u32 tokens[TOKENS_PER_FRAME];
+	char text[1024]; /* whole characters only */
+};
+SIZE_PIN(proto_tokens, 1160);

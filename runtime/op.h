@@ -1,0 +1,94 @@
+/* The ops that layer programs are made of. Each records one or more dispatches of kernels in shaders/ (whose headers hold the exact
+ * arithmetic) on device d; the reference device runs them at once. Shapes are [outer, …, inner]; f32 unless said otherwise.
+ *
+ * All return 0, or -EINVAL when a shape is outside limits.h or what the kernel can do, or -EIO when the device is lost. They borrow everything.
+ * Numerics: NUMERICS in shaders/README.md. RT_NUMERICS is written into every outcome record. */
+#pragma once
+
+#include "base/layout.h"
+#include "runtime/device.h"
+
+#define RT_NUMERICS 1u	/* version of the arithmetic; changes when any result bit may change */
+#define RT_KV_PAGE  32u /* positions of a KV page, and of an attention block */
+
+/* y[i, :] = table[ids[i], :], dequantised.  table [vocab, dim] of type, ids [n] u32, y [n, dim] */
+int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
+	u32 n, struct rt_view y);
+
+/* y[r, i] = x[r, i] * w[i] / sqrt(mean_i x[r, i]^2 + eps)   x, y [rows, dim], w [dim] */
+int op_rms_norm(struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim,
+	f32 eps);
+
+/* An activation matrix in the form that weights of one class want (struct act): f32 as it is, or int8 with scales.
+ * Made once, used by every product that reads it. */
+enum op_act_kind {
+	OP_ACT_F32 = 1,
+	OP_ACT_Q8_32 = 2 /* a scale per 32: Q4_0, Q8_0 */,
+	OP_ACT_Q8_256 = 3 /* per 256: K-quants */
+};
+enum op_act_kind op_act_kind(u32 weight_type);
+/* Bytes of a buffer that holds [rows, k] activations of that kind. */
+u64 op_act_bytes(enum op_act_kind kind, u32 rows, u32 k);
+/* q = quantised x.  x [rows, k].  Not for OP_ACT_F32, whose act is x itself. */
+int op_quantize(
+	struct rt_device *d, enum op_act_kind kind, struct rt_view x, struct rt_view q, u32 rows, u32 k);
+
+/* y[r, o] = sum_k W[o, k] * act[r, k]   W [n_out, k] of type, act of op_act_kind(type), y [rows, n_out] */
+struct op_mul_mat {
+	u32 type, k, n_out, rows;
+	struct rt_view w, act, y;
+};
+int op_mul_mat(struct rt_device *d, const struct op_mul_mat *p);
+
+/* Rotate adjacent pairs (x[2j], x[2j+1]) of the first rope_dim elements of each head by the angle of the token's position.
+ * x [n, heads, head_dim] in place; pos [n] u32; table [ctx, rope_dim / 2, 2] cos, sin, made by rt_rope_table on the host. */
+struct op_rope {
+	struct rt_view x, pos, table;
+	u32 n, heads, head_dim, rope_dim;
+};
+int op_rope(struct rt_device *d, const struct op_rope *p);
+
+/* A paged cache of one layer: K and V each [pages, RT_KV_PAGE, kv_heads, head_dim] of f32 or f16 (round to nearest even), V after K.
+ * A sequence owns a row of the page table: tables [n_seqs, pages_per_seq] u32; position p of sequence s lies in page
+ * tables[s, p / RT_KV_PAGE], row p % RT_KV_PAGE. */
+struct op_kv {
+	struct rt_view k, v;   /* the caches of this layer */
+	struct rt_view tables; /* INPUT */
+	u32 pages_per_seq;
+	u32 kv_mode; /* KV_F32 or KV_F16 of proto.h */
+	u32 kv_heads, head_dim;
+};
+u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim); /* of K or V alone */
+/* Write rows of this step.  k, v [n, kv_heads, head_dim]; seq, pos [n] u32 */
+int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, struct rt_view v,
+	struct rt_view seq, struct rt_view pos, u32 n);
+
+/* y[i, h, :] = softmax_t(q[i, h, :] · K[t, h / (heads / kv_heads), :] * scale) · V  over t = 0..pos[i] of sequence seq[i].
+ * Blocks of RT_KV_PAGE positions, aligned to absolute positions, combined left to right.  q, y [n, heads, head_dim] */
+struct op_attention {
+	const struct op_kv *kv;
+	struct rt_view q, seq, pos, y;
+	u32 n, heads;
+	u32 pos_max; /* largest pos[i] of this call: an upper bound for scratch and loops only; no result depends on it */
+	f32 scale;
+};
+int op_attention(struct rt_device *d, const struct op_attention *p);
+
+/* y[i] = silu(gate[i]) * up[i]   n elements */
+int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
+/* x[i] = x[i] + y[i]   n elements */
+int op_add(struct rt_device *d, struct rt_view x, struct rt_view y, u64 n);
+/* y[i, :] = x[rows[i], :]   x [*, dim], rows [n] u32 */
+int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim);
+
+/* cos and sin of position p and pair j:  angle = p * base^(-2j/rope_dim) / factor[j] / scale, computed in the stated way in double on
+ * the host by the same code on every machine (no libm).  factors [rope_dim / 2] or NULL for all 1; out [ctx, rope_dim / 2, 2] */
+void rt_rope_table(f32 *out, u32 ctx, u32 rope_dim, f32 base, f32 scale, const f32 *factors);
+/* exp(x) for x <= 0, 1/x, in the specified arithmetic: what the sampler uses on the host. */
+f32 rt_exp(f32 x);
+f32 rt_recip(f32 x);
+f32 rt_log(f32 x); /* natural logarithm of a normal positive x */
+
+/* Run every kernel on fixed inputs and compare with the stored digests (shaders/selftest.h, made from the references).
+ * 0 all equal; 1 one differs, its name in *ret_kernel; -EIO. */
+_must_use_ int rt_selftest(struct rt_device *d, const char **ret_kernel);
