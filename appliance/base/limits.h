@@ -52,7 +52,27 @@
 #define STOPS_MAX	   16u	       /* stop strings of a request */
 #define STOP_BYTES_MAX	   256u	       /* bytes of one stop string */
 #define BATCH_REQUESTS_MAX 64u	       /* requests computed at once */
+#define TEMPERATURE_MIN	   1e-4f       /* below, other than 0, quotients leave the range of the arithmetic */
+#define TEMPERATURE_MAX	   100.0f      /* above, every token is as probable as another */
+#define REPEAT_PENALTY_MIN 0.01f       /* as for the temperature */
+#define REPEAT_PENALTY_MAX 100.0f      /* as for the temperature */
+
+/* the runtime */
+#define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
+#define STEP_ROWS_MAX	    128u  /* rows of one step: one for each running request, the rest prompt */
+#define STEP_PROMPT_ROWS    64u	  /* prompt rows of one step: bounds how long running answers wait */
+#define KV_CONTEXTS	    4u	  /* full contexts that a grant's KV pool holds where memory allows */
+#define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
+#define RESULT_BYTES_MAX \
+	(1ull << 30)	       /* logits of all requests in flight: memory that the kernel cannot page out */
+#define SESSION_QUEUE_MAX 256u /* frames that wait for a slow reader before its requests are cancelled */
+#define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
+#define LOAD_THREADS_MAX  4u	 /* hashing four segments at once outruns any disk of today */
 
 /* the log */
 #define RECORD_BYTES_MAX  8192u	     /* bytes of one record; a C2SP entry may have 65,535 */
 #define LOG_RESERVE_BYTES (8u << 20) /* disk kept free for outcomes, the auditor and the officer */
+
+/* sandboxes */
+#define SANDBOX_THREADS_MAX   1024u /* threads of a process that enters; drivers start one per core */
+#define SANDBOX_THREAD_MS_MAX 2000u /* a thread that has not entered after this long never will */
