@@ -1,1 +1,395 @@
 #include "base/layout.h"
+#include "base/bytes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REFUSE(text)               \
+	do {                       \
+		*ret_why = (text); \
+		return 1;          \
+	} while (0)
+
+/* ---- segments ---------------------------------------------------------------------------------------------------------- */
+
+/* Relative, '/', UTF-8, no empty part, no "." or "..", nothing behind the 0 byte. */
+static bool path_field_ok(const char *field, size_t size)
+{
+	if (!bytes_str_ok(field, size) || !field[0] || !bytes_utf8_ok(field, strlen(field)))
+		return false;
+	for (const char *p = field;;) {
+		size_t n = strcspn(p, "/");
+		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		if (!p[n])
+			return true;
+		p += n + 1;
+	}
+}
+
+static int segments_files_check(const struct segments *s, const char **ret_why)
+{
+	u64 next = 0, bytes = 0;
+	for (u32 i = 0; i < s->h->n_files; i++) {
+		const struct segments_file *f = &s->files[i];
+		if (f->bytes > MODEL_BYTES_MAX || bytes + f->bytes > MODEL_BYTES_MAX)
+			REFUSE("the files are larger than a model may be");
+		if (f->first != next || f->count != DIV_UP(f->bytes, (u64)SEGMENT_BYTES))
+			REFUSE("a file's segments do not follow its size");
+		if (!path_field_ok(f->path, sizeof f->path))
+			REFUSE("a file's path is not relative and plain");
+		for (u32 j = 0; j < i; j++)
+			if (!strcmp(f->path, s->files[j].path))
+				REFUSE("two files have one path");
+		next += f->count;
+		bytes += f->bytes;
+	}
+	if (next != s->h->n_segments || bytes != s->h->bytes)
+		REFUSE("the totals differ from the files");
+	return 0;
+}
+
+int segments_open(const void *data, size_t len, struct segments *ret, const char **ret_why)
+{
+	struct bytes b = bytes_of(data, len);
+	struct segments s = { .h = (const void *)bytes_get(&b, sizeof *s.h) };
+	if (!s.h)
+		REFUSE("shorter than its header");
+	if ((uintptr_t)data % 8)
+		REFUSE("not aligned");
+	if (memcmp(s.h->magic, SEGMENTS_MAGIC, sizeof s.h->magic))
+		REFUSE("not a segment table");
+	if (s.h->segment_bytes != SEGMENT_BYTES)
+		REFUSE("another segment size");
+	if (s.h->n_files == 0 || s.h->n_files > MODEL_FILES_MAX)
+		REFUSE("number of files out of range");
+	if (s.h->n_segments > MODEL_BYTES_MAX / SEGMENT_BYTES + MODEL_FILES_MAX)
+		REFUSE("number of segments out of range");
+	s.files = (const void *)bytes_get(&b, s.h->n_files * sizeof *s.files);
+	s.digests = (const void *)bytes_get(&b, s.h->n_segments * SHA256_BYTES);
+	if (b.bad || bytes_left(&b))
+		REFUSE("length differs from the counts");
+	int r = segments_files_check(&s, ret_why);
+	if (r)
+		return r;
+	*ret = s;
+	return 0;
+}
+
+/* ---- types --------------------------------------------------------------------------------------------------------------- */
+
+const struct tensor_type_info *tensor_type_info(u32 type)
+{
+	static const struct tensor_type_info types[] = {
+		[TENSOR_F32] = { "F32", 1, 4 },
+		[TENSOR_F16] = { "F16", 1, 2 },
+		[TENSOR_Q4_0] = { "Q4_0", 32, 18 },
+		[TENSOR_Q8_0] = { "Q8_0", 32, 34 },
+		[TENSOR_Q4_K] = { "Q4_K", 256, 144 },
+		[TENSOR_Q5_K] = { "Q5_K", 256, 176 },
+		[TENSOR_Q6_K] = { "Q6_K", 256, 210 },
+		[TENSOR_BF16] = { "BF16", 1, 2 },
+	};
+	return type < ARRAY_LEN(types) && types[type].name ? &types[type] : NULL;
+}
+
+int layout_tensor_bytes(u32 type, const u32 ne[4], u64 *ret_bytes)
+{
+	const struct tensor_type_info *t = tensor_type_info(type);
+	if (!t || ne[0] % t->block)
+		return 1;
+	u64 n = (u64)(ne[0] / t->block) * t->bytes;
+	for (u32 i = 0; i < 4; i++)
+		if (ne[i] == 0)
+			return 1;
+	for (u32 i = 1; i < 4; i++)
+		if (__builtin_mul_overflow(n, (u64)ne[i], &n))
+			return 1;
+	*ret_bytes = n;
+	return 0;
+}
+
+/* ---- the llama architecture ---------------------------------------------------------------------------------------------- */
+
+enum { DIM, FFN, Q, KV, VOCAB, ROPE_HALF, ONE };
+
+struct want_row {
+	const char *name;
+	u8 ne0, ne1;
+	bool optional, f32_only;
+};
+
+static const struct want_row want_head[] = {
+	{ "token_embd.weight", DIM, VOCAB, false, false },
+	{ "rope_freqs.weight", ROPE_HALF, ONE, true, true },
+};
+static const struct want_row want_block[] = {
+	{ "attn_norm.weight", DIM, ONE, false, true },
+	{ "attn_q.weight", DIM, Q, false, false },
+	{ "attn_k.weight", DIM, KV, false, false },
+	{ "attn_v.weight", DIM, KV, false, false },
+	{ "attn_output.weight", Q, DIM, false, false },
+	{ "ffn_norm.weight", DIM, ONE, false, true },
+	{ "ffn_gate.weight", DIM, FFN, false, false },
+	{ "ffn_up.weight", DIM, FFN, false, false },
+	{ "ffn_down.weight", FFN, DIM, false, false },
+};
+static const struct want_row want_tail[] = {
+	{ "output_norm.weight", DIM, ONE, false, true },
+	{ "output.weight", DIM, VOCAB, true, false },
+};
+#define N_HEAD	((u32)ARRAY_LEN(want_head))
+#define N_BLOCK ((u32)ARRAY_LEN(want_block))
+#define N_TAIL	((u32)ARRAY_LEN(want_tail))
+
+u32 layout_want_count(const struct layout_header *h)
+{
+	return N_HEAD + h->n_layers * N_BLOCK + N_TAIL;
+}
+
+static u32 want_dim(const struct layout_header *h, u8 what)
+{
+	switch (what) {
+	case DIM:
+		return h->dim;
+	case FFN:
+		return h->ffn_dim;
+	case Q:
+		return h->n_heads * h->head_dim;
+	case KV:
+		return h->n_kv_heads * h->head_dim;
+	case VOCAB:
+		return h->n_vocab;
+	case ROPE_HALF:
+		return h->rope_dim / 2;
+	default:
+		return 1;
+	}
+}
+
+void layout_want_at(const struct layout_header *h, u32 i, struct layout_want *ret)
+{
+	assert(i < layout_want_count(h));
+	const struct want_row *row;
+	*ret = (struct layout_want){ 0 };
+	if (i < N_HEAD) {
+		row = &want_head[i];
+	} else if (i - N_HEAD < h->n_layers * N_BLOCK) {
+		row = &want_block[(i - N_HEAD) % N_BLOCK];
+		snprintf(ret->name, sizeof ret->name, "blk.%u.%s", (i - N_HEAD) / N_BLOCK, row->name);
+	} else {
+		row = &want_tail[i - N_HEAD - h->n_layers * N_BLOCK];
+	}
+	if (!ret->name[0])
+		snprintf(ret->name, sizeof ret->name, "%s", row->name);
+	ret->ne[0] = want_dim(h, row->ne0);
+	ret->ne[1] = want_dim(h, row->ne1);
+	ret->optional = row->optional;
+	ret->f32_only = row->f32_only;
+}
+
+/* ---- layout -------------------------------------------------------------------------------------------------------------- */
+
+static bool in_range(u32 v, u32 lo, u32 hi)
+{
+	return v >= lo && v <= hi;
+}
+
+/* False for NaN too. */
+static bool in_range_f(f32 v, f32 lo, f32 hi)
+{
+	return v >= lo && v <= hi;
+}
+
+static int network_check(const struct layout_header *h, const char **ret_why)
+{
+	if (h->arch != LAYOUT_ARCH_LLAMA)
+		REFUSE("an unknown architecture");
+	if (!in_range(h->n_layers, 1, LAYERS_MAX) || !in_range(h->dim, 1, DIM_MAX) ||
+		!in_range(h->ffn_dim, 1, DIM_MAX) || !in_range(h->ctx_train, 1, CTX_TOKENS_MAX))
+		REFUSE("layers, width or context out of range");
+	if (!in_range(h->n_heads, 1, HEADS_MAX) || !in_range(h->n_kv_heads, 1, h->n_heads) ||
+		h->n_heads % h->n_kv_heads || !in_range(h->head_dim, 1, HEAD_DIM_MAX) ||
+		h->n_heads * h->head_dim > DIM_MAX)
+		REFUSE("attention heads out of range");
+	if (!in_range(h->rope_dim, 2, h->head_dim) || h->rope_dim % 2)
+		REFUSE("rotated dimensions out of range");
+	if (!in_range_f(h->rms_eps, 1e-12f, 1e-1f) || !in_range_f(h->rope_base, 1.0f, 1e12f) ||
+		!in_range_f(h->rope_scale, 1e-6f, 1e6f))
+		REFUSE("epsilon, rotation base or position scale out of range");
+	return 0;
+}
+
+static bool token_ok(u32 id, u32 n_vocab)
+{
+	return id == LAYOUT_NONE || id < n_vocab;
+}
+
+static int tokenizer_check(const struct layout_header *h, const char **ret_why)
+{
+	if (h->tok_model != LAYOUT_TOK_SPM && h->tok_model != LAYOUT_TOK_BPE)
+		REFUSE("an unknown tokenizer");
+	if (h->tok_pre > LAYOUT_PRE_GPT2)
+		REFUSE("an unknown pre-tokenizer");
+	if (h->tok_flags & ~(u32)(LAYOUT_ADD_BOS | LAYOUT_ADD_EOS | LAYOUT_SPACE_PREFIX))
+		REFUSE("unknown tokenizer flags");
+	if (h->tok_model != LAYOUT_TOK_BPE && h->n_merges)
+		REFUSE("merges without byte-pair encoding");
+	const u32 ids[] = { h->bos, h->eos, h->eot, h->unk, h->pad };
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		if (!token_ok(ids[i], h->n_vocab))
+			REFUSE("a special token beyond the vocabulary");
+	return 0;
+}
+
+static int areas_check(const struct layout_header *h, size_t len, const char **ret_why)
+{
+	static const u8 zero[sizeof h->reserved];
+	if (memcmp(h->magic, LAYOUT_MAGIC, sizeof h->magic))
+		REFUSE("not a layout");
+	if (h->bytes != len || h->bytes > LAYOUT_BYTES_MAX)
+		REFUSE("length differs from the header");
+	if (h->reserved0 || memcmp(h->reserved, zero, sizeof zero))
+		REFUSE("reserved bytes are not zero");
+	if (!in_range(h->n_files, 1, MODEL_FILES_MAX) || !in_range(h->n_tensors, 1, TENSORS_MAX) ||
+		!in_range(h->n_vocab, 1, VOCAB_MAX) || h->n_merges > GGUF_ARRAY_LEN_MAX)
+		REFUSE("a count out of range");
+	u64 at = sizeof *h;
+	const struct {
+		u64 off, bytes;
+	} areas[] = {
+		{ h->off_tensors, (u64)h->n_tensors * sizeof(struct layout_tensor) },
+		{ h->off_vocab, (u64)h->n_vocab * sizeof(struct layout_token) },
+		{ h->off_merges, (u64)h->n_merges * sizeof(struct layout_merge) },
+		{ h->off_strings, h->strings_bytes },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(areas); i++) {
+		if (areas[i].off % 8 || areas[i].off < at || areas[i].off > len ||
+			areas[i].bytes > len - areas[i].off)
+			REFUSE("an area outside the layout");
+		at = areas[i].off + areas[i].bytes;
+	}
+	return 0;
+}
+
+static bool span_ok(const struct layout_header *h, struct layout_str s, u32 max)
+{
+	return s.len <= max && s.off <= h->strings_bytes && s.len <= h->strings_bytes - s.off;
+}
+
+static int strings_check(const struct layout *l, const char **ret_why)
+{
+	const struct layout_header *h = l->h;
+	if (!span_ok(h, h->name, GGUF_STRING_BYTES_MAX) || !span_ok(h, h->license, GGUF_STRING_BYTES_MAX) ||
+		!span_ok(h, h->chat_template, TEMPLATE_BYTES_MAX))
+		REFUSE("a text outside the string area");
+	for (u32 i = 0; i < h->n_vocab; i++) {
+		const struct layout_token *t = &l->vocab[i];
+		if (!span_ok(h, t->text, TOKEN_BYTES_MAX) || t->text.len == 0)
+			REFUSE("a token outside the string area, empty or too long");
+		if (!in_range(t->type, TOK_NORMAL, TOK_BYTE))
+			REFUSE("an unknown token type");
+		if (!in_range_f(t->score, -1e30f, 1e30f))
+			REFUSE("a token score out of range");
+	}
+	for (u32 i = 0; i < h->n_merges; i++) {
+		const struct layout_merge *m = &l->merges[i];
+		if (!span_ok(h, m->left, TOKEN_BYTES_MAX) || !span_ok(h, m->right, TOKEN_BYTES_MAX) ||
+			m->left.len == 0 || m->right.len == 0)
+			REFUSE("a merge outside the string area, empty or too long");
+	}
+	return 0;
+}
+
+static int tensor_check(const struct layout *l, u32 i, const struct segments *segs, const char **ret_why)
+{
+	const struct layout_tensor *t = &l->tensors[i];
+	u64 bytes, end;
+	if (!bytes_str_ok(t->name, sizeof t->name) || !t->name[0] || t->reserved)
+		REFUSE("a tensor without a proper name");
+	if (i && strcmp(l->tensors[i - 1].name, t->name) >= 0)
+		REFUSE("tensors are not sorted by name, or one comes twice");
+	if (!in_range(t->n_dims, 1, 4))
+		REFUSE("a tensor's number of dimensions is out of range");
+	for (u32 d = t->n_dims; d < 4; d++)
+		if (t->ne[d] != 1)
+			REFUSE("a tensor has more dimensions than it says");
+	if (layout_tensor_bytes(t->type, t->ne, &bytes) || bytes != t->bytes)
+		REFUSE("a tensor's type, shape and size disagree");
+	if (t->file >= l->h->n_files || __builtin_add_overflow(t->offset, bytes, &end) ||
+		end > MODEL_BYTES_MAX || t->offset % 4)
+		REFUSE("a tensor lies nowhere");
+	if (segs && end > segs->files[t->file].bytes)
+		REFUSE("a tensor reaches beyond its file");
+	return 0;
+}
+
+/* Every tensor of the architecture with its shape, and none beside them. */
+static int wants_check(const struct layout *l, const char **ret_why)
+{
+	u32 found = 0;
+	for (u32 i = 0, n = layout_want_count(l->h); i < n; i++) {
+		struct layout_want w;
+		layout_want_at(l->h, i, &w);
+		const struct layout_tensor *t = layout_tensor_find(l, w.name);
+		if (!t && !w.optional)
+			REFUSE("a tensor of the architecture is missing");
+		if (!t)
+			continue;
+		if (t->ne[0] != w.ne[0] || t->ne[1] != w.ne[1] || t->ne[2] != 1 || t->ne[3] != 1)
+			REFUSE("a tensor's shape is not the architecture's");
+		if (w.f32_only && t->type != TENSOR_F32)
+			REFUSE("a norm is not F32");
+		found++;
+	}
+	if (found != l->h->n_tensors)
+		REFUSE("a tensor that the architecture does not have");
+	return 0;
+}
+
+int layout_open(
+	const void *data, size_t len, const struct segments *segs, struct layout *ret, const char **ret_why)
+{
+	const u8 *p = data;
+	struct layout l = { .h = data };
+	if (len < sizeof *l.h || (uintptr_t)data % 8)
+		REFUSE("shorter than its header, or not aligned");
+	int r = areas_check(l.h, len, ret_why);
+	r = r ? r : network_check(l.h, ret_why);
+	r = r ? r : tokenizer_check(l.h, ret_why);
+	if (r)
+		return r;
+	if (segs && l.h->n_files != segs->h->n_files)
+		REFUSE("another number of files than the segment table");
+	l.tensors = (const void *)(p + l.h->off_tensors);
+	l.vocab = (const void *)(p + l.h->off_vocab);
+	l.merges = (const void *)(p + l.h->off_merges);
+	l.strings = (const void *)(p + l.h->off_strings);
+	for (u32 i = 0; i < l.h->n_tensors; i++) {
+		r = tensor_check(&l, i, segs, ret_why);
+		if (r)
+			return r;
+	}
+	r = strings_check(&l, ret_why);
+	r = r ? r : wants_check(&l, ret_why);
+	if (r)
+		return r;
+	*ret = l;
+	return 0;
+}
+
+const struct layout_tensor *layout_tensor_find(const struct layout *l, const char *name)
+{
+	size_t lo = 0, hi = l->h->n_tensors;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(name, l->tensors[mid].name);
+		if (c == 0)
+			return &l->tensors[mid];
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}

@@ -100,7 +100,7 @@ struct layout_header {
 	/* the network */
 	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, ctx_train;
 	f32 rms_eps, rope_base;
-	f32 rope_scale; /* linear scaling of positions; 1 when there is none */
+	f32 rope_scale; /* position p is rotated as p * rope_scale: 1 / rope.scaling.factor; 1 when there is none */
 	u32 reserved0;
 
 	/* the tokenizer */
@@ -152,3 +152,19 @@ _must_use_ int layout_open(
 
 /* The tensor of that name, or NULL. */
 const struct layout_tensor *layout_tensor_find(const struct layout *l, const char *name);
+
+/* What an architecture is made of: every tensor it may have, in the order of the computation, with its shape. layout_open holds a
+ * layout to this list (required ones there, none beside it, shapes equal), so whoever reads a layout may rely on it. */
+struct layout_want {
+	char name[TENSOR_NAME_LEN_MAX + 1];
+	u32 ne[2]; /* row length, rows (1 for a vector) */
+	bool optional; /* output.weight: absent means tied to token_embd; rope_freqs.weight: absent means 1 everywhere */
+	bool f32_only; /* norms and factors */
+};
+/* How many tensors h's network may have at most; h's hyper-parameters must be within limits.h. */
+u32 layout_want_count(const struct layout_header *h);
+/* The i-th, i < layout_want_count(h). */
+void layout_want_at(const struct layout_header *h, u32 i, struct layout_want *ret);
+
+/* Bytes of a tensor of that shape. 0 done; 1 the row is not whole blocks, a dimension is 0, the type unknown, or a product overflows. */
+_must_use_ int layout_tensor_bytes(u32 type, const u32 ne[4], u64 *ret_bytes);

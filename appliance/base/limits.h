@@ -20,15 +20,22 @@
 #define SEGMENT_BYTES	(1u << 20)   /* unit of load-time verification; 32 bytes of digest per MiB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
-#define JSON_DEPTH_MAX	  64u	/* nesting of any JSON that a stranger wrote */
-#define TRUST_KEYS_MAX	  64u	/* trusted publisher keys of one appliance */
-#define MODELS_MAX	  1024u /* models in one store */
-#define KEY_DER_BYTES_MAX 256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
+#define JSON_DEPTH_MAX	   64u		/* nesting of any JSON that a stranger wrote */
+#define TRUST_KEYS_MAX	   64u		/* trusted publisher keys of one appliance */
+#define MODELS_MAX	   1024u	/* models in one store */
+#define KEY_DER_BYTES_MAX  256u		/* DER SubjectPublicKeyInfo: P-521 needs 158 */
+#define KEY_PEM_BYTES_MAX  65536u	/* a key file: PEM with the text that tools put before it */
+#define IGNORE_PATHS_MAX   1024u	/* ignore_paths of one statement; real ones have five */
+#define SHARDS_MAX	   (1u << 20)	/* shards of one model; 4 TiB in shards of 4 MiB */
+#define SHARD_BYTES_MAX	   (1ull << 40) /* bytes of one shard; the default is 1 GB */
+#define TREE_DEPTH_MAX	   32u		/* directories below each other in a model */
+#define SEGMENTS_BYTES_MAX (256u << 20) /* bytes of a segment table: 4 TiB in segments of 1 MiB need 135 MB */
 
 /* model headers and layouts */
 #define GGUF_HEADER_BYTES_MAX \
 	(256u << 20) /* metadata and tensor infos of one file; vocabularies of 260 k tokens take 12 MB */
 #define GGUF_KV_MAX	      65536u	 /* metadata entries of one file */
+#define GGUF_KEY_LEN_MAX      255u	 /* bytes of a metadata key; the longest in use has 46 */
 #define GGUF_STRING_BYTES_MAX (1u << 20) /* one metadata string; chat templates reach 17 kB */
 #define GGUF_ARRAY_LEN_MAX \
 	(1u << 22) /* elements of a metadata array; merges of large vocabularies reach 500 k */
