@@ -4,7 +4,9 @@
 
 #include "base/types.h"
 
-/* The one inherited descriptor (LISTEN_FDS=1, descriptor 3), made close-on-exec. 0 done; 1 none or several came; -errno. */
+/* The one inherited socket (LISTEN_FDS=1, descriptor 3), made close-on-exec. LISTEN_PID, where it stands, must name this process; a
+ * supervisor that spawns without knowing the pid leaves it out. Also connects NOTIFY_SOCKET, for after the sandbox most roles may
+ * make no socket; so call it first. The variables are removed. 0 done; 1 none, several, or not a socket; -errno. */
 _must_use_ int daemon_inherited_fd(int *ret_fd);
 
 /* Tell the supervisor (NOTIFY_SOCKET) that the process serves; no effect when nobody asked. */
