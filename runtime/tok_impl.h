@@ -1,0 +1,122 @@
+/* Inside of the tokenizer: what tok_*.c share. Nobody else includes this but their tests. */
+#pragma once
+
+#include "runtime/tok.h"
+
+/* ---- texts to ids: one open-addressing table over strings that lie in the layout ----------------------------------------- */
+
+struct tok_table {
+	u32 *slot; /* ids, LAYOUT_NONE where free */
+	u32 mask;
+};
+
+/* ---- a heap of triples, smallest first ----------------------------------------------------------------------------------- */
+
+struct tok_job {
+	u32 key, pos, size; /* compared in this order */
+};
+struct tok_heap {
+	struct tok_job *job;
+	size_t n, cap;
+	u64 pushes; /* ever: what the bounded-work test counts */
+};
+_must_use_ int tok_heap_push(struct tok_heap *h, struct tok_job job); /* 0; -ENOMEM */
+struct tok_job tok_heap_pop(struct tok_heap *h);
+
+/* ---- the tokenizer ------------------------------------------------------------------------------------------------------- */
+
+struct tok {
+	struct layout l;
+	u32 n_vocab;
+	u8 *type; /* enum layout_tok_type, corrected for tokens that are known to end a turn */
+	u8 *ends; /* 1 where the token ends a generation */
+	u32 *off; /* n_vocab + 1 offsets into bytes */
+	u8 *bytes;
+
+	/* Texts that may be met in text: every token but control tokens. From n_vocab on: extra[], strings that only merges know. */
+	struct tok_table table;
+	struct layout_str *extra;
+	u32 n_extra;
+	u32 text_len_max;
+	u32 byte_id[256]; /* the token of one byte */
+
+	/* Special tokens, sorted by text; first[b]..first[b + 1] begin with byte b. */
+	u32 *special;
+	u32 n_special;
+	u32 first[257];
+
+	bool split_at_blank; /* SPM: no token crosses from another character into U+2581 */
+
+	/* BPE: merge i joins the strings left[i] and right[i] to result[i] (LAYOUT_NONE: a string nobody knows). */
+	u32 *left, *right, *result;
+	struct tok_table merges;
+	u8 byte_char[256][2]; /* the character of one byte in UTF-8 */
+	u8 byte_char_len[256];
+	u32 byte_string[256]; /* the string of one byte's character, LAYOUT_NONE where nobody knows it */
+};
+
+/* Memory of one tok_encode, reused from word to word. */
+struct tok_symbol {
+	u32 off, len;	/* bytes of the word; len 0 once merged away */
+	u32 prev, next; /* indices, LAYOUT_NONE at the ends */
+	u32 string;	/* BPE: which string this is, LAYOUT_NONE if nobody knows it */
+};
+struct tok_work {
+	struct tok_heap heap;
+	struct tok_symbol *sym;
+	size_t n_sym, cap_sym;
+	u8 *buf;
+	size_t cap_buf;
+};
+void tok_work_fini(struct tok_work *w);
+_must_use_ int tok_work_buf(struct tok_work *w, size_t n); /* at least n bytes in buf; 0; -ENOMEM */
+/* Room for n symbols, none yet. 0; -ENOMEM; -EOVERFLOW more than 2^31. */
+_must_use_ int tok_work_symbols(struct tok_work *w, size_t n);
+void tok_work_symbol_add(struct tok_work *w, u32 off, u32 len, u32 string);
+/* Take the right neighbour of symbol i into it. */
+void tok_work_join(struct tok_work *w, u32 i);
+
+/* As tok_encode, with the caller's memory; the heap's count of pushes stays there to be read. */
+_must_use_ int tok_encode_with(const struct tok *t, struct tok_work *w, const u8 *text, size_t len,
+	bool trusted, bool first, struct tok_ids *ids);
+
+/* tok_vocab.c */
+_must_use_ int tok_vocab_init(struct tok *t, const char **ret_why);
+struct layout_str tok_string(const struct tok *t, u32 id);
+/* The token, or string from n_vocab on, of that text; LAYOUT_NONE if there is none. Never a control token. */
+u32 tok_text_find(const struct tok *t, const void *text, size_t len);
+/* As the above; an unknown text becomes an extra string. 0; 1 *ret_why. Room for it was made before. */
+_must_use_ int tok_text_add(struct tok *t, struct layout_str text, u32 *ret, const char **ret_why);
+_must_use_ int tok_table_init(struct tok_table *tab, size_t n);
+u64 tok_mix(u64 a, u64 b);
+
+/* tok_special.c: special tokens in a text, from left to right. */
+struct tok_match {
+	u32 pos, len, id;
+};
+struct tok_matches {
+	struct tok_match *m;
+	size_t n, cap;
+};
+_must_use_ int tok_special_init(struct tok *t);
+/* As llama.cpp does it: the longest token of all takes its places first, then the next; within one token from left to right.
+ * Trusted: control, user-defined and unknown tokens; else only user-defined ones. 0; -ENOMEM. */
+_must_use_ int tok_special_find(const struct tok *t, struct tok_work *w, const u8 *text, size_t len,
+	bool trusted, struct tok_matches *ret);
+
+/* tok_spm.c, tok_bpe.c: one fragment of text without special tokens. */
+_must_use_ int tok_spm_init(struct tok *t, const char **ret_why);
+_must_use_ int tok_spm_encode(
+	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank, struct tok_ids *ids);
+_must_use_ int tok_bpe_init(struct tok *t, const char **ret_why);
+_must_use_ int tok_bpe_encode(
+	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, struct tok_ids *ids);
+/* The byte that a character of byte-level BPE's alphabet stands for, or -1. */
+int tok_bpe_byte(u32 cp);
+
+/* tok_pre.c: bytes of the first word of text[len], len > 0, by the rules of enum layout_tok_pre (LLAMA3, GPT2). */
+size_t tok_pre_word(u32 pre, const u8 *text, size_t len);
+
+/* tok_stream.c: the character at text[0], len > 0: its bytes, 1..4, and code point. 0: not a character, nor the beginning of one.
+ * -1: the beginning of one that is cut off by the end. */
+int tok_utf8(const u8 *text, size_t len, u32 *ret_cp);
