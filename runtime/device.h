@@ -31,6 +31,9 @@ struct rt_device_info {
 	u8 kernel_set[32]; /* SHA-256 over every kernel that this device would run, in table order */
 	u64 memory_bytes;  /* of the heap that weights go to; 0 unknown */
 	u64 buf_bytes_max; /* largest single buffer */
+	/* An op sees at most this much of a buffer from a view's offset on: K or V of one layer, activations, logits of one call. At least 128 MiB.
+	 * Weights, embedding and rope tables may be larger; ops split them. */
+	u64 range_bytes_max;
 };
 
 struct rt_device_info rt_device_info(const struct rt_device *d);

@@ -8,8 +8,9 @@
 #include "base/layout.h"
 #include "runtime/device.h"
 
-#define RT_NUMERICS 1u	/* version of the arithmetic; changes when any result bit may change */
-#define RT_KV_PAGE  32u /* positions of a KV page, and of an attention block */
+#define RT_NUMERICS 1u	   /* version of the arithmetic; changes when any result bit may change */
+#define RT_KV_PAGE  32u	   /* positions of a KV page, and of an attention block */
+#define OP_ROWS_MAX 65535u /* rows of one call: Vulkan guarantees as many workgroups */
 
 /* y[i, :] = table[ids[i], :], dequantised.  table [vocab, dim] of type, ids [n] u32, y [n, dim] */
 int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,

@@ -1,0 +1,76 @@
+#include "runtime/dev.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <strings.h>
+
+struct rt_device_info rt_device_info(const struct rt_device *d)
+{
+	return d->info;
+}
+
+int rt_device_open(const char *name, struct rt_device **ret, const char **ret_why)
+{
+	if (name && !strcasecmp(name, "reference"))
+		return dev_ref_open(ret);
+	int r = gpu_open(name, ret, ret_why);
+	if (r == 1 && !name)
+		return dev_ref_open(ret);
+	return r;
+}
+
+struct rt_device *rt_device_close(struct rt_device *d)
+{
+	return d ? d->fns->close(d) : NULL;
+}
+
+int rt_buf_create(struct rt_device *d, enum rt_buf_kind kind, u64 bytes, const char *tag, struct rt_buf **ret)
+{
+	if (bytes == 0)
+		return err_origin(-EINVAL);
+	if (bytes > d->info.buf_bytes_max)
+		return err_origin(-ENOMEM);
+	return d->fns->buf_create(d, kind, bytes, tag, ret);
+}
+
+struct rt_buf *rt_buf_destroy(struct rt_device *d, struct rt_buf *b)
+{
+	return b ? d->fns->buf_destroy(d, b) : NULL;
+}
+
+u64 rt_buf_bytes(const struct rt_buf *b)
+{
+	return b->bytes;
+}
+
+void *rt_host_ptr(struct rt_buf *b)
+{
+	assert(b->kind == RT_BUF_INPUT || b->kind == RT_BUF_OUTPUT);
+	return b->host;
+}
+
+void *rt_stage_get(struct rt_device *d)
+{
+	return d->fns->stage_get(d);
+}
+
+int rt_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len)
+{
+	if (dst.buf) {
+		assert(dst.buf->kind == RT_BUF_WEIGHTS);
+		assert(stage_offset <= RT_STAGE_BYTES && len <= RT_STAGE_BYTES - stage_offset);
+		assert(dst.offset <= dst.buf->bytes && len <= dst.buf->bytes - dst.offset);
+	}
+	return d->fns->stage_put(d, stage, dst, stage_offset, len);
+}
+
+int rt_begin(struct rt_device *d)
+{
+	return d->fns->begin(d);
+}
+
+int rt_submit(struct rt_device *d)
+{
+	return d->fns->submit(d);
+}

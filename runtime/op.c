@@ -1,0 +1,150 @@
+#include "runtime/op_call.h"
+
+#include "base/err.h"
+#include "shaders/act.h"
+#include "shaders/add.h"
+#include "shaders/exact.h"
+#include "shaders/quantize.h"
+#include "shaders/rms_norm.h"
+#include "shaders/rows.h"
+#include "shaders/swiglu.h"
+
+#include <errno.h>
+
+u64 op_view_rest(struct rt_view v)
+{
+	return v.buf && v.offset < v.buf->bytes ? v.buf->bytes - v.offset : 0;
+}
+
+void op_call_buf(struct rt_call *c, u32 i, struct rt_view v, u64 bytes)
+{
+	c->view[i] = v;
+	c->bytes[i] = bytes;
+}
+
+void op_call_rest(const struct rt_device *d, struct rt_call *c, u32 i, struct rt_view v)
+{
+	op_call_buf(c, i, v, MIN(op_view_rest(v), d->info.range_bytes_max));
+}
+
+void op_call_push_bytes(struct rt_call *c, const void *p, size_t bytes)
+{
+	static_assert(KERNEL_PUSH_MAX <= 128, "Vulkan guarantees 128 bytes");
+	assert(bytes <= sizeof(c->push));
+	memcpy(c->push, p, bytes);
+}
+
+int op_call(struct rt_device *d, const struct rt_call *c)
+{
+	const struct kernel_ref *k = &kernel_refs[c->kernel];
+	for (u32 i = 0; i < k->n_bufs; i++) {
+		if (c->view[i].offset % RT_ALIGN || c->bytes[i] == 0 ||
+			c->bytes[i] > op_view_rest(c->view[i]) || c->bytes[i] > d->info.range_bytes_max)
+			return err_origin(-EINVAL);
+	}
+	if (c->work_x == 0 || c->work_y == 0)
+		return 0;
+	return d->fns->call(d, c);
+}
+
+static bool rows_ok(u32 rows, u32 dim)
+{
+	return rows <= OP_ROWS_MAX && dim > 0 && dim <= DIM_MAX;
+}
+
+int op_rms_norm(
+	struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim, f32 eps)
+{
+	if (!rows_ok(rows, dim) || !(eps >= 0 && eps < 1))
+		return err_origin(-EINVAL);
+	struct rt_call c = {
+		.kernel = KERNEL_RMS_NORM, .work_x = rows, .work_y = 1, .cost = 8ull * rows * dim
+	};
+	u64 bytes = 4ull * rows * dim;
+	op_call_buf(&c, 0, x, bytes);
+	op_call_buf(&c, 1, w, 4ull * dim);
+	op_call_buf(&c, 2, y, bytes);
+	const struct push_rms_norm p = {
+		.rows = rows, .dim = dim, .inv_dim_bits = f2u(1.0f / (f32)dim), .eps_bits = f2u(eps)
+	};
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+static u32 act_group(enum op_act_kind kind)
+{
+	return kind == OP_ACT_Q8_32 ? 32 : 256;
+}
+
+enum op_act_kind op_act_kind(u32 weight_type)
+{
+	switch (weight_type) {
+	case TENSOR_Q4_0:
+	case TENSOR_Q8_0:
+		return OP_ACT_Q8_32;
+	case TENSOR_Q4_K:
+	case TENSOR_Q5_K:
+	case TENSOR_Q6_K:
+		return OP_ACT_Q8_256;
+	}
+	return OP_ACT_F32;
+}
+
+u64 op_act_bytes(enum op_act_kind kind, u32 rows, u32 k)
+{
+	return kind == OP_ACT_F32 ? 4ull * rows * k : act_bytes(rows, k, act_group(kind));
+}
+
+int op_quantize(
+	struct rt_device *d, enum op_act_kind kind, struct rt_view x, struct rt_view q, u32 rows, u32 k)
+{
+	if (!rows_ok(rows, k) || kind == OP_ACT_F32 || k % act_group(kind))
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = kind == OP_ACT_Q8_32 ? KERNEL_QUANTIZE_32 : KERNEL_QUANTIZE_256,
+		.work_x = rows * (k / act_group(kind)),
+		.work_y = 1,
+		.cost = 8ull * rows * k };
+	op_call_buf(&c, 0, x, 4ull * rows * k);
+	op_call_buf(&c, 1, q, op_act_bytes(kind, rows, k));
+	const struct push_quantize p = { .rows = rows, .k = k };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
+{
+	if (n > UINT32_MAX / 4)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_SWIGLU, .work_x = (u32)n, .work_y = 1, .cost = 64 * n };
+	op_call_buf(&c, 0, gate, 4 * n);
+	op_call_buf(&c, 1, up, 4 * n);
+	op_call_buf(&c, 2, y, 4 * n);
+	const struct push_swiglu p = { .n = (u32)n };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_add(struct rt_device *d, struct rt_view x, struct rt_view y, u64 n)
+{
+	if (n > UINT32_MAX / 4)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_ADD, .work_x = (u32)n, .work_y = 1, .cost = 4 * n };
+	op_call_buf(&c, 0, x, 4 * n);
+	op_call_buf(&c, 1, y, 4 * n);
+	const struct push_add p = { .n = (u32)n };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim)
+{
+	if (!rows_ok(n, dim))
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_ROWS, .work_x = n * dim, .work_y = 1, .cost = (u64)n * dim };
+	op_call_rest(d, &c, 0, x);
+	op_call_buf(&c, 1, rows, 4ull * n);
+	op_call_buf(&c, 2, y, 4ull * n * dim);
+	const struct push_rows p = { .n = n, .dim = dim };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}

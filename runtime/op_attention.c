@@ -1,0 +1,80 @@
+#include "runtime/op_call.h"
+
+#include "base/err.h"
+#include "proto.h"
+#include "shaders/attention.h"
+#include "shaders/exact.h"
+#include "shaders/kv_store.h"
+
+#include <errno.h>
+
+static_assert(KV_PAGE == RT_KV_PAGE, "the page of the kernels is the page of the runtime");
+static_assert(ATTENTION_HEAD_DIM_MAX == HEAD_DIM_MAX, "shared memory of the kernel holds one head");
+
+static bool kv_ok(const struct op_kv *kv, u32 n)
+{
+	return n <= OP_ROWS_MAX && (kv->kv_mode == KV_F32 || kv->kv_mode == KV_F16) &&
+	       kv->pages_per_seq > 0 && kv->pages_per_seq <= CTX_TOKENS_MAX / RT_KV_PAGE &&
+	       kv->kv_heads > 0 && kv->kv_heads <= HEADS_MAX && kv->head_dim > 0 &&
+	       kv->head_dim <= HEAD_DIM_MAX && kv->head_dim % 2 == 0;
+}
+
+u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim)
+{
+	return (u64)pages * RT_KV_PAGE * kv_heads * head_dim * (kv_mode == KV_F16 ? 2 : 4);
+}
+
+static void kv_bufs(const struct rt_device *d, struct rt_call *c, const struct op_kv *kv)
+{
+	op_call_rest(d, c, 0, kv->k);
+	op_call_rest(d, c, 1, kv->v);
+	op_call_rest(d, c, 2, kv->tables);
+}
+
+int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, struct rt_view v,
+	struct rt_view seq, struct rt_view pos, u32 n)
+{
+	if (!kv_ok(kv, n))
+		return err_origin(-EINVAL);
+	u32 width = kv->kv_heads * kv->head_dim;
+	struct rt_call c = { .kernel = kv->kv_mode == KV_F16 ? KERNEL_KV_STORE_F16 : KERNEL_KV_STORE_F32,
+		.work_x = n * (width / 2),
+		.work_y = 1,
+		.cost = 8ull * n * width };
+	if ((u64)n * width > UINT32_MAX)
+		return err_origin(-EINVAL);
+	kv_bufs(d, &c, kv);
+	op_call_buf(&c, 3, k, 4ull * n * width);
+	op_call_buf(&c, 4, v, 4ull * n * width);
+	op_call_buf(&c, 5, seq, 4ull * n);
+	op_call_buf(&c, 6, pos, 4ull * n);
+	const struct push_kv_store p = { .n = n, .width = width, .pages_per_seq = kv->pages_per_seq };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_attention(struct rt_device *d, const struct op_attention *a)
+{
+	const struct op_kv *kv = a->kv;
+	if (!kv_ok(kv, a->n) || a->heads == 0 || a->heads > HEADS_MAX || a->heads % kv->kv_heads ||
+		a->pos_max / RT_KV_PAGE >= kv->pages_per_seq || !(a->scale > 0 && a->scale <= 1024))
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = kv->kv_mode == KV_F16 ? KERNEL_ATTENTION_F16 : KERNEL_ATTENTION_F32,
+		.work_x = a->heads,
+		.work_y = a->n,
+		.cost = 2ull * a->n * a->heads * kv->head_dim * (a->pos_max + 1ull) };
+	u64 bytes = 4ull * a->n * a->heads * kv->head_dim;
+	kv_bufs(d, &c, kv);
+	op_call_buf(&c, 3, a->q, bytes);
+	op_call_buf(&c, 4, a->seq, 4ull * a->n);
+	op_call_buf(&c, 5, a->pos, 4ull * a->n);
+	op_call_buf(&c, 6, a->y, bytes);
+	const struct push_attention p = { .n = a->n,
+		.heads = a->heads,
+		.kv_heads = kv->kv_heads,
+		.head_dim = kv->head_dim,
+		.pages_per_seq = kv->pages_per_seq,
+		.scale_bits = exact_window_bits(f2u(a->scale)) };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}

@@ -1,0 +1,176 @@
+/* The ops that read weights and tables, which may be larger than what one dispatch may see: these split them by rows. No sum is split. */
+#include "runtime/op_call.h"
+
+#include "base/err.h"
+#include "shaders/blocks_ref.h"
+#include "shaders/embed.h"
+#include "shaders/mul_mat_f.h"
+#include "shaders/mul_mat_q.h"
+#include "shaders/rope.h"
+
+#include <errno.h>
+
+/* Rows first .. first + count of a table, and how buffer 0 of the call shows them. */
+struct part {
+	u32 first, count;
+	u32 base; /* bytes between the view and the first row */
+	struct rt_view view;
+	u64 bytes;
+};
+
+/* The part that begins at row `first` of a table of n rows: as many rows as fit. count 0: not even one does. */
+static struct part part_at(const struct rt_device *d, struct rt_view table, u64 row_bytes, u32 n, u32 first)
+{
+	u64 at = table.offset + first * row_bytes, down = at / RT_ALIGN * RT_ALIGN;
+	u64 fit = (d->info.range_bytes_max - (at - down)) / row_bytes;
+	u32 count = (u32)MIN(fit, (u64)(n - first));
+	return (struct part){ .first = first,
+		.count = count,
+		.base = (u32)(at - down),
+		.view = { table.buf, down },
+		.bytes = at - down + count * row_bytes };
+}
+
+static const struct {
+	u32 type;
+	enum kernel embed, mul_mat;
+} kernels_of_type[] = {
+	{ TENSOR_F32, KERNEL_EMBED_F32, KERNEL_MUL_MAT_F32 },
+	{ TENSOR_F16, KERNEL_EMBED_F16, KERNEL_MUL_MAT_F16 },
+	{ TENSOR_BF16, KERNEL_EMBED_BF16, KERNEL_MUL_MAT_BF16 },
+	{ TENSOR_Q8_0, KERNEL_EMBED_Q8_0, KERNEL_MUL_MAT_Q8_0 },
+	{ TENSOR_Q4_0, KERNEL_EMBED_Q4_0, KERNEL_MUL_MAT_Q4_0 },
+	{ TENSOR_Q4_K, KERNEL_EMBED_Q4_K, KERNEL_MUL_MAT_Q4_K },
+	{ TENSOR_Q5_K, KERNEL_EMBED_Q5_K, KERNEL_MUL_MAT_Q5_K },
+	{ TENSOR_Q6_K, KERNEL_EMBED_Q6_K, KERNEL_MUL_MAT_Q6_K },
+};
+
+static int kernel_of(u32 type, enum kernel *ret_embed, enum kernel *ret_mul_mat)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kernels_of_type); i++)
+		if (kernels_of_type[i].type == type) {
+			*ret_embed = kernels_of_type[i].embed;
+			*ret_mul_mat = kernels_of_type[i].mul_mat;
+			return 0;
+		}
+	return err_origin(-EINVAL);
+}
+
+int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
+	u32 n, struct rt_view y)
+{
+	struct rt_call c = { .work_x = n * dim, .work_y = 1, .cost = 16ull * n * dim };
+	enum kernel ignored;
+	int r = kernel_of(type, &c.kernel, &ignored);
+	if (r < 0)
+		return r;
+	if (n > OP_ROWS_MAX || vocab == 0 || vocab > VOCAB_MAX || dim == 0 || dim > DIM_MAX ||
+		dim % block_len_of(type) || table.offset % RT_ALIGN)
+		return err_origin(-EINVAL);
+	u64 row_bytes = (u64)(dim / block_len_of(type)) * block_bytes_of(type);
+	op_call_buf(&c, 1, ids, 4ull * n);
+	op_call_buf(&c, 2, y, 4ull * n * dim);
+	for (u32 first = 0; first < vocab && n > 0;) {
+		struct part t = part_at(d, table, row_bytes, vocab, first);
+		if (t.count == 0)
+			return err_origin(-EINVAL);
+		op_call_buf(&c, 0, t.view, t.bytes);
+		const struct push_embed p = { .n = n,
+			.dim = dim,
+			.vocab = vocab,
+			.first = t.first,
+			.count = t.count,
+			.base = t.base,
+			.row_bytes = (u32)row_bytes };
+		op_call_push(&c, &p);
+		r = op_call(d, &c);
+		if (r < 0)
+			return r;
+		first += t.count;
+	}
+	return 0;
+}
+
+static void mul_mat_push(struct rt_call *c, const struct op_mul_mat *m, const struct part *t, u64 row_bytes)
+{
+	const struct push_mul_mat_f f = { .k = m->k,
+		.n_out = m->n_out,
+		.cols = m->rows,
+		.first = t->first,
+		.count = t->count,
+		.base = t->base };
+	const struct push_mul_mat_q q = { .k = m->k,
+		.n_out = m->n_out,
+		.cols = m->rows,
+		.first = t->first,
+		.count = t->count,
+		.base = t->base,
+		.row_bytes = (u32)row_bytes };
+	if (op_act_kind(m->type) == OP_ACT_F32)
+		op_call_push(c, &f);
+	else
+		op_call_push(c, &q);
+}
+
+int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
+{
+	struct rt_call c = { .work_y = m->rows };
+	enum kernel ignored;
+	int r = kernel_of(m->type, &ignored, &c.kernel);
+	if (r < 0)
+		return r;
+	if (m->rows > OP_ROWS_MAX || m->k == 0 || m->k > DIM_MAX || m->k % block_len_of(m->type) ||
+		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % RT_ALIGN)
+		return err_origin(-EINVAL);
+	u64 row_bytes = (u64)(m->k / block_len_of(m->type)) * block_bytes_of(m->type);
+	op_call_buf(&c, 1, m->act, op_act_bytes(op_act_kind(m->type), m->rows, m->k));
+	op_call_buf(&c, 2, m->y, 4ull * m->rows * m->n_out);
+	for (u32 first = 0; first < m->n_out && m->rows > 0;) {
+		struct part t = part_at(d, m->w, row_bytes, m->n_out, first);
+		if (t.count == 0)
+			return err_origin(-EINVAL);
+		c.work_x = t.count;
+		c.cost = (u64)t.count * m->k * m->rows;
+		op_call_buf(&c, 0, t.view, t.bytes);
+		mul_mat_push(&c, m, &t, row_bytes);
+		r = op_call(d, &c);
+		if (r < 0)
+			return r;
+		first += t.count;
+	}
+	return 0;
+}
+
+int op_rope(struct rt_device *d, const struct op_rope *p)
+{
+	u64 width = (u64)p->heads * p->head_dim, pairs = (u64)p->n * p->heads * (p->rope_dim / 2);
+	if (p->n > OP_ROWS_MAX || p->heads == 0 || p->heads > HEADS_MAX || p->head_dim == 0 ||
+		p->head_dim > HEAD_DIM_MAX || p->rope_dim == 0 || p->rope_dim > p->head_dim ||
+		p->rope_dim % 2 || p->table.offset % RT_ALIGN)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_ROPE, .work_x = (u32)pairs, .work_y = 1, .cost = 8 * pairs };
+	op_call_buf(&c, 0, p->x, 4 * p->n * width);
+	op_call_buf(&c, 1, p->pos, 4ull * p->n);
+	u64 row_bytes = 4ull * p->rope_dim;
+	u64 positions = op_view_rest(p->table) / row_bytes;
+	u32 n_pos = (u32)MIN(positions, (u64)CTX_TOKENS_MAX);
+	for (u32 first = 0; first < n_pos && p->n > 0;) {
+		struct part t = part_at(d, p->table, row_bytes, n_pos, first);
+		if (t.count == 0)
+			return err_origin(-EINVAL);
+		op_call_buf(&c, 2, t.view, t.bytes);
+		const struct push_rope push = { .n = p->n,
+			.heads = p->heads,
+			.head_dim = p->head_dim,
+			.rope_dim = p->rope_dim,
+			.first = t.first,
+			.count = t.count,
+			.base = t.base / 4 };
+		op_call_push(&c, &push);
+		int r = op_call(d, &c);
+		if (r < 0)
+			return r;
+		first += t.count;
+	}
+	return 0;
+}

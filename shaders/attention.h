@@ -1,0 +1,41 @@
+/* attention: y[i, h, :] = softmax_t(q[i, h, :] . K[t, g, :] * scale) . V[:, g, :] over positions t = 0 .. pos[i] of sequence seq[i],
+ * g = h / (heads / kv_heads).
+ *
+ * buffers: 0 K cache; 1 V cache; 2 page tables; 3 q [n, heads, head_dim] f32; 4 seq [n] u32; 5 pos [n] u32;
+ *          6 y [n, heads, head_dim] f32 (written)
+ * work:    x = heads, y = n
+ *
+ * Blocks of KV_PAGE positions, aligned to position 0; the last holds positions up to pos[i]. M, L = 0, O[:] = 0 before the first block. In each:
+ *   s_t = window(window(dot_t) * scale), dot_t the sum of q[d] * K[t, d] for d = 0, 1, … left to right from 0
+ *   m = max s_t;  w_t = weight(s_t - m);  l = the tree over the 32 w_t (0 beyond the last): h = 16, 8, 4, 2, 1, lane t < h adds lane t + h
+ *   o[d] = window(the sum of w_t * V[t, d], t left to right from 0)
+ * First block: M = m, L = l, O = o. Then: M' = max(M, m), a = weight(M - M'), b = weight(m - M'), L = L * a + l * b,
+ *   O[d] = window(O[d] * a + o[d] * b), M = M'.
+ * y[d] = window(O[d] * exact_recip(L)).  weight(x) = exact_exp(x), or 0 where that is below 2^-60.
+ * q passes the window when read; the caches hold what kv_store wrote. */
+#ifndef KEEP_SHADERS_ATTENTION_H
+#define KEEP_SHADERS_ATTENTION_H
+#include "exact.h"
+#include "lang.h"
+
+#define ATTENTION_HEAD_DIM_MAX 512u /* shared memory holds one head: HEAD_DIM_MAX */
+
+PUSH(attention)
+{
+	u32 n, heads, kv_heads, head_dim, pages_per_seq;
+	u32 scale_bits; /* float32 */
+}
+PUSH_END
+
+FUNC f32 attention_weight(f32 x)
+{
+	f32 e = exact_exp(x);
+	f32 r = f2u(e) < 0x21800000u ? 0.0f : e;
+	return r;
+}
+
+#ifndef VULKAN
+void ref_attention_f32(const void *push, void *const buf[], u32 first, u32 end);
+void ref_attention_f16(const void *push, void *const buf[], u32 first, u32 end);
+#endif
+#endif

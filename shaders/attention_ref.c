@@ -1,0 +1,125 @@
+#include "shaders/attention.h"
+#include "shaders/exact.h"
+#include "shaders/kv_store.h"
+
+struct head {
+	const struct push_attention *p;
+	void *const *buf;
+	const f32 *q;
+	const u32 *pages;
+	u32 g; /* head of K and V */
+	bool f16;
+};
+
+struct state {
+	f32 max, sum;
+	f32 out[ATTENTION_HEAD_DIM_MAX];
+};
+
+/* The elements of this head in row t of cache b, as floats. */
+static const f32 *cache_row(const struct head *h, u32 b, u32 t, f32 *scratch)
+{
+	const struct push_attention *p = h->p;
+	size_t row = (size_t)h->pages[t / KV_PAGE] * KV_PAGE + t % KV_PAGE;
+	size_t at = (row * p->kv_heads + h->g) * p->head_dim;
+	if (!h->f16)
+		return (const f32 *)h->buf[b] + at;
+	for (u32 d = 0; d < p->head_dim; d++)
+		scratch[d] = exact_from_half(((const u16 *)h->buf[b])[at + d]);
+	return scratch;
+}
+
+static f32 score(const struct head *h, u32 t)
+{
+	f32 scratch[ATTENTION_HEAD_DIM_MAX];
+	const f32 *k = cache_row(h, 0, t, scratch);
+	f32 dot = 0;
+	for (u32 d = 0; d < h->p->head_dim; d++) {
+		f32 m = h->q[d] * k[d];
+		dot = dot + m;
+	}
+	return exact_window(exact_window(dot) * u2f(h->p->scale_bits));
+}
+
+static void block(const struct head *h, u32 t0, u32 n, struct state *ret)
+{
+	f32 w[KV_PAGE] = { 0 }, scratch[ATTENTION_HEAD_DIM_MAX];
+	u32 dim = h->p->head_dim;
+	for (u32 t = 0; t < n; t++) {
+		w[t] = score(h, t0 + t);
+		ret->max = t == 0 || w[t] > ret->max ? w[t] : ret->max;
+	}
+	for (u32 t = 0; t < n; t++)
+		w[t] = attention_weight(w[t] - ret->max);
+	memset(ret->out, 0, dim * sizeof(f32));
+	for (u32 t = 0; t < n; t++) {
+		const f32 *v = cache_row(h, 1, t0 + t, scratch);
+		for (u32 d = 0; d < dim; d++) {
+			f32 m = w[t] * v[d];
+			ret->out[d] = ret->out[d] + m;
+		}
+	}
+	for (u32 d = 0; d < dim; d++)
+		ret->out[d] = exact_window(ret->out[d]);
+	for (u32 s = KV_PAGE / 2; s > 0; s /= 2)
+		for (u32 t = 0; t < s; t++)
+			w[t] = w[t] + w[t + s];
+	ret->sum = w[0];
+}
+
+static void combine(struct state *s, const struct state *b, u32 dim)
+{
+	f32 max = b->max > s->max ? b->max : s->max;
+	f32 wa = attention_weight(s->max - max), wb = attention_weight(b->max - max);
+	f32 la = s->sum * wa, lb = b->sum * wb;
+	s->sum = la + lb;
+	for (u32 d = 0; d < dim; d++) {
+		f32 oa = s->out[d] * wa, ob = b->out[d] * wb;
+		s->out[d] = exact_window(oa + ob);
+	}
+	s->max = max;
+}
+
+static void head(const struct head *h, u32 pos, f32 *y)
+{
+	struct state s, b;
+	u32 dim = h->p->head_dim;
+	for (u32 t = 0; t <= pos; t += KV_PAGE) {
+		u32 n = MIN(KV_PAGE, pos + 1 - t);
+		block(h, t, n, t == 0 ? &s : &b);
+		if (t > 0)
+			combine(&s, &b, dim);
+	}
+	f32 r = exact_recip(s.sum);
+	for (u32 d = 0; d < dim; d++)
+		y[d] = exact_window(s.out[d] * r);
+}
+
+static void attention(bool f16, const struct push_attention *p, void *const buf[], u32 first, u32 end)
+{
+	const u32 *tables = buf[2], *seq = buf[4], *pos = buf[5];
+	for (u32 i = 0; i < p->n; i++)
+		for (u32 x = first; x < end; x++) {
+			f32 q[ATTENTION_HEAD_DIM_MAX];
+			size_t at = ((size_t)i * p->heads + x) * p->head_dim;
+			for (u32 d = 0; d < p->head_dim; d++)
+				q[d] = exact_window(((const f32 *)buf[3])[at + d]);
+			const struct head h = { .p = p,
+				.buf = buf,
+				.q = q,
+				.pages = tables + (size_t)seq[i] * p->pages_per_seq,
+				.g = x / (p->heads / p->kv_heads),
+				.f16 = f16 };
+			head(&h, pos[i], (f32 *)buf[6] + at);
+		}
+}
+
+void ref_attention_f32(const void *push, void *const buf[], u32 first, u32 end)
+{
+	attention(false, push, buf, first, end);
+}
+
+void ref_attention_f16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	attention(true, push, buf, first, end);
+}

@@ -1,0 +1,141 @@
+/* The float functions of Keep, one text for C and GLSL: built of +, - and * alone, each rounded once to nearest even, none contracted.
+ * They give the same bits on every device; how far they are from the true value is stated here and held by tests/unit/shaders.
+ *
+ * The window. Every float that an op reads or writes is 0 or has a magnitude in [2^-40, 2^40]. Products of two such values and the
+ * differences of such products stay far from float32's denormals, whose treatment devices do not share, and sums stay far
+ * from overflow, so neither denormals, infinities nor NaN ever take part in a result. */
+#ifndef KEEP_SHADERS_EXACT_H
+#define KEEP_SHADERS_EXACT_H
+
+#include "lang.h"
+
+#define EXACT_WINDOW_MIN 0x2b800000u /* 2^-40: magnitudes below become +0 */
+#define EXACT_WINDOW_MAX \
+	0x53800000u /* 2^40: magnitudes above, infinities and NaN become 2^40 with their sign */
+
+FUNC u32 exact_window_bits(u32 u)
+{
+	u32 m = u & 0x7fffffffu;
+	u32 top = (u & 0x80000000u) | EXACT_WINDOW_MAX;
+	return m < EXACT_WINDOW_MIN ? 0u : (m > EXACT_WINDOW_MAX ? top : u);
+}
+
+FUNC f32 exact_window(f32 x)
+{
+	f32 r = u2f(exact_window_bits(f2u(x)));
+	return r;
+}
+
+/* int32 to float, nearest even, for all int32: both halves are exact, so only the sum rounds. */
+FUNC f32 exact_from_int(i32 i)
+{
+	f32 hi = tof(i >> 12);
+	f32 lo = tof(i & 4095);
+	f32 r = hi * 4096.0f + lo;
+	return r;
+}
+
+/* Nearest integer, half to even, as int; |x| < 2^22. */
+FUNC i32 exact_round(f32 x)
+{
+	f32 t = x + 12582912.0f;
+	return f2i(t) - 0x4b400000;
+}
+
+/* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. */
+FUNC f32 exact_exp(f32 x)
+{
+	f32 t = x * 1.44269504f;
+	t = t + 12582912.0f;
+	i32 ki = f2i(t) - 0x4b400000;
+	f32 k = t - 12582912.0f;
+	f32 r = x - k * 0.693359375f;
+	r = r - k * -2.12194440e-4f;
+	f32 q = 1.9875691500e-4f;
+	q = q * r + 1.3981999507e-3f;
+	q = q * r + 8.3334519073e-3f;
+	q = q * r + 4.1665795894e-2f;
+	q = q * r + 1.6666665459e-1f;
+	q = q * r + 5.0000001201e-1f;
+	f32 y = q * (r * r) + r;
+	y = y + 1.0f;
+	ki = x < -86.0f ? 0 : ki;
+	y = y * i2f((ki + 127) << 23);
+	return x < -86.0f ? 0.0f : y;
+}
+
+/* 1 / sqrt(x) for x in [2^-120, 2^120], relative error below 1.2e-7; finite for 0. */
+FUNC f32 exact_rsqrt(f32 x)
+{
+	f32 h = x * 0.5f;
+	f32 y = i2f(0x5f375a86 - (f2i(x) >> 1));
+	y = y * (1.5f - (h * y) * y);
+	y = y * (1.5f - (h * y) * y);
+	f32 e = 0.5f - (h * y) * y;
+	y = y + y * e;
+	return y;
+}
+
+/* 1 / x for x in [2^-100, 2^100], relative error below 1e-7. */
+FUNC f32 exact_recip(f32 x)
+{
+	f32 y = i2f(0x7ef311c7 - f2i(x));
+	f32 e = 1.0f - x * y;
+	y = y + y * e;
+	e = 1.0f - x * y;
+	y = y + y * e;
+	e = 1.0f - x * y;
+	y = y + y * e;
+	return y;
+}
+
+/* x / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
+FUNC f32 exact_silu(f32 x)
+{
+	f32 a = u2f(f2u(x) & 0x7fffffffu);
+	f32 e = exact_exp(-a);
+	f32 d = 1.0f + e;
+	f32 r = exact_recip(d);
+	f32 er = e * r;
+	f32 s = x >= 0.0f ? r : er;
+	f32 y = x * s;
+	return y;
+}
+
+/* float16 bits (low 16 of h) to float, exact, denormals included. The exponent of infinities and NaN is taken as one more
+ * ordinary exponent (65536 to 131008), so that no input gives anything but a finite value. */
+FUNC f32 exact_from_half(u32 h)
+{
+	u32 u = h & 0x7fffu;
+	u32 s = (h & 0x8000u) << 16;
+	f32 d = tof(toi(u)) * 5.9604644775390625e-8f;
+	u32 r = u < 0x400u ? f2u(d) : (u << 13) + 0x38000000u;
+	f32 y = u2f(r | s);
+	return y;
+}
+
+/* float to float16 bits, nearest even, denormals included; magnitudes from 65520 on become 65504, never infinity. */
+FUNC u32 exact_to_half(f32 x)
+{
+	u32 b = f2u(x);
+	u32 s = (b >> 16) & 0x8000u;
+	u32 u = b & 0x7fffffffu;
+	if (u >= 0x477ff000u)
+		return s | 0x7bffu;
+	if (u <= 0x33000000u)
+		return s;
+	if (u < 0x38800000u) {
+		u32 shift = 126u - (u >> 23);
+		u32 m = (u & 0x7fffffu) | 0x800000u;
+		u32 q = m >> shift;
+		u32 rest = m & ((1u << shift) - 1u);
+		u32 half_way = 1u << (shift - 1u);
+		u32 up = (rest > half_way || (rest == half_way && (q & 1u) == 1u)) ? 1u : 0u;
+		return s | (q + up);
+	}
+	u32 v = u - 0x38000000u;
+	v = v + 0xfffu + ((v >> 13) & 1u);
+	return s | (v >> 13);
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* The kernels, each one op for one type of operand, and the references that define them.
+ *
+ * A kernel works on `work` items along x (and y, z). Its reference computes the items first..end of x and all of y and z, so that
+ * threads can share x. push is the struct push_<stem> of <stem>.h; buf are the operands in the order of the bindings. */
+#pragma once
+
+#include "base/types.h"
+
+#define KERNEL_BUFS_MAX 7u
+#define KERNEL_PUSH_MAX 64u /* bytes of push constants; Vulkan guarantees 128 */
+
+enum kernel {
+	KERNEL_EMBED_F32,
+	KERNEL_EMBED_F16,
+	KERNEL_EMBED_BF16,
+	KERNEL_EMBED_Q8_0,
+	KERNEL_EMBED_Q4_0,
+	KERNEL_EMBED_Q4_K,
+	KERNEL_EMBED_Q5_K,
+	KERNEL_EMBED_Q6_K,
+	KERNEL_MUL_MAT_F32,
+	KERNEL_MUL_MAT_F16,
+	KERNEL_MUL_MAT_BF16,
+	KERNEL_MUL_MAT_Q8_0,
+	KERNEL_MUL_MAT_Q4_0,
+	KERNEL_MUL_MAT_Q4_K,
+	KERNEL_MUL_MAT_Q5_K,
+	KERNEL_MUL_MAT_Q6_K,
+	KERNEL_RMS_NORM,
+	KERNEL_QUANTIZE_32,
+	KERNEL_QUANTIZE_256,
+	KERNEL_ROPE,
+	KERNEL_KV_STORE_F32,
+	KERNEL_KV_STORE_F16,
+	KERNEL_ATTENTION_F32,
+	KERNEL_ATTENTION_F16,
+	KERNEL_SWIGLU,
+	KERNEL_ADD,
+	KERNEL_ROWS,
+	KERNELS_N
+};
+
+typedef void kernel_ref_fn(const void *push, void *const buf[], u32 first, u32 end);
+
+struct kernel_ref {
+	const char *name; /* "mul_mat.Q4_K" */
+	kernel_ref_fn *run;
+	u32 n_bufs;
+	u32 writes; /* bit i: buf i is written */
+	u32 push_bytes;
+};
+extern const struct kernel_ref kernel_refs[KERNELS_N];
+
+/* Digest that stands for the references: of the version of the arithmetic and the kernels' names, in table order. */
+void kernel_refs_digest(u8 ret[32]);

@@ -1,0 +1,81 @@
+#include "shaders/mul_mat_f.h"
+#include "shaders/exact.h"
+
+#include "base/layout.h"
+
+#define LANES MUL_MAT_F_LANES
+#define TILE  8u /* columns that share one reading of the weights */
+
+static void weights_load(u32 type, const u8 *row, u32 e, u32 n, f32 *ret)
+{
+	u32 u[LANES] = { 0 };
+	u16 h[LANES] = { 0 };
+	if (type == TENSOR_F32)
+		memcpy(u, row + 4 * (size_t)e, 4 * (size_t)n);
+	else
+		memcpy(h, row + 2 * (size_t)e, 2 * (size_t)n);
+	for (u32 l = 0; l < LANES; l++) {
+		if (type == TENSOR_F16)
+			u[l] = f2u(exact_from_half(h[l]));
+		else if (type == TENSOR_BF16)
+			u[l] = (u32)h[l] << 16;
+		ret[l] = u2f(exact_window_bits(u[l]));
+	}
+}
+
+static void row_times_cols(u32 type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 lane[TILE][LANES])
+{
+	memset(lane, 0, sizeof(f32) * TILE * LANES);
+	for (u32 e = 0; e < k; e += LANES) {
+		u32 n = MIN(LANES, k - e);
+		f32 w[LANES];
+		weights_load(type, row, e, n, w);
+		for (u32 c = 0; c < cols; c++) {
+			const f32 *xc = x + (size_t)c * k + e;
+			for (u32 l = 0; l < n; l++) {
+				f32 t = w[l] * xc[l];
+				lane[c][l] = lane[c][l] + t;
+			}
+		}
+	}
+}
+
+static f32 tree(f32 *lane)
+{
+	for (u32 h = LANES / 2; h > 0; h /= 2)
+		for (u32 l = 0; l < h; l++)
+			lane[l] = lane[l] + lane[l + h];
+	return exact_window(lane[0]);
+}
+
+static inline void mul_mat(u32 type, const struct push_mul_mat_f *p, void *const buf[], u32 first, u32 end)
+{
+	size_t row_bytes = (size_t)p->k * (type == TENSOR_F32 ? 4 : 2);
+	const f32 *x = buf[1];
+	f32 *y = buf[2];
+	for (u32 o = first; o < end; o++) {
+		const u8 *row = (const u8 *)buf[0] + p->base + o * row_bytes;
+		for (u32 c = 0; c < p->cols; c += TILE) {
+			f32 lane[TILE][LANES];
+			u32 n = MIN(TILE, p->cols - c);
+			row_times_cols(type, row, x + (size_t)c * p->k, p->k, n, lane);
+			for (u32 i = 0; i < n; i++)
+				y[(size_t)(c + i) * p->n_out + p->first + o] = tree(lane[i]);
+		}
+	}
+}
+
+void ref_mul_mat_f32(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(TENSOR_F32, push, buf, first, end);
+}
+
+void ref_mul_mat_f16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(TENSOR_F16, push, buf, first, end);
+}
+
+void ref_mul_mat_bf16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(TENSOR_BF16, push, buf, first, end);
+}
