@@ -26,6 +26,8 @@ static enum kind kind_of(u32 cp)
 {
 	if (is_space(cp))
 		return SPACE;
+	if (cp >= 0x2ebf0 && cp <= 0x2ee5d)
+		return LETTER; /* ideographs of Unicode 15.1, which not every utf8proc knows */
 	switch (utf8proc_category((utf8proc_int32_t)cp)) {
 	case UTF8PROC_CATEGORY_LU:
 	case UTF8PROC_CATEGORY_LL:

@@ -93,24 +93,37 @@ static bool text_is(const struct tok *t, u32 id, const char *s)
 
 /* Names that end a turn in the models that are out there; a vocabulary seldom says so itself. */
 static const char *const END_NAMES[] = {
+	"</s>",
+	"<eos>",
+	"[EOS]",
+	"<EOT>",
+	"_<EOT>",
+	"[EOT]", /* the oldest */
+	"<|endoftext|>",
+	"<|end_of_text|>",
 	"<|eot_id|>",
+	"<|eom_id|>",
 	"<|im_end|>",
 	"<|end|>",
 	"<|return|>",
 	"<|call|>",
-	"<|flush|>",
 	"<|calls|>",
+	"<|flush|>",
 	"<end_of_turn>",
-	"<|endoftext|>",
-	"</s>",
-	"<|eom_id|>",
-	"<EOT>",
-	"_<EOT>",
-	"[EOT]",
-	"[EOS]",
-	"<|end_of_text|>",
+	"<turn|>",
 	"<end_of_utterance>",
-	"<eos>",
+	"<\xef\xbd\x9c"
+	"end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+	/* between the files of a repository, in models that complete code */
+	"<|fim_pad|>",
+	"<fim-pad>",
+	"<PAD>",
+	"<|fim_repo|>",
+	"<|repo_name|>",
+	"<fim-repo>",
+	"<REPO>",
+	"<reponame>",
+	"<|file_sep|>",
 };
 
 static bool bracketed(const struct tok *t, u32 id)
@@ -118,6 +131,19 @@ static bool bracketed(const struct tok *t, u32 id)
 	struct layout_str x = t->l.vocab[id].text;
 	const char *s = t->l.strings + x.off;
 	return x.len >= 3 && (*s == '<' || *s == '[') && (s[x.len - 1] == '>' || s[x.len - 1] == ']');
+}
+
+static u32 token_named(const struct tok *t, const char *name)
+{
+	for (u32 id = 0; id < t->n_vocab; id++)
+		if (text_is(t, id, name))
+			return id;
+	return LAYOUT_NONE;
+}
+
+static bool both(const struct tok *t, const char *a, const char *b)
+{
+	return token_named(t, a) != LAYOUT_NONE && token_named(t, b) != LAYOUT_NONE;
 }
 
 static void classify(struct tok *t)
@@ -131,6 +157,10 @@ static void classify(struct tok *t)
 				t->type[id] = TOK_CONTROL;
 			}
 	}
+	/* where there are these, <|end|> only ends a part of the answer */
+	u32 end = token_named(t, "<|end|>");
+	if (end != LAYOUT_NONE && (both(t, "<|return|>", "<|call|>") || both(t, "<|calls|>", "<|flush|>")))
+		t->ends[end] = 0;
 	const u32 named[] = { h->bos, h->eos, h->eot };
 	for (size_t i = 0; i < ARRAY_LEN(named); i++)
 		if (named[i] < t->n_vocab && bracketed(t, named[i]))

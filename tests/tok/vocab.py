@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Vocabularies for the tests of the tokenizer.
+
+  vocab.py MODEL.gguf OUT.vocab      take the vocabulary out of a model
+  vocab.py make NAME OUT.gguf        write a model of our own with a vocabulary made to be difficult (see MAKERS)
+
+A .vocab file is text, one thing a line:
+  model KIND PRE FLAGS BOS EOS EOT UNK    numbers as in a layout's header, "-" for none
+  t TYPE SCORE HEX                        a token
+  m HEX HEX                               a merge, first is best
+"""
+import random, struct, sys
+
+# ---- reading a GGUF ------------------------------------------------------------------------------------------------
+SCALAR = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q', 11: 'q', 12: 'd'}
+
+def read_meta(path):
+    b = open(path, 'rb').read()
+    at = 0
+    def take(fmt):
+        nonlocal at
+        v = struct.unpack_from('<' + fmt, b, at); at += struct.calcsize('<' + fmt)
+        return v[0]
+    def text():
+        nonlocal at
+        n = take('Q'); at += n
+        return b[at - n:at]
+    def value(t):
+        if t == 8: return text()
+        if t == 9:
+            et, n = take('I'), take('Q')
+            return [value(et) for _ in range(n)]
+        return take(SCALAR[t])
+    assert b[:4] == b'GGUF'; at = 8
+    take('Q'); n = take('Q'); kv = {}
+    for _ in range(n):
+        k = text().decode(); kv[k] = value(take('I'))
+    return kv
+
+PRE = {b'llama-bpe': 1, b'llama3': 1, b'llama-v3': 1, b'glm4': 1, b'chatglm-bpe': 1, b'gpt-2': 2}
+
+def write_vocab(kv, path):
+    g = lambda k, d=None: kv.get('tokenizer.ggml.' + k, d)
+    spm = g('model') == b'llama'
+    pre = 0 if spm else PRE[g('pre')]
+    flags = (1 if g('add_bos_token', spm or pre == 1) else 0) | (2 if g('add_eos_token', False) else 0) \
+        | (4 if spm and g('add_space_prefix', True) else 0)
+    ids = [g('bos_token_id'), g('eos_token_id'), g('eot_token_id'), g('unknown_token_id')]
+    toks = g('tokens')
+    with open(path, 'w') as f:
+        f.write('model %d %d %d %s\n' % (1 if spm else 2, pre, flags, ' '.join('-' if i is None else str(i) for i in ids)))
+        for t, s, y in zip(toks, g('scores', [0.0] * len(toks)), g('token_type', [1] * len(toks))):
+            f.write('t %d %r %s\n' % (y, s, t.hex()))
+        for m in g('merges', []):
+            at = m.index(b' ', 1)
+            f.write('m %s %s\n' % (m[:at].hex(), m[at + 1:].hex()))
+
+# ---- writing a GGUF: the smallest llama there is, all weights zero -----------------------------------------------------
+def _s(x):
+    b = x.encode('utf-8', 'surrogatepass') if isinstance(x, str) else x
+    return struct.pack('<Q', len(b)) + b
+
+def write_gguf(path, toks, types, model, pre, scores=None, merges=None, extra=()):
+    D, V = 32, len(toks)
+    kv = []
+    def put(k, t, v):
+        fmt = {4: '<I', 6: '<f', 7: '<?'}
+        kv.append(_s(k) + struct.pack('<I', t) + (_s(v) if t == 8 else struct.pack(fmt[t], v)))
+    def arr(k, et, vs):
+        kv.append(_s(k) + struct.pack('<IIQ', 9, et, len(vs)) + b''.join(
+            _s(v) if et == 8 else struct.pack({5: '<i', 6: '<f'}[et], v) for v in vs))
+    put('general.architecture', 8, 'llama'); put('general.name', 8, 'vocabulary')
+    for k, v in (('block_count', 1), ('context_length', 512), ('embedding_length', D), ('feed_forward_length', D),
+                 ('attention.head_count', 1), ('attention.head_count_kv', 1)):
+        put('llama.' + k, 4, v)
+    put('llama.attention.layer_norm_rms_epsilon', 6, 1e-5)
+    put('tokenizer.ggml.model', 8, model); put('tokenizer.ggml.pre', 8, pre)
+    arr('tokenizer.ggml.tokens', 8, toks); arr('tokenizer.ggml.token_type', 5, types)
+    if scores: arr('tokenizer.ggml.scores', 6, scores)
+    if merges: arr('tokenizer.ggml.merges', 8, merges)
+    for k, t, v in extra: put('tokenizer.ggml.' + k, t, v)
+    ts = [('token_embd.weight', [D, V]), ('output_norm.weight', [D])]
+    for n, d in (('attn_norm', [D]), ('attn_q', [D, D]), ('attn_k', [D, D]), ('attn_v', [D, D]), ('attn_output', [D, D]),
+                 ('ffn_norm', [D]), ('ffn_gate', [D, D]), ('ffn_up', [D, D]), ('ffn_down', [D, D])):
+        ts.append(('blk.0.%s.weight' % n, d))
+    off, infos, size = 0, b'', 0
+    for n, d in ts:
+        infos += _s(n) + struct.pack('<I', len(d)) + b''.join(struct.pack('<Q', x) for x in d) + struct.pack('<IQ', 0, off)
+        size = 4
+        for x in d: size *= x
+        off += -(-size // 32) * 32
+    head = b'GGUF' + struct.pack('<IQQ', 3, len(ts), len(kv)) + b''.join(kv) + infos
+    with open(path, 'wb') as f:
+        f.write(head + b'\0' * (-len(head) % 32) + b'\0' * off)
+
+# ---- difficult vocabularies ----------------------------------------------------------------------------------------
+BLANK = '\u2581'
+SPECIALS = [('<|im_start|>', 3), ('<|im_end|>', 3), ('<|a|>', 3), ('<|a|><|b|>', 3), ('|><|', 4), ('aab', 4), ('abba', 4), ('  ', 4),
+            ('   ', 4), ('\n\n', 4), ('[X]', 4), ('<|end_of_text|>', 1), ('<|eom_id|>', 3), ('<user>', 4), ('漢字', 4),
+            ('<｜end▁of▁sentence｜>', 3)]
+
+def byte_map():
+    keep = [b for b in range(256) if 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b <= 255]
+    m, n = {}, 0
+    for b in range(256):
+        if b in keep: m[b] = chr(b)
+        else: m[b] = chr(256 + n); n += 1
+    return m
+
+def make_spm(path, seed, alphabet, crossing, prefix=True):
+    rnd = random.Random(seed)
+    toks, types, scores = ['<unk>', '<s>', '</s>'], [2, 3, 3], [0.0] * 3
+    for i in range(256): toks.append('<0x%02X>' % i); types.append(6); scores.append(0.0)
+    have = set(toks)
+    for x, t in SPECIALS:
+        if x not in have: toks.append(x); types.append(t); scores.append(0.0); have.add(x)
+    while len(toks) < 1500:
+        x = ''.join(rnd.choice(alphabet) for _ in range(rnd.choice((1, 1, 2, 2, 2, 3, 3, 4, 5, 6))))
+        if not crossing: x = BLANK * rnd.choice((0, 0, 1, 1, 1, 2)) + x.replace(BLANK, '')
+        if x and x not in have:
+            have.add(x); toks.append(x); types.append(rnd.choice((1,) * 20 + (5,))); scores.append(-float(rnd.randrange(300)))
+    write_gguf(path, toks, types, 'llama', 'default', scores=scores, extra=[
+        ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0), ('add_bos_token', 7, True),
+        ('add_space_prefix', 7, prefix)])
+
+def make_bpe(path, seed, pre, alphabet, n_merges=1500):
+    rnd = random.Random(seed)
+    bm = byte_map()
+    toks, types = [bm[b] for b in range(256)], [1] * 256
+    have, merges, pairs = set(toks), [], set()
+    parts = [bm[b] for b in alphabet.encode()] * 3
+    while len(merges) < n_merges:
+        a, b = rnd.choice(parts), rnd.choice(parts)
+        if (a, b) in pairs or len(a + b) > 14: continue
+        pairs.add((a, b)); merges.append(a + ' ' + b); parts.append(a + b)
+        # one in ten is no token and comes out as its bytes; of those the peer loses what is not ASCII, so keep such ones
+        if a + b not in have and (rnd.random() < 0.9 or not (a + b).isascii()):
+            have.add(a + b); toks.append(a + b); types.append(1)
+    for _ in range(200):                                     # whole words that no merge makes
+        x = ''.join(rnd.choice(parts) for _ in range(3))
+        if x not in have: have.add(x); toks.append(x); types.append(1)
+    at = len(toks)
+    for x, t in SPECIALS:
+        if x not in have: toks.append(x); types.append(t); have.add(x)
+    write_gguf(path, toks, types, 'gpt2', pre, merges=merges, extra=[
+        ('bos_token_id', 4, at), ('eos_token_id', 4, at + 1), ('add_bos_token', 7, pre == 'llama-bpe')])
+
+def make_probe(path, pre):
+    """Merges that show, for any character c, how "xcy", " c!" and "1c1" were cut."""
+    bm = byte_map()
+    toks, merges = [bm[b] for b in range(256)], []
+    for b in range(0x80, 0x100):
+        for m in ((bm[ord('x')], bm[b]), (bm[b], bm[ord('y')]), (bm[b], bm[ord('!')]), (bm[ord(' ')], bm[b]), (bm[ord('1')], bm[b])):
+            merges.append(m[0] + ' ' + m[1]); toks.append(m[0] + m[1])
+    at = len(toks); toks.append('<|endoftext|>')
+    write_gguf(path, toks, [1] * at + [3], 'gpt2', pre, merges=merges, extra=[('bos_token_id', 4, at), ('eos_token_id', 4, at)])
+
+ENDS = '''<|eot_id|> <|im_end|> <|end|> <|flush|> <end_of_turn> <|endoftext|> <|eom_id|> <EOT> _<EOT> [EOT] [EOS]
+<|end_of_text|> <end_of_utterance> <eos> <|fim_pad|> <|repo_name|> <|file_sep|>
+<|fim_prefix|> <|user|> <|observation|> <|assistant|> <|system|> <|im_start|> <|turn|> <turn|> <|message_end|> <|endofprompt|> <|eos|> [/INST] <bos>
+[BOS] <|eot|> <|eom|> <|separator|> <|stop|> <|end_of_turn|> <|assistant_end|> <|end_turn|> <stop>'''.split()
+
+def make_ends(path):
+    toks = ['<unk>', '<s>', '</s>'] + ['<0x%02X>' % i for i in range(256)] + ENDS
+    types = [2, 3, 3] + [6] * 256 + [3] * len(ENDS)
+    write_gguf(path, toks, types, 'llama', 'default', scores=[0.0] * len(toks), extra=[
+        ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0)])
+
+SMALL = 'aaabb' + BLANK + 'é漢'
+WIDE = 'abcdefghij \n\t\'stmrel01239.,!?-<|>é漢я' + BLANK
+MAKERS = {
+    'spm-small': lambda p: make_spm(p, 1, SMALL, True),
+    'spm-crossing': lambda p: make_spm(p, 2, WIDE, True),
+    'spm-words': lambda p: make_spm(p, 3, WIDE, False),
+    'spm-noprefix': lambda p: make_spm(p, 4, 'abc' + BLANK, False, prefix=False),
+    'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab '),
+    'bpe-llama3': lambda p: make_bpe(p, 6, 'llama-bpe', WIDE),
+    'bpe-gpt2': lambda p: make_bpe(p, 7, 'gpt-2', WIDE),
+    'spm-ends': make_ends,
+    'probe-llama3': lambda p: make_probe(p, 'llama-bpe'),
+    'probe-gpt2': lambda p: make_probe(p, 'gpt-2'),
+}
+
+if __name__ == '__main__':
+    if len(sys.argv) == 4 and sys.argv[1] == 'make': MAKERS[sys.argv[2]](sys.argv[3])
+    elif len(sys.argv) == 3: write_vocab(read_meta(sys.argv[1]), sys.argv[2])
+    else: sys.exit(__doc__)
