@@ -102,12 +102,12 @@ int ipc_recv(int sock, struct ipc_frame *ret)
 		return 1;
 	if (n < 0)
 		return err_errno();
-	if (n == 0)
-		return 1;
 	int fd = -1;
 	int r = take_fd(&m, &fd);
 	if (r)
 		return r;
+	if (n == 0 && fd < 0)
+		return 1;
 	if ((size_t)n < sizeof ret->h || (size_t)n != sizeof ret->h + ret->h.len) {
 		fd_close(&fd);
 		return -EPROTO;

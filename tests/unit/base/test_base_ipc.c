@@ -178,6 +178,10 @@ static void an_empty_packet_is_no_frame(void **state)
 	assert_int_equal(send(s[0], "", 0, MSG_NOSIGNAL), 0);
 	assert_int_equal(ipc_recv(s[1], &f),
 		1); /* cannot be told from a peer that closed: the connection ends either way */
+	send_raw("", 0, 1);
+	u32 before = open_fds();
+	assert_int_equal(ipc_recv(s[1], &f), -EPROTO);
+	assert_int_equal(open_fds(), before);
 }
 
 static void a_rule_is_obeyed_in_everything(void **state)
