@@ -1,0 +1,139 @@
+#define _GNU_SOURCE
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define CHAT_ARENA_BYTES_MAX (64u << 20) /* of one rendering; the request itself may have REQUEST_BYTES_MAX */
+
+int ask_seed(u64 *ret)
+{
+	u64 seed;
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return out_fail(CLI_UNDECIDED, "no random numbers: %s", out_reason(errno));
+	*ret = seed >> 11; /* 53 bits: exact in every JSON reader */
+	return 0;
+}
+
+int ask_read_stdin(size_t max, char **ret, size_t *ret_len)
+{
+	size_t len = 0, cap = 65536;
+	_cleanup_free_ char *buf = malloc(cap);
+	while (buf) {
+		ssize_t n = read(0, buf + len, cap - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return out_fail(CLI_UNDECIDED, "standard input: %s", out_reason(errno));
+		if (n == 0) {
+			buf[len] = 0;
+			*ret = buf;
+			*ret_len = len;
+			buf = NULL;
+			return 0;
+		}
+		len += (size_t)n;
+		if (len > max)
+			return out_fail(CLI_REFUSED, "standard input: more than %zu bytes", max);
+		if (len + 1 < cap)
+			continue;
+		char *p = realloc(buf, cap *= 2);
+		if (!p)
+			break;
+		buf = p;
+	}
+	return out_fail(CLI_UNDECIDED, "standard input: out of memory");
+}
+
+/* A request that our own runtime would refuse is a mistake of the user: check it here, where the reason can be said. */
+static int finish(struct request_builder *b, u8 **ret_data, size_t *ret_len)
+{
+	struct request r;
+	const char *why;
+	int e = request_built(b, ret_data, ret_len);
+	if (e)
+		return e > 0 ? out_fail(CLI_REFUSED, "the request is larger than %u bytes", REQUEST_BYTES_MAX)
+			     : out_fail(CLI_UNDECIDED, "request: %s", out_reason(e));
+	if (!request_open(*ret_data, *ret_len, &r, &why))
+		return 0;
+	free(*ret_data);
+	*ret_data = NULL;
+	return out_fail(CLI_REFUSED, "the request is malformed: %s", why);
+}
+
+static void add_stops(struct request_builder *b, const struct ask_sampling *how)
+{
+	for (size_t i = 0; i < how->stops.n; i++)
+		request_add(b, REQUEST_STOP, how->stops.v[i], strlen(how->stops.v[i]));
+}
+
+int ask_sampled(const struct ask_sampling *how, u32 part_kind, const void *data, size_t len, u8 **ret_data,
+	size_t *ret_len)
+{
+	struct request_builder b;
+	request_build(&b, &how->h);
+	request_add(&b, part_kind, data, len);
+	add_stops(&b, how);
+	return finish(&b, ret_data, ret_len);
+}
+
+int ask_text(const struct request_header *h, u32 part_kind, const void *text, size_t len, u8 **ret_data,
+	size_t *ret_len)
+{
+	return ask_sampled(&(struct ask_sampling){ .h = *h }, part_kind, text, len, ret_data, ret_len);
+}
+
+int ask_tokens(const struct request_header *h, const char *list, u8 **ret_data, size_t *ret_len)
+{
+	_cleanup_free_ u32 *ids = NULL;
+	size_t n;
+	int r = opt_u32_list(list, &ids, &n);
+	if (r > 0)
+		return out_fail(CLI_USAGE, "--tokens: \"%s\" is not a list of token ids like 1,2,3", list);
+	if (r)
+		return out_fail(CLI_UNDECIDED, "--tokens: %s", out_reason(r));
+	return ask_text(h, REQUEST_TOKENS, ids, n * sizeof *ids, ret_data, ret_len);
+}
+
+/* A token's text as a string of our own, in the arena. */
+static const char *token_text(const struct session *s, u32 id, struct arena *a)
+{
+	size_t n;
+	const char *t = session_token_text(s, id, &n);
+	return arena_dup(a, t, n);
+}
+
+int ask_chat(const struct session *s, const struct ask_sampling *how, const struct chat_message *messages,
+	size_t n_messages, u8 **ret_data, size_t *ret_len)
+{
+	_cleanup_arena_ struct arena a = { .max_bytes = CHAT_ARENA_BYTES_MAX };
+	const struct layout_header *h = s->layout.h;
+	const struct chat_render p = { .source = s->layout.strings + h->chat_template.off,
+		.source_len = h->chat_template.len,
+		.messages = messages,
+		.n_messages = n_messages,
+		.add_generation_prompt = true,
+		.bos_token = token_text(s, h->bos, &a),
+		.eos_token = token_text(s, h->eos, &a) };
+	const struct chat_piece *pieces;
+	size_t n;
+	const char *why;
+	int r = p.bos_token && p.eos_token ? chat_render(&p, &a, &pieces, &n, &why) : -ENOMEM;
+	if (r < 0)
+		return out_fail(CLI_UNDECIDED, "chat template: %s", out_reason(r));
+	if (r > 0)
+		return out_fail(CLI_REFUSED,
+			"the model's chat template cannot be used: %s; --raw sends the prompt as it is", why);
+	struct request_builder b;
+	struct request_header head = how->h;
+	head.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
+	request_build(&b, &head);
+	for (size_t i = 0; i < n; i++)
+		request_add(&b, pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT, pieces[i].text,
+			pieces[i].len);
+	add_stops(&b, how);
+	return finish(&b, ret_data, ret_len);
+}

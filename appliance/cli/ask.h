@@ -1,0 +1,25 @@
+/* Making requests: what the user typed becomes the pieces of a request blob. */
+#pragma once
+
+#include "chat/chat.h"
+#include "cli/session.h"
+
+/* 0 done, *ret_data to be freed; otherwise an exit status, said. */
+_must_use_ int ask_tokens(const struct request_header *h, const char *list, u8 **ret_data, size_t *ret_len);
+_must_use_ int ask_text(const struct request_header *h, u32 part_kind, const void *text, size_t len,
+	u8 **ret_data, size_t *ret_len);
+
+/* How an answer is to be sampled: the header's fields and the stop strings. */
+struct ask_sampling {
+	struct request_header h;
+	struct opt_list stops;
+};
+/* Messages through the model's own chat template; the model must have one. */
+_must_use_ int ask_chat(const struct session *s, const struct ask_sampling *how,
+	const struct chat_message *messages, size_t n_messages, u8 **ret_data, size_t *ret_len);
+_must_use_ int ask_sampled(const struct ask_sampling *how, u32 part_kind, const void *data, size_t len,
+	u8 **ret_data, size_t *ret_len);
+
+/* All of standard input, at most max bytes, with a 0 byte behind. 0; otherwise an exit status, said. */
+_must_use_ int ask_read_stdin(size_t max, char **ret, size_t *ret_len);
+_must_use_ int ask_seed(u64 *ret);

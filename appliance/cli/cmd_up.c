@@ -1,0 +1,58 @@
+#define _GNU_SOURCE
+#include "cli/sup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEEP_LOG_BYTES_MAX (1u << 20) /* of run/keep.log; older words are dropped when a command starts */
+
+/* Out of the caller's session, so that its Ctrl-C is not ours; what the processes say goes to run/keep.log. */
+static int detach(const struct app *a)
+{
+	struct stat st;
+	setsid();
+	if (getenv("KEEP_TRACE"))
+		return 0;
+	int fd = openat(a->run_fd, "keep.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_size > KEEP_LOG_BYTES_MAX && ftruncate(fd, 0) < 0)
+		return -errno;
+	if (dup2(fd, 2) < 0)
+		return -errno;
+	close(fd);
+	out_init();
+	return 0;
+}
+
+int cmd_up(struct cli *c, int argc, char **argv)
+{
+	const char *device = getenv("KEEP_DEVICE");
+	u32 holder = UINT32_MAX;
+	bool transient = false;
+	int n;
+	const struct opt opts[] = { { "--device", OPT_STR, &device, NULL },
+		{ "--transient", OPT_U32, &holder, &transient } /* by ctl.c only */ };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
+		return n;
+	_cleanup_app_ struct app a = { .run_fd = -1 };
+	int r = app_open(c, &a);
+	if (r)
+		return r;
+	if (transient) {
+		struct stat st;
+		if (holder > INT32_MAX || fstat((int)holder, &st) < 0 || !S_ISSOCK(st.st_mode))
+			return out_usage(c, "--transient is for keep itself");
+		if (fcntl((int)holder, F_SETFD, FD_CLOEXEC) < 0 || detach(&a))
+			return CLI_UNDECIDED;
+	}
+	if (device && !*device)
+		device = NULL;
+	return sup_run(
+		&(struct sup_params){ .app = &a, .device = device, .holder = transient ? (int)holder : -1 });
+}

@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "cli/model.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PUB_PEM_BYTES_MAX 65536u /* a public key's PEM text with any preamble */
+
+/* The publisher's key, named after its file. 0; otherwise an exit status, said. */
+static int read_key(const char *path, struct proto_key *ret, bool json)
+{
+	_cleanup_free_ u8 *pem = NULL;
+	struct attest_report rep;
+	size_t len;
+	int r = model_read_file(path, PUB_PEM_BYTES_MAX, &pem, &len);
+	if (r)
+		return r;
+	attest_report_init(&rep);
+	r = attest_key_parse(pem, len, ret, &rep);
+	if (r)
+		return model_say_result(r, &rep, path, json);
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	memset(ret->name, 0, sizeof ret->name);
+	memcpy(ret->name, base, MIN(strlen(base), (size_t)NAME_LEN_MAX));
+	return 0;
+}
+
+/* Bundle, then names, then bytes. Returns as attest does. */
+static int judge(const char *model, const char *bundle, const struct attest_bundle_params *b,
+	struct attest_report *rep)
+{
+	struct attest_manifest *m = NULL;
+	struct attest_tree tree = { 0 };
+	struct attest_blob segments = { 0 };
+	int r = attest_bundle_verify(b, &m, rep);
+	if (r == 0)
+		r = attest_tree_open(
+			&(struct attest_tree_params){ .path = model, .bundle_path = bundle, .listed = m },
+			&tree, rep);
+	if (r == 0)
+		r = attest_model_verify(&(struct attest_model_params){ .manifest = m,
+						.files = tree.files,
+						.n_files = tree.n_files,
+						.progress = &model_progress },
+			&segments, rep);
+	attest_blob_fini(&segments);
+	attest_tree_fini(&tree);
+	attest_manifest_free(m);
+	return r;
+}
+
+int cmd_verify(struct cli *c, int argc, char **argv)
+{
+	const char *bundle = NULL, *key_path = NULL;
+	struct opt_list roots = { 0 };
+	u64 at = 0;
+	bool json = false;
+	int n;
+	const struct opt opts[] = { { "--bundle", OPT_STR, &bundle, NULL },
+		{ "--key", OPT_STR, &key_path, NULL }, { "--root", OPT_LIST, &roots, NULL },
+		{ "--at", OPT_U64, &at, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 + (int)OPT_LIST_MAX },
+		    &n))
+		return n;
+	if (n > 1 && !roots.n)
+		return out_usage(c, "too many arguments, from \"%s\" on", argv[1]);
+	if (!bundle)
+		return out_usage(c, "--bundle F is needed");
+	if (!key_path == !roots.n)
+		return out_usage(c, "one of --key and --root is needed");
+	struct proto_key key;
+	struct attest_report rep;
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	int r = attest_prepare();
+	if (r)
+		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
+	for (size_t i = 0; i < roots.n; i++)
+		if (access(roots.v[i], R_OK) < 0)
+			return out_fail(CLI_UNDECIDED, "%s: cannot be read", roots.v[i]);
+	if (key_path && (r = read_key(key_path, &key, json)))
+		return r;
+	if ((r = model_read_file(bundle, BUNDLE_BYTES_MAX, &data, &len)))
+		return r;
+	attest_report_init(&rep);
+	r = judge(argv[0], bundle,
+		&(struct attest_bundle_params){
+			.data = data, .len = len, .keys = &key, .n_keys = key_path ? 1 : 0 },
+		&rep);
+	return model_say_result(r, &rep, argv[0], json);
+}

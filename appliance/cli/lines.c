@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+#include "cli/lines.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define DIGEST_DIGITS 12 /* of a digest in a table */
+
+void lines_print(const struct fd_map *data)
+{
+	if (!data->len)
+		return;
+	fwrite(data->data, 1, data->len, stdout);
+	if (data->data[data->len - 1] != '\n')
+		putchar('\n');
+}
+
+struct lines lines_of(const struct fd_map *data)
+{
+	return (struct lines){ (const char *)data->data, (const char *)data->data + data->len };
+}
+
+json_t *lines_next(struct lines *l, bool *ret_bad)
+{
+	while (l->at < l->end && *l->at == '\n')
+		l->at++;
+	if (l->at >= l->end)
+		return NULL;
+	const char *nl = memchr(l->at, '\n', (size_t)(l->end - l->at)), *stop = nl ? nl : l->end;
+	size_t n = (size_t)(stop - l->at);
+	json_t *j = json_loadb(l->at, n, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
+	if (!j) /* numbers beyond 2^63 */
+		j = json_loadb(l->at, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	*ret_bad = !j;
+	l->at = stop;
+	return j;
+}
+
+void lines_decref(json_t **j)
+{
+	json_decref(*j);
+	*j = NULL;
+}
+
+static void put_value(struct cell *c, const json_t *v)
+{
+	switch (v ? json_typeof(v) : JSON_NULL) {
+	case JSON_STRING:
+		snprintf(c->s, sizeof c->s, "%s", json_string_value(v));
+		break;
+	case JSON_INTEGER:
+		snprintf(c->s, sizeof c->s, "%lld", (long long)json_integer_value(v));
+		break;
+	case JSON_REAL:
+		snprintf(c->s, sizeof c->s, "%.6g", json_real_value(v));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		snprintf(c->s, sizeof c->s, "%s", json_is_true(v) ? "yes" : "no");
+		break;
+	default:
+		break;
+	}
+}
+
+struct cell lines_cell(const json_t *o, const char *key)
+{
+	struct cell c = { "" };
+	put_value(&c, json_object_get(o, key));
+	return c;
+}
+
+struct cell lines_short(const json_t *o, const char *key)
+{
+	struct cell c = lines_cell(o, key);
+	c.s[DIGEST_DIGITS] = 0;
+	return c;
+}
+
+u64 lines_u64(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+	return v && json_number_value(v) > 0
+		       ? json_is_integer(v) ? (u64)json_integer_value(v) : (u64)json_real_value(v)
+		       : 0;
+}
+
+struct cell lines_time(const json_t *o, const char *key)
+{
+	struct cell c = { "" };
+	time_t t = (time_t)(lines_u64(o, key) / 1000000000u);
+	struct tm tm;
+	if (t && localtime_r(&t, &tm))
+		strftime(c.s, sizeof c.s, "%Y-%m-%d %H:%M:%S", &tm);
+	return c;
+}
+
+static void print_cell(const char *s)
+{
+	out_text(1, s, strlen(s));
+	putchar('\n');
+}
+
+void lines_print_object(const json_t *o, int indent)
+{
+	const char *key;
+	json_t *v;
+	size_t width = 0;
+	json_object_foreach((json_t *)(uintptr_t)o, key, v) width = MAX(width, strlen(key));
+	json_object_foreach((json_t *)(uintptr_t)o, key, v)
+	{
+		printf("%*s%s%-*s%s  ", indent, "", out_style(1, OUT_DIM), (int)width, key,
+			out_style(1, OUT_PLAIN));
+		if (json_is_object(v) && indent < 8) {
+			putchar('\n');
+			lines_print_object(v, indent + 4);
+		} else if (json_is_array(v)) {
+			size_t i;
+			json_t *e;
+			putchar('\n');
+			json_array_foreach(v, i, e)
+			{
+				struct cell c = { "" };
+				put_value(&c, e);
+				if (json_is_object(e) && indent < 8) {
+					lines_print_object(e, indent + 4);
+				} else {
+					printf("%*s", indent + 4, "");
+					print_cell(c.s);
+				}
+			}
+		} else {
+			struct cell c = { "" };
+			put_value(&c, v);
+			print_cell(strlen(key) > 3 && !strcmp(key + strlen(key) - 3, "_ns") &&
+						   !strcmp(key, "time_ns")
+					   ? lines_time(o, key).s
+					   : c.s);
+		}
+	}
+}

@@ -1,0 +1,31 @@
+/* keepd answers queries with JSON lines. --json prints them as they came; people get tables made from them. */
+#pragma once
+
+#include "cli/ctl.h"
+
+#include <jansson.h>
+
+/* Print the lines as they came. */
+void lines_print(const struct fd_map *data);
+
+struct lines {
+	const char *at, *end;
+};
+struct lines lines_of(const struct fd_map *data);
+/* The next document, or NULL after the last or at a malformed one (*ret_bad). The caller json_decrefs it. */
+json_t *lines_next(struct lines *l, bool *ret_bad);
+void lines_decref(json_t **j);
+#define _cleanup_json_ _cleanup_(lines_decref)
+
+/* A member as text for a table: strings as they are, numbers in decimal, "yes"/"no", "" when it is not there. At most 511 bytes. */
+struct cell {
+	char s[512];
+};
+struct cell lines_cell(const json_t *o, const char *key);
+/* The first digits of a hexadecimal member. */
+struct cell lines_short(const json_t *o, const char *key);
+u64 lines_u64(const json_t *o, const char *key);
+/* A member time_ns as local "2026-01-31 12:34:56", "" when it is not there. */
+struct cell lines_time(const json_t *o, const char *key);
+/* All members, one per line: "key   value", nested ones indented. */
+void lines_print_object(const json_t *o, int indent);

@@ -1,0 +1,168 @@
+#define _GNU_SOURCE
+#include "cli/model.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/jsonw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int model_read_file(const char *path, u64 max, u8 **ret, size_t *ret_len)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r = fd < 0 ? -errno : fd_read_file(fd, max, ret, ret_len);
+	if (r == 0)
+		return 0;
+	if (r < 0)
+		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
+	return out_fail(CLI_REFUSED, "%s: %s", path, r == 1 ? "not a file" : "longer than Keep reads");
+}
+
+int model_write_file(const char *path, u32 mode, const void *data, size_t len)
+{
+	char tmp[PATH_MAX];
+	if (snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= (int)sizeof tmp)
+		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(ENAMETOOLONG));
+	_cleanup_fd_ int fd = mkostemp(tmp, O_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_write_all(fd, data, len);
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+		r = -errno;
+	if (r == 0)
+		return 0;
+	if (fd >= 0)
+		unlink(tmp);
+	return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
+}
+
+static const char *verdict_name(u32 verdict)
+{
+	return verdict == ATTEST_ACCEPTED   ? "accepted"
+	       : verdict == ATTEST_REJECTED ? "rejected"
+					    : "undecided";
+}
+
+static void print_json(const struct attest_report *r, const char *model, u64 index)
+{
+	struct jsonw w;
+	jsonw_init_grow(&w, 65536);
+	jsonw_object(&w);
+	jsonw_kv_str(&w, "verdict", verdict_name(r->verdict));
+	jsonw_kv_str(&w, "code", r->code);
+	jsonw_kv_u64(&w, "reason", r->reason);
+	jsonw_kv_str(&w, "path", model);
+	jsonw_kv_str(&w, "object", r->object);
+	jsonw_kv_str(&w, "expected", r->expected);
+	jsonw_kv_str(&w, "found", r->found);
+	jsonw_kv_str(&w, "detail", r->detail);
+	jsonw_kv_hex(&w, "model", r->model, sizeof r->model);
+	jsonw_kv_hex(&w, "bundle", r->bundle, sizeof r->bundle);
+	jsonw_kv_hex(&w, "key_id", r->key_id, sizeof r->key_id);
+	jsonw_kv_str(&w, "signer", r->signer);
+	jsonw_kv_u64(&w, "bytes", r->bytes);
+	jsonw_kv_u64(&w, "n_files", r->n_files);
+	if (index != UINT64_MAX)
+		jsonw_kv_u64(&w, "index", index);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	if (!w.full)
+		fwrite(w.buf, 1, w.len, stdout);
+	jsonw_fini(&w);
+}
+
+static void line(int fd, const char *name, const char *value)
+{
+	FILE *f = fd == 1 ? stdout : stderr;
+	if (!value[0])
+		return;
+	fprintf(f, "  %s%-9s%s ", out_style(fd, OUT_DIM), name, out_style(fd, OUT_PLAIN));
+	out_text(fd, value, strlen(value));
+	fputc('\n', f);
+}
+
+static void print_people(const struct attest_report *r, const char *model, u64 index)
+{
+	bool ok = r->verdict == ATTEST_ACCEPTED;
+	int fd = ok ? 1 : 2;
+	FILE *f = ok ? stdout : stderr;
+	char hex[2 * MODEL_DIGEST_BYTES + 1], num[32] = "";
+	fprintf(f, "%s%s%s: ", out_style(fd, ok ? OUT_GOOD : OUT_BAD), verdict_name(r->verdict),
+		out_style(fd, OUT_PLAIN));
+	out_text(fd, model, strlen(model));
+	if (r->detail[0]) {
+		fputs(": ", f);
+		out_text(fd, r->detail, strlen(r->detail));
+	}
+	fputc('\n', f);
+	bytes_hex(r->model, sizeof r->model, hex);
+	line(fd, "reason", r->code);
+	line(fd, "object", r->object);
+	line(fd, "expected", r->expected);
+	line(fd, "found", r->found);
+	line(fd, "signer", r->signer);
+	if (ok) {
+		line(fd, "digest", hex);
+		fprintf(f, "  %s%-9s%s %u, %s\n", out_style(fd, OUT_DIM), "files", out_style(fd, OUT_PLAIN),
+			r->n_files, out_size(r->bytes).s);
+	}
+	if (index != UINT64_MAX)
+		snprintf(num, sizeof num, "%llu", (unsigned long long)index);
+	line(fd, "record", num);
+}
+
+int model_say_verdict(const struct attest_report *r, const char *model, bool json, u64 index)
+{
+	out_progress_end();
+	if (json)
+		print_json(r, model, index);
+	else
+		print_people(r, model, index);
+	return r->verdict == ATTEST_ACCEPTED   ? CLI_DONE
+	       : r->verdict == ATTEST_REJECTED ? CLI_REFUSED
+					       : CLI_UNDECIDED;
+}
+
+int model_say_result(int r, struct attest_report *rep, const char *model, bool json)
+{
+	if (r < 0)
+		attest_report_undecided(rep, r, rep->object[0] ? rep->object : model);
+	return model_say_verdict(rep, model, json, UINT64_MAX);
+}
+
+int model_find_bundle(const char *model, char ret_path[], size_t size)
+{
+	struct stat st;
+	size_t n = strlen(model);
+	while (n > 1 && model[n - 1] == '/')
+		n--;
+	const char *slash = memrchr(model, '/', n);
+	for (u32 i = 0; i < 3; i++) {
+		int len;
+		if (i < 2)
+			len = snprintf(ret_path, size, "%.*s%s", (int)n, model, i ? ".sig" : "/model.sig");
+		else if (stat(model, &st) == 0 && S_ISDIR(st.st_mode))
+			continue; /* beside a directory a model.sig may be anybody's */
+		else
+			len = slash ? snprintf(ret_path, size, "%.*s/model.sig", (int)(slash - model), model)
+				    : snprintf(ret_path, size, "model.sig");
+		if (len > 0 && (size_t)len < size && access(ret_path, F_OK) == 0)
+			return 0;
+	}
+	if (access(model, F_OK) < 0)
+		return out_fail(CLI_UNDECIDED, "%s: %s", model, out_reason(errno));
+	return out_fail(CLI_REFUSED,
+		"%s: no bundle model.sig inside and no .sig beside it; --bundle F names another", model);
+}
+
+static void show(void *ctx, u64 done, u64 total, const char *what)
+{
+	(void)ctx;
+	out_progress(what, done, total);
+}
+
+const struct attest_progress model_progress = { .call = show };

@@ -1,0 +1,224 @@
+#define _GNU_SOURCE
+#include "cli/session.h"
+#include "base/bytes.h"
+#include "base/ipc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+void session_fini(struct session *s)
+{
+	fd_close(&s->sock);
+	fd_unmap(&s->map);
+}
+
+void session_result_fini(struct session_result *r)
+{
+	fd_unmap(&r->data);
+}
+
+int session_kv_parse(const char *word, u32 *ret)
+{
+	if (!word)
+		*ret = KV_DEFAULT;
+	else if (!strcmp(word, "f32"))
+		*ret = KV_F32;
+	else if (!strcmp(word, "f16"))
+		*ret = KV_F16;
+	else
+		return 1;
+	return 0;
+}
+
+const char *session_kv_name(u32 kv_mode)
+{
+	return kv_mode == KV_F32 ? "f32" : kv_mode == KV_F16 ? "f16" : "default";
+}
+
+const char *session_finish_name(u32 finish)
+{
+	static const char *const name[] = { [FINISH_STOP] = "stop",
+		[FINISH_STRING] = "stop-string",
+		[FINISH_LENGTH] = "length",
+		[FINISH_CANCELLED] = "cancelled",
+		[FINISH_REVOKED] = "revoked",
+		[FINISH_REFUSED] = "refused",
+		[FINISH_ERROR] = "error" };
+	return finish < ARRAY_LEN(name) && name[finish] ? name[finish] : "unknown";
+}
+
+const char *session_token_text(const struct session *s, u32 id, size_t *ret_len)
+{
+	*ret_len = 0;
+	if (id >= s->layout.h->n_vocab)
+		return "";
+	struct layout_str t = s->layout.vocab[id].text;
+	*ret_len = t.len;
+	return s->layout.strings + t.off;
+}
+
+int session_open(struct ctl *k, const struct session_want *w, struct session *ret)
+{
+	struct proto_session_want b = { .kv_mode = w->kv_mode, .ctx_tokens = w->ctx_tokens };
+	if (bytes_put_str(b.name, sizeof b.name, w->model))
+		return out_fail(
+			CLI_USAGE, "%s: a model's name has at most %u characters", w->model, NAME_LEN_MAX);
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	int r = ctl_ask(k, CTL_SESSION, &b, sizeof b, -1, &a);
+	if (r)
+		return r;
+	if (!a.has_session || !a.has_data)
+		return out_fail(CLI_UNDECIDED, "keepd: no session came");
+	struct session s = { .ctl = k, .sock = -1, .open = a.session };
+	const char *why;
+	if (layout_open(a.data.data, a.data.len, NULL, &s.layout, &why))
+		return out_fail(CLI_UNDECIDED, "%s: its layout is malformed: %s", w->model, why);
+	s.sock = fd_steal(&a.session_fd);
+	s.map = a.data;
+	a.data = (struct fd_map){ 0 };
+	*ret = s;
+	return 0;
+}
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int sig)
+{
+	if (++interrupts > 1)
+		_exit(128 + sig);
+}
+
+static void catch_interrupt(struct sigaction *ret_old)
+{
+	struct sigaction a = { .sa_handler = on_interrupt }; /* no SA_RESTART: poll returns */
+	interrupts = 0;
+	sigaction(SIGINT, &a, ret_old);
+}
+
+/* ---- one request ---- */
+
+static int show_keepd(struct session *s, const struct session_request *q, u64 id, int fd, u64 *ret_index)
+{
+	struct proto_begin b = { .session = s->open.session, .replay_of = q->replay_of };
+	sha256_of(q->data, q->len, b.digest);
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	int r = ctl_send(s->ctl, CTL_BEGIN, id, &b, sizeof b, fd);
+	r = r ? r : ctl_finish(s->ctl, &a);
+	if (r)
+		return r;
+	if (a.end.status != END_DONE)
+		return out_fail(
+			(int)a.end.status, "%s", a.end.text[0] ? a.end.text : "the gate refused the request");
+	*ret_index = a.end.index;
+	return 0;
+}
+
+/* The gate shut the socket, or the runtime is gone: say which, if keepd knows. */
+static int lost(struct session *s)
+{
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	struct proto_query q = { .what = QUERY_MODEL };
+	memcpy(q.name, s->open.name, sizeof q.name);
+	out_progress_end();
+	if (ipc_send(s->ctl->sock, CTL_QUERY, 0, &q, sizeof q, -1) == 0 && ctl_finish(s->ctl, &a) == 0 &&
+		a.data.len) {
+		static const char *const states[] = { "revoked", "quarantined", "removed" };
+		for (size_t i = 0; i < ARRAY_LEN(states); i++)
+			if (memmem(a.data.data, a.data.len, states[i], strlen(states[i])))
+				return out_fail(CLI_REFUSED,
+					"%s: the model was %s; the gate ended the session", s->open.name,
+					states[i]);
+	}
+	return out_fail(CLI_REFUSED,
+		"%s: the session ended before the answer did; \"keep audit ls\" says why", s->open.name);
+}
+
+/* 0 go on; 1 DONE came; -EPROTO. */
+static int take(const struct session_request *q, u64 id, struct ipc_frame *f, struct session_result *ret)
+{
+	static const struct ipc_rule rules[] = {
+		{ SESSION_TOKENS, 1, sizeof(struct proto_tokens), false, false, NULL },
+		{ SESSION_RESULT, 1, sizeof(struct proto_data), true, false, NULL },
+		{ SESSION_DONE, 1, sizeof(struct proto_outcome), false, false, NULL },
+	};
+	u64 seen = 0;
+	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f) || f->h.id != id)
+		return -EPROTO;
+	if (f->h.type == SESSION_TOKENS) {
+		const struct proto_tokens *t = (const void *)f->body;
+		if (t->n_tokens > TOKENS_PER_FRAME || t->text_len > sizeof t->text)
+			return -EPROTO;
+		if (q->on_tokens)
+			q->on_tokens(q->ctx, t);
+		return 0;
+	}
+	if (f->h.type == SESSION_RESULT) {
+		fd_unmap(&ret->data);
+		return fd_map_sealed(f->fd, SIZE_MAX, &ret->data) ? -EPROTO : 0;
+	}
+	memcpy(&ret->outcome, f->body, sizeof ret->outcome);
+	return 1;
+}
+
+static int stream(struct session *s, const struct session_request *q, u64 id, struct session_result *ret)
+{
+	bool cancelled = false;
+	for (;;) {
+		struct pollfd pf = { s->sock, POLLIN, 0 };
+		if (interrupts && !cancelled) {
+			cancelled = true;
+			if (ipc_send(s->sock, SESSION_CANCEL, id, NULL, 0, -1))
+				return lost(s);
+		}
+		if (poll(&pf, 1, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return out_fail(CLI_UNDECIDED, "session: %s", out_reason(errno));
+		}
+		struct ipc_frame f;
+		int r = ipc_recv(s->sock, &f);
+		if (r == 1)
+			return lost(s);
+		if (r == 0)
+			r = take(q, id, &f, ret);
+		ipc_frame_fini(&f);
+		if (r < 0)
+			return out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r));
+		if (r == 1)
+			return 0;
+	}
+}
+
+int session_run(struct session *s, const struct session_request *q, struct session_result *ret)
+{
+	u64 id = ++s->last_id;
+	_cleanup_fd_ int fd = -1;
+	struct sigaction old;
+	int r = fd_memfd_sealed("request", q->data, q->len, &fd);
+	if (r)
+		return out_fail(CLI_UNDECIDED, "request: %s", out_reason(r));
+	r = show_keepd(s, q, id, fd, &ret->index);
+	if (r)
+		return r;
+	r = ipc_send(s->sock, SESSION_REQUEST, id, NULL, 0, fd);
+	if (r == -EPIPE)
+		return lost(s);
+	if (r)
+		return out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r));
+	catch_interrupt(&old);
+	r = stream(s, q, id, ret);
+	sigaction(SIGINT, &old, NULL);
+	if (r)
+		return r;
+	if (ret->outcome.finish == FINISH_REFUSED || ret->outcome.finish == FINISH_ERROR)
+		return out_fail(CLI_REFUSED, "%s",
+			ret->outcome.why[0] ? ret->outcome.why : "the runtime refused the request");
+	if (ret->outcome.finish == FINISH_REVOKED)
+		return out_fail(CLI_REFUSED, "%s: the model was revoked", s->open.name);
+	return 0;
+}

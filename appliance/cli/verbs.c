@@ -1,0 +1,178 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RUN_OPTIONS                                                                        \
+	"  --raw                the prompt as it is, without the model's chat template\n"  \
+	"  --tokens 1,2,3       token ids instead of a prompt\n"                           \
+	"  --max-tokens N       at most so many tokens of answer (default 1024)\n"         \
+	"  --temp T             temperature (default 0: always the most probable token)\n" \
+	"  --seed S             of the random numbers; drawn when not given\n"             \
+	"  --top-k N  --top-p P  --min-p P  --repeat-penalty R\n"                          \
+	"                       sampling limits (default off)\n"                           \
+	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"           \
+	"  --system TEXT        first message of the conversation\n"                       \
+	"  --ignore-eos         go on behind the end of the answer\n"                      \
+	"  --ctx N              positions of the context\n"                                \
+	"  --kv f32|f16         type of the key-value cache\n"                             \
+	"  --save-request F     write the request, for keep audit replay\n"                \
+	"  --json               one JSON object instead of the stream\n"
+
+/* In the order in which somebody who is new would need them. */
+const struct verb cli_verbs[] = {
+	{ "init", cmd_init, "make an appliance in its directory", "init", NULL },
+	{ "up", cmd_up, "start the processes and serve until SIGTERM", "up [--device NAME]",
+		"  --device NAME        compute there (keep device ls); default: the best there is\n" },
+	{ "status", cmd_status, "say what runs, what is loaded and how the log stands", "status [--json]",
+		NULL },
+	{ "device", cmd_device, "list the devices that can compute, or test one",
+		"device ls [--json]\ndevice test [NAME] [--json]", NULL },
+	{ "keygen", cmd_keygen, "make a key pair to sign models with",
+		"keygen --out PREFIX [--curve p256|p384|p521]",
+		"  writes PREFIX.key.pem (secret) and PREFIX.pub.pem; needs no appliance\n" },
+	{ "sign", cmd_sign, "sign a model, as its publisher",
+		"sign MODEL --key KEY.pem [--out BUNDLE] [--shards BYTES]",
+		"  MODEL is a directory or one file; needs no appliance\n"
+		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
+		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
+	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
+		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ...) [--at UNIXTIME] [--json]",
+		"  --key PUB.pem        the publisher's public key\n"
+		"  --root CA.pem        a certificate authority; may come several times\n"
+		"  --at UNIXTIME        judge as of that time\n" },
+	{ "trust", cmd_trust, "say whose signatures count",
+		"trust add NAME --key PUB.pem\ntrust ls [--json]\ntrust rm NAME", NULL },
+	{ "import", cmd_import, "verify a signed model and take it in",
+		"import PATH [--bundle F] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
+		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file\n"
+		"  --name NAME          [a-z0-9._-]{1,64}; default: from PATH\n"
+		"  A directory that is itself called ls, show, revoke or rm is written ./ls and so on.\n" },
+	{ "ls", cmd_ls, "list the models", "ls [--json]", NULL },
+	{ "show", cmd_show, "show everything that is known of a model", "show NAME [--json]", NULL },
+	{ "revoke", cmd_revoke, "withdraw a model; its sessions end at once", "revoke NAME [--reason TEXT]",
+		NULL },
+	{ "rm", cmd_rm, "remove a model's files", "rm NAME", NULL },
+	{ "run", cmd_run, "ask a model",
+		"run MODEL [PROMPT] [--raw] [--tokens 1,2,3] [--max-tokens N] [--temp T] [--seed S]\n"
+		"    [--save-request F] [--json]",
+		RUN_OPTIONS "  Without PROMPT: a conversation, or the prompt from standard input when that "
+			    "is no terminal.\n" },
+	{ "tokenize", cmd_tokenize, "print the token ids of a text",
+		"tokenize MODEL [--special] [--json] < text",
+		"  --special            as a prompt: control tokens in the text count, and the model's own\n"
+		"                       begin and end tokens are added\n" },
+	{ "logits", cmd_logits, "write a model's raw output for every input position",
+		"logits MODEL --tokens 1,2,3 --out FILE [--kv f32|f16] [--json]",
+		"  FILE                 float32, little-endian, [n_tokens, n_vocab]\n"
+		"  --kv f32|f16         type of the key-value cache (default f32)\n" },
+	{ "audit", cmd_audit, "read, check and repeat what the log holds",
+		"audit ls [--from N] [--count N] [--json]\naudit show N [--json]\naudit verify [--json]\n"
+		"audit checkpoint [--json]\naudit replay N [--request F] [--json]",
+		"  verify re-reads everything; replay runs request N again and compares\n" },
+	{ "help", cmd_help, "say how a verb is used", "help [VERB]", NULL },
+};
+const size_t cli_n_verbs = ARRAY_LEN(cli_verbs);
+
+const struct verb *cli_verb_find(const char *name)
+{
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		if (!strcmp(cli_verbs[i].name, name))
+			return &cli_verbs[i];
+	return NULL;
+}
+
+/* Edits (insert, drop, change one letter) between two short words. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LEN_MAX = 16 };
+	size_t n = strlen(b), row[LEN_MAX + 1];
+	if (n > LEN_MAX || strlen(a) > LEN_MAX)
+		return LEN_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; *a; a++, i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t change = diagonal + (*a != b[j - 1]);
+			diagonal = row[j];
+			row[j] = MIN(change, MIN(row[j], row[j - 1]) + 1);
+		}
+	}
+	return row[n];
+}
+
+const struct verb *cli_verb_near(const char *word)
+{
+	static const char *const also[][2] = { { "list", "ls" }, { "delete", "rm" }, { "remove", "rm" },
+		{ "serve", "up" }, { "start", "up" }, { "chat", "run" }, { "log", "audit" },
+		{ "devices", "device" }, { "add", "import" }, { "info", "show" }, { "pull", "import" },
+		{ "ps", "status" } };
+	for (size_t i = 0; i < ARRAY_LEN(also); i++)
+		if (!strcmp(word, also[i][0]))
+			return cli_verb_find(also[i][1]);
+	const struct verb *best = NULL;
+	size_t least = 3;
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		size_t d = distance(word, cli_verbs[i].name);
+		if (d < least && d < strlen(cli_verbs[i].name)) {
+			least = d;
+			best = &cli_verbs[i];
+		}
+	}
+	return best;
+}
+
+static void print_forms(FILE *f, const char *usage)
+{
+	const char *lead = "usage:";
+	for (const char *p = usage; *p; lead = "") {
+		size_t n = strcspn(p, "\n");
+		fprintf(f, "%-6s %s%.*s\n", lead, *p == ' ' ? "    " : "keep ", (int)n, p);
+		p += n + (p[n] == '\n');
+	}
+}
+
+static int help_verb(const char *name)
+{
+	const struct verb *v = cli_verb_find(name);
+	if (!v) {
+		const struct verb *near = cli_verb_near(name);
+		out_say("%s: no such verb%s%s%s", name, near ? "; did you mean " : "", near ? near->name : "",
+			near ? "?" : "");
+		return CLI_USAGE;
+	}
+	printf("keep %s - %s\n\n", v->name, v->summary);
+	print_forms(stdout, v->usage);
+	if (v->more)
+		printf("\n%s", v->more);
+	printf("\nmore: man keep-%s\n", v->name);
+	return CLI_DONE;
+}
+
+void cli_help_all(FILE *f)
+{
+	fprintf(f, "keep - run open-weight models on a machine that is connected to nothing\n\n"
+		   "usage: keep [--root DIR] VERB ...\n\n");
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		fprintf(f, "  %-10s %s\n", cli_verbs[i].name, cli_verbs[i].summary);
+	fprintf(f, "\n  --root DIR   the appliance; else KEEP_ROOT; else $XDG_STATE_HOME/keep or "
+		   "~/.local/state/keep\n"
+		   "  --version, --help\n\n"
+		   "exit status: 0 done or accepted, 1 refused or failed, 2 wrong usage, 3 could not decide\n"
+		   "first steps: keep init; keep trust add NAME --key PUB.pem; keep import PATH; keep run "
+		   "NAME\n");
+}
+
+int cmd_help(struct cli *c, int argc, char **argv)
+{
+	if (argc > 1)
+		return out_usage(c, "too many arguments");
+	if (argc == 1 && strcmp(argv[0], "-h") && strcmp(argv[0], "--help"))
+		return help_verb(argv[0]);
+	cli_help_all(stdout);
+	return CLI_DONE;
+}
