@@ -230,240 +230,95 @@ static int restrict_others(int ruleset)
 #define R   (1u << SANDBOX_RUNTIME)
 #define ALL (A | K | R)
 
-struct call {
-	const char *name;
+struct group {
 	u32 roles;
+	const char *names; /* one blank between two */
 };
 
 /* Allowed whatever the arguments. A name that this libseccomp or this processor does not know is left out. */
-static const struct call allowed[] = {
+static const struct group allowed[] = {
 	/* descriptors that are there already */
-	{ "read", ALL },
-	{ "write", ALL },
-	{ "readv", ALL },
-	{ "writev", ALL },
-	{ "pread64", ALL },
-	{ "pwrite64", ALL },
-	{ "preadv", ALL },
-	{ "pwritev", ALL },
-	{ "preadv2", ALL },
-	{ "pwritev2", ALL },
-	{ "lseek", ALL },
-	{ "close", ALL },
-	{ "close_range", ALL },
-	{ "dup", ALL },
-	{ "dup2", ALL },
-	{ "dup3", ALL },
-	{ "fcntl", ALL },
-	{ "fstat", ALL },
-	{ "fsync", ALL },
-	{ "fdatasync", ALL },
-	{ "ftruncate", ALL },
-	{ "fallocate", ALL },
-	{ "fadvise64", ALL },
-	{ "sync_file_range", A | K },
-	{ "copy_file_range", A | K },
-	{ "fstatfs", ALL },
-	{ "flock", K },
-	{ "syncfs", K },
-	{ "fchmod", K },
-	{ "fchown", K },
-	{ "memfd_create", ALL },
-	{ "pipe2", ALL },
-	{ "pipe", ALL },
+	{ ALL, "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek "
+	       "close close_range dup dup2 dup3 fcntl fstat fsync fdatasync ftruncate "
+	       "fallocate fadvise64 fstatfs memfd_create pipe2 pipe" },
+	{ A | K, "sync_file_range copy_file_range" },
+	{ K, "flock syncfs fchmod fchown" },
 	/* sockets that are there already; descriptors arrive by recvmsg */
-	{ "sendmsg", ALL },
-	{ "recvmsg", ALL },
-	{ "sendto", ALL },
-	{ "recvfrom", ALL },
-	{ "shutdown", ALL },
-	{ "getsockopt", ALL },
-	{ "setsockopt", ALL },
-	{ "getsockname", ALL },
-	{ "getpeername", ALL },
-	{ "accept", A | K },
-	{ "accept4", A | K },
-	{ "connect", K },
+	{ ALL, "sendmsg recvmsg sendto recvfrom shutdown getsockopt setsockopt getsockname "
+	       "getpeername" },
+	{ A | K, "accept accept4" },
+	{ K, "connect" },
 	/* waiting */
-	{ "poll", ALL },
-	{ "ppoll", ALL },
-	{ "select", ALL },
-	{ "pselect6", ALL },
-	{ "epoll_create1", ALL },
-	{ "epoll_ctl", ALL },
-	{ "epoll_wait", ALL },
-	{ "epoll_pwait", ALL },
-	{ "epoll_pwait2", ALL },
-	{ "eventfd2", ALL },
-	{ "timerfd_create", ALL },
-	{ "timerfd_settime", ALL },
-	{ "timerfd_gettime", ALL },
-	{ "signalfd4", ALL },
-	{ "nanosleep", ALL },
-	{ "clock_nanosleep", ALL },
-	{ "restart_syscall", ALL },
+	{ ALL, "poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait "
+	       "epoll_pwait2 eventfd2 timerfd_create timerfd_settime timerfd_gettime signalfd4 "
+	       "nanosleep clock_nanosleep restart_syscall" },
 	/* memory; mmap and mprotect stand below, with their arguments */
-	{ "brk", ALL },
-	{ "munmap", ALL },
-	{ "mremap", ALL },
-	{ "madvise", ALL },
-	{ "msync", ALL },
-	{ "mincore", ALL },
-	{ "mlock", ALL },
-	{ "mlock2", ALL },
-	{ "munlock", ALL },
-	{ "membarrier", ALL },
-	{ "get_mempolicy", R },
-	{ "mbind", R },
+	{ ALL, "brk munmap mremap madvise msync mincore mlock mlock2 munlock membarrier" },
+	{ R, "get_mempolicy mbind" },
 	/* threads and signals of the process itself; clone and tgkill stand below */
-	{ "futex", ALL },
-	{ "futex_waitv", ALL },
-	{ "set_robust_list", ALL },
-	{ "get_robust_list", ALL },
-	{ "rseq", ALL },
-	{ "set_tid_address", ALL },
-	{ "gettid", ALL },
-	{ "getpid", ALL },
-	{ "getppid", ALL },
-	{ "sched_yield", ALL },
-	{ "sched_getaffinity", ALL },
-	{ "sched_setaffinity", R },
-	{ "sched_getparam", ALL },
-	{ "sched_getscheduler", ALL },
-	{ "sched_get_priority_max", ALL },
-	{ "sched_get_priority_min", ALL },
-	{ "getpriority", R },
-	{ "getcpu", ALL },
-	{ "rt_sigaction", ALL },
-	{ "rt_sigprocmask", ALL },
-	{ "rt_sigreturn", ALL },
-	{ "rt_sigpending", ALL },
-	{ "rt_sigtimedwait", ALL },
-	{ "rt_sigsuspend", ALL },
-	{ "sigaltstack", ALL },
-	{ "exit", ALL },
-	{ "exit_group", ALL },
+	{ ALL, "futex futex_waitv set_robust_list get_robust_list rseq set_tid_address gettid "
+	       "getpid getppid sched_yield sched_getaffinity sched_getparam sched_getscheduler "
+	       "sched_get_priority_max sched_get_priority_min getcpu rt_sigaction "
+	       "rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend "
+	       "sigaltstack exit exit_group" },
+	{ R, "sched_setaffinity getpriority" },
 	/* facts */
-	{ "clock_gettime", ALL },
-	{ "clock_getres", ALL },
-	{ "gettimeofday", ALL },
-	{ "time", ALL },
-	{ "times", ALL },
-	{ "getrandom", ALL },
-	{ "uname", ALL },
-	{ "sysinfo", ALL },
-	{ "getrusage", ALL },
-	{ "getuid", ALL },
-	{ "geteuid", ALL },
-	{ "getgid", ALL },
-	{ "getegid", ALL },
-	{ "getresuid", ALL },
-	{ "getresgid", ALL },
-	{ "getgroups", ALL },
-	{ "getrlimit", ALL },
-	{ "umask", ALL },
-	{ "capget", ALL },
+	{ ALL, "clock_gettime clock_getres gettimeofday time times getrandom uname sysinfo "
+	       "getrusage getuid geteuid getgid getegid getresuid getresgid getgroups "
+	       "getrlimit umask capget" },
 	/* names, inside what Landlock leaves open */
-	{ "newfstatat", ALL },
-	{ "statx", ALL },
-	{ "statfs", K | R },
-	{ "stat", K | R },
-	{ "lstat", K | R },
-	{ "access", K | R },
-	{ "faccessat", K | R },
-	{ "faccessat2", K | R },
-	{ "readlink", K | R },
-	{ "readlinkat", K | R },
-	{ "getcwd", K | R },
-	{ "getdents64", K | R },
-	{ "open", K },
-	{ "openat", K },
-	{ "openat2", K },
-	{ "mkdir", K },
-	{ "mkdirat", K },
-	{ "unlink", K },
-	{ "unlinkat", K },
-	{ "rmdir", K },
-	{ "rename", K },
-	{ "renameat", K },
-	{ "renameat2", K },
-	{ "linkat", K },
-	{ "utimensat", K },
+	{ ALL, "newfstatat statx" },
+	{ K | R, "statfs stat lstat access faccessat faccessat2 readlink readlinkat getcwd "
+		 "getdents64" },
+	{ K, "open openat openat2 mkdir mkdirat unlink unlinkat rmdir rename renameat "
+	     "renameat2 linkat utimensat" },
 #if SANITIZED
-	{ "open", R },
-	{ "openat", R | A },
-	{ "readlink", A },
-	{ "readlinkat", A },
-	{ "getdents64", A },
-	{ "sched_setaffinity", A | K },
-	{ "prctl", ALL },
-	{ "prlimit64", ALL },
-	{ "personality", ALL },
-	{ "ioctl", A | K },
+	{ R, "open" },
+	{ R | A, "openat" },
+	{ A, "readlink readlinkat getdents64" },
+	{ A | K, "sched_setaffinity ioctl" },
+	{ ALL, "prctl prlimit64 personality" },
 #endif
 };
 
 /* Answered with an error: libraries try these and live without. */
 static const struct {
-	const char *name;
 	u32 roles;
 	int error;
+	const char *names;
 } denied[] = {
-	{ "clone3", ALL,
-		ENOSYS }, /* its flags lie in memory, where no filter sees them: libc falls back to clone */
-	{ "socket", A | R, EPERM },
-	{ "socketpair", A | R, EPERM },
-	{ "bind", ALL, EPERM },
-	{ "listen", ALL, EPERM },
-	{ "connect", A | R, EPERM },
-	{ "open", A, EACCES },
-	{ "openat", A, EACCES },
-	{ "openat2", A | R, EACCES },
-	{ "stat", A, EACCES },
-	{ "lstat", A, EACCES },
-	{ "access", A, EACCES },
-	{ "faccessat", A, EACCES },
-	{ "faccessat2", A, EACCES },
-	{ "readlink", A, EACCES },
-	{ "readlinkat", A, EACCES },
-	{ "statfs", A, EACCES },
-	{ "getcwd", A, EACCES },
-	{ "mkdir", R, EACCES },
-	{ "mkdirat", R, EACCES },
-	{ "unlink", R, EACCES },
-	{ "unlinkat", R, EACCES },
-	{ "rename", R, EACCES },
-	{ "renameat", R, EACCES },
-	{ "renameat2", R, EACCES },
-	{ "chmod", R, EACCES },
-	{ "fchmod", R, EACCES },
-	{ "fchmodat", R, EACCES },
-	{ "utimensat", R, EACCES },
-	{ "flock", R, ENOLCK },
-	{ "sched_setaffinity", A | K, EPERM },
-	{ "sched_setscheduler", ALL, EPERM },
-	{ "setpriority", ALL, EPERM },
-	{ "mlockall", ALL, EPERM },
-	{ "setrlimit", ALL, EPERM },
-	{ "kcmp", R, EPERM },
-	{ "ioctl", A | K, ENOTTY },
+	/* its flags lie in memory, where no filter sees them; libc falls back to clone */
+	{ ALL, ENOSYS, "clone3" },
+	{ A | R, EPERM, "socket socketpair connect" },
+	{ ALL, EPERM, "bind listen sched_setscheduler setpriority mlockall setrlimit" },
+	{ A, EACCES,
+		"open openat stat lstat access faccessat faccessat2 readlink readlinkat statfs "
+		"getcwd" },
+	{ A | R, EACCES, "openat2" },
+	{ R, EACCES,
+		"mkdir mkdirat unlink unlinkat rename renameat renameat2 chmod fchmod fchmodat "
+		"utimensat" },
+	{ R, ENOLCK, "flock" },
+	{ A | K, EPERM, "sched_setaffinity" },
+	{ R, EPERM, "kcmp" },
+	{ A | K, ENOTTY, "ioctl" },
 };
 
 /* No driver and no library of ours has a reason to try these; where the default is an error they kill all the same. */
-static const char *const never[] = { "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv",
-	"process_vm_writev", "process_madvise", "process_mrelease", "pidfd_open", "pidfd_getfd",
-	"pidfd_send_signal", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "mount", "umount2",
-	"move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "open_tree", "mount_setattr", "pivot_root",
-	"chroot", "setns", "unshare", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
-	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "init_module",
-	"finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
-	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid",
-	"setfsgid", "capset", "acct", "syslog", "open_by_handle_at", "name_to_handle_at", "fanotify_init",
-	"quotactl", "quotactl_fd", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
-	"sethostname", "setdomainname", "iopl", "ioperm", "modify_ldt", "personality", "shmget", "shmat",
-	"msgget", "semget", "mq_open", "truncate", "chown", "lchown", "fchownat", "setxattr", "lsetxattr",
-	"fsetxattr", "mknod", "mknodat", "symlink", "symlinkat", "link", "seccomp", "landlock_create_ruleset",
-	"lookup_dcookie", "vhangup", "uselib", "nfsservctl" };
+static const char never[] = "execve execveat fork vfork ptrace process_vm_readv process_vm_writev "
+			    "process_madvise process_mrelease pidfd_open pidfd_getfd pidfd_send_signal kill "
+			    "tkill rt_sigqueueinfo rt_tgsigqueueinfo mount umount2 move_mount fsopen "
+			    "fsconfig fsmount fspick open_tree mount_setattr pivot_root chroot setns "
+			    "unshare bpf perf_event_open userfaultfd io_uring_setup io_uring_enter "
+			    "io_uring_register keyctl add_key request_key init_module finit_module "
+			    "delete_module kexec_load kexec_file_load reboot swapon swapoff setuid setgid "
+			    "setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capset acct "
+			    "syslog open_by_handle_at name_to_handle_at fanotify_init quotactl quotactl_fd "
+			    "settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname "
+			    "iopl ioperm modify_ldt personality shmget shmat msgget semget mq_open truncate "
+			    "chown lchown fchownat setxattr lsetxattr fsetxattr mknod mknodat symlink "
+			    "symlinkat link seccomp landlock_create_ruleset lookup_dcookie vhangup uselib "
+			    "nfsservctl";
 
 /* The ioctl families (bits 8 to 15 of the command) that Vulkan drivers speak on device nodes that Landlock let them open.
  * Missing on purpose: 'T' terminals, 0x89 sockets, 'f' and 0x94 file systems. */
@@ -494,7 +349,23 @@ static int rule(scmp_filter_ctx f, u32 action, const char *name, u32 n, const st
 	return r == -EEXIST || r == -EDOM ? 0 : r;
 }
 
-#define ARG(i, mask, value) (&(struct scmp_arg_cmp)SCMP_CMP64((i), SCMP_CMP_MASKED_EQ, (mask), (value)))
+/* The same for every name in a list. */
+static int rule_each(scmp_filter_ctx f, u32 action, const char *names)
+{
+	int r = 0;
+	for (const char *p = names; *p && !r;) {
+		char name[32];
+		size_t n = strcspn(p, " ");
+		assert(n && n < sizeof name);
+		memcpy(name, p, n);
+		name[n] = 0;
+		r = rule(f, action, name, 0, NULL);
+		p += n + (p[n] == ' ');
+	}
+	return r;
+}
+
+#define ARG(i, mask, value) (&(struct scmp_arg_cmp){ (i), SCMP_CMP_MASKED_EQ, (mask), (value) })
 #define ERRNO(e)	    SCMP_ACT_ERRNO((u32)(e))
 
 /* mmap and mprotect: never executable, unless the driver compiles at run time. */
@@ -594,9 +465,8 @@ static int rules_runtime(scmp_filter_ctx f)
 		r = rule(f, SCMP_ACT_ALLOW, "ioctl", 1, ARG(1, 0xff00, ioctl_families[i] << 8));
 	if (!r)
 		r = rule(f, ERRNO(ENOTTY), "ioctl", 1, ARG(1, 0xff00, 'T' << 8));
-	for (size_t i = 0; i < ARRAY_LEN(never) && !r; i++)
-		if (!SANITIZED || strcmp(never[i], "personality") != 0)
-			r = rule(f, SCMP_ACT_KILL_PROCESS, never[i], 0, NULL);
+	if (!r)
+		r = rule_each(f, SCMP_ACT_KILL_PROCESS, never);
 	return r;
 }
 
@@ -606,10 +476,10 @@ static int rules(scmp_filter_ctx f, const struct sandbox_params *p)
 	int r = 0;
 	for (size_t i = 0; i < ARRAY_LEN(allowed) && !r; i++)
 		if (allowed[i].roles & role)
-			r = rule(f, SCMP_ACT_ALLOW, allowed[i].name, 0, NULL);
+			r = rule_each(f, SCMP_ACT_ALLOW, allowed[i].names);
 	for (size_t i = 0; i < ARRAY_LEN(denied) && !r; i++)
 		if (denied[i].roles & role)
-			r = rule(f, ERRNO(denied[i].error), denied[i].name, 0, NULL);
+			r = rule_each(f, ERRNO(denied[i].error), denied[i].names);
 	if (!r)
 		r = rules_memory(f, p->exec_memory);
 	if (!r)
