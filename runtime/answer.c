@@ -1,0 +1,360 @@
+#define _GNU_SOURCE
+#include "runtime/answer.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static u64 results_under_way;
+static _Thread_local char why_text[REASON_LEN_MAX];
+
+u64 answer_result_bytes(void)
+{
+	return results_under_way;
+}
+
+/* ---- the prompt as ids -------------------------------------------------------------------------------------------------- */
+
+static int add_tokens(const struct grant *g, const u8 *data, u32 len, struct tok_ids *ids)
+{
+	for (u32 i = 0; i < len; i += sizeof(u32)) {
+		u32 id = bytes_u32le(data + i);
+		if (id >= g->model.n_vocab) {
+			snprintf(why_text, sizeof why_text, "token %u is beyond the vocabulary of %u", id,
+				g->model.n_vocab);
+			return 1;
+		}
+		int r = tok_ids_add(ids, id);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int add_pieces(const struct grant *g, const struct request *rq, struct tok_ids *ids)
+{
+	const u8 *data;
+	const struct request_part *part = NULL;
+	bool first = true;
+	for (u32 i = 0; i < rq->h->n_pieces; i++) {
+		part = request_next(rq, part, &data);
+		int r = 0;
+		if (part->kind == REQUEST_TOKENS)
+			r = add_tokens(g, data, part->len, ids);
+		else if (part->len)
+			r = tok_encode(g->tok, data, part->len, part->kind == REQUEST_TRUSTED, first, ids);
+		if (r)
+			return r;
+		first = first && part->len == 0;
+	}
+	return 0;
+}
+
+static int add_prompt(const struct grant *g, const struct request *rq, struct tok_ids *ids)
+{
+	bool raw = rq->h->flags & REQUEST_RAW;
+	u32 bos = tok_bos(g->tok), eos = tok_eos_added(g->tok);
+	int r = !raw && bos != LAYOUT_NONE ? tok_ids_add(ids, bos) : 0;
+	if (!r)
+		r = add_pieces(g, rq, ids);
+	if (!r && !raw && eos != LAYOUT_NONE)
+		r = tok_ids_add(ids, eos);
+	return r;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------ */
+
+static void finish(struct answer *a, u32 how, const char *why)
+{
+	struct proto_outcome *o = &a->outcome;
+	u64 now = clock_ns();
+	if (a->over)
+		return;
+	a->over = true;
+	o->finish = how;
+	o->n_cached = a->seq.n_cached;
+	o->prompt_ns = (a->first_ns ? a->first_ns : now) - a->started_ns;
+	o->generate_ns = a->first_ns ? now - a->first_ns : 0;
+	sha256_final(&a->tokens, o->tokens);
+	sha256_final(&a->text, o->text);
+	snprintf(o->why, sizeof o->why, "%s", why);
+}
+
+/* Seal the result, hand it over, and be over. */
+static void finish_result(struct answer *a)
+{
+	if (fcntl(a->result, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) {
+		finish(a, FINISH_ERROR, "the result could not be sealed");
+		return;
+	}
+	a->on_result(a, a->result, a->result_bytes);
+	finish(a, FINISH_LENGTH, "");
+}
+
+/* ---- text and tokens on their way out ----------------------------------------------------------------------------------- */
+
+/* The longest piece of text that ends with a whole character and fits into a frame. */
+static size_t frame_text(const char *text, size_t n)
+{
+	struct proto_tokens t;
+	if (n <= sizeof t.text)
+		return n;
+	n = sizeof t.text;
+	while (n && ((u8)text[n] & 0xc0u) == 0x80u)
+		n--;
+	return n;
+}
+
+/* Show the first n held bytes, with the id that freed them in the first frame. */
+static int show(struct answer *a, const u32 *id, size_t n)
+{
+	while (id || n) {
+		struct proto_tokens t = { .n_tokens = id ? 1 : 0 };
+		if (id)
+			t.tokens[0] = *id;
+		t.text_len = (u32)frame_text(a->stops.held, n);
+		memcpy(t.text, a->stops.held, t.text_len);
+		sha256_update(&a->text, t.text, t.text_len);
+		stops_shown(&a->stops, t.text_len);
+		n -= t.text_len;
+		id = NULL;
+		if (a->on_tokens(a, &t))
+			return 1;
+	}
+	return 0;
+}
+
+/* The stream is at its end: what is still held is shown, up to a stop string that this completes. */
+static int show_rest(struct answer *a, const u32 *id, u32 how)
+{
+	size_t n = tok_stream_end(&a->stream, stops_room(&a->stops), STOPS_TOKEN_TEXT_MAX), free_bytes;
+	if (stops_push(&a->stops, n, &free_bytes))
+		how = FINISH_STRING;
+	else
+		free_bytes = a->stops.n_held;
+	if (show(a, id, free_bytes))
+		finish(a, FINISH_CANCELLED, "the client reads too slowly");
+	finish(a, how, "");
+	return 1;
+}
+
+/* One generated id. Returns 1 when it was the last. */
+static int say(struct answer *a, u32 id)
+{
+	struct grant *g = a->g;
+	size_t n, free_bytes;
+	sha256_update(&a->tokens, &id, sizeof id);
+	a->outcome.n_generated++;
+	if (!(a->flags & REQUEST_IGNORE_EOS) && tok_ends(g->tok, id))
+		return show_rest(a, &id, FINISH_STOP);
+	n = tok_stream_push(g->tok, &a->stream, id, stops_room(&a->stops), STOPS_TOKEN_TEXT_MAX);
+	if (stops_push(&a->stops, n, &free_bytes)) {
+		if (show(a, &id, free_bytes))
+			finish(a, FINISH_CANCELLED, "the client reads too slowly");
+		finish(a, FINISH_STRING, "");
+		return 1;
+	}
+	if (a->outcome.n_generated == a->seq.n_new) {
+		if (show(a, &id, free_bytes)) {
+			finish(a, FINISH_CANCELLED, "the client reads too slowly");
+			return 1;
+		}
+		return show_rest(a, NULL, FINISH_LENGTH);
+	}
+	if (!show(a, &id, free_bytes))
+		return 0;
+	finish(a, FINISH_CANCELLED, "the client reads too slowly");
+	return 1;
+}
+
+/* ---- what the scheduler calls --------------------------------------------------------------------------------------------- */
+
+static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+{
+	struct answer *a = (struct answer *)q;
+	if (!a->first_ns)
+		a->first_ns = clock_ns();
+	if (sampler_pick(&a->g->sampler, &a->sampling, logits, q->ids, q->n_ids, ret_next)) {
+		finish(a, FINISH_ERROR, "the device computed a logit that is not finite");
+		return 1;
+	}
+	return say(a, *ret_next);
+}
+
+static int row_logits(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+{
+	struct answer *a = (struct answer *)q;
+	size_t bytes = a->g->model.n_vocab * sizeof *logits;
+	if (!a->first_ns)
+		a->first_ns = clock_ns();
+	sha256_update(&a->tokens, logits, bytes);
+	if (fd_write_all(a->result, logits, bytes)) {
+		finish(a, FINISH_ERROR, "no memory for the result");
+		return 1;
+	}
+	return 0;
+}
+
+static void ended(struct sched_seq *q)
+{
+	struct answer *a = (struct answer *)q;
+	if (a->kind == REQUEST_LOGITS && !a->over)
+		finish_result(a);
+	assert(a->over);
+	a->on_over(a);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------------------------------ */
+
+static void copy_request(struct answer *a, const struct request *rq)
+{
+	const struct request_header *h = rq->h;
+	const struct request_part *part = NULL;
+	const u8 *data;
+	a->kind = h->kind;
+	a->flags = h->flags;
+	a->sampling = (struct sampler_params){ .temperature = h->temperature,
+		.top_p = h->top_p,
+		.min_p = h->min_p,
+		.repeat_penalty = h->repeat_penalty,
+		.top_k = h->top_k,
+		.repeat_last_n = h->repeat_last_n,
+		.choice = h->choice,
+		.seed = h->seed };
+	a->outcome.seed = h->seed;
+	while ((part = request_next(rq, part, &data))) {
+		if (part->kind != REQUEST_STOP)
+			continue;
+		a->stops.len[a->stops.n] = part->len;
+		memcpy(a->stops.text[a->stops.n++], data, part->len);
+	}
+}
+
+static int open_result(struct answer *a)
+{
+	a->result = memfd_create("keep-result", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return a->result < 0 ? err_errno() : 0;
+}
+
+/* The ids are the result. */
+static int begin_tokenize(struct answer *a, const struct tok_ids *ids)
+{
+	size_t bytes = ids->n * sizeof *ids->id;
+	if (open_result(a) || fd_write_all(a->result, ids->id, bytes)) {
+		snprintf(why_text, sizeof why_text, "no memory for the result");
+		return 1;
+	}
+	sha256_update(&a->tokens, ids->id, bytes);
+	a->result_bytes = bytes;
+	a->outcome.n_prompt = (u32)ids->n;
+	finish_result(a);
+	a->on_over(a);
+	return 0;
+}
+
+static int begin_compute(struct answer *a, const struct request_header *h, struct tok_ids *ids)
+{
+	struct sched_seq *q = &a->seq;
+	u64 total = (u64)ids->n + h->max_tokens, rows = (u64)ids->n * a->g->model.n_vocab * sizeof(f32);
+	if (total > a->g->ctx_tokens) {
+		snprintf(why_text, sizeof why_text,
+			"%zu tokens of prompt and %u to generate exceed the context of %u tokens", ids->n,
+			h->max_tokens, a->g->ctx_tokens);
+		return 1;
+	}
+	if (a->kind == REQUEST_LOGITS) {
+		if (rows > RESULT_BYTES_MAX - results_under_way) {
+			snprintf(why_text, sizeof why_text,
+				"logits of %zu tokens are %llu MiB; %llu MiB are free", ids->n,
+				(unsigned long long)(rows >> 20),
+				(unsigned long long)((RESULT_BYTES_MAX - results_under_way) >> 20));
+			return 1;
+		}
+		if (open_result(a)) {
+			snprintf(why_text, sizeof why_text, "no memory for the result");
+			return 1;
+		}
+		a->result_bytes = rows;
+		results_under_way += rows;
+	}
+	q->ids = calloc(total, sizeof *q->ids);
+	if (!q->ids) {
+		snprintf(why_text, sizeof why_text, "no memory for %llu tokens", (unsigned long long)total);
+		return 1;
+	}
+	memcpy(q->ids, ids->id, ids->n * sizeof *q->ids);
+	q->n_prompt = a->outcome.n_prompt = (u32)ids->n;
+	q->n_new = h->max_tokens;
+	q->want = a->kind == REQUEST_LOGITS ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
+	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
+	q->ended = ended;
+	int r = sched_add(&a->g->sched, q);
+	if (r)
+		snprintf(why_text, sizeof why_text, "%s",
+			r > 0 ? "the cache cannot hold so many tokens" : "no memory");
+	return r ? 1 : 0;
+}
+
+int answer_begin(
+	struct answer *a, struct grant *g, const struct request *request, u64 principal, const char **ret_why)
+{
+	struct tok_ids ids = { 0 };
+	a->g = g;
+	a->result = -1;
+	a->started_ns = clock_ns();
+	a->seq.principal = principal;
+	a->outcome.numerics = RT_NUMERICS;
+	a->outcome.kv_mode = g->kv_mode;
+	memcpy(a->outcome.kernel_set, g->ready.kernel_set, sizeof a->outcome.kernel_set);
+	memcpy(a->outcome.device, g->ready.device, sizeof a->outcome.device);
+	sha256_init(&a->tokens);
+	sha256_init(&a->text);
+	copy_request(a, request);
+	*ret_why = why_text;
+	int r = add_prompt(g, request, &ids);
+	if (r < 0)
+		snprintf(why_text, sizeof why_text, "no memory for the prompt");
+	if (!r && ids.n == 0 && a->kind != REQUEST_TOKENIZE) {
+		snprintf(why_text, sizeof why_text, "the prompt has no tokens");
+		r = 1;
+	}
+	if (!r)
+		r = a->kind == REQUEST_TOKENIZE ? begin_tokenize(a, &ids)
+						: begin_compute(a, request->h, &ids);
+	if (ids.id)
+		explicit_bzero(ids.id, ids.cap * sizeof *ids.id);
+	tok_ids_fini(&ids);
+	return r ? 1 : 0;
+}
+
+void answer_abort(struct answer *a, u32 how, const char *why)
+{
+	sched_remove(&a->g->sched, &a->seq);
+	finish(a, how, why);
+	a->on_over(a);
+}
+
+void answer_fini(struct answer *a)
+{
+	if (a->seq.queued || a->seq.running)
+		sched_remove(&a->g->sched, &a->seq);
+	if (a->kind == REQUEST_LOGITS)
+		results_under_way -= a->result_bytes;
+	a->result_bytes = 0;
+	if (a->seq.ids) {
+		explicit_bzero(a->seq.ids, ((size_t)a->seq.n_prompt + a->seq.n_new) * sizeof *a->seq.ids);
+		free(a->seq.ids);
+		a->seq.ids = NULL;
+	}
+	explicit_bzero(&a->stops, sizeof a->stops);
+	sha256_fini(&a->tokens);
+	sha256_fini(&a->text);
+	if (a->result > 0)
+		fd_close(&a->result);
+}

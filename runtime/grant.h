@@ -1,0 +1,61 @@
+/* One loaded model: what keepd granted, checked and brought onto the device, with everything that answering requests needs. */
+#pragma once
+
+#include "base/fd.h"
+#include "proto.h"
+#include "runtime/load.h"
+#include "runtime/model.h"
+#include "runtime/sampler.h"
+#include "runtime/sched.h"
+#include "runtime/tok.h"
+
+enum grant_state { GRANT_FREE = 0, GRANT_COLLECTING, GRANT_LOADING, GRANT_READY };
+
+struct grant {
+	enum grant_state state;
+	u64 id;
+	struct proto_grant want;
+	/* as they arrived */
+	int layout_fd, segments_fd, *files;
+	u32 n_files; /* files that have arrived */
+
+	/* since grant_load */
+	struct rt_device *d;
+	struct fd_map layout_map, segments_map;
+	struct layout layout;
+	struct segments segs;
+	struct model model;
+	struct load *load;
+	struct load_place *places;
+	struct rt_buf **weights;
+	u32 n_weights;
+	u64 weight_bytes, started_ns;
+	f32 *rope_factors;
+
+	/* when ready */
+	struct model_work work;
+	struct sched sched;
+	struct sampler sampler;
+	struct tok *tok;
+	u32 ctx_tokens, kv_mode;
+	struct proto_ready ready;
+};
+
+/* How to run it; zeros are what users get. Results do not depend on any of this. */
+struct grant_params {
+	u32 chunk, batch, kv_pages, load_threads;
+	bool no_cache;
+	int wake; /* eventfd that tells that loading has ended, or -1 */
+};
+
+/* Begin: the tables are checked against the grant and each other, memory is taken, threads read. The descriptors are owned by the grant.
+ * 0; 1 refused, *ret_failed says why; -errno. */
+_must_use_ int grant_load(struct grant *g, struct rt_device *d, const struct grant_params *p,
+	struct proto_load_failed *ret_failed);
+/* After load_ended: make what answering needs. Same outcomes. */
+_must_use_ int grant_ready(
+	struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed);
+/* Overwrite and free everything; the scheduler holds no sequence any more. Any state. */
+void grant_fini(struct grant *g);
+
+u64 clock_ns(void);

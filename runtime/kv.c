@@ -1,0 +1,207 @@
+#include "runtime/kv.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void list_add(struct kv_pool *p, struct kv_list *l, u32 i)
+{
+	struct kv_page *g = &p->pages[i];
+	g->prev = l->tail;
+	g->next = KV_NO_PAGE;
+	if (l->tail != KV_NO_PAGE)
+		p->pages[l->tail].next = i;
+	else
+		l->head = i;
+	l->tail = i;
+	l->n++;
+}
+
+static void list_remove(struct kv_pool *p, struct kv_list *l, u32 i)
+{
+	struct kv_page *g = &p->pages[i];
+	if (g->prev != KV_NO_PAGE)
+		p->pages[g->prev].next = g->next;
+	else
+		l->head = g->next;
+	if (g->next != KV_NO_PAGE)
+		p->pages[g->next].prev = g->prev;
+	else
+		l->tail = g->prev;
+	l->n--;
+}
+
+int kv_pool_create(u32 n_pages, struct kv_pool *ret)
+{
+	struct kv_list empty = { KV_NO_PAGE, KV_NO_PAGE, 0 };
+	struct kv_pool p = { .n_pages = n_pages, .n_buckets = n_pages * 2, .free = empty, .idle = empty };
+	p.pages = calloc(n_pages, sizeof *p.pages);
+	p.buckets = malloc(p.n_buckets * sizeof *p.buckets);
+	p.scrub = calloc(n_pages, sizeof *p.scrub);
+	if (!p.pages || !p.buckets || !p.scrub) {
+		kv_pool_fini(&p);
+		return err_origin(-ENOMEM);
+	}
+	memset(p.buckets, 0xff, p.n_buckets * sizeof *p.buckets);
+	for (u32 i = 0; i < n_pages; i++)
+		list_add(&p, &p.free, i);
+	*ret = p;
+	return 0;
+}
+
+void kv_pool_fini(struct kv_pool *p)
+{
+	free(p->pages);
+	free(p->buckets);
+	free(p->scrub);
+	*p = (struct kv_pool){ 0 };
+}
+
+void kv_scrubbed(struct kv_pool *p)
+{
+	for (u32 i = 0; i < p->n_scrub; i++)
+		p->pages[p->scrub[i]].dirty = false;
+	p->n_scrub = 0;
+}
+
+u32 kv_pool_available(const struct kv_pool *p)
+{
+	return p->free.n + p->idle.n;
+}
+
+/* ---- the chain of ids ------------------------------------------------------------------------------------------------- */
+
+static void chain_start(u64 principal, u8 chain[SHA256_BYTES])
+{
+	sha256_of(&principal, sizeof principal, chain);
+}
+
+static void chain_next(u8 chain[SHA256_BYTES], const u32 *ids)
+{
+	struct {
+		u8 before[SHA256_BYTES];
+		u32 ids[RT_KV_PAGE];
+	} link;
+	memcpy(link.before, chain, SHA256_BYTES);
+	memcpy(link.ids, ids, sizeof link.ids);
+	sha256_of(&link, sizeof link, chain);
+}
+
+static u32 *bucket_of(const struct kv_pool *p, const u8 chain[SHA256_BYTES])
+{
+	u32 h;
+	memcpy(&h, chain, sizeof h);
+	return &p->buckets[h % p->n_buckets];
+}
+
+static u32 find(const struct kv_pool *p, const u8 chain[SHA256_BYTES])
+{
+	u32 i = *bucket_of(p, chain);
+	while (i != KV_NO_PAGE && memcmp(p->pages[i].chain, chain, SHA256_BYTES) != 0)
+		i = p->pages[i].next_bucket;
+	return i;
+}
+
+static void publish(struct kv_pool *p, u32 i, const u8 chain[SHA256_BYTES])
+{
+	struct kv_page *g = &p->pages[i];
+	u32 *bucket = bucket_of(p, chain);
+	memcpy(g->chain, chain, SHA256_BYTES);
+	g->cached = true;
+	g->next_bucket = *bucket;
+	*bucket = i;
+}
+
+static void forget(struct kv_pool *p, u32 i)
+{
+	u32 *at = bucket_of(p, p->pages[i].chain);
+	while (*at != i)
+		at = &p->pages[*at].next_bucket;
+	*at = p->pages[i].next_bucket;
+	p->pages[i].cached = false;
+}
+
+/* ---- take and give ---------------------------------------------------------------------------------------------------- */
+
+static u32 find_prefix(const struct kv_pool *p, const struct kv_want *w, u32 *pages)
+{
+	u8 chain[SHA256_BYTES];
+	u32 n = 0, most = w->n_ids ? MIN((w->n_ids - 1) / RT_KV_PAGE, w->n_pages) : 0;
+	chain_start(w->principal, chain);
+	while (w->reuse && n < most) {
+		chain_next(chain, w->ids + (size_t)n * RT_KV_PAGE);
+		u32 i = find(p, chain);
+		if (i == KV_NO_PAGE)
+			break;
+		assert(p->pages[i].principal == w->principal);
+		pages[n++] = i;
+	}
+	return n;
+}
+
+static void hold(struct kv_pool *p, u32 i)
+{
+	if (p->pages[i].refs++ == 0)
+		list_remove(p, &p->idle, i);
+}
+
+/* A page that nobody uses: first one that nobody can find, then the one that was last useful longest ago. */
+static u32 take_one(struct kv_pool *p, u64 principal)
+{
+	u32 i = p->free.head;
+	if (i != KV_NO_PAGE) {
+		list_remove(p, &p->free, i);
+	} else {
+		i = p->idle.head;
+		list_remove(p, &p->idle, i);
+		forget(p, i);
+	}
+	struct kv_page *g = &p->pages[i];
+	if (g->owned && g->principal != principal && !g->dirty) {
+		g->dirty = true;
+		p->scrub[p->n_scrub++] = i;
+	}
+	g->owned = true;
+	g->principal = principal;
+	g->refs = 1;
+	return i;
+}
+
+int kv_take(struct kv_pool *p, const struct kv_want *w, u32 *pages, u32 *ret_cached)
+{
+	u32 cached = find_prefix(p, w, pages), idle = 0;
+	for (u32 i = 0; i < cached; i++)
+		idle += p->pages[pages[i]].refs == 0;
+	if (w->n_pages - cached > kv_pool_available(p) - idle)
+		return 1;
+	for (u32 i = 0; i < cached; i++)
+		hold(p, pages[i]);
+	for (u32 i = cached; i < w->n_pages; i++)
+		pages[i] = take_one(p, w->principal);
+	*ret_cached = cached;
+	return 0;
+}
+
+static void drop(struct kv_pool *p, u32 i)
+{
+	struct kv_page *g = &p->pages[i];
+	assert(g->refs > 0);
+	if (--g->refs == 0)
+		list_add(p, g->cached ? &p->idle : &p->free, i);
+}
+
+void kv_give(struct kv_pool *p, const struct kv_give *g, const u32 *pages)
+{
+	u8 chain[SHA256_BYTES];
+	u32 full = MIN(g->n_computed / RT_KV_PAGE, g->n_pages);
+	chain_start(g->principal, chain);
+	for (u32 i = 0; g->keep && i < full; i++) {
+		chain_next(chain, g->ids + (size_t)i * RT_KV_PAGE);
+		if (!p->pages[pages[i]].cached && find(p, chain) == KV_NO_PAGE)
+			publish(p, pages[i], chain);
+	}
+	/* last first: the end of a chain is of no use without its beginning, so it ages first */
+	for (u32 i = g->n_pages; i-- > 0;)
+		drop(p, pages[i]);
+}

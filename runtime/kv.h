@@ -1,0 +1,66 @@
+/* Which page of the KV cache belongs to whom. Pages are numbers here; their bytes are on the device.
+ *
+ * A sequence gets all pages it may ever need when it is admitted, so it can never run dry half-way. When it ends, its full pages stay
+ * findable by the chain of token ids that led to them, for the same principal only: a later request that begins with the same ids takes
+ * them, shared and read-only, by counting. A page moves to another principal only after it has been overwritten with zeros. */
+#pragma once
+
+#include "base/sha256.h"
+#include "base/types.h"
+#include "runtime/op.h"
+
+#define KV_NO_PAGE 0xffffffffu
+
+struct kv_page {
+	u8 chain[SHA256_BYTES]; /* of the principal and every id up to the end of this page */
+	u64 principal;
+	u32 refs;	 /* sequences that use it */
+	u32 next_bucket; /* hash chain */
+	u32 prev, next;	 /* list of free or of cached pages, oldest first */
+	bool owned;	 /* holds something of `principal` */
+	bool cached;	 /* findable by chain */
+	bool dirty;	 /* stands in scrub */
+};
+
+struct kv_list {
+	u32 head, tail, n;
+};
+
+struct kv_pool {
+	struct kv_page *pages;
+	u32 n_pages, n_buckets;
+	u32 *buckets;
+	struct kv_list free, idle; /* never findable; findable and used by nobody */
+	u32 *scrub;		   /* pages that must be zeroed before the next step reads them */
+	u32 n_scrub;
+};
+
+/* 0; -ENOMEM */
+_must_use_ int kv_pool_create(u32 n_pages, struct kv_pool *ret);
+void kv_pool_fini(struct kv_pool *p);
+/* The pages in scrub are zero now. */
+void kv_scrubbed(struct kv_pool *p);
+/* Pages that could be had at once. */
+u32 kv_pool_available(const struct kv_pool *p);
+
+struct kv_want {
+	u64 principal;
+	const u32 *ids; /* of the prompt */
+	u32 n_ids;
+	u32 n_pages; /* that the sequence may ever need */
+	bool reuse;  /* look for cached pages */
+};
+/* Take pages for a sequence: pages[0..n_pages-1], the first *ret_cached of them found in the cache and full. At least one id of the
+ * prompt is never covered, so that there is something to compute. Pages that change principal are put on p->scrub.
+ * 0 done; 1 not enough pages now (nothing taken). */
+_must_use_ int kv_take(struct kv_pool *p, const struct kv_want *w, u32 *pages, u32 *ret_cached);
+
+/* Give the pages of a sequence back. ids[0..n_computed-1] are the positions whose keys and values lie in them; whole pages of them
+ * become findable when keep is true. */
+struct kv_give {
+	u64 principal;
+	const u32 *ids;
+	u32 n_computed, n_pages;
+	bool keep;
+};
+void kv_give(struct kv_pool *p, const struct kv_give *g, const u32 *pages);

@@ -1,0 +1,203 @@
+/* keep-runtime: computes requests on one device, for one gate.
+ *
+ * Order of life: take the inherited socket, open the device and prove that it computes rightly, say that we serve, accept one gate,
+ * close everything else, enter the sandbox, and only then read the first byte that anybody sent. When the gate goes, everything is
+ * overwritten and the process ends; the supervisor starts the next. */
+#define _GNU_SOURCE
+#include "base/daemon.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/ipc.h"
+#include "base/sandbox.h"
+#include "runtime/device.h"
+#include "runtime/device_list.h"
+#include "runtime/op.h"
+#include "runtime/serve.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct options {
+	const char *device;
+	bool list, test, json;
+	u32 gate_uid;
+};
+
+static const char usage[] =
+	"usage: keep-runtime [--device NAME] [--gate-uid UID]        serves the inherited socket\n"
+	"       keep-runtime --device-ls [--json]\n"
+	"       keep-runtime --device-test [NAME] [--json]\n";
+
+/* What a driver may still open once the sandbox is closed. The device, its pipelines and its memory exist by then; what is left is what
+ * kernel drivers' user halves open again while they work. */
+static const struct sandbox_path gpu_paths[] = {
+	{ "/dev/dri", SANDBOX_DEVICE },	      /* amdgpu, i915, xe, nouveau, msm: reopened for a new context */
+	{ "/dev/kfd", SANDBOX_DEVICE },	      /* AMD compute queues */
+	{ "/dev/nvidiactl", SANDBOX_DEVICE }, /* NVIDIA: every allocation opens it again */
+	{ "/dev/nvidia0", SANDBOX_DEVICE },   /* NVIDIA: the cards */
+	{ "/dev/nvidia1", SANDBOX_DEVICE }, { "/dev/nvidia2", SANDBOX_DEVICE },
+	{ "/dev/nvidia3", SANDBOX_DEVICE }, { "/dev/nvidia4", SANDBOX_DEVICE },
+	{ "/dev/nvidia5", SANDBOX_DEVICE }, { "/dev/nvidia6", SANDBOX_DEVICE },
+	{ "/dev/nvidia7", SANDBOX_DEVICE },
+	{ "/dev/nvidia-uvm", SANDBOX_DEVICE },	   /* NVIDIA: memory that the host sees */
+	{ "/dev/nvidia-modeset", SANDBOX_DEVICE }, /* NVIDIA: asked for when a context is made */
+	{ "/sys/dev/char", SANDBOX_READ },	   /* Mesa: which driver a node belongs to */
+	{ "/sys/devices", SANDBOX_READ },	   /* Mesa: what the links in /sys/dev/char lead to */
+	{ "/proc/driver/nvidia", SANDBOX_READ },   /* NVIDIA: parameters of the kernel driver */
+};
+
+static int parse(int argc, char **argv, struct options *ret)
+{
+	static const struct option longs[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "device-ls", no_argument, NULL, 'l' },
+		{ "device-test", no_argument, NULL, 't' },
+		{ "gate-uid", required_argument, NULL, 'g' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	struct options o = { .gate_uid = getuid() };
+	char *end = NULL;
+	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+		if (c == 'd') {
+			o.device = optarg;
+		} else if (c == 'l') {
+			o.list = true;
+		} else if (c == 't') {
+			o.test = true;
+		} else if (c == 'j') {
+			o.json = true;
+		} else if (c == 'g') {
+			errno = 0;
+			unsigned long uid = strtoul(optarg, &end, 10);
+			if (errno || *end || end == optarg || uid >= UINT32_MAX)
+				return 2;
+			o.gate_uid = (u32)uid;
+		} else {
+			return 2;
+		}
+	}
+	if (o.test && optind == argc - 1)
+		o.device = argv[optind++];
+	if (optind != argc || (o.list && o.test) || (o.json && !o.list && !o.test))
+		return 2;
+	*ret = o;
+	return 0;
+}
+
+/* The device of that name, proven right. 0; 1 said why not; -errno. */
+static int open_device(const char *name, struct rt_device **ret)
+{
+	const char *why = NULL, *kernel = NULL;
+	struct rt_device *d = NULL;
+	int r = rt_device_open(name, &d, &why);
+	if (r > 0)
+		daemon_say("device %s: %s", name ? name : "(any)", why);
+	if (r)
+		return r;
+	r = rt_selftest(d, &kernel);
+	if (r > 0)
+		daemon_say("device %s (%s): kernel %s computes wrongly: refused", rt_device_info(d).name,
+			rt_device_info(d).driver, kernel);
+	if (r) {
+		rt_device_close(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+/* One connection of the gate's own user; others are closed. 0; -errno. */
+static int accept_gate(int listener, u32 uid, int *ret)
+{
+	for (;;) {
+		_cleanup_fd_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		struct ipc_peer peer;
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return err_errno();
+		int r = ipc_peer(fd, &peer);
+		if (r)
+			return r;
+		if (peer.uid == uid || peer.uid == getuid()) {
+			*ret = fd_steal(&fd);
+			return 0;
+		}
+		daemon_say("gate socket: a connection by user %u was refused", peer.uid);
+	}
+}
+
+static int enter_sandbox(struct rt_device *d)
+{
+	struct rt_device_info info = rt_device_info(d);
+	bool cpu = strcmp(info.kind, "cpu") == 0, none = cpu || strcmp(info.kind, "reference") == 0;
+	struct sandbox_params p = { .role = SANDBOX_RUNTIME,
+		.paths = none ? NULL : gpu_paths,
+		.n_paths = none ? 0 : ARRAY_LEN(gpu_paths),
+		.exec_memory = cpu }; /* software drivers compile at run time */
+	return sandbox_enter(&p);
+}
+
+/* A model may have more files than the usual limit of descriptors. */
+static void raise_descriptors(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)!setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static int serve(const struct options *o)
+{
+	_cleanup_fd_ int listener = -1;
+	_cleanup_fd_ int gate = -1;
+	struct rt_device *d = NULL;
+	struct grant_params params = { 0 };
+	int r = daemon_inherited_fd(&listener);
+	if (r > 0) {
+		daemon_say("socket: exactly one must be inherited");
+		return 1;
+	}
+	if (!r)
+		r = open_device(o->device, &d);
+	if (r)
+		return r;
+	raise_descriptors();
+	daemon_ready();
+	r = accept_gate(listener, o->gate_uid, &gate);
+	fd_close(&listener);
+	if (!r)
+		r = enter_sandbox(d);
+	if (!r)
+		r = serve_gate(d, &gate, &params);
+	rt_device_close(d);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	daemon_name("keep-runtime");
+	if (parse(argc, argv, &o)) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	int r;
+	if (o.list)
+		r = rt_device_ls(o.json, stdout);
+	else if (o.test)
+		r = rt_device_test(o.device, o.json, stdout);
+	else
+		r = serve(&o);
+	if (r < 0)
+		daemon_say("%s", strerror(-r));
+	return r ? 1 : 0;
+}

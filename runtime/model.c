@@ -1,0 +1,164 @@
+#include "runtime/model.h"
+#include "base/err.h"
+#include "proto.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages)
+{
+	return 2ull * m->n_layers * op_kv_bytes(kv_mode, pages, m->n_kv_heads, m->head_dim);
+}
+
+/* Buffers are made one after the other; the first failure stops the rest. */
+struct maker {
+	struct rt_device *d;
+	u64 bytes_max, bytes;
+	int r;
+};
+
+static struct rt_buf *make(struct maker *mk, enum rt_buf_kind kind, u64 bytes, const char *tag)
+{
+	struct rt_buf *b = NULL;
+	if (!mk->r && bytes > mk->bytes_max)
+		mk->r = err_origin(-ENOMEM);
+	if (!mk->r)
+		mk->r = rt_buf_create(mk->d, kind, MAX(bytes, RT_ALIGN), tag, &b);
+	if (!mk->r)
+		mk->bytes += bytes;
+	return b;
+}
+
+static int upload(struct rt_device *d, struct rt_buf *dst, const void *data, u64 len)
+{
+	for (u64 at = 0; at < len; at += RT_STAGE_BYTES) {
+		u64 n = MIN(len - at, RT_STAGE_BYTES);
+		void *stage = rt_stage_get(d);
+		memcpy(stage, (const u8 *)data + at, n);
+		int r = rt_stage_put(d, stage, (struct rt_view){ dst, at }, 0, n);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int make_rope(
+	struct maker *mk, const struct model *m, const struct model_work_params *p, struct model_work *w)
+{
+	u64 bytes = (u64)p->ctx_tokens * m->rope_dim * sizeof(f32);
+	w->rope = make(mk, RT_BUF_WEIGHTS, bytes, "rope");
+	if (mk->r)
+		return mk->r;
+	f32 *table = malloc(bytes);
+	if (!table)
+		return mk->r = err_origin(-ENOMEM);
+	rt_rope_table(table, p->ctx_tokens, m->rope_dim, m->rope_base, m->rope_scale, p->rope_factors);
+	mk->r = upload(mk->d, w->rope, table, bytes);
+	free(table);
+	return mk->r;
+}
+
+/* The widest row that each kind of quantised activation has to hold. */
+static void note_act(u32 *k_max, const struct model_weight *w, u32 k)
+{
+	enum op_act_kind kind = op_act_kind(w->type);
+	k_max[kind] = MAX(k_max[kind], k);
+}
+
+static void make_acts(struct maker *mk, const struct model *m, struct model_work *w)
+{
+	u32 k_max[OP_ACT_Q8_256 + 1] = { 0 };
+	u32 q_dim = m->n_heads * m->head_dim;
+	for (u32 i = 0; i < m->n_layers; i++) {
+		const struct model_layer *l = &m->layers[i];
+		note_act(k_max, &l->q, m->dim);
+		note_act(k_max, &l->k, m->dim);
+		note_act(k_max, &l->v, m->dim);
+		note_act(k_max, &l->output, q_dim);
+		note_act(k_max, &l->gate, m->dim);
+		note_act(k_max, &l->up, m->dim);
+		note_act(k_max, &l->down, m->ffn_dim);
+	}
+	note_act(k_max, &m->head, m->dim);
+	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(k_max); kind++)
+		if (k_max[kind])
+			w->act[kind] = make(mk, RT_BUF_WORK,
+				op_act_bytes(kind, MAX(w->rows_max, w->out_max), k_max[kind]), "act");
+}
+
+static void make_kv(struct maker *mk, const struct model *m, struct model_work *w)
+{
+	w->kv = calloc(2ull * m->n_layers, sizeof *w->kv);
+	if (!w->kv) {
+		mk->r = err_origin(-ENOMEM);
+		return;
+	}
+	u64 bytes = op_kv_bytes(w->kv_mode, w->kv_pages, m->n_kv_heads, m->head_dim);
+	for (u32 i = 0; i < 2 * m->n_layers; i++)
+		w->kv[i] = make(mk, RT_BUF_WORK, bytes, "kv");
+	w->kv_bytes = 2ull * m->n_layers * bytes;
+}
+
+static void make_rows(struct maker *mk, const struct model *m, struct model_work *w)
+{
+	u64 rows = (u64)w->rows_max * sizeof(f32), out = (u64)w->out_max * sizeof(f32);
+	u64 q_dim = (u64)m->n_heads * m->head_dim, kv_dim = (u64)m->n_kv_heads * m->head_dim;
+	w->ids = make(mk, RT_BUF_INPUT, rows, "ids");
+	w->seq = make(mk, RT_BUF_INPUT, rows, "seq");
+	w->pos = make(mk, RT_BUF_INPUT, rows, "pos");
+	w->out_rows = make(mk, RT_BUF_INPUT, out, "out rows");
+	w->tables = make(mk, RT_BUF_INPUT, (u64)w->n_slots * w->ctx_pages * sizeof(u32), "page tables");
+	w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
+	w->x = make(mk, RT_BUF_WORK, rows * m->dim, "x");
+	w->h = make(mk, RT_BUF_WORK, rows * m->dim, "h");
+	w->q = make(mk, RT_BUF_WORK, rows * q_dim, "q");
+	w->k = make(mk, RT_BUF_WORK, rows * kv_dim, "k");
+	w->v = make(mk, RT_BUF_WORK, rows * kv_dim, "v");
+	w->att = make(mk, RT_BUF_WORK, rows * q_dim, "att");
+	w->gate = make(mk, RT_BUF_WORK, rows * m->ffn_dim, "gate");
+	w->up = make(mk, RT_BUF_WORK, rows * m->ffn_dim, "up");
+	w->out_x = make(mk, RT_BUF_WORK, out * m->dim, "out x");
+	w->out_h = make(mk, RT_BUF_WORK, out * m->dim, "out h");
+	w->zero = make(mk, RT_BUF_WORK, rows * kv_dim, "zero");
+}
+
+int model_work_create(
+	struct rt_device *d, const struct model *m, const struct model_work_params *p, struct model_work *ret)
+{
+	struct model_work w = {
+		.rows_max = p->rows_max,
+		.out_max = p->out_max,
+		.n_slots = p->n_slots,
+		.ctx_pages = DIV_UP(p->ctx_tokens, RT_KV_PAGE),
+		.kv_mode = p->kv_mode,
+		.kv_pages = p->kv_pages,
+	};
+	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
+	make_rows(&mk, m, &w);
+	make_acts(&mk, m, &w);
+	make_rope(&mk, m, p, &w);
+	w.work_bytes = mk.bytes;
+	make_kv(&mk, m, &w);
+	if (mk.r) {
+		model_work_fini(d, m, &w);
+		return mk.r;
+	}
+	*ret = w;
+	return 0;
+}
+
+void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
+{
+	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
+		&w->h, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h, &w->zero,
+		&w->rope };
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
+	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)
+		w->act[i] = rt_buf_destroy(d, w->act[i]);
+	for (u32 i = 0; w->kv && i < 2 * m->n_layers; i++)
+		rt_buf_destroy(d, w->kv[i]);
+	free(w->kv);
+	*w = (struct model_work){ 0 };
+}

@@ -1,0 +1,284 @@
+#include "runtime/sched.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The last row of the page table names the pages that are being overwritten. */
+#define SCRUB_SLOT BATCH_REQUESTS_MAX
+
+struct model_work_params sched_work_params(
+	const struct model *m, const struct sched_params *p, u64 range_bytes_max)
+{
+	u64 fit = range_bytes_max / ((u64)m->n_vocab * sizeof(f32));
+	return (struct model_work_params){ .rows_max = STEP_ROWS_MAX,
+		.out_max = (u32)MIN(fit, STEP_ROWS_MAX),
+		.n_slots = BATCH_REQUESTS_MAX + 1,
+		.ctx_tokens = p->ctx_tokens };
+}
+
+int sched_create(struct rt_device *d, const struct model *m, const struct model_work *w,
+	const struct sched_params *p, struct sched *ret)
+{
+	struct sched s = { .d = d, .m = m, .w = w, .p = *p };
+	s.p.batch = MIN(p->batch ? p->batch : BATCH_REQUESTS_MAX, MIN(w->out_max, BATCH_REQUESTS_MAX));
+	s.p.chunk = MIN(p->chunk ? p->chunk : STEP_PROMPT_ROWS, w->rows_max - s.p.batch);
+	assert(s.p.batch && s.p.chunk && w->n_slots > SCRUB_SLOT);
+	int r = kv_pool_create(w->kv_pages, &s.kv);
+	if (r)
+		return r;
+	*ret = s;
+	return 0;
+}
+
+void sched_fini(struct sched *s)
+{
+	assert(!s->wait_head && !s->run_head);
+	kv_pool_fini(&s->kv);
+	*s = (struct sched){ 0 };
+}
+
+bool sched_idle(const struct sched *s)
+{
+	return !s->wait_head && !s->run_head;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------------------- */
+
+static void push(struct sched_seq **head, struct sched_seq **tail, struct sched_seq *q)
+{
+	q->prev = *tail;
+	q->next = NULL;
+	if (*tail)
+		(*tail)->next = q;
+	else
+		*head = q;
+	*tail = q;
+}
+
+static void pull(struct sched_seq **head, struct sched_seq **tail, struct sched_seq *q)
+{
+	if (q->prev)
+		q->prev->next = q->next;
+	else
+		*head = q->next;
+	if (q->next)
+		q->next->prev = q->prev;
+	else
+		*tail = q->prev;
+	q->prev = q->next = NULL;
+}
+
+int sched_add(struct sched *s, struct sched_seq *q)
+{
+	assert(q->n_prompt >= 1);
+	u64 n = (u64)q->n_prompt + q->n_new;
+	u64 n_pages = DIV_UP(n, RT_KV_PAGE);
+	if (n > s->p.ctx_tokens || n_pages > s->kv.n_pages)
+		return 1;
+	q->n_pages = (u32)n_pages;
+	q->pages = calloc(q->n_pages, sizeof *q->pages);
+	if (!q->pages)
+		return err_origin(-ENOMEM);
+	q->n_ids = q->n_prompt;
+	q->n_computed = q->n_cached = 0;
+	q->running = q->enough = false;
+	q->queued = true;
+	push(&s->wait_head, &s->wait_tail, q);
+	s->n_waiting++;
+	return 0;
+}
+
+void sched_remove(struct sched *s, struct sched_seq *q)
+{
+	if (q->running) {
+		struct kv_give g = { .principal = q->principal,
+			.ids = q->ids,
+			.n_computed = q->n_computed,
+			.n_pages = q->n_pages,
+			.keep = !s->p.no_cache };
+		kv_give(&s->kv, &g, q->pages);
+		s->slot_used[q->slot] = false;
+		pull(&s->run_head, &s->run_tail, q);
+		s->n_running--;
+	} else if (q->queued) {
+		pull(&s->wait_head, &s->wait_tail, q);
+		s->n_waiting--;
+	}
+	free(q->pages);
+	q->pages = NULL;
+	q->queued = q->running = false;
+}
+
+/* ---- admission: in order of arrival, as slots and pages become free ----------------------------------------------------- */
+
+static u32 *table_row(struct sched *s, u32 slot)
+{
+	return (u32 *)rt_host_ptr(s->w->tables) + (size_t)slot * s->w->ctx_pages;
+}
+
+static void admit(struct sched *s)
+{
+	while (s->wait_head && s->n_running < s->p.batch) {
+		struct sched_seq *q = s->wait_head;
+		struct kv_want want = { .principal = q->principal,
+			.ids = q->ids,
+			.n_ids = q->n_prompt,
+			.n_pages = q->n_pages,
+			.reuse = !s->p.no_cache && q->want == SCHED_LAST_ROW };
+		u32 cached = 0;
+		if (kv_take(&s->kv, &want, q->pages, &cached))
+			return;
+		pull(&s->wait_head, &s->wait_tail, q);
+		s->n_waiting--;
+		q->slot = 0;
+		while (s->slot_used[q->slot])
+			q->slot++;
+		s->slot_used[q->slot] = true;
+		memcpy(table_row(s, q->slot), q->pages, q->n_pages * sizeof *q->pages);
+		q->n_cached = q->n_computed = cached * RT_KV_PAGE;
+		q->queued = false;
+		q->running = true;
+		push(&s->run_head, &s->run_tail, q);
+		s->n_running++;
+	}
+}
+
+/* Pages that pass from one principal to another are overwritten before any row of a step may read them. */
+static int scrub(struct sched *s)
+{
+	u32 *seq = rt_host_ptr(s->w->seq), *pos = rt_host_ptr(s->w->pos), *row = table_row(s, SCRUB_SLOT);
+	u32 most = MIN(s->w->rows_max / RT_KV_PAGE, s->w->ctx_pages);
+	for (u32 done = 0; done < s->kv.n_scrub; done += most) {
+		u32 n = MIN(most, s->kv.n_scrub - done);
+		memcpy(row, s->kv.scrub + done, n * sizeof *row);
+		for (u32 i = 0; i < n * RT_KV_PAGE; i++) {
+			seq[i] = SCRUB_SLOT;
+			pos[i] = i;
+		}
+		int r = rt_begin(s->d);
+		if (!r)
+			r = model_scrub(s->d, s->m, s->w, n * RT_KV_PAGE);
+		if (!r)
+			r = rt_submit(s->d);
+		if (r)
+			return r;
+	}
+	kv_scrubbed(&s->kv);
+	return 0;
+}
+
+/* ---- a step -------------------------------------------------------------------------------------------------------------- */
+
+struct step {
+	struct model_step m;
+	u32 prompt_rows;
+	u32 *ids, *seq, *pos, *out_rows;
+	u32 n_owners;
+	struct { /* whose rows of logits are whose */
+		struct sched_seq *q;
+		u32 pos;
+	} owner[STEP_ROWS_MAX];
+};
+
+static bool generates(const struct sched_seq *q)
+{
+	return q->n_computed + 1 == q->n_ids && q->n_ids > q->n_prompt;
+}
+
+/* Add the next n positions of q; the wanted rows of logits are noted. */
+static void add_rows(struct step *st, struct sched_seq *q, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		u32 row = st->m.n++, pos = q->n_computed++;
+		st->ids[row] = q->ids[pos];
+		st->seq[row] = q->slot;
+		st->pos[row] = pos;
+		st->m.pos_max = MAX(st->m.pos_max, pos);
+		if (q->want == SCHED_EVERY_ROW || pos + 1 == q->n_ids) {
+			st->owner[st->m.n_out].q = q;
+			st->owner[st->m.n_out].pos = pos;
+			st->out_rows[st->m.n_out++] = row;
+		}
+	}
+}
+
+/* Rows of the prompt of q that fit: into the chunk, and their logits into the output. */
+static u32 prompt_rows(const struct sched *s, const struct step *st, const struct sched_seq *q)
+{
+	u32 n = MIN(q->n_ids - q->n_computed, s->p.chunk - st->prompt_rows);
+	u32 out = s->w->out_max - st->m.n_out;
+	if (q->want == SCHED_EVERY_ROW)
+		return MIN(n, out);
+	bool last = n == q->n_ids - q->n_computed;
+	return last && n && !out ? n - 1 : n;
+}
+
+static void plan(struct sched *s, struct step *st)
+{
+	st->ids = rt_host_ptr(s->w->ids);
+	st->seq = rt_host_ptr(s->w->seq);
+	st->pos = rt_host_ptr(s->w->pos);
+	st->out_rows = rt_host_ptr(s->w->out_rows);
+	for (struct sched_seq *q = s->run_head; q; q = q->next)
+		if (generates(q))
+			add_rows(st, q, 1);
+	for (struct sched_seq *q = s->run_head; q && st->prompt_rows < s->p.chunk; q = q->next) {
+		bool in_step = st->m.n_out && q->n_computed == q->n_ids;
+		if (in_step || q->n_computed >= q->n_ids)
+			continue;
+		u32 n = prompt_rows(s, st, q);
+		st->prompt_rows += n;
+		add_rows(st, q, n);
+	}
+}
+
+static void hand_out(struct sched *s, const struct step *st)
+{
+	const f32 *logits = rt_host_ptr(s->w->logits);
+	for (u32 i = 0; i < st->m.n_out; i++) {
+		struct sched_seq *q = st->owner[i].q;
+		u32 next = 0;
+		if (q->enough)
+			continue;
+		if (q->row(q, st->owner[i].pos, logits + (size_t)i * s->m->n_vocab, &next))
+			q->enough = true;
+		else if (st->owner[i].pos + 1 == q->n_ids && q->n_ids < q->n_prompt + q->n_new)
+			q->ids[q->n_ids++] = next;
+		else if (st->owner[i].pos + 1 == q->n_ids)
+			q->enough = true;
+	}
+	for (struct sched_seq *q = s->run_head, *next; q; q = next) {
+		next = q->next;
+		if (!q->enough)
+			continue;
+		sched_remove(s, q);
+		q->ended(q);
+	}
+}
+
+int sched_step(struct sched *s)
+{
+	admit(s);
+	if (s->kv.n_scrub) {
+		int r = scrub(s);
+		if (r)
+			return r;
+	}
+	struct step st = { 0 };
+	plan(s, &st);
+	if (!st.m.n)
+		return 0;
+	int r = rt_begin(s->d);
+	if (!r)
+		r = model_forward(s->d, s->m, s->w, &st.m);
+	if (!r)
+		r = rt_submit(s->d);
+	if (r)
+		return r;
+	s->n_steps++;
+	s->n_rows += st.m.n;
+	hand_out(s, &st);
+	return 0;
+}

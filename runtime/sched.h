@@ -1,0 +1,66 @@
+/* Continuous batching over one loaded model. Each step computes one row for every sequence that generates and up to a chunk of rows of
+ * prompts, in one submission. What shares a step with what is decided here, and no result depends on it. */
+#pragma once
+
+#include "runtime/kv.h"
+#include "runtime/model.h"
+
+enum sched_want { SCHED_LAST_ROW, SCHED_EVERY_ROW };
+
+struct sched_seq {
+	/* given by the caller */
+	u64 principal;
+	u32 *ids;	     /* room for n_prompt + n_new; ids[0..n_prompt-1] are the prompt */
+	u32 n_prompt, n_new; /* n_new: most tokens to be generated */
+	enum sched_want want;
+	/* One row of logits, for position pos. Returns 0 and the next id (in *ret_next, for the last position known), or 1: enough. */
+	int (*row)(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next);
+	/* Nothing is left to be computed; the sequence is out of the scheduler and its memory may be freed. */
+	void (*ended)(struct sched_seq *q);
+
+	/* kept by the scheduler */
+	u32 n_ids;	/* known so far: prompt and generated */
+	u32 n_computed; /* positions whose keys and values are in the cache */
+	u32 n_cached;	/* of these, found there */
+	u32 slot;	/* row of the page table */
+	u32 n_pages, *pages;
+	struct sched_seq *prev, *next;
+	bool queued, running, enough;
+};
+
+struct sched_params {
+	u32 ctx_tokens;
+	u32 chunk;     /* prompt rows of a step; 0: STEP_PROMPT_ROWS */
+	u32 batch;     /* sequences that run at once; 0: BATCH_REQUESTS_MAX */
+	bool no_cache; /* never look for cached prefixes */
+};
+
+struct sched {
+	struct rt_device *d;
+	const struct model *m;
+	const struct model_work *w;
+	struct sched_params p;
+	struct kv_pool kv;
+	struct sched_seq *wait_head, *wait_tail, *run_head, *run_tail;
+	u32 n_running, n_waiting;
+	bool slot_used[BATCH_REQUESTS_MAX];
+	u64 n_steps, n_rows;
+};
+
+/* The work buffers that a scheduler of these parameters needs (everything but the KV pages and rope factors). */
+struct model_work_params sched_work_params(
+	const struct model *m, const struct sched_params *p, u64 range_bytes_max);
+
+/* Borrows d, m and w. 0; -ENOMEM. */
+_must_use_ int sched_create(struct rt_device *d, const struct model *m, const struct model_work *w,
+	const struct sched_params *p, struct sched *ret);
+/* No sequence may be left in it. */
+void sched_fini(struct sched *s);
+
+/* Queue a sequence (n_prompt >= 1). 0 queued; 1 prompt and answer do not fit into the context, or into the cache at all; -ENOMEM. */
+_must_use_ int sched_add(struct sched *s, struct sched_seq *q);
+/* Take a sequence out, wherever it stands, without calling ended. Not from within row or ended. */
+void sched_remove(struct sched *s, struct sched_seq *q);
+bool sched_idle(const struct sched *s);
+/* One step. 0 done, or nothing to do; -EIO, -EINVAL: the device failed; nothing more can be computed with it. */
+_must_use_ int sched_step(struct sched *s);
