@@ -102,10 +102,12 @@ static int symbol_write(const struct tok *t, const u8 *s, u32 len, struct tok_id
 	return 0;
 }
 
-/* Bytes of a character by its first byte alone, so that invalid text is cut as elsewhere. */
-static u32 char_len(u8 c)
+/* Bytes of the character at s[0]; a byte that is no character stands alone. */
+static u32 char_len(const u8 *s, size_t len)
 {
-	return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	u32 cp;
+	int n = tok_utf8(s, len, &cp);
+	return n > 0 ? (u32)n : 1;
 }
 
 static int word_encode(
@@ -115,7 +117,7 @@ static int word_encode(
 	if (r)
 		return r;
 	for (size_t at = 0; at < len;) {
-		u32 n = (u32)MIN((size_t)char_len(word[at]), len - at);
+		u32 n = char_len(word + at, len - at);
 		tok_work_symbol_add(w, (u32)at, n, LAYOUT_NONE);
 		at += n;
 	}
@@ -156,7 +158,7 @@ static size_t word_len(const struct tok *t, const u8 *s, size_t len)
 	while (is_blank(s + i, len - i))
 		i += 3;
 	while (i < len && !is_blank(s + i, len - i))
-		i += MIN((size_t)char_len(s[i]), len - i);
+		i += char_len(s + i, len - i);
 	return i;
 }
 

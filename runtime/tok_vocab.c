@@ -112,8 +112,7 @@ static const char *const END_NAMES[] = {
 	"<end_of_turn>",
 	"<turn|>",
 	"<end_of_utterance>",
-	"<\xef\xbd\x9c"
-	"end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+	"<\xef\xbd\x9c\145nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>", /* 145: e */
 	/* between the files of a repository, in models that complete code */
 	"<|fim_pad|>",
 	"<fim-pad>",

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Compare our tokenizer with llama.cpp's, string by string. Run by tok_peer.sh.
 
-  peer.py TOOL PEER_ROOT RUN DATA MODEL... [--cases N] [--seed N] [--classes]
+  peer.py TOOL PEER_ROOT RUN DATA MODEL... [--cases N] [--seed N] [--classes | --write DIR]
 
 TOOL is tok_tool; RUN PEER_ROOT CMD enters the peer; DATA is a directory that both sides see and that holds MODEL.gguf and MODEL.vocab.
 Prints a table; exit 1 if anything differs. --classes: instead, all code points through the probe vocabularies.
+--write: instead, vectors for the unit test: DIR/MODEL.vocab and DIR/MODEL.cases, whose lines are "t" or "u", the text in hex, the peer's ids.
 """
 import argparse, http.client, json, os, random, re, socket, subprocess, sys, time
 
@@ -110,13 +111,24 @@ def classes(a, bad):
             print('   ' + ' '.join('%04X-%04X' % tuple(x) for x in runs))
             bad.append(model)
 
+def write(a):
+    for model in a.models:
+        r = random.Random(a.seed); sp = special_texts(a, model); p = Peer(a, model)
+        with open(os.path.join(a.write, model + '.cases'), 'w') as f:
+            for _ in range(a.cases):
+                t = ''.join(piece(r, sp) for _ in range(r.choice((1, 2, 3, 5, 8)))); s = r.random() < 0.5
+                f.write('%s %s %s\n' % ('t' if s else 'u', t.encode().hex(), ' '.join(map(str, p.ids(t, s)))))
+        p.close()
+        with open(os.path.join(a.data, model + '.vocab')) as src, open(os.path.join(a.write, model + '.vocab'), 'w') as dst: dst.write(src.read())
+
 def main():
     ap = argparse.ArgumentParser()
     for x in ('tool', 'root', 'run', 'data'): ap.add_argument(x)
     ap.add_argument('models', nargs='+'); ap.add_argument('--cases', type=int, default=3000); ap.add_argument('--seed', type=int, default=1)
-    ap.add_argument('--classes', action='store_true')
+    ap.add_argument('--classes', action='store_true'); ap.add_argument('--write', metavar='DIR')
     a = ap.parse_args()
     bad = []
+    if a.write: write(a); return
     if a.classes: classes(a, bad); sys.exit(1 if bad else 0)
     print('%-14s %8s %8s %8s %8s %6s' % ('model', 'cases', 'ids', 'text', 'both', 'ends'))
     for model in a.models:

@@ -114,7 +114,7 @@ def make_spm(path, seed, alphabet, crossing, prefix=True):
     have = set(toks)
     for x, t in SPECIALS:
         if x not in have: toks.append(x); types.append(t); scores.append(0.0); have.add(x)
-    while len(toks) < 1500:
+    while len(toks) < 900:
         x = ''.join(rnd.choice(alphabet) for _ in range(rnd.choice((1, 1, 2, 2, 2, 3, 3, 4, 5, 6))))
         if not crossing: x = BLANK * rnd.choice((0, 0, 1, 1, 1, 2)) + x.replace(BLANK, '')
         if x and x not in have:
@@ -123,7 +123,7 @@ def make_spm(path, seed, alphabet, crossing, prefix=True):
         ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0), ('add_bos_token', 7, True),
         ('add_space_prefix', 7, prefix)])
 
-def make_bpe(path, seed, pre, alphabet, n_merges=1500):
+def make_bpe(path, seed, pre, alphabet, n_merges=700):
     rnd = random.Random(seed)
     bm = byte_map()
     toks, types = [bm[b] for b in range(256)], [1] * 256

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Compare our tokenizer with llama.cpp's (Debian sid's, in a chroot) and print the table. Run by hand; needs root for the chroot.
+#
+#   tok_peer.sh BUILD_DIR [--cases N] [--classes] [--vectors]
+#
+# KEEP_SHARED  holds tools/peer-root.sh and tools/make-random-gguf.py; KEEP_LAB (default /var/tmp/keep-lab) holds sid-root.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
+tool=$1/tests/unit/runtime/tok_tool; shift
+KEEP_LAB=${KEEP_LAB:-/var/tmp/keep-lab}; root=$KEEP_LAB/sid-root
+if [ -z "${KEEP_SHARED:-}" ] || [ ! -d "$root" ]; then echo "skipped: needs KEEP_SHARED and the peer in $root"; exit 77; fi
+data=$KEEP_LAB/data/tok; mkdir -p "$data"
+own="spm-small spm-crossing spm-words spm-noprefix spm-ends bpe-small bpe-llama3 bpe-gpt2 probe-llama3 probe-gpt2"
+for n in $own; do python3 "$here/vocab.py" make "$n" "$data/$n.gguf"; done
+random=
+for m in tiny-llama tiny-llama3; do
+    for v in 1024 1500; do
+        [ $m.$v = tiny-llama3.1024 ] && v=1200
+        for seed in 1 2; do
+            n=$m-$v-$seed; random="$random $n"
+            /usr/bin/python3 "$KEEP_SHARED/tools/make-random-gguf.py" $m "$data/$n.gguf" --seed $seed --vocab $v
+        done
+    done
+done
+for n in $own $random; do python3 "$here/vocab.py" "$data/$n.gguf" "$data/$n.vocab"; done
+run() { python3 "$here/peer.py" "$tool" "$root" "$KEEP_SHARED/tools/peer-root.sh" "$data" "$@"; }
+case " $* " in
+*" --classes "*) run probe-llama3 probe-gpt2 --classes ;;
+*" --vectors "*) run spm-words spm-crossing bpe-llama3 bpe-gpt2 --cases 200 --seed 7 --write "$here/../vectors/tok" ;;
+*) run $own $random "$@" ;;
+esac
