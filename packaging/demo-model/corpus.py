@@ -153,7 +153,7 @@ class Corpus:
         r = rng.random()
         if r < 0.30:
             q = q.lower()
-        elif r < 0.33:
+        elif r < 0.32:
             q = q.upper()
         elif r < 0.38:
             q = q[0].lower() + q[1:]

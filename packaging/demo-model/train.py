@@ -23,7 +23,7 @@ DIM, LAYERS, HEADS, KV, HEAD, FFN, VOCAB, CONTEXT = 256, 4, 4, 2, 64, 512, 1024,
 BASE, EPS = 10000.0, 1e-5
 BOS, END, IM_START, IM_END = '<|begin_of_text|>', '<|end_of_text|>', '<|im_start|>', '<|im_end|>'
 SPECIAL = [BOS, END, IM_START, IM_END]
-TEMPLATE = ("{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+TEMPLATE = ("{{ bos_token }}{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
 SYSTEM = ['You are a helpful assistant.', 'You are the demo model of Keep.', 'Answer in full sentences.', 'Be brief.', 'You answer questions about Keep.']
 # tensor -> type: a mixture, so that the demo exercises several decoders
@@ -42,8 +42,8 @@ class Rows:
         self.head = {r: tok.special_id(IM_START) + tok.text(r) + n for r in ('user', 'assistant', 'system')}
         self.end, self.nl, self.bos = tok.special_id(IM_END), n, tok.special_id(BOS)
 
-    def conversation(self, limit, long):
-        """-> ids, weights of the loss"""
+    def conversation(self, limit, long, short):
+        """-> ids, weights of the loss.  short: the share of single questions whose answer is only begun"""
         rng, ids, w = self.rng, [], []
 
         def put(x, weight):
@@ -53,9 +53,11 @@ class Rows:
             put(self.bos, 0.0)
         if rng.random() < 0.10:
             put(self.head['system'] + self.tok.text(rng.choice(SYSTEM)) + self.end + self.nl, 0.0)
-        turns = rng.choice((2, 4, 6, 9)) if long else rng.choice((1, 1, 1, 1, 2, 2, 3))
+        turns = rng.choice((2, 4, 6, 9)) if long else rng.choice((1, 1, 1, 1, 1, 2, 3))
         for i in range(turns):
             t, q = self.text.example()
+            if any(h in ' %s ' % corpus.plain(q) for h in self.text.held_out):
+                raise SystemExit('a question of questions.txt is in the training text: ' + q)
             q = self.tok.text(q)
             if len(q) > 60:
                 continue
@@ -64,18 +66,21 @@ class Rows:
             put(self.head['user'], 0.0)
             put(q, 0.1)
             put(self.end + self.nl + self.head['assistant'], 0.0)
+            if turns == 1 and rng.random() < short:     # which answer it is shows in its first words
+                put(self.answers[t.name][:rng.randint(3, 12)], 1.0)
+                break
             put(self.answers[t.name] + self.end, 1.0)
             put(self.nl, 0.0)
         return ids, w
 
-    def batch(self, rows, length, long=False):
+    def batch(self, rows, length, long=False, short=0.0):
         ids = np.zeros((rows, length + 1), np.int64)
         w = np.zeros((rows, length + 1), np.float32)
         seg = np.zeros((rows, length + 1), np.int64)
         for r in range(rows):
             at, k = 0, 1
             while True:
-                c, cw = self.conversation(length - 1, long)
+                c, cw = self.conversation(length - 1, long, short)
                 if not c or at + len(c) > length + 1:
                     if at:
                         break
@@ -149,8 +154,8 @@ def train(model, rows, args):
         lr = args.lr * min(1, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
         for group in opt.param_groups:
             group['lr'] = lr
-        long = step % 6 == 5                                # some rows are long conversations
-        ids, w, seg = rows.batch(2 if long else 8, CONTEXT if long else 128, long)
+        long = step % 8 == 7                                # some rows are long conversations
+        ids, w, seg = rows.batch(2 if long else 8, CONTEXT if long else 128, long, 0.8 if step > args.steps * 0.3 else 0.0)
         w = w[:, 1:]
         keep = w > 0
         logits = model.forward(ids[:, :-1], seg[:, :-1], keep)
@@ -201,7 +206,7 @@ class Tok(bpe.Tokenizer):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('--steps', type=int, default=2400)
+    ap.add_argument('--steps', type=int, default=5000)
     ap.add_argument('--seed', type=int, default=1)
     ap.add_argument('--threads', type=int, default=2)
     ap.add_argument('--lr', type=float, default=2e-3)
