@@ -406,8 +406,8 @@ static int rules_threads(scmp_filter_ctx f, u32 role)
 /* prctl names threads and memory; prlimit64 reads limits of the process itself. */
 static int rules_process(scmp_filter_ctx f)
 {
-	static const u32 not_fine[] = { PR_SET_DUMPABLE, PR_GET_DUMPABLE, PR_CAPBSET_READ, PR_SET_PTRACER };
-	static const u32 fine[] = { PR_SET_NAME, PR_GET_NAME, 0x53564d41 /* PR_SET_VMA */ };
+	static const u32 not_fine[] = { PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_SET_PTRACER };
+	static const u32 fine[] = { PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, 0x53564d41 /* PR_SET_VMA */ };
 	if (SANITIZED)
 		return 0;
 	int r = 0;

@@ -164,7 +164,7 @@ static int not_dumpable(void)
 		return 100;
 	if (syscall(SYS_getrlimit, RLIMIT_CORE, &l) < 0 || l.rlim_cur || l.rlim_max)
 		return 1;
-	return 0;
+	return prctl(PR_GET_DUMPABLE);
 }
 
 static void leaves_no_core(void **state)
