@@ -1,0 +1,168 @@
+/* attest: is this model the one that was signed, and what does its header say?
+ *
+ * Three steps, each a function of bytes and descriptors, each ending in a struct attest_report (proto.h):
+ *
+ *   attest_bundle_verify   bundle + trusted keys        → what exactly was signed (struct attest_manifest)
+ *   attest_model_verify    manifest + open files        → every byte hashed once, compared, copied; the segment table
+ *   attest_layout_make     segment table + stored files → the layout: what the bytes mean
+ *
+ * Return values, in this folder:  0 accepted, done;  1 rejected, the report says why;  <0 -errno, could not decide.
+ * A report is filled on 0 and 1; on <0 call attest_report_undecided. Nothing here opens a path but attest_tree_open, which the
+ * CLI calls as its caller. keep-attest (main.c) offers the three steps to keepd, one job per process. */
+#pragma once
+
+#include "attest/reason.h"
+#include "base/layout.h"
+#include "proto.h"
+
+/* Load what the libraries need (configuration, hash seeds) before a sandbox closes the file system. Once per process. 0; -errno. */
+_must_use_ int attest_prepare(void);
+
+/* ---- reports -------------------------------------------------------------------------------------------------------------- */
+
+/* An accepted, empty report. */
+void attest_report_init(struct attest_report *r);
+/* Could not decide: error is -errno, object what it was about. */
+void attest_report_undecided(struct attest_report *r, int error, const char *object);
+
+/* A table that a step made; free with attest_blob_fini. data is aligned to 8. */
+struct attest_blob {
+	u8 *data;
+	size_t len;
+};
+void attest_blob_fini(struct attest_blob *b);
+
+/* Called at most some 20 times a second and once at the end; done and total in bytes. */
+struct attest_progress {
+	void (*call)(void *ctx, u64 done, u64 total, const char *what);
+	void *ctx;
+};
+
+/* ---- keys ----------------------------------------------------------------------------------------------------------------- */
+
+/* The one PEM public key in pem[len] (text before it is allowed, as some tools write): ECDSA on P-256, P-384 or P-521, named curve.
+ * id is the SHA-256 of the key's PEM text as OpenSSL writes it, which is what a bundle's hint holds. name stays empty.
+ * 1: ATTEST_KEY, ATTEST_SIZE_LIMIT. */
+_must_use_ int attest_key_parse(
+	const void *pem, size_t len, struct proto_key *ret, struct attest_report *report);
+/* Is a key that came over a socket exactly what attest_key_parse would have made? */
+bool attest_key_ok(const struct proto_key *key);
+/* The key's PEM text, as in the file that was added, 0-terminated. 0; -errno. */
+_must_use_ int attest_key_pem(const struct proto_key *key, char **ret_pem);
+
+/* A new pair in PREFIX.key.pem (mode 0600, PKCS #8, not encrypted) and PREFIX.pub.pem; neither may exist.
+ * curve_bits 256, 384 or 521. ret_key: the public half. 0; -EEXIST; -EINVAL the curve; -errno. */
+_must_use_ int attest_keygen(const char *prefix, u32 curve_bits, struct proto_key *ret_key);
+
+/* ---- bundles -------------------------------------------------------------------------------------------------------------- */
+
+/* One signed file. Its digests are items first .. first + n - 1 of the manifest: one for method files, one per shard otherwise. */
+struct attest_file {
+	const char *path; /* relative; "." in bundles of one file that were made before v1.1 */
+	u32 first, n;
+	u64 bytes; /* shards: the size that was signed; files: UINT64_MAX, the digest alone decides */
+};
+
+/* What a publisher signed. Lives until attest_manifest_free. */
+struct attest_manifest {
+	bool verified;	 /* false for a manifest that was only looked at */
+	u64 shard_bytes; /* 0: method files */
+	u32 n_files;
+	const struct attest_file *files; /* in the order of their first appearance in the statement */
+	const u8 (*digests)[SHA256_BYTES];
+	u32 n_ignore;
+	const char *const *ignore;    /* paths that the signer left out, each with all below it */
+	const char *name;	      /* informative: what the signer called the model */
+	u8 model[MODEL_DIGEST_BYTES]; /* SHA-384 of the statement's bytes: the model's identity */
+	struct attest_manifest_priv *priv;
+};
+struct attest_manifest *attest_manifest_free(struct attest_manifest *m);
+
+struct attest_bundle_params {
+	const void *data;
+	size_t len;
+	const struct proto_key *keys; /* trusted; the bundle never brings its own */
+	u32 n_keys;
+};
+/* Read the bundle strictly, verify its one signature with the trusted key that it names, and only then read the statement.
+ * report gets model, bundle, key_id and signer as soon as the signature held. */
+_must_use_ int attest_bundle_verify(
+	const struct attest_bundle_params *p, struct attest_manifest **ret, struct attest_report *report);
+/* The same reading without any key: tells a sender which files to send, and proves nothing (verified is false; attest_model_verify
+ * does not take it). */
+_must_use_ int attest_bundle_peek(
+	const void *data, size_t len, struct attest_manifest **ret, struct attest_report *report);
+
+/* ---- files ---------------------------------------------------------------------------------------------------------------- */
+
+struct attest_source {
+	char path[PATH_LEN_MAX + 1]; /* relative to the model */
+	int fd;			     /* read-only, a regular file; owned by the tree */
+	u64 bytes;
+};
+struct attest_tree {
+	struct attest_source *files; /* sorted by path, byte order */
+	u32 n_files;
+	bool single;	/* the model is one file */
+	u64 bytes;	/* of all files */
+	char name[256]; /* base name of the model */
+	char *bundle;	/* where the bundle lies below the model; NULL when it does not */
+};
+
+struct attest_tree_params {
+	const char *path;	 /* a directory, or one file */
+	const char *bundle_path; /* left out of the tree when it lies inside; NULL: none. Need not exist */
+	const struct attest_manifest *
+		listed; /* names in it are kept although a rule would leave them out, and its ignore paths are
+					       * left out; NULL when signing */
+};
+/* Open every file of a model, once, read-only, below one directory descriptor: no symbolic link is followed, anything that is
+ * neither file nor directory is refused. .git, .github, .gitignore, .gitattributes at the top are left out (OMS §6.2). Raises the
+ * soft limit of open files as far as allowed.
+ * 1: ATTEST_SYMLINK, _SPECIAL_FILE, _PATH, _FILE_LIMIT, _EMPTY_MODEL. -ENOENT: no such model. */
+_must_use_ int attest_tree_open(
+	const struct attest_tree_params *p, struct attest_tree *ret, struct attest_report *report);
+void attest_tree_fini(struct attest_tree *t);
+
+struct attest_model_params {
+	const struct attest_manifest *manifest; /* verified */
+	const struct attest_source *files;	/* any order; names and manifest must be equal */
+	u32 n_files;
+	const int *stages; /* where the bytes of files[i] are copied; NULL: nowhere */
+	const struct attest_progress *progress;
+};
+/* Read each file once, in blocks of SEGMENT_BYTES into memory of our own; hash that memory, compare with the manifest, write that
+ * memory to the stage. ret_segments: the segment table of layout.h, files in the order of the manifest.
+ * 1: ATTEST_MISSING_FILE, _EXTRA_FILE, _DUPLICATE_FILE, _SPECIAL_FILE, _DIGEST, _SHARD, _CHANGED, _FILE_LIMIT. */
+_must_use_ int attest_model_verify(
+	const struct attest_model_params *p, struct attest_blob *ret_segments, struct attest_report *report);
+
+/* ---- signing -------------------------------------------------------------------------------------------------------------- */
+
+struct attest_sign_params {
+	const struct attest_tree *tree;
+	const void *key_pem; /* private key, not encrypted */
+	size_t key_len;
+	u64 shard_bytes; /* 0: method files */
+	const struct attest_progress *progress;
+};
+/* Hash the files, sign the statement and read the result back with the same eyes as a verifier. ret_bundle: the bundle's bytes.
+ * 1: ATTEST_KEY, _EMPTY_FILE, _SHARD, _CHANGED, _FILE_LIMIT. */
+_must_use_ int attest_sign(
+	const struct attest_sign_params *p, struct attest_blob *ret_bundle, struct attest_report *report);
+/* The bytes that would be signed, for tests and the curious. */
+_must_use_ int attest_statement_make(
+	const struct attest_sign_params *p, struct attest_blob *ret_statement, struct attest_report *report);
+
+/* ---- the header ----------------------------------------------------------------------------------------------------------- */
+
+struct attest_layout_params {
+	const struct segments *segments;
+	const struct attest_source
+		*files; /* any order; names equal those of the segment table; only .gguf files are read */
+	u32 n_files;
+};
+/* Read the GGUF headers, each segment of them compared with its digest first, and write the layout. 1: the ATTEST_GGUF_ reasons,
+ * _SEGMENTS, _MISSING_FILE, _EXTRA_FILE, _DIGEST. */
+_must_use_ int attest_layout_make(
+	const struct attest_layout_params *p, struct attest_blob *ret_layout, struct attest_report *report);

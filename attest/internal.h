@@ -1,0 +1,183 @@
+/* What the files of attest/ share and nobody else sees. */
+#pragma once
+
+#include "attest/attest.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/types.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+/* ---- reports (reason.c) --------------------------------------------------------------------------------------------------- */
+
+/* Fill the report as rejected; always 1, so that a check reads `return attest_reject(…)`. */
+int attest_reject(struct attest_report *r, u32 reason, const char *object, const char *fmt, ...)
+	_printf_(4, 5);
+/* What was wanted and what was there; call after attest_reject. */
+void attest_expected(struct attest_report *r, const char *expected, const char *found);
+void attest_expected_hex(
+	struct attest_report *r, const u8 expected[SHA256_BYTES], const u8 found[SHA256_BYTES]);
+void attest_expected_u64(struct attest_report *r, u64 expected, u64 found);
+
+/* ---- base64 (base64.c): RFC 4648 §4, canonical: padded, no blanks, unused bits zero ------------------------------------------ */
+
+/* 0 done, *ret_data to be freed, at least 1 byte allocated; 1 not canonical; -ENOMEM. */
+_must_use_ int base64_decode(const char *text, size_t len, u8 **ret_data, size_t *ret_len);
+/* 0-terminated text, to be freed; NULL out of memory. */
+char *base64_encode(const void *data, size_t len);
+
+/* ---- JSON (json.c) -------------------------------------------------------------------------------------------------------- */
+
+/* One JSON object that fills data[len]: UTF-8, no duplicate key, at most JSON_DEPTH_MAX deep. object names it in the report.
+ * 0 done, *ret to be given to json_decref; 1 rejected; -ENOMEM. */
+_must_use_ int json_strict_load(
+	const void *data, size_t len, const char *object, json_t **ret, struct attest_report *report);
+/* Does the object hold only keys of the list (NULL-terminated)? 0 yes; 1 rejected as ATTEST_FIELD. */
+_must_use_ int json_only(
+	json_t *object, const char *where, const char *const *keys, struct attest_report *report);
+/* A field of an object, of that type. NULL and the report filled when it is missing or of another type. */
+json_t *json_field(
+	json_t *object, const char *where, const char *key, json_type type, struct attest_report *report);
+
+/* ---- keys (key.c) --------------------------------------------------------------------------------------------------------- */
+
+struct evp_pkey_st;
+/* Facts of a key that OpenSSL holds. 0; 1 not one of the three curves; -errno. */
+_must_use_ int key_describe(struct evp_pkey_st *pkey, struct proto_key *ret);
+/* Verify an ECDSA signature over data[len], hash by curve. 0 it holds; 1 rejected (ATTEST_SIGNATURE, _DER); -errno. */
+_must_use_ int key_verify(const struct proto_key *key, const void *data, size_t len, const void *sig,
+	size_t sig_len, struct attest_report *report);
+/* Sign data[len]: DER in a fresh allocation. ret_key: the public half. 0; 1 ATTEST_KEY; -errno. */
+_must_use_ int key_sign(const void *pem, size_t pem_len, const void *data, size_t len, u8 **ret_sig,
+	size_t *ret_sig_len, struct proto_key *ret_key, struct attest_report *report);
+
+/* ---- the envelope (bundle.c) ---------------------------------------------------------------------------------------------- */
+
+#define PAYLOAD_TYPE   "application/vnd.in-toto+json"
+#define MEDIA_TYPE     "application/vnd.dev.sigstore.bundle.v0.3+json"
+#define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
+#define PREDICATE_TYPE "https://model_signing/signature/v1.0"
+
+/* DSSE's pre-authentication encoding of a payload of our type: what is signed. 0, *ret to be freed; -ENOMEM. */
+_must_use_ int bundle_pae(const void *payload, size_t len, u8 **ret, size_t *ret_len);
+
+/* ---- the statement (statement.c) ------------------------------------------------------------------------------------------ */
+
+struct attest_manifest_priv {
+	struct arena arena;
+};
+/* 0; 1 rejected; -errno. */
+_must_use_ int statement_parse(
+	const void *payload, size_t len, struct attest_manifest **ret, struct attest_report *report);
+/* Relative, '/', UTF-8, no control character, no empty part, no "." or "..", at most PATH_LEN_MAX bytes. */
+bool path_ok(const char *path, size_t len);
+
+/* ---- the one pass (pass.c) ------------------------------------------------------------------------------------------------ */
+
+/* Reads files in blocks of SEGMENT_BYTES and computes three kinds of digests of the same memory. */
+struct pass_file {
+	const struct attest_source *source;
+	int stage;	 /* -1: none */
+	u64 shard_bytes; /* 0: none wanted */
+	/* results */
+	u8 digest[SHA256_BYTES];
+	u8 (*segments)[SHA256_BYTES]; /* caller's, DIV_UP(bytes, SEGMENT_BYTES) */
+	u8 (*shards)[SHA256_BYTES];   /* caller's, DIV_UP(bytes, shard_bytes) */
+};
+struct pass;
+/* Threads and buffers for any number of files. 0; -errno. */
+_must_use_ int pass_create(u64 total, const struct attest_progress *progress, struct pass **ret);
+struct pass *pass_destroy(struct pass *p);
+/* 0; 1 the file is not regular, or not as long as source.bytes says, or it grew (report filled); -errno. */
+_must_use_ int pass_run(struct pass *p, struct pass_file *f, struct attest_report *report);
+
+/* ---- GGUF (gguf.c) -------------------------------------------------------------------------------------------------------- */
+
+enum gguf_type {
+	GGUF_U8,
+	GGUF_I8,
+	GGUF_U16,
+	GGUF_I16,
+	GGUF_U32,
+	GGUF_I32,
+	GGUF_F32,
+	GGUF_BOOL,
+	GGUF_STRING,
+	GGUF_ARRAY,
+	GGUF_U64,
+	GGUF_I64,
+	GGUF_F64,
+	GGUF_TYPES
+};
+struct gguf_kv {
+	const char *key; /* key_len bytes, not terminated */
+	u32 key_len;
+	u32 type;	 /* enum gguf_type */
+	u32 elem;	 /* of an array */
+	u64 n;		 /* elements of an array; bytes of a string */
+	const u8 *value; /* first byte of a scalar, a string or the first element */
+};
+struct gguf_tensor {
+	char name[TENSOR_NAME_LEN_MAX + 1];
+	u32 n_dims, type;
+	u32 ne[4];
+	u64 offset; /* of the first byte, from the start of the file */
+	u64 bytes;
+};
+/* One file's header, parsed: every count, length, product, offset and overlap has been checked; the meaning has not. */
+struct gguf {
+	const char *name; /* the file's path, for reports */
+	u32 n_kv, n_tensors;
+	struct gguf_kv *kv; /* sorted by key */
+	struct gguf_tensor *tensors;
+	u64 header_bytes, data_offset;
+	u8 *map; /* the bytes that were read; kv point into them */
+	size_t map_bytes;
+	struct arena arena;
+};
+struct gguf_source {
+	const char *name;
+	int fd;
+	u64 bytes;			   /* of the file */
+	const u8 (*digests)[SHA256_BYTES]; /* of its segments; NULL: not compared */
+};
+/* 0; 1 rejected; -errno. ret to be given to gguf_fini in every case. */
+_must_use_ int gguf_open(const struct gguf_source *src, struct gguf *ret, struct attest_report *report);
+void gguf_fini(struct gguf *g);
+const struct gguf_kv *gguf_find(const struct gguf *g, const char *key);
+/* Strings of an array of strings, one after the other: *at starts as kv->value. */
+const u8 *gguf_next_string(const u8 **at, u64 *ret_len);
+/* "Q2_K", also for the types that only one fork knows; NULL for a number that nobody uses. */
+const char *gguf_type_name(u32 type);
+
+/* ---- llama (llama.c) ------------------------------------------------------------------------------------------------------ */
+
+/* Fill the network's part of the header. 0; 1 rejected. */
+_must_use_ int llama_network(const struct gguf *g, struct layout_header *h, struct attest_report *report);
+
+/* ---- layout (layout_make.c) and vocabulary (vocab.c) ------------------------------------------------------------------------ */
+
+/* The string area while it grows. */
+struct strings {
+	u8 *p;
+	size_t len, cap;
+};
+/* 0; 1 over the limit; -ENOMEM. */
+_must_use_ int strings_add(struct strings *s, const void *data, size_t len, struct layout_str *ret);
+
+struct vocab {
+	struct layout_token *tokens; /* of the arena */
+	struct layout_merge *merges;
+};
+/* Fill the tokenizer's part of the header, tokens and merges. 0; 1 rejected; -errno. */
+_must_use_ int vocab_read(const struct gguf *g, struct arena *a, struct strings *s, struct layout_header *h,
+	struct vocab *ret, struct attest_report *report);
+
+/* Typed access with the strictness that GGUF wants, shared by llama.c, vocab.c and layout_make.c.
+ * 0 found; 1 rejected (wrong type, out of range); 2 absent. */
+int gguf_get_u32(const struct gguf *g, const char *key, u32 *ret, struct attest_report *report);
+int gguf_get_f32(const struct gguf *g, const char *key, f32 *ret, struct attest_report *report);
+int gguf_get_bool(const struct gguf *g, const char *key, bool *ret, struct attest_report *report);
+int gguf_get_string(const struct gguf *g, const char *key, const char **ret, size_t *ret_len,
+	struct attest_report *report);

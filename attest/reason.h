@@ -1,0 +1,89 @@
+/* Why a verdict is what it is. Every refusal that attest can speak has one code; the table of names and sentences is in reason.c,
+ * and tests/vectors holds at least one input for each code that a file can provoke. Codes are stored in the log: append, never renumber. */
+#pragma once
+
+#include "proto.h"
+
+enum attest_reason {
+	ATTEST_REASON_NONE = 0,
+
+	/* the bundle, before the signature */
+	ATTEST_SIZE_LIMIT = 1,	     /* larger than Keep reads */
+	ATTEST_UTF8 = 2,	     /* not UTF-8 */
+	ATTEST_JSON = 3,	     /* not one JSON object, or bytes behind it */
+	ATTEST_DUPLICATE_KEY = 4,    /* an object names a key twice */
+	ATTEST_DEPTH_LIMIT = 5,	     /* nested too deep */
+	ATTEST_FIELD = 6,	     /* a field is missing, unknown or of the wrong type */
+	ATTEST_MEDIA_TYPE = 7,	     /* not a Sigstore bundle */
+	ATTEST_METHOD = 8,	     /* a signing method that this build does not verify */
+	ATTEST_MATERIAL = 9,	     /* verification material that does not fit its method */
+	ATTEST_BASE64 = 10,	     /* not canonical base64 */
+	ATTEST_PAYLOAD_TYPE = 11,    /* the envelope holds something else than a statement */
+	ATTEST_SIGNATURE_COUNT = 12, /* not exactly one signature */
+	ATTEST_KEY_HINT = 13,	     /* the hint is no fingerprint, or its parts disagree */
+
+	/* keys and the signature */
+	ATTEST_KEY = 20,	   /* not a usable key: unreadable, wrong algorithm or curve */
+	ATTEST_UNKNOWN_KEY = 21,   /* no trusted key has the fingerprint that the bundle names */
+	ATTEST_SIGNATURE = 22,	   /* the signature does not fit key and statement */
+	ATTEST_SIGNATURE_DER = 23, /* the signature is not exact DER */
+
+	/* the statement, after the signature held */
+	ATTEST_STATEMENT = 30,	    /* not an in-toto statement v1 */
+	ATTEST_PREDICATE_TYPE = 31, /* a statement about something else than a model's files */
+	ATTEST_SUBJECT = 32,	    /* not exactly one named subject with a SHA-256 */
+	ATTEST_SERIALIZATION = 33,  /* method neither files nor shards, or its fields are wrong */
+	ATTEST_HASH_TYPE = 34,	    /* a digest other than SHA-256 */
+	ATTEST_SHARD = 35,	    /* shards with a gap, an overlap, a wrong length or a malformed range */
+	ATTEST_IGNORE_PATH = 36,    /* an ignore path that is absolute, a pattern, or leads upwards */
+	ATTEST_RESOURCE = 37,	    /* a resource without proper name, algorithm and digest */
+	ATTEST_PATH = 38,	    /* a name that is not relative, plain UTF-8 */
+	ATTEST_DUPLICATE_FILE = 39, /* one file listed twice */
+	ATTEST_ROOT_DIGEST = 40,    /* the subject's digest is not that of the list */
+	ATTEST_EMPTY_MODEL = 41,    /* no file */
+	ATTEST_FILE_LIMIT = 42, /* more files, directories below each other or bytes than a model may have */
+
+	/* the files */
+	ATTEST_MISSING_FILE = 50, /* signed and not there */
+	ATTEST_EXTRA_FILE = 51,	  /* there and not signed */
+	ATTEST_SYMLINK = 52,	  /* a symbolic link */
+	ATTEST_SPECIAL_FILE = 53, /* neither a file nor a directory */
+	ATTEST_DIGEST = 54,	  /* the bytes are not the ones that were signed */
+	ATTEST_CHANGED = 55,	  /* the file changed while it was read */
+	ATTEST_EMPTY_FILE = 56,	  /* an empty file cannot be signed in shards */
+
+	/* the model's header */
+	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */
+	ATTEST_GGUF_NONE = 71,	       /* no .gguf file */
+	ATTEST_GGUF_MAGIC = 72,	       /* does not begin as a GGUF file */
+	ATTEST_GGUF_VERSION = 73,      /* another version than 3 */
+	ATTEST_GGUF_TRUNCATED = 74,    /* the file ends within its header */
+	ATTEST_GGUF_LIMIT = 75,	       /* a count or length over Keep's limit */
+	ATTEST_GGUF_KEY = 76,	       /* a metadata key that is empty, too long, not ASCII, or there twice */
+	ATTEST_GGUF_VALUE = 77,	       /* a metadata value of an unknown, nested or wrong type */
+	ATTEST_GGUF_MISSING_KEY = 78,  /* a metadata key that the architecture needs */
+	ATTEST_GGUF_ARCHITECTURE = 79, /* an architecture that Keep does not compute */
+	ATTEST_GGUF_EXPERTS = 80,      /* a mixture of experts, which Keep does not compute yet */
+	ATTEST_GGUF_HYPERPARAMETER = 81, /* a hyper-parameter out of range, or two that disagree */
+	ATTEST_GGUF_TENSOR_NAME = 82,  /* a tensor name that is empty, too long, not ASCII, or there twice */
+	ATTEST_GGUF_TENSOR_TYPE = 83,  /* a tensor type that Keep does not compute with */
+	ATTEST_GGUF_TENSOR_SHAPE = 84, /* a shape that is impossible, or not the architecture's */
+	ATTEST_GGUF_TENSOR_MISSING = 85, /* a tensor that the architecture needs */
+	ATTEST_GGUF_TENSOR_EXTRA = 86,	 /* a tensor that the architecture does not have */
+	ATTEST_GGUF_ALIGNMENT =
+		87,		  /* an alignment that is no power of two, or an offset that is not aligned */
+	ATTEST_GGUF_OFFSET = 88,  /* a tensor that reaches beyond its file */
+	ATTEST_GGUF_OVERLAP = 89, /* two tensors that share bytes */
+	ATTEST_GGUF_SPLIT = 90,	  /* .gguf files that are not one complete set */
+	ATTEST_GGUF_TOKENIZER = 91,	/* a tokenizer that Keep does not have */
+	ATTEST_GGUF_PRE_TOKENIZER = 92, /* a pre-tokenizer that Keep does not have */
+	ATTEST_GGUF_VOCAB = 93, /* tokens, scores, types, merges or special tokens that do not fit together */
+	ATTEST_GGUF_TEMPLATE = 94, /* a chat template that is too long or not text */
+};
+
+/* "digest". NULL for a number that is no reason. */
+const char *attest_reason_code(u32 reason);
+/* "the bytes are not the ones that were signed". NULL for a number that is no reason. */
+const char *attest_reason_text(u32 reason);
+/* Walk the table: the i-th reason, 0 after the last. */
+u32 attest_reason_at(size_t i);
