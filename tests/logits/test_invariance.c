@@ -1,0 +1,321 @@
+/* The promise of the arithmetic, on whole models: the logits of a request are the same bits whatever its prompt was cut into, whatever else
+ * was computed with it, whether a prefix came from the cache, and on every device. Every weight type, both attention modes.
+ *
+ * KEEP_DEVICES names the devices, separated by commas; without it: the reference, and the best other device that there is.
+ * The digests of the reference are stored in digests.h: a drift is a failure. `test_invariance print` prints what belongs there. */
+#include "tests/logits/asks.h"
+#include "tests/logits/digests.h"
+#include "tests/logits/tiny_model.h"
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define PROMPT 70u
+#define NEW    12u
+
+static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K,
+	TENSOR_Q5_K, TENSOR_Q6_K, TINY_MIXED };
+
+static struct rt_device *devices[8];
+static u32 n_devices;
+
+static const char *type_name(u32 type)
+{
+	return type == TINY_MIXED ? "mixed" : tensor_type_info(type)->name;
+}
+
+static void make_prompt(u32 *ids, u32 n, u64 seed)
+{
+	for (u32 i = 0; i < n; i++)
+		ids[i] = (u32)(tiny_random(&seed) % 320);
+}
+
+struct digests {
+	u8 rows[SHA256_BYTES];	 /* logits of every prompt position */
+	u8 gen[SHA256_BYTES];	 /* logits of the generating positions */
+	u8 tokens[SHA256_BYTES]; /* the ids that were sampled */
+};
+
+static u32 prompt[PROMPT];
+
+static struct ask logits_of(const u32 *ids, u32 n)
+{
+	return (struct ask){ .kind = REQUEST_LOGITS, .ids = ids, .n_ids = n };
+}
+
+static struct ask answer_to(const u32 *ids, u32 n)
+{
+	return (struct ask){
+		.ids = ids, .n_ids = n, .max_tokens = NEW, .temperature = 0.8f, .top_k = 40, .seed = 7
+	};
+}
+
+static void same(const char *what, const struct digests *want, const struct digests *got)
+{
+	if (memcmp(want, got, sizeof *want) == 0)
+		return;
+	fprintf(stderr, "%s: rows %s, generation %s, tokens %s\n", what,
+		memcmp(want->rows, got->rows, 32) ? "DIFFER" : "equal",
+		memcmp(want->gen, got->gen, 32) ? "DIFFER" : "equal",
+		memcmp(want->tokens, got->tokens, 32) ? "DIFFER" : "equal");
+	fail();
+}
+
+static struct digests digests_of(const struct ask *rows, const struct ask *gen)
+{
+	struct digests d;
+	assert_true(rows->over && gen->over && gen->outcome.n_generated == NEW);
+	assert_memory_equal(rows->result, rows->rows, SHA256_BYTES);
+	assert_memory_equal(rows->outcome.tokens, rows->rows, SHA256_BYTES);
+	memcpy(d.rows, rows->rows, SHA256_BYTES);
+	memcpy(d.gen, gen->rows, SHA256_BYTES);
+	memcpy(d.tokens, gen->outcome.tokens, SHA256_BYTES);
+	return d;
+}
+
+/* One after the other, nothing cached: the plainest way. */
+static struct digests plain(struct grant *g)
+{
+	static struct ask k[2];
+	k[0] = logits_of(prompt, PROMPT);
+	k[1] = answer_to(prompt, PROMPT);
+	ask_all(&k[0], 1, g);
+	ask_all(&k[1], 1, g);
+	return digests_of(&k[0], &k[1]);
+}
+
+static struct digests plain_with(
+	const struct tiny *t, struct rt_device *d, const struct grant_params *p, u32 kv_mode)
+{
+	struct grant g;
+	tiny_load(t, d, p, kv_mode, &g);
+	struct digests r = plain(&g);
+	grant_fini(&g);
+	return r;
+}
+
+/* With n - 2 strangers in the batch, of other principals, lengths and sampling. */
+static struct digests in_company(struct grant *g, u32 n)
+{
+	static struct ask k[8];
+	static u32 other[8][PROMPT];
+	for (u32 i = 0; i < n; i++) {
+		u32 len = 3 + i * 9;
+		make_prompt(other[i], len, 100 + i);
+		k[i] = answer_to(other[i], len);
+		k[i].principal = 50 + i;
+		k[i].seed = i;
+	}
+	k[0] = logits_of(prompt, PROMPT);
+	k[n - 1] = answer_to(prompt, PROMPT);
+	ask_all(k, n, g);
+	return digests_of(&k[0], &k[n - 1]);
+}
+
+/* A second request comes while the first is answered, and a third is thrown out in the middle. */
+static struct digests interleaved(struct grant *g)
+{
+	static struct ask k[3];
+	static u32 other[40];
+	make_prompt(other, 40, 5);
+	k[0] = answer_to(prompt, PROMPT);
+	k[1] = answer_to(other, 40);
+	k[1].principal = 9;
+	k[2] = logits_of(prompt, PROMPT);
+	ask_begin(&k[0], g);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(sched_step(&g->sched), 0);
+	ask_begin(&k[1], g);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sched_step(&g->sched), 0);
+	answer_abort(&k[1].a, FINISH_CANCELLED, "test");
+	assert_int_equal(k[1].outcome.finish, FINISH_CANCELLED);
+	ask_begin(&k[2], g);
+	ask_finish(g);
+	return digests_of(&k[2], &k[0]);
+}
+
+/* After others of the same principal have left the beginning of the prompt in the cache. */
+static struct digests from_cache(struct grant *g)
+{
+	static struct ask k[4];
+	k[0] = answer_to(prompt, 40); /* leaves one full page of the prompt, and its own continuation */
+	k[1] = answer_to(prompt, PROMPT);
+	k[2] = answer_to(prompt, PROMPT);
+	k[3] = logits_of(prompt, PROMPT);
+	ask_all(&k[0], 1, g);
+	ask_all(&k[1], 1, g);
+	assert_int_equal(k[1].outcome.n_cached, RT_KV_PAGE);
+	ask_all(&k[2], 1, g);
+	assert_int_equal(k[2].outcome.n_cached, 2 * RT_KV_PAGE);
+	ask_all(&k[3], 1, g);
+	struct digests a = digests_of(&k[3], &k[1]), b = digests_of(&k[3], &k[2]);
+	same("one and two cached pages", &a, &b);
+	return a;
+}
+
+/* In a cache so small that the pages of others are taken, overwritten and reused. */
+static struct digests from_reused_pages(struct grant *g)
+{
+	static struct ask k[4];
+	static u32 other[4][PROMPT];
+	for (u32 i = 0; i < 4; i++) {
+		make_prompt(other[i], PROMPT, 900 + i);
+		k[i] = answer_to(other[i], PROMPT);
+		k[i].principal = 20 + i;
+	}
+	ask_all(k, 4, g);
+	return plain(g);
+}
+
+static void one_model(struct rt_device *d, const struct tiny *t, u32 kv_mode, const struct digests *want)
+{
+	struct grant_params none = { .wake = -1, .no_cache = true }, cached = { .wake = -1 },
+			    small = { .wake = -1, .kv_pages = 4 };
+	struct grant g;
+	static const u32 chunks[] = { 1, 16, 64 };
+	struct digests got;
+	for (u32 i = 0; i < ARRAY_LEN(chunks); i++) {
+		struct grant_params p = { .wake = -1, .no_cache = true, .chunk = chunks[i] };
+		got = plain_with(t, d, &p, kv_mode);
+		same("prompt chunks", want, &got);
+	}
+	struct grant_params one = { .wake = -1, .batch = 1, .chunk = 16, .no_cache = true };
+	got = plain_with(t, d, &one, kv_mode);
+	same("batch of one", want, &got);
+	tiny_load(t, d, &none, kv_mode, &g);
+	got = in_company(&g, 2);
+	same("batch of two", want, &got);
+	got = in_company(&g, 7);
+	same("batch of seven", want, &got);
+	got = interleaved(&g);
+	same("interleaved", want, &got);
+	grant_fini(&g);
+	tiny_load(t, d, &cached, kv_mode, &g);
+	got = from_cache(&g);
+	same("cached prefix", want, &got);
+	grant_fini(&g);
+	tiny_load(t, d, &small, kv_mode, &g);
+	got = from_reused_pages(&g);
+	same("reused pages", want, &got);
+	grant_fini(&g);
+}
+
+static struct tiny_spec spec_of(u32 type)
+{
+	return (struct tiny_spec){ .type = type,
+		.seed = 42 + type,
+		.untied = type == TENSOR_Q4_0 || type == TINY_MIXED,
+		.factors = type == TENSOR_F32 || type == TINY_MIXED };
+}
+
+static struct digests reference_of(const struct tiny *t, struct rt_device *d, u32 kv_mode)
+{
+	struct grant_params p = { .wake = -1, .no_cache = true, .chunk = 16 };
+	return plain_with(t, d, &p, kv_mode);
+}
+
+static void stored(u32 type, u32 kv_mode, char *hex)
+{
+	char name[32];
+	snprintf(name, sizeof name, "%s/%s", type_name(type), kv_mode == KV_F32 ? "f32" : "f16");
+	hex[0] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(stored_digests); i++)
+		if (strcmp(stored_digests[i][0], name) == 0)
+			snprintf(hex, 65, "%s", stored_digests[i][1]);
+}
+
+static void invariant(void **state)
+{
+	for (u32 i = 0; i < ARRAY_LEN(types); i++) {
+		struct tiny_spec spec = spec_of(types[i]);
+		struct tiny t;
+		tiny_make(&spec, &t);
+		for (u32 kv_mode = KV_F32; kv_mode <= KV_F16; kv_mode++) {
+			struct digests want = reference_of(&t, devices[0], kv_mode);
+			u8 all[SHA256_BYTES];
+			char hex[65], old[65];
+			sha256_of(&want, sizeof want, all);
+			bytes_hex(all, sizeof all, hex);
+			stored(types[i], kv_mode, old);
+			fprintf(stderr, "%-6s kv f%s: %.16s\n", type_name(types[i]),
+				kv_mode == KV_F32 ? "32" : "16", hex);
+			assert_string_equal(hex, old);
+			for (u32 k = 0; k < n_devices; k++)
+				one_model(devices[k], &t, kv_mode, &want);
+		}
+		tiny_fini(&t);
+	}
+}
+
+static void print(void)
+{
+	printf("/* Printed by `test_invariance print`: SHA-256 of the digests of rows, generation and tokens "
+	       "on the reference. */\n"
+	       "static const char *const stored_digests[][2] = {\n");
+	for (u32 i = 0; i < ARRAY_LEN(types); i++) {
+		struct tiny_spec spec = spec_of(types[i]);
+		struct tiny t;
+		tiny_make(&spec, &t);
+		for (u32 kv_mode = KV_F32; kv_mode <= KV_F16; kv_mode++) {
+			struct digests want = reference_of(&t, devices[0], kv_mode);
+			u8 all[SHA256_BYTES];
+			char hex[65];
+			sha256_of(&want, sizeof want, all);
+			bytes_hex(all, sizeof all, hex);
+			printf("\t{ \"%s/%s\", \"%s\" },\n", type_name(types[i]),
+				kv_mode == KV_F32 ? "f32" : "f16", hex);
+		}
+		tiny_fini(&t);
+	}
+	printf("};\n");
+}
+
+static void open_devices(void)
+{
+	const char *names = getenv("KEEP_DEVICES"), *why = "";
+	char list[512];
+	if (rt_device_open("reference", &devices[n_devices++], &why)) {
+		fprintf(stderr, "reference: %s\n", why);
+		exit(1);
+	}
+	if (!names) {
+		struct rt_device *best;
+		if (rt_device_open(NULL, &best, &why) == 0) {
+			if (strcmp(rt_device_info(best).kind, "reference") != 0)
+				devices[n_devices++] = best;
+			else
+				rt_device_close(best);
+		}
+	}
+	snprintf(list, sizeof list, "%s", names ? names : "");
+	for (char *save, *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		if (strcmp(name, "reference") == 0 || n_devices == ARRAY_LEN(devices))
+			continue;
+		if (rt_device_open(name, &devices[n_devices++], &why)) {
+			fprintf(stderr, "%s: %s\n", name, why);
+			exit(1);
+		}
+	}
+	for (u32 i = 0; i < n_devices; i++)
+		fprintf(stderr, "device: %s\n", rt_device_info(devices[i]).name);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(invariant) };
+	open_devices();
+	make_prompt(prompt, PROMPT, 1);
+	int r = 0;
+	if (argc == 2 && strcmp(argv[1], "print") == 0)
+		print();
+	else
+		r = cmocka_run_group_tests(tests, NULL, NULL);
+	for (u32 i = 0; i < n_devices; i++)
+		rt_device_close(devices[i]);
+	return r;
+}

@@ -1,0 +1,343 @@
+#define _GNU_SOURCE
+#include "tests/logits/tiny_model.h"
+#include "base/bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MUST(x)                                                                               \
+	do {                                                                                  \
+		if (!(x)) {                                                                   \
+			fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #x); \
+			abort();                                                              \
+		}                                                                             \
+	} while (0)
+
+enum { DIM = 256, FFN = 512, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 64, LAYERS = 2, VOCAB = 320 };
+#define JUNK_BYTES    \
+	((1u << 20) + \
+		4096u) /* in front of the tensors, as a header would be: segments begin inside tensors */
+
+u64 tiny_random(u64 *state)
+{
+	u64 z = *state += 0x9e3779b97f4a7c15ull;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+static f32 uniform(u64 *state) /* in [-1, 1) */
+{
+	return (f32)(i32)(tiny_random(state) >> 40) * 0x1p-23f - 1.0f;
+}
+
+static u16 to_half(f32 x) /* positive or negative, below 65504; truncated */
+{
+	u32 u;
+	memcpy(&u, &x, sizeof u);
+	u32 sign = u >> 16 & 0x8000u, e = u >> 23 & 255u;
+	f32 m = x < 0 ? -x : x;
+	if (e < 113)
+		return (u16)(sign | (u32)(m * 0x1p24f));
+	return (u16)(sign | (e - 112) << 10 | (u >> 13 & 0x3ffu));
+}
+
+static void put_half(u8 *p, f32 x)
+{
+	u16 h = to_half(x);
+	memcpy(p, &h, sizeof h);
+}
+
+/* n elements of standard deviation s. Quants are random bits; scales give them the size. */
+static void fill(u8 *p, u32 type, u64 n, f32 s, u64 *state)
+{
+	const struct tensor_type_info *info = tensor_type_info(type);
+	for (u64 b = 0; b < n / info->block; b++, p += info->bytes) {
+		f32 x = uniform(state) * s * 1.7320508f;
+		f32 d = s * (1.0f + 0.25f * uniform(state));
+		u32 u;
+		memcpy(&u, &x, sizeof u);
+		if (type == TENSOR_F32) {
+			memcpy(p, &u, 4);
+			continue;
+		}
+		if (type == TENSOR_F16 || type == TENSOR_BF16) {
+			u16 h = type == TENSOR_F16 ? to_half(x) : (u16)(u >> 16);
+			memcpy(p, &h, 2);
+			continue;
+		}
+		for (u32 i = 0; i < info->bytes; i++)
+			p[i] = (u8)tiny_random(state);
+		if (type == TENSOR_Q4_0)
+			put_half(p, d / 4.6f);
+		if (type == TENSOR_Q8_0)
+			put_half(p, d / 73.0f);
+		if (type == TENSOR_Q6_K)
+			put_half(p + 208, d / (73.0f * 18.5f));
+		if (type == TENSOR_Q4_K || type == TENSOR_Q5_K) {
+			f32 range = type == TENSOR_Q4_K ? 4.6f : 9.2f,
+			    mid = type == TENSOR_Q4_K ? 7.5f : 15.5f;
+			put_half(p, d / (37.0f * range));
+			put_half(p + 2, d * mid / (37.0f * range));
+		}
+	}
+}
+
+/* ---- strings and vocabulary ---------------------------------------------------------------------------------------------- */
+
+struct maker {
+	struct layout_header h;
+	struct layout_tensor tensors[64];
+	struct layout_token vocab[VOCAB];
+	char strings[16384];
+};
+
+static struct layout_str text(struct maker *m, const char *s)
+{
+	struct layout_str at = { m->h.strings_bytes, (u32)strlen(s) };
+	MUST(at.off + at.len < sizeof m->strings);
+	memcpy(m->strings + at.off, s, at.len);
+	m->h.strings_bytes += at.len;
+	return at;
+}
+
+static void token(struct maker *m, const char *s, u32 type)
+{
+	u32 id = m->h.n_vocab++;
+	m->vocab[id] = (struct layout_token){ text(m, s), -(f32)id, type };
+}
+
+static void make_vocab(struct maker *m)
+{
+	char s[16];
+	token(m, "<unk>", TOK_UNKNOWN);
+	token(m, "<s>", TOK_CONTROL);
+	token(m, "</s>", TOK_CONTROL);
+	for (u32 i = 0; i < 256; i++) {
+		snprintf(s, sizeof s, "<0x%02X>", i);
+		token(m, s, TOK_BYTE);
+	}
+	token(m, "\xe2\x96\x81", TOK_NORMAL);
+	for (char c = 'a'; c <= 'z'; c++) {
+		snprintf(s, sizeof s, "%c", c);
+		token(m, s, TOK_NORMAL);
+	}
+	token(m, "\xe2\x82\xac", TOK_NORMAL); /* a euro sign: three bytes, one character */
+	while (m->h.n_vocab < VOCAB) {
+		snprintf(s, sizeof s, "q%c", 'a' + (int)(m->h.n_vocab % 26));
+		if (m->h.n_vocab >= 300)
+			snprintf(s, sizeof s, "z%c%c", 'a' + (int)(m->h.n_vocab % 26),
+				'a' + (int)(m->h.n_vocab / 26));
+		token(m, s, TOK_NORMAL);
+	}
+}
+
+/* ---- tensors --------------------------------------------------------------------------------------------------------------- */
+
+static const u32 types[] = { TENSOR_Q4_K, TENSOR_Q6_K, TENSOR_Q8_0, TENSOR_F16, TENSOR_Q4_0, TENSOR_BF16,
+	TENSOR_Q5_K, TENSOR_F32 };
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct layout_tensor *)a)->name, ((const struct layout_tensor *)b)->name);
+}
+
+/* In the order of the architecture in the file, by name in the table. */
+static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
+{
+	u64 at = JUNK_BYTES;
+	for (u32 i = 0, n = layout_want_count(&m->h); i < n; i++) {
+		struct layout_want w;
+		layout_want_at(&m->h, i, &w);
+		if ((!spec->untied && strcmp(w.name, "output.weight") == 0) ||
+			(!spec->factors && strcmp(w.name, "rope_freqs.weight") == 0))
+			continue;
+		u32 type = spec->type == TINY_MIXED ? types[i % ARRAY_LEN(types)] : spec->type;
+		type = w.f32_only ? TENSOR_F32 : type;
+		const struct tensor_type_info *info = tensor_type_info(type);
+		MUST(m->h.n_tensors < ARRAY_LEN(m->tensors));
+		struct layout_tensor *t = &m->tensors[m->h.n_tensors++];
+		*t = (struct layout_tensor){ .offset = at,
+			.type = type,
+			.n_dims = w.ne[1] == 1 ? 1 : 2,
+			.ne = { w.ne[0], w.ne[1], 1, 1 } };
+		t->bytes = (u64)w.ne[0] / info->block * info->bytes * w.ne[1];
+		memcpy(t->name, w.name, sizeof t->name);
+		at = ALIGN_UP(at + t->bytes, 32u);
+	}
+	return at;
+}
+
+static void fill_file(struct maker *m, u8 *file, u64 seed)
+{
+	for (u64 i = 0, s = seed ^ 77; i < JUNK_BYTES; i += 8) {
+		u64 r = tiny_random(&s);
+		memcpy(file + i, &r, 8);
+	}
+	for (u32 i = 0; i < m->h.n_tensors; i++) {
+		const struct layout_tensor *t = &m->tensors[i];
+		u64 state = seed + i * 1000003u, n = (u64)t->ne[0] * t->ne[1];
+		bool vector = t->ne[1] == 1;
+		f32 inv = t->ne[0] >= FFN ? 0.0442f : 0.0625f;
+		if (strcmp(t->name, "token_embd.weight") == 0)
+			inv = 0.5f;
+		if (!vector)
+			fill(file + t->offset, t->type, n, inv, &state);
+		for (u64 j = 0; vector && j < n; j++) {
+			f32 x = strcmp(t->name, "rope_freqs.weight") ? 1.0f + 0.2f * uniform(&state)
+								     : 1.0f + (f32)(j % 8);
+			memcpy(file + t->offset + 4 * j, &x, 4);
+		}
+	}
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------------------------------- */
+
+static void make_layout(struct maker *m, struct tiny *ret)
+{
+	struct layout_header *h = &m->h;
+	qsort(m->tensors, h->n_tensors, sizeof m->tensors[0], by_name);
+	memcpy(h->magic, LAYOUT_MAGIC, 8);
+	h->off_tensors = sizeof *h;
+	h->off_vocab = h->off_tensors + h->n_tensors * sizeof m->tensors[0];
+	h->off_merges = h->off_vocab + h->n_vocab * sizeof m->vocab[0];
+	h->off_strings = h->off_merges;
+	h->bytes = ALIGN_UP(h->off_strings + h->strings_bytes, 8u);
+	ret->layout_len = h->bytes;
+	MUST(ret->layout = calloc(1, h->bytes));
+	memcpy(ret->layout, h, sizeof *h);
+	memcpy(ret->layout + h->off_tensors, m->tensors, h->n_tensors * sizeof m->tensors[0]);
+	memcpy(ret->layout + h->off_vocab, m->vocab, h->n_vocab * sizeof m->vocab[0]);
+	memcpy(ret->layout + h->off_strings, m->strings, h->strings_bytes);
+}
+
+static void make_segments(struct tiny *t, const u8 *const data[TINY_FILES])
+{
+	static const char *const names[TINY_FILES] = { "model.gguf", "LICENSE" };
+	struct segments_header h = { .segment_bytes = SEGMENT_BYTES, .n_files = TINY_FILES };
+	struct segments_file f[TINY_FILES] = { 0 };
+	memcpy(h.magic, SEGMENTS_MAGIC, 8);
+	for (u32 i = 0; i < TINY_FILES; i++) {
+		f[i].bytes = t->bytes[i];
+		f[i].first = h.n_segments;
+		f[i].count = DIV_UP(t->bytes[i], SEGMENT_BYTES);
+		sha256_of(data[i], t->bytes[i], f[i].digest);
+		MUST(bytes_put_str(f[i].path, sizeof f[i].path, names[i]) == 0);
+		h.n_segments += f[i].count;
+		h.bytes += f[i].bytes;
+	}
+	t->segments_len = sizeof h + sizeof f + h.n_segments * SHA256_BYTES;
+	MUST(t->segments = calloc(1, t->segments_len));
+	memcpy(t->segments, &h, sizeof h);
+	memcpy(t->segments + sizeof h, f, sizeof f);
+	u8 *digest = t->segments + sizeof h + sizeof f;
+	for (u32 i = 0; i < TINY_FILES; i++)
+		for (u64 at = 0; at < t->bytes[i]; at += SEGMENT_BYTES, digest += SHA256_BYTES)
+			sha256_of(data[i] + at, MIN(SEGMENT_BYTES, t->bytes[i] - at), digest);
+}
+
+static int file_of(const u8 *data, u64 len)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fd = memfd_create("tiny", MFD_CLOEXEC);
+	MUST(fd >= 0 && fd_write_all(fd, data, len) == 0);
+	return fd;
+}
+
+void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
+{
+	struct maker *m = calloc(1, sizeof *m);
+	MUST(m);
+	m->h = (struct layout_header){ .arch = LAYOUT_ARCH_LLAMA,
+		.n_files = TINY_FILES,
+		.n_layers = LAYERS,
+		.dim = DIM,
+		.ffn_dim = FFN,
+		.n_heads = HEADS,
+		.n_kv_heads = KV_HEADS,
+		.head_dim = HEAD_DIM,
+		.rope_dim = HEAD_DIM,
+		.ctx_train = spec->ctx ? spec->ctx : 256,
+		.rms_eps = 1e-5f,
+		.rope_base = 10000.0f,
+		.rope_scale = 1.0f,
+		.tok_model = LAYOUT_TOK_SPM,
+		.tok_flags = LAYOUT_ADD_BOS | LAYOUT_SPACE_PREFIX,
+		.bos = 1,
+		.eos = 2,
+		.eot = LAYOUT_NONE,
+		.unk = 0,
+		.pad = LAYOUT_NONE };
+	m->h.name = text(m, "tiny");
+	make_vocab(m);
+	struct tiny t = { .bytes = { make_tensors(m, spec), 12 } };
+	u8 *file = calloc(1, t.bytes[0]);
+	MUST(file);
+	fill_file(m, file, spec->seed);
+	const u8 *data[TINY_FILES] = { file, (const u8 *)"no licence.\n" };
+	make_layout(m, &t);
+	make_segments(&t, data);
+	for (u32 i = 0; i < TINY_FILES; i++)
+		t.files[i] = file_of(data[i], t.bytes[i]);
+	free(file);
+	free(m);
+	*ret = t;
+}
+
+void tiny_fini(struct tiny *t)
+{
+	free(t->layout);
+	free(t->segments);
+	for (u32 i = 0; i < TINY_FILES; i++)
+		fd_close(&t->files[i]);
+	*t = (struct tiny){ .files = { -1, -1 } };
+}
+
+u64 tiny_offset(const struct tiny *t, const char *tensor)
+{
+	struct layout l;
+	const char *why;
+	MUST(layout_open(t->layout, t->layout_len, NULL, &l, &why) == 0);
+	const struct layout_tensor *x = layout_tensor_find(&l, tensor);
+	MUST(x);
+	return x->offset;
+}
+
+struct proto_grant tiny_wants(const struct tiny *t, u32 kv_mode, u32 ctx_tokens)
+{
+	struct proto_grant g = { .n_files = TINY_FILES, .kv_mode = kv_mode, .ctx_tokens = ctx_tokens };
+	sha256_of(t->layout, t->layout_len, g.layout);
+	sha256_of(t->segments, t->segments_len, g.segments);
+	memset(g.model, 0x5a, sizeof g.model);
+	return g;
+}
+
+void tiny_collect(const struct tiny *t, u32 kv_mode, u32 ctx_tokens, struct grant *ret)
+{
+	struct grant g = { .state = GRANT_COLLECTING, .id = 1, .want = tiny_wants(t, kv_mode, ctx_tokens) };
+	MUST(fd_memfd_sealed("layout", t->layout, t->layout_len, &g.layout_fd) == 0);
+	MUST(fd_memfd_sealed("segments", t->segments, t->segments_len, &g.segments_fd) == 0);
+	MUST(g.files = malloc(TINY_FILES * sizeof *g.files));
+	for (u32 i = 0; i < TINY_FILES; i++)
+		MUST((g.files[g.n_files++] = fcntl(t->files[i], F_DUPFD_CLOEXEC, 3)) >= 0);
+	*ret = g;
+}
+
+void tiny_load(const struct tiny *t, struct rt_device *d, const struct grant_params *p, u32 kv_mode,
+	struct grant *ret)
+{
+	struct proto_load_failed f = { 0 };
+	tiny_collect(t, kv_mode, 0, ret);
+	int r = grant_load(ret, d, p, &f);
+	if (!r)
+		r = grant_ready(ret, p, &f);
+	if (r)
+		fprintf(stderr, "tiny model: %s (%d)\n", f.text, r);
+	MUST(r == 0);
+}
