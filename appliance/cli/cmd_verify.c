@@ -28,18 +28,24 @@ static int read_key(const char *path, struct proto_key *ret, bool json)
 	return 0;
 }
 
-/* Bundle, then names, then bytes. Returns as attest does. */
-static int judge(const char *model, const char *bundle, const struct attest_bundle_params *b,
-	struct attest_report *rep)
+/* The signature held: what it said about the model belongs into whatever is said about its files. */
+static void keep_signer(const struct attest_report *bundle, struct attest_report *rep)
 {
-	struct attest_manifest *m = NULL;
+	memcpy(rep->model, bundle->model, sizeof rep->model);
+	memcpy(rep->bundle, bundle->bundle, sizeof rep->bundle);
+	memcpy(rep->key_id, bundle->key_id, sizeof rep->key_id);
+	memcpy(rep->signer, bundle->signer, sizeof rep->signer);
+}
+
+/* The names in the tree, then its bytes. Returns as attest does. */
+static int judge_files(
+	const char *model, const char *bundle, const struct attest_manifest *m, struct attest_report *rep)
+{
 	struct attest_tree tree = { 0 };
 	struct attest_blob segments = { 0 };
-	int r = attest_bundle_verify(b, &m, rep);
-	if (r == 0)
-		r = attest_tree_open(
-			&(struct attest_tree_params){ .path = model, .bundle_path = bundle, .listed = m },
-			&tree, rep);
+	int r = attest_tree_open(
+		&(struct attest_tree_params){ .path = model, .bundle_path = bundle, .listed = m }, &tree,
+		rep);
 	if (r == 0)
 		r = attest_model_verify(&(struct attest_model_params){ .manifest = m,
 						.files = tree.files,
@@ -48,6 +54,20 @@ static int judge(const char *model, const char *bundle, const struct attest_bund
 			&segments, rep);
 	attest_blob_fini(&segments);
 	attest_tree_fini(&tree);
+	return r;
+}
+
+static int judge(const char *model, const char *bundle, const struct attest_bundle_params *b,
+	struct attest_report *rep)
+{
+	struct attest_manifest *m = NULL;
+	int r = attest_bundle_verify(b, &m, rep);
+	if (r)
+		return r;
+	const struct attest_report signature = *rep;
+	attest_report_init(rep);
+	r = judge_files(model, bundle, m, rep);
+	keep_signer(&signature, rep);
 	attest_manifest_free(m);
 	return r;
 }
@@ -78,6 +98,9 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
+	for (int i = 1; i < n; i++) /* --root A.pem B.pem */
+		if (access(argv[i], R_OK) < 0)
+			return out_fail(CLI_UNDECIDED, "%s: cannot be read", argv[i]);
 	for (size_t i = 0; i < roots.n; i++)
 		if (access(roots.v[i], R_OK) < 0)
 			return out_fail(CLI_UNDECIDED, "%s: cannot be read", roots.v[i]);

@@ -100,7 +100,8 @@ static void print_people(const struct attest_report *r, const char *model, u64 i
 	}
 	fputc('\n', f);
 	bytes_hex(r->model, sizeof r->model, hex);
-	line(fd, "reason", r->code);
+	if (!ok)
+		line(fd, "reason", r->code);
 	line(fd, "object", r->object);
 	line(fd, "expected", r->expected);
 	line(fd, "found", r->found);

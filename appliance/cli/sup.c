@@ -182,7 +182,8 @@ static void start(struct sup *s, struct service *v)
 		&v->pid);
 	if (r) {
 		char path[PATH_MAX];
-		app_program_path(v->program, path);
+		int there = app_program_path(v->program, path);
+		(void)there; /* the path is what is wanted */
 		out_say("%s: could not be started: %s", path, out_reason(r));
 		v->pid = 0;
 		fail(s);
@@ -417,7 +418,7 @@ static int set_up(struct sup *s)
 	snprintf(run, sizeof run, "%s/run", root);
 	s->services[KEEPD] = (struct service){ .program = APP_KEEPD,
 		.socket = "ctl.sock",
-		.args = { "--store", store, "--run", run },
+		.args = { "--store", store, "--run", run, "--single-user" },
 		.listen_fd = -1 };
 	s->services[RUNTIME] = (struct service){
 		.program = APP_RUNTIME, .socket = "runtime.sock", .lazy = transient(s), .listen_fd = -1

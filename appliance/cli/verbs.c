@@ -105,6 +105,17 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
+/* Is b the word a with two neighbours swapped? */
+static bool swapped(const char *a, const char *b)
+{
+	size_t n = strlen(a), i = 0;
+	if (n != strlen(b) || n < 2)
+		return false;
+	while (i < n && a[i] == b[i])
+		i++;
+	return i + 1 < n && a[i] == b[i + 1] && a[i + 1] == b[i] && !strcmp(a + i + 2, b + i + 2);
+}
+
 const struct verb *cli_verb_near(const char *word)
 {
 	static const char *const also[][2] = { { "list", "ls" }, { "delete", "rm" }, { "remove", "rm" },
@@ -114,6 +125,9 @@ const struct verb *cli_verb_near(const char *word)
 	for (size_t i = 0; i < ARRAY_LEN(also); i++)
 		if (!strcmp(word, also[i][0]))
 			return cli_verb_find(also[i][1]);
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		if (swapped(word, cli_verbs[i].name))
+			return &cli_verbs[i];
 	const struct verb *best = NULL;
 	size_t least = 3;
 	for (size_t i = 0; i < cli_n_verbs; i++) {
