@@ -1,0 +1,632 @@
+/* The gate: grants, sessions, tickets. Every one is made by a record and known by that record's index.
+ *
+ * The path of a request: BEGIN(sealed request) → hash it here → intent record → commit → TICKET to the runtime, END to the client.
+ * The runtime computes nothing without the ticket, so nothing is computed without the record. */
+#include "audit/keepd.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *gate_kv_name(u32 kv_mode)
+{
+	return kv_mode == KV_F32 ? "f32" : kv_mode == KV_F16 ? "f16" : "default";
+}
+
+/* ---- grants ---- */
+
+struct grant *gate_grant_by_id(struct keepd *k, u64 id)
+{
+	for (struct grant *g = k->grants; g; g = g->next)
+		if (g->id == id && g->state != GRANT_QUEUED)
+			return g;
+	return NULL;
+}
+
+void gate_grant_free(struct keepd *k, struct grant *g)
+{
+	for (struct grant **p = &k->grants; *p; p = &(*p)->next) {
+		if (*p != g)
+			continue;
+		*p = g->next;
+		break;
+	}
+	assert(g->n_sessions == 0);
+	fd_close(&g->layout);
+	free(g);
+}
+
+/* The default is a mode of its own: which one it means depends on the model. */
+static bool serves(const struct grant *g, const u8 *model, const struct proto_session_want *want)
+{
+	bool ready = g->state == GRANT_READY;
+	if (g->state == GRANT_UNLOADING || memcmp(g->model, model, MODEL_DIGEST_BYTES) != 0)
+		return false;
+	bool kv =
+		g->want_kv == want->kv_mode || (ready && want->kv_mode && g->ready.kv_mode == want->kv_mode);
+	bool ctx = g->want_ctx == want->ctx_tokens ||
+		   (ready && want->ctx_tokens && g->ready.ctx_tokens == want->ctx_tokens);
+	return kv && ctx;
+}
+
+/* A stored file of the model, whole, compared with the digest of its acceptance. 0; 1 it is another; -errno. */
+static int stored_table(struct keepd *k, const struct model_row *m, const char *name, const u8 *digest,
+	int *ret_fd, u64 *ret_len)
+{
+	_cleanup_fd_ int fd = -1;
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	u8 is[SHA256_BYTES];
+	int r = audit_store_open_file(&k->store, m->digest, name, &fd);
+	if (!r)
+		r = fd_read_file(fd, LAYOUT_BYTES_MAX, &data, &len);
+	if (r)
+		return r;
+	sha256_of(data, len, is);
+	if (memcmp(is, digest, sizeof is) != 0)
+		return 1;
+	*ret_len = len;
+	return fd_memfd_sealed(name, data, len, ret_fd);
+}
+
+/* What a grant hands over, opened whole before the first of it is queued. */
+struct handover {
+	int segments;
+	u32 n;
+	int files[MODEL_FILES_MAX];
+};
+
+static void handover_fini(struct handover *h)
+{
+	fd_close(&h->segments);
+	for (u32 i = 0; i < h->n; i++)
+		fd_close(&h->files[i]);
+}
+
+/* 0; 1 a stored table is not the accepted one; -errno; *ret_which says which file. */
+static int handover_open(
+	struct keepd *k, struct grant *g, const struct model_row *m, struct handover *h, char ret_which[16])
+{
+	u64 len;
+	snprintf(ret_which, 16, "layout");
+	int r = stored_table(k, m, "layout", m->layout, &g->layout, &g->layout_len);
+	if (r)
+		return r;
+	snprintf(ret_which, 16, "segments");
+	r = stored_table(k, m, "segments", m->segments, &h->segments, &len);
+	for (u32 i = 0; !r && i < m->n_files; i++) {
+		snprintf(ret_which, 16, "%04u", i);
+		r = audit_store_open_file(&k->store, m->digest, ret_which, &h->files[i]);
+		h->n += r == 0;
+	}
+	return r;
+}
+
+/* Queue GRANT, SEGMENTS, FILE…, LOAD. */
+static int send_grant(struct keepd *k, struct grant *g, const struct model_row *m, char ret_which[16])
+{
+	_cleanup_(handover_fini) struct handover h = { .segments = -1 };
+	int r = handover_open(k, g, m, &h, ret_which);
+	if (r)
+		return r;
+	_cleanup_fd_ int layout = fcntl(g->layout, F_DUPFD_CLOEXEC, 3);
+	if (layout < 0)
+		return err_errno();
+	struct proto_grant p = { .n_files = m->n_files, .kv_mode = g->want_kv, .ctx_tokens = g->want_ctx };
+	memcpy(p.model, m->digest, sizeof p.model);
+	memcpy(p.segments, m->segments, sizeof p.segments);
+	memcpy(p.layout, m->layout, sizeof p.layout);
+	conn_send(k->runtime, GATE_GRANT, g->id, &p, sizeof p, &layout);
+	conn_send(k->runtime, GATE_SEGMENTS, g->id, NULL, 0, &h.segments);
+	for (u32 i = 0; i < h.n; i++) {
+		struct proto_index at = { .index = i };
+		conn_send(k->runtime, GATE_FILE, g->id, &at, sizeof at, &h.files[i]);
+	}
+	conn_send(k->runtime, GATE_LOAD, g->id, NULL, 0, NULL);
+	return 0;
+}
+
+static void record_load_failed(struct keepd *k, const struct grant *g, const char *reason, const char *text)
+{
+	struct audit_record rec;
+	struct audit_actor self = keepd_self(k);
+	audit_log_record(k->log, &rec, EVENT_LOAD, g->id, &self);
+	jsonw_kv_str(&rec.w, "result", "failed");
+	jsonw_kv_str(&rec.w, "reason", reason);
+	audit_record_str(&rec, "text", text, REASON_LEN_MAX);
+	int r = audit_log_append(k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+/* The grant is made now: record, then (behind the commit) the frames. */
+void gate_load(struct grant *g, struct keepd *k)
+{
+	const struct model_row *m = audit_model_by_digest(&k->state, g->model);
+	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_GRANT, INTENT_NONE, &g->actor);
+	jsonw_kv_str(&rec.w, "name", g->name);
+	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
+	jsonw_kv_hex(&rec.w, "segments", m->segments, sizeof m->segments);
+	jsonw_kv_hex(&rec.w, "layout", m->layout, sizeof m->layout);
+	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->want_kv));
+	jsonw_kv_u64(&rec.w, "ctx_tokens", g->want_ctx);
+	if (audit_log_append(k->log, &rec, NULL))
+		return;
+	g->id = rec.index;
+	g->state = GRANT_LOADING;
+	char which[16];
+	int r = send_grant(k, g, m, which);
+	if (r == 0)
+		return;
+	char text[REASON_LEN_MAX + 1];
+	snprintf(text, sizeof text, "stored %s: %s", which,
+		r > 0 ? "not the bytes that were accepted" : strerror(-r));
+	record_load_failed(k, g, r > 0 ? "digest" : "io", text);
+	if (r > 0)
+		model_quarantine(k, &(struct quarantine){ .model = m->digest,
+					    .why = "not the bytes that were accepted",
+					    .path = which,
+					    .file = UINT32_MAX });
+	gate_load_over(k, g, END_REFUSED, "model %s: %.200s", g->name, text);
+	gate_grant_free(k, g);
+}
+
+/* Everybody who waited for the load is told that it failed. */
+void gate_load_over(struct keepd *k, struct grant *g, u32 status, const char *fmt, ...)
+{
+	char text[REASON_LEN_MAX + 1];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	for (struct conn *c = k->conns; c; c = c->next) {
+		if (c->grant != g)
+			continue;
+		c->grant = NULL;
+		client_end(c, c->cmd_id, status, g->state == GRANT_QUEUED ? UINT64_MAX : g->id, "%s", text);
+	}
+}
+
+/* ---- sessions ---- */
+
+/* 0; -errno. The record is written and the frames are queued. */
+static int open_session(struct keepd *k, struct conn *c, struct grant *g)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1, layout = -1;
+	int r = ipc_pair(&theirs, &ours);
+	if (r)
+		return r;
+	struct session *s = calloc(1, sizeof *s);
+	int copy = fcntl(ours, F_DUPFD_CLOEXEC, 3);
+	layout = fcntl(g->layout, F_DUPFD_CLOEXEC, 3);
+	if (!s || copy < 0 || layout < 0) {
+		fd_close(&copy);
+		free(s);
+		return err_origin(-EMFILE);
+	}
+	struct audit_record rec;
+	s->actor = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_SESSION, INTENT_NONE, &s->actor);
+	jsonw_kv_u64(&rec.w, "grant", g->id);
+	jsonw_kv_str(&rec.w, "name", g->name);
+	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
+	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
+	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
+	s->id = rec.index;
+	s->grant = g;
+	s->client = c;
+	s->sock = copy;
+	s->next = k->sessions;
+	k->sessions = s;
+	k->n_sessions++;
+	g->n_sessions++;
+	r = audit_log_append(k->log, &rec, NULL);
+	if (r)
+		return r;
+	struct proto_session ps = { .grant = g->id, .principal = c->peer.uid };
+	conn_send(k->runtime, GATE_SESSION, s->id, &ps, sizeof ps, &theirs);
+	struct proto_session_open so = { .session = s->id,
+		.grant = g->id,
+		.index = s->id,
+		.kv_mode = g->ready.kv_mode,
+		.ctx_tokens = g->ready.ctx_tokens };
+	memcpy(so.model, g->model, sizeof so.model);
+	memcpy(so.name, g->name, sizeof so.name);
+	struct proto_data d = { .bytes = g->layout_len };
+	conn_send(c, CTL_SESSION_OPEN, c->cmd_id, &so, sizeof so, &ours);
+	conn_send(c, CTL_DATA, c->cmd_id, &d, sizeof d, &layout);
+	client_end(c, c->cmd_id, END_DONE, s->id, "%s", "");
+	return 0;
+}
+
+static void session_for(struct keepd *k, struct conn *c, struct grant *g)
+{
+	int r = k->n_sessions < IPC_SESSIONS_MAX ? open_session(k, c, g) : 1;
+	if (r > 0)
+		client_end(c, c->cmd_id, END_REFUSED, UINT64_MAX, "there are %u sessions already",
+			k->n_sessions);
+	else if (r < 0 && !audit_log_failed(k->log))
+		client_end(c, c->cmd_id, END_UNDECIDED, UINT64_MAX, "session: %s", strerror(-r));
+}
+
+void gate_loaded(struct keepd *k, struct grant *g)
+{
+	for (struct conn *c = k->conns; c; c = c->next) {
+		if (c->grant != g || c->dead)
+			continue;
+		c->grant = NULL;
+		session_for(k, c, g);
+	}
+}
+
+static int runtime_connect(struct keepd *k)
+{
+	int fd = -1;
+	if (k->runtime)
+		return 0;
+	int r = ipc_connect(k->run_dir, "runtime.sock", &fd);
+	if (r)
+		return r;
+	k->runtime = conn_add(k, CONN_RUNTIME, &fd, RUNTIME_ON);
+	return k->runtime ? 0 : err_origin(-ENOMEM);
+}
+
+/* The model that the client wants and may have, or NULL after END. */
+static const struct model_row *usable(struct conn *c, u64 id, const char *name)
+{
+	const struct model_row *m = audit_model_find(&c->k->state, name);
+	if (!m)
+		client_end(c, id, END_REFUSED, UINT64_MAX, "model %s: there is none", name);
+	else if (m->status != MODEL_ACCEPTED || !m->stored)
+		client_end(c, id, END_REFUSED, m->changed, "model %s: was %s (record %" PRIu64 ")%s%.120s",
+			m->name, audit_model_status(m->status), m->changed, m->reason[0] ? ": " : "",
+			m->reason);
+	else
+		return m;
+	return NULL;
+}
+
+static struct grant *new_grant(
+	struct conn *c, const struct model_row *m, const struct proto_session_want *want)
+{
+	struct grant *g = calloc(1, sizeof *g);
+	if (!g)
+		return NULL;
+	memcpy(g->model, m->digest, sizeof g->model);
+	memcpy(g->name, m->name, sizeof g->name);
+	g->want_kv = want->kv_mode;
+	g->want_ctx = want->ctx_tokens;
+	g->layout = -1;
+	g->state = GRANT_QUEUED;
+	g->actor = conn_actor(c);
+	g->next = c->k->grants;
+	c->k->grants = g;
+	return g;
+}
+
+int session_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct keepd *k = c->k;
+	struct proto_session_want want;
+	memcpy(&want, f->body, sizeof want);
+	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_F16 ||
+		want.ctx_tokens > CTX_TOKENS_MAX)
+		return -EPROTO;
+	if (client_refused(c, f->h.id, 1))
+		return 0;
+	const struct model_row *m = usable(c, f->h.id, want.name);
+	if (!m)
+		return 0;
+	int r = runtime_connect(k);
+	if (r) {
+		client_end(c, f->h.id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "keep-runtime: %s",
+			r > 0 ? "nobody listens at runtime.sock" : strerror(-r));
+		return 0;
+	}
+	struct grant *g = k->grants;
+	while (g && !serves(g, m->digest, &want))
+		g = g->next;
+	bool fresh = !g;
+	if (fresh)
+		g = new_grant(c, m, &want);
+	if (!g) {
+		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "grant: %s", strerror(ENOMEM));
+		return 0;
+	}
+	c->state = CLIENT_WAIT;
+	if (g->state == GRANT_READY) {
+		session_for(k, c, g);
+		return 0;
+	}
+	c->grant = g;
+	if (fresh)
+		gate_load(g, k);
+	return 0;
+}
+
+void gate_session_free(struct keepd *k, struct session *s)
+{
+	for (struct session **p = &k->sessions; *p; p = &(*p)->next) {
+		if (*p != s)
+			continue;
+		*p = s->next;
+		break;
+	}
+	fd_close(&s->sock);
+	s->grant->n_sessions--;
+	k->n_sessions--;
+	free(s);
+}
+
+/* Recorded; behind the commit the socket is shut and the runtime told. The session stays until its last outcome. */
+void gate_session_end(struct session *s, const char *why)
+{
+	if (!s->client)
+		return;
+	struct keepd *k = s->client->k;
+	s->client = NULL;
+	keepd_effect(k, EFFECT_SHUTDOWN, &s->sock, NULL);
+	if (audit_log_failed(k->log))
+		return;
+	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_SESSION_END, INTENT_NONE, &s->actor);
+	jsonw_kv_u64(&rec.w, "session", s->id);
+	jsonw_kv_str(&rec.w, "why", why);
+	if (audit_log_append(k->log, &rec, NULL))
+		return;
+	if (k->runtime && !k->runtime->dead)
+		conn_send(k->runtime, GATE_SESSION_END, s->id, NULL, 0, NULL);
+}
+
+void gate_client_gone(struct conn *c)
+{
+	for (struct session *s = c->k->sessions, *next; s; s = next) {
+		next = s->next;
+		if (s->client != c)
+			continue;
+		gate_session_end(s, "client closed");
+		if (s->n_open == 0)
+			gate_session_free(c->k, s);
+	}
+}
+
+u32 gate_sessions_of(const struct keepd *k, const u8 *model)
+{
+	u32 n = 0;
+	for (const struct session *s = k->sessions; s; s = s->next)
+		n += s->client && memcmp(s->grant->model, model, MODEL_DIGEST_BYTES) == 0;
+	return n;
+}
+
+u32 gate_stop_model(struct keepd *k, const u8 *model, const char *why)
+{
+	u32 n = 0;
+	for (struct session *s = k->sessions, *next; s; s = next) {
+		next = s->next;
+		if (!s->client || memcmp(s->grant->model, model, MODEL_DIGEST_BYTES) != 0)
+			continue;
+		gate_session_end(s, why);
+		n++;
+		if (s->n_open == 0)
+			gate_session_free(k, s);
+	}
+	for (struct grant *g = k->grants; g; g = g->next) {
+		if (memcmp(g->model, model, MODEL_DIGEST_BYTES) != 0 || g->state == GRANT_UNLOADING ||
+			g->state == GRANT_QUEUED)
+			continue;
+		gate_load_over(k, g, END_REFUSED, "model %s: was %s", g->name, why);
+		if (g->state == GRANT_LOADING)
+			record_load_failed(k, g, why, "");
+		g->state = GRANT_UNLOADING;
+		if (k->runtime)
+			conn_send(k->runtime, GATE_UNLOAD, g->id, NULL, 0, NULL);
+	}
+	return n;
+}
+
+/* ---- tickets ---- */
+
+void gate_ticket_free(struct keepd *k, struct ticket *t)
+{
+	for (struct ticket **p = &k->tickets; *p; p = &(*p)->next) {
+		if (*p != t)
+			continue;
+		*p = t->next;
+		break;
+	}
+	struct session *s = t->session;
+	k->n_tickets--;
+	s->n_open--;
+	free(t);
+	if (!s->client && s->n_open == 0)
+		gate_session_free(k, s);
+}
+
+struct replay {
+	const u8 *model, *digest;
+	bool fits;
+};
+
+static int on_replayed(void *arg, u64 index, const char *line, size_t len)
+{
+	struct replay *rp = arg;
+	struct audit_record_head h;
+	rp->fits = audit_record_head(line, len, &h) == 0 && h.event == EVENT_REQUEST &&
+		   audit_record_has_hex(line, len, "model", rp->model, MODEL_DIGEST_BYTES) &&
+		   audit_record_has_hex(line, len, "digest", rp->digest, SHA256_BYTES);
+	return 1;
+}
+
+/* 0 the record is a request for this model with this digest; 1 it is not; -errno. */
+static int replay_check(struct keepd *k, u64 index, const struct grant *g, const u8 *digest)
+{
+	struct replay rp = { g->model, digest, false };
+	if (index >= audit_log_size(k->log))
+		return 1;
+	int r = audit_log_lines(k->log, index, 1, on_replayed, &rp);
+	return r < 0 ? r : rp.fits ? 0 : 1;
+}
+
+static struct session *session_of(struct conn *c, u64 id)
+{
+	for (struct session *s = c->k->sessions; s; s = s->next)
+		if (s->id == id && s->client == c)
+			return s;
+	return NULL;
+}
+
+/* Why this request must not be let through; NULL when it may. *ret_bytes: its length. */
+static const char *begin_check(
+	struct conn *c, const struct proto_begin *b, u64 request, int fd, u64 *ret_bytes)
+{
+	struct keepd *k = c->k;
+	_cleanup_map_ struct fd_map map = { 0 };
+	u8 digest[SHA256_BYTES];
+	const struct session *s = session_of(c, b->session);
+	if (!s)
+		return "there is no such session of this client, or it has ended";
+	if (s->grant->state != GRANT_READY || !k->runtime || k->runtime->dead)
+		return "its grant has ended";
+	if (request <= s->last_request)
+		return "request ids must rise within a session";
+	if (s->n_open >= TICKETS_WAITING_MAX || k->n_tickets >= TICKETS_OPEN_MAX)
+		return "too many requests are running";
+	int r = fd_map_sealed(fd, REQUEST_BYTES_MAX, &map);
+	if (r)
+		return r == 1	? "the request is not a sealed memory file"
+		       : r == 2 ? "the request is too long"
+				: "the request could not be read";
+	sha256_of(map.data, map.len, digest);
+	*ret_bytes = map.len;
+	if (memcmp(digest, b->digest, sizeof digest) != 0)
+		return "the digest is not that of the request";
+	if (b->replay_of == REPLAY_NONE)
+		return NULL;
+	r = replay_check(k, b->replay_of, s->grant, digest);
+	return r < 0 ? "the record to replay could not be read"
+	       : r   ? "the record to replay is not a request with this digest to this model"
+		     : NULL;
+}
+
+static void record_request(struct audit_record *rec, const struct session *s, const struct proto_begin *b,
+	u64 request, u64 bytes)
+{
+	struct jsonw *w = &rec->w;
+	jsonw_kv_u64(w, "session", s->id);
+	jsonw_kv_u64(w, "request", request);
+	jsonw_kv_str(w, "name", s->grant->name);
+	jsonw_kv_hex(w, "model", s->grant->model, sizeof s->grant->model);
+	jsonw_kv_hex(w, "digest", b->digest, sizeof b->digest);
+	jsonw_kv_u64(w, "bytes", bytes);
+	jsonw_kv_str(w, "kv_mode", gate_kv_name(s->grant->ready.kv_mode));
+	jsonw_kv_u64(w, "ctx_tokens", s->grant->ready.ctx_tokens);
+	if (b->replay_of != REPLAY_NONE)
+		jsonw_kv_u64(w, "replay_of", b->replay_of);
+}
+
+int begin_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct keepd *k = c->k;
+	struct proto_begin b;
+	u64 request = f->h.id, bytes = 0;
+	memcpy(&b, f->body, sizeof b);
+	if (client_refused(c, request, 1))
+		return 0;
+	const char *why = begin_check(c, &b, request, f->fd, &bytes);
+	if (why) {
+		client_end(c, request, END_REFUSED, UINT64_MAX, "request %" PRIu64 ": %s", request, why);
+		return 0;
+	}
+	struct ticket *t = calloc(1, sizeof *t);
+	if (!t) {
+		client_end(c, request, END_UNDECIDED, UINT64_MAX, "request %" PRIu64 ": %s", request,
+			strerror(ENOMEM));
+		return 0;
+	}
+	struct session *s = session_of(c, b.session);
+	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_REQUEST, INTENT_NONE, &s->actor);
+	record_request(&rec, s, &b, request, bytes);
+	t->session = s;
+	t->request = request;
+	t->intent = rec.index;
+	t->replay_of = b.replay_of;
+	memcpy(t->digest, b.digest, sizeof t->digest);
+	t->next = k->tickets;
+	k->tickets = t;
+	k->n_tickets++;
+	s->n_open++;
+	s->last_request = request;
+	if (audit_log_append(k->log, &rec, NULL))
+		return 0;
+	struct proto_ticket p = { .session = s->id, .index = rec.index };
+	memcpy(p.digest, b.digest, sizeof p.digest);
+	conn_send(k->runtime, GATE_TICKET, request, &p, sizeof p, NULL);
+	client_end(c, request, END_DONE, rec.index, "%s", "");
+	return 0;
+}
+
+/* ---- the end ---- */
+
+void gate_stop(struct keepd *k)
+{
+	for (struct session *s = k->sessions, *next; s; s = next) {
+		next = s->next;
+		gate_session_end(s, "keepd was stopped");
+		if (s->n_open == 0)
+			gate_session_free(k, s);
+	}
+	for (struct grant *g = k->grants; g; g = g->next) {
+		if (g->state != GRANT_LOADING && g->state != GRANT_READY)
+			continue;
+		gate_load_over(k, g, END_REFUSED, "keepd was stopped");
+		if (g->state == GRANT_LOADING && !audit_log_failed(k->log))
+			record_load_failed(k, g, "stopped", "keepd was stopped");
+		g->state = GRANT_UNLOADING;
+		if (k->runtime)
+			conn_send(k->runtime, GATE_UNLOAD, g->id, NULL, 0, NULL);
+	}
+}
+
+void gate_abandon(struct keepd *k)
+{
+	struct audit_actor self = keepd_self(k);
+	struct audit_record rec;
+	u32 n = k->n_tickets;
+	if (audit_log_failed(k->log))
+		return;
+	while (k->tickets) {
+		audit_log_record(k->log, &rec, EVENT_ORPHAN, k->tickets->intent, &self);
+		jsonw_kv_str(&rec.w, "of", "request");
+		jsonw_kv_str(&rec.w, "why", "keepd was stopped before the outcome came");
+		if (audit_log_append(k->log, &rec, NULL))
+			return;
+		gate_ticket_free(k, k->tickets);
+	}
+	audit_log_record(k->log, &rec, EVENT_STOP, INTENT_NONE, &self);
+	jsonw_kv_u64(&rec.w, "open", n);
+	int r = audit_log_append(k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+void gate_shut(struct keepd *k)
+{
+	for (struct conn *c = k->conns; c; c = c->next)
+		c->grant = NULL;
+	while (k->tickets)
+		gate_ticket_free(k, k->tickets);
+	for (struct session *s; (s = k->sessions);) {
+		if (s->client)
+			keepd_effect(k, EFFECT_SHUTDOWN, &s->sock, NULL);
+		gate_session_free(k, s);
+	}
+	while (k->grants)
+		gate_grant_free(k, k->grants);
+}

@@ -1,0 +1,233 @@
+/* Inside of keepd: one thread, one poll loop, one rule.
+ *
+ * A turn of the loop reads what is there, lets the handlers write records and queue frames, and commits once. Queued frames leave,
+ * and effects happen, only after that commit: so an effect without its record cannot exist, whatever a handler forgets, and requests
+ * that arrive together share one sync. When the commit fails, what the turn queued is dropped and the gate is shut. */
+#pragma once
+
+#include "appliance/proto.h"
+#include "audit/log.h"
+#include "audit/store.h"
+#include "base/types.h"
+
+#define KEEPD_VERSION "0.1.0"
+
+enum conn_kind { CONN_CLIENT, CONN_RUNTIME, CONN_JOB };
+
+/* States of a connection, as bits for struct ipc_rule. */
+enum conn_state {
+	CLIENT_IDLE = 1,
+	CLIENT_FILES = 2, /* IMPORT came, its FILEs are coming */
+	CLIENT_WAIT = 4,  /* a long command runs; its END is due */
+	CLIENT_SKIP = 8,  /* an import was refused; what the client had already sent of it is skipped */
+	RUNTIME_ON = 1,
+	JOB_ON = 1,
+	JOB_OVER = 2, /* the report came; only the end of the process may follow */
+};
+
+struct out; /* a queued frame */
+
+struct conn {
+	struct conn *next;
+	struct keepd *k;
+	enum conn_kind kind;
+	int fd;
+	u32 state; /* enum conn_state */
+	u64 seen;
+	struct ipc_peer peer;
+	struct out *first, *last;
+	u32 n_out, n_released; /* queued; of these, from the front, behind a commit */
+	bool stuck;	       /* the kernel has no room for more descriptors in flight: try again soon */
+	bool dead;	       /* to be reaped in this turn */
+	char why[128];
+
+	/* clients */
+	u64 cmd_id;	       /* id of the frame whose END is due */
+	u64 last_id;	       /* id of the last frame */
+	struct import *import; /* collecting or waiting */
+	struct grant *grant;   /* waiting for it to load */
+	struct audit_check *check;
+	struct proto_session_want want;
+	/* jobs */
+	struct job *job;
+};
+
+enum grant_state {
+	GRANT_QUEUED /* waits for others to unload */,
+	GRANT_LOADING,
+	GRANT_READY,
+	GRANT_UNLOADING
+};
+
+struct grant {
+	struct grant *next;
+	u64 id; /* index of its intent record */
+	u8 model[MODEL_DIGEST_BYTES];
+	char name[NAME_LEN_MAX + 8];
+	u32 want_kv, want_ctx;
+	enum grant_state state;
+	bool retried; /* idle grants were unloaded for it once */
+	struct audit_actor actor;
+	struct proto_ready ready;
+	int layout; /* sealed memory file */
+	u64 layout_len;
+	u32 n_sessions;
+};
+
+struct session {
+	struct session *next;
+	u64 id; /* index of its record */
+	struct grant *grant;
+	struct conn *client; /* NULL: ended */
+	int sock;	     /* duplicate of the client's end, for shutdown */
+	u64 last_request;
+	u32 n_open;
+	struct audit_actor actor;
+};
+
+struct ticket {
+	struct ticket *next;
+	struct session *session;
+	u64 request, intent, replay_of;
+	u8 digest[SHA256_BYTES];
+};
+
+enum effect_kind { EFFECT_SHUTDOWN, EFFECT_PUBLISH, EFFECT_WITHDRAW, EFFECT_IMPORT };
+struct effect {
+	struct effect *next;
+	enum effect_kind kind;
+	int fd;
+	u8 model[MODEL_DIGEST_BYTES];
+};
+
+struct keepd {
+	struct store store;
+	struct audit_log *log;
+	struct audit_state state;
+	int run_dir, listen, signals;
+	bool single_user;
+	u32 uid;
+	u64 started_ns;
+	bool stopping;
+	u64 stop_at_ns;
+	bool sweep; /* something may lie in staging */
+	bool was_shut;
+	u32 n_clients, n_sessions, n_tickets;
+	struct conn *conns, *runtime;
+	struct grant *grants;
+	struct session *sessions;
+	struct ticket *tickets;
+	struct import *import;
+	struct effect *effects, **effects_end;
+};
+
+/* ---- loop.c ---- */
+
+u64 keepd_now_ns(void);
+/* Serve until SIGTERM. 0; -errno. */
+_must_use_ int keepd_serve(struct keepd *k);
+struct conn *conn_add(struct keepd *k, enum conn_kind kind, int *fd, u32 state);
+/* Queue a frame: it leaves after the commit of this turn. fd is taken (NULL: none). */
+void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int *fd);
+/* Close the connection at the end of this turn. */
+void conn_drop(struct conn *c, const char *fmt, ...) _printf_(2, 3);
+/* Do something after the commit of this turn. fd is taken, model is copied; either may be NULL. */
+void keepd_effect(struct keepd *k, enum effect_kind kind, int *fd, const u8 *model);
+struct audit_actor keepd_self(const struct keepd *k);
+struct audit_actor conn_actor(const struct conn *c);
+
+/* ---- client.c ---- */
+
+int client_frame(struct conn *c, struct ipc_frame *f);
+void client_closed(struct conn *c);
+/* END of a command; the connection is idle again. */
+void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...) _printf_(5, 6);
+void client_progress(struct conn *c, u64 done, u64 total, const char *what);
+/* DATA with a copy of data. 0; -errno. */
+_must_use_ int client_data(struct conn *c, u64 id, const void *data, size_t len);
+/* Refuse a command when the gate is shut or, with need_space, when the disk is down to its reserve: END is sent and true returned. */
+bool client_refused(struct conn *c, u64 id, u64 need_space);
+
+/* ---- query.c ---- */
+
+int query_frame(struct conn *c, struct ipc_frame *f);
+/* One slice of every running check. True: there is more to do. */
+bool query_work(struct keepd *k);
+
+/* ---- job.c: connections to keep-attest ---- */
+
+struct job {
+	u32 kind; /* enum job_kind */
+	struct conn *client;
+	struct import *import;
+	char name[NAME_LEN_MAX + 8]; /* key jobs: of the trust root */
+	bool reported, has_key;
+	struct attest_report report;
+	struct proto_key key;
+	int result;
+};
+/* Connect and queue JOB_BEGIN. fd is taken. 0, *ret; 1 keep-attest does not answer; -errno. */
+_must_use_ int job_start(struct keepd *k, const struct proto_job *p, int *fd, struct conn **ret);
+int job_frame(struct conn *c, struct ipc_frame *f);
+void job_closed(struct conn *c);
+/* A report of keepd's own, for what keep-attest could not say. */
+struct attest_report job_report(u32 verdict, const char *code, const char *fmt, ...) _printf_(3, 4);
+
+/* ---- trust.c, import.c ---- */
+
+int trust_add_frame(struct conn *c, struct ipc_frame *f);
+int trust_rm_frame(struct conn *c, struct ipc_frame *f);
+void trust_job_done(struct keepd *k, struct job *j);
+int import_frame(struct conn *c, struct ipc_frame *f);
+int import_file_frame(struct conn *c, struct ipc_frame *f);
+int import_go_frame(struct conn *c, struct ipc_frame *f);
+void import_start(struct keepd *k); /* after the intent's commit */
+void import_job_done(struct keepd *k, struct job *j);
+void import_cancel(struct import *im, const char *why, bool record);
+
+/* ---- model.c: revoke, remove, quarantine ---- */
+
+int revoke_frame(struct conn *c, struct ipc_frame *f);
+int remove_frame(struct conn *c, struct ipc_frame *f);
+/* Record the quarantine of a model whose stored bytes are not those of its acceptance. */
+struct quarantine {
+	const u8 *model;
+	const char *why, *path;
+	u32 file;
+	u64 offset;
+};
+void model_quarantine(struct keepd *k, const struct quarantine *q);
+/* Finish what a crash interrupted: publish what was accepted, withdraw what was removed. 0; -errno. */
+_must_use_ int model_recover(struct keepd *k);
+
+/* ---- gate.c: grants, sessions, tickets ---- */
+
+int session_frame(struct conn *c, struct ipc_frame *f);
+int begin_frame(struct conn *c, struct ipc_frame *f);
+/* The client is gone: its sessions end. */
+void gate_client_gone(struct conn *c);
+/* No stream of this model may go on: shut the sessions, unload the grants. Returns the number of sessions. */
+u32 gate_stop_model(struct keepd *k, const u8 *model, const char *why);
+u32 gate_sessions_of(const struct keepd *k, const u8 *model);
+/* Orderly end: every session ends; true when no outcome is missing any more. */
+void gate_stop(struct keepd *k);
+/* What still has no outcome when keepd stops. */
+void gate_abandon(struct keepd *k);
+/* Without records: the log has failed. */
+void gate_shut(struct keepd *k);
+
+/* ---- runtime.c: the gate socket ---- */
+
+int runtime_frame(struct conn *c, struct ipc_frame *f);
+void runtime_closed(struct conn *c);
+
+/* shared by gate.c and runtime.c */
+void gate_session_end(struct session *s, const char *why);
+void gate_session_free(struct keepd *k, struct session *s);
+void gate_grant_free(struct keepd *k, struct grant *g);
+struct grant *gate_grant_by_id(struct keepd *k, u64 id);
+void gate_load(struct grant *g, struct keepd *k);
+void gate_loaded(struct keepd *k, struct grant *g);
+void gate_load_over(struct keepd *k, struct grant *g, u32 status, const char *fmt, ...) _printf_(4, 5);
+void gate_ticket_free(struct keepd *k, struct ticket *t);
+const char *gate_kv_name(u32 kv_mode);

@@ -1,0 +1,534 @@
+#include "audit/log.h"
+#include "audit/log_db.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SCHEMA	       1
+#define WAL_PAGES_LONG 1000 /* pages of 4 KiB: about 300 requests */
+
+static const char *const sql[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_APPEND] = "INSERT INTO records(idx, event, intent, line, leaf, sig) VALUES(?, ?, ?, ?, ?, ?)",
+	[SQL_HEAD_PUT] = "UPDATE head SET size = ?, root = ?, note = ? WHERE id = 0",
+	[SQL_HEAD] = "SELECT size, root, note FROM head WHERE id = 0",
+	[SQL_LINES] = "SELECT idx, line FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_ROWS] =
+		"SELECT idx, event, intent, line, leaf, sig FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_LEAF] = "SELECT leaf FROM records WHERE idx = ?",
+	[SQL_ANSWER] = "SELECT idx FROM records WHERE intent = ? ORDER BY idx LIMIT 1",
+	[SQL_TRUST_PUT] = "INSERT OR REPLACE INTO trust(name, row) VALUES(?, ?)",
+	[SQL_TRUST_DROP] = "DELETE FROM trust WHERE name = ?",
+	[SQL_TRUST] = "SELECT row FROM trust ORDER BY name",
+	[SQL_MODEL_PUT] = "INSERT OR REPLACE INTO models(digest, row) VALUES(?, ?)",
+	[SQL_MODELS] = "SELECT row FROM models ORDER BY digest",
+};
+
+static const char schema[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE records(idx INTEGER PRIMARY KEY, event INTEGER NOT NULL, intent INTEGER,"
+	" line BLOB NOT NULL, leaf BLOB NOT NULL, sig BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX answers ON records(intent) WHERE intent IS NOT NULL;"
+	"CREATE TABLE head(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT "
+	"NULL);"
+	"CREATE TABLE trust(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE models(digest BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES('schema', '1');"
+	"INSERT INTO head VALUES(0, 0, x'', '');";
+
+static int db_errno(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CANTOPEN:
+		return -ENOENT;
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+		return -EROFS;
+	default:
+		return -EIO;
+	}
+}
+
+const char *audit_log_failed(const struct audit_log *log)
+{
+	return log->failed ? log->why : NULL;
+}
+
+void audit_log_fail(struct audit_log *log, const char *fmt, ...)
+{
+	if (!log->failed) {
+		va_list ap;
+		va_start(ap, fmt);
+		vsnprintf(log->why, sizeof log->why, fmt, ap);
+		va_end(ap);
+		log->failed = true;
+	}
+	if (log->db && !sqlite3_get_autocommit(log->db))
+		sqlite3_exec(log->db, "ROLLBACK", NULL, NULL, NULL);
+	log->dirty = false;
+}
+
+/* A write did not work: close the log. */
+static int write_failed(struct audit_log *log, const char *what, int rc)
+{
+	audit_log_fail(log, "%s: %s", what, sqlite3_errmsg(log->db));
+	return err_origin(db_errno(rc));
+}
+
+sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which)
+{
+	sqlite3_stmt *s = log->stmt[which];
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return s;
+}
+
+/* Run a statement that returns no row. */
+static int run(struct audit_log *log, enum log_sql which, const char *what)
+{
+	int rc = sqlite3_step(log->stmt[which]);
+	int rc2 = sqlite3_reset(log->stmt[which]);
+	if (rc == SQLITE_DONE && rc2 == SQLITE_OK)
+		return 0;
+	return write_failed(log, what, rc == SQLITE_DONE ? rc2 : rc);
+}
+
+static int begin(struct audit_log *log)
+{
+	if (log->failed)
+		return err_origin(-EIO);
+	if (log->dirty)
+		return 0;
+	audit_log_stmt(log, SQL_BEGIN);
+	int r = run(log, SQL_BEGIN, "log: begin");
+	if (r)
+		return r;
+	log->dirty = true;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct audit_log *log = arg;
+	log->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int boot_id(char out[33])
+{
+	char text[64] = "";
+	_cleanup_fd_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno();
+	ssize_t n = read(fd, text, sizeof text - 1);
+	size_t at = 0;
+	for (ssize_t i = 0; i < n && at < 32; i++)
+		if ((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f'))
+			out[at++] = text[i];
+	out[at] = 0;
+	return at == 32 ? 0 : err_origin(-EIO);
+}
+
+/* Pragmas in their order: exclusive locking before WAL keeps the WAL index in our own memory, not in a shared mapping. */
+static const char pragmas[] =
+	"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+	"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+	"PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF; PRAGMA mmap_size=0;";
+
+static int open_db(const char *path, int flags, const struct note_key *key, struct audit_log **ret)
+{
+	struct audit_log *log = calloc(1, sizeof *log);
+	if (!log)
+		return err_origin(-ENOMEM);
+	log->key = *key;
+	int r = boot_id(log->boot);
+	int rc = r ? SQLITE_OK : sqlite3_open_v2(path, &log->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (!r && rc == SQLITE_OK)
+		rc = sqlite3_exec(log->db, pragmas, NULL, NULL, NULL);
+	if (!r && rc == SQLITE_OK)
+		sqlite3_wal_hook(log->db, on_wal, log);
+	if (!r && rc != SQLITE_OK)
+		r = err_origin(db_errno(rc));
+	if (r) {
+		audit_log_close(&log);
+		return r;
+	}
+	*ret = log;
+	return 0;
+}
+
+static int prepare(struct audit_log *log)
+{
+	for (u32 i = 0; i < SQL_COUNT; i++)
+		if (sqlite3_prepare_v3(log->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &log->stmt[i], NULL) !=
+			SQLITE_OK)
+			return 1;
+	return 0;
+}
+
+void audit_log_close(struct audit_log **plog)
+{
+	struct audit_log *log = *plog;
+	*plog = NULL;
+	if (!log)
+		return;
+	for (u32 i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(log->stmt[i]);
+	sqlite3_close(log->db);
+	explicit_bzero(&log->key, sizeof log->key);
+	free(log);
+}
+
+/* The head row into memory: size, root and note. The tree itself is rebuilt by the check. 0; 1 malformed; -errno. */
+static int load_head(struct audit_log *log)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_HEAD);
+	int rc = sqlite3_step(s), r = 1;
+	if (rc == SQLITE_ROW) {
+		int n = sqlite3_column_bytes(s, 2);
+		const void *note = sqlite3_column_blob(s, 2);
+		if (note && n > 0 && (size_t)n < sizeof log->note && !memchr(note, 0, (size_t)n)) {
+			memcpy(log->note, note, (size_t)n);
+			log->head_size = (u64)sqlite3_column_int64(s, 0);
+			if (sqlite3_column_bytes(s, 1) == (int)sizeof log->head_root.b)
+				memcpy(log->head_root.b, sqlite3_column_blob(s, 1), sizeof log->head_root.b);
+			r = 0;
+		}
+	} else if (rc != SQLITE_DONE) {
+		r = err_origin(db_errno(rc));
+	}
+	sqlite3_reset(s);
+	return r;
+}
+
+int audit_log_open(const char *path, const struct note_key *key, struct audit_log **ret, const char **ret_why)
+{
+	_cleanup_log_ struct audit_log *log = NULL;
+	int r = open_db(path, SQLITE_OPEN_READWRITE, key, &log);
+	if (r)
+		return r;
+	if (prepare(log)) {
+		*ret_why = "not a log of this schema";
+		return 1;
+	}
+	r = load_head(log);
+	if (r < 0)
+		return r;
+	if (r) {
+		*ret_why = "it has no head";
+		return 1;
+	}
+	*ret = log;
+	log = NULL;
+	return 0;
+}
+
+int audit_log_create(const char *path, const struct note_key *key, const char *version)
+{
+	if (access(path, F_OK) == 0)
+		return -EEXIST;
+	_cleanup_log_ struct audit_log *log = NULL;
+	int r = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, key, &log);
+	if (r)
+		return r;
+	int rc = sqlite3_exec(log->db, schema, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return err_origin(db_errno(rc));
+	if (prepare(log) || chmod(path, 0600) < 0)
+		return err_errno();
+	log->ready = true;
+	char vkey[256];
+	audit_note_vkey(key, vkey, sizeof vkey);
+	struct audit_state *state = calloc(1, sizeof *state);
+	if (!state)
+		return err_origin(-ENOMEM);
+	struct audit_record rec;
+	struct audit_actor self = { .uid = getuid(), .pid = (u32)getpid(), .self = true };
+	audit_log_record(log, &rec, EVENT_INIT, INTENT_NONE, &self);
+	jsonw_kv_str(&rec.w, "origin", key->name);
+	jsonw_kv_str(&rec.w, "vkey", vkey);
+	jsonw_kv_str(&rec.w, "version", version);
+	r = audit_log_append(log, &rec, state);
+	free(state);
+	if (!r)
+		r = audit_log_commit(log);
+	return r ? r : audit_log_tidy(log, true);
+}
+
+/* ---- writing ---- */
+
+static u64 now_ns(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+void audit_log_record(
+	struct audit_log *log, struct audit_record *r, u32 event, u64 intent, const struct audit_actor *actor)
+{
+	assert(log->ready);
+	struct audit_record_start s = {
+		.index = log->tree.size,
+		.time_ns = now_ns(CLOCK_REALTIME),
+		.boottime_ns = now_ns(CLOCK_BOOTTIME),
+		.intent = intent,
+		.event = event,
+		.actor = *actor,
+	};
+	memcpy(s.boot, log->boot, sizeof s.boot);
+	audit_record_start(r, &s);
+}
+
+/* What the signature of record size-1 covers. */
+size_t audit_log_signed_text(
+	const struct audit_log *log, u64 size, const struct merkle_hash *root, char *out, size_t cap)
+{
+	static const char prefix[] = "keep record\n";
+	memcpy(out, prefix, sizeof prefix);
+	audit_checkpoint_text(log->key.name, size, root, out + sizeof prefix - 1, cap - sizeof prefix);
+	return strlen(out);
+}
+
+int audit_log_append(struct audit_log *log, struct audit_record *r, const struct audit_state *state)
+{
+	if (log->failed)
+		return err_origin(-EIO);
+	if (audit_event_info(r->event)->flags & EVENT_STATE) {
+		u8 digest[SHA256_BYTES];
+		audit_state_digest(state, digest);
+		jsonw_kv_hex(&r->w, "state", digest, sizeof digest);
+	}
+	if (audit_record_finish(r)) {
+		audit_log_fail(log, "log: a record is longer than %u bytes", RECORD_BYTES_MAX);
+		return err_origin(-EMSGSIZE);
+	}
+	assert(r->index == log->tree.size);
+	int e = begin(log);
+	if (e)
+		return e;
+	struct merkle_hash leaf = audit_merkle_leaf(r->w.buf, r->w.len);
+	audit_merkle_add(&log->tree, &leaf);
+	struct merkle_hash root = audit_merkle_root(&log->tree);
+	char text[SIGNED_TEXT_MAX];
+	u8 sig[crypto_sign_BYTES];
+	size_t n = audit_log_signed_text(log, log->tree.size, &root, text, sizeof text);
+	crypto_sign_detached(sig, NULL, (const u8 *)text, n, log->key.secret_key);
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_APPEND);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->index);
+	sqlite3_bind_int64(s, 2, r->event);
+	if (r->intent != INTENT_NONE)
+		sqlite3_bind_int64(s, 3, (sqlite3_int64)r->intent);
+	sqlite3_bind_blob(s, 4, r->w.buf, (int)r->w.len, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 5, leaf.b, sizeof leaf.b, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 6, sig, sizeof sig, SQLITE_STATIC);
+	return run(log, SQL_APPEND, "log: append");
+}
+
+static int put_row(struct audit_log *log, enum log_sql which, const void *key, size_t key_len,
+	const void *row, size_t len)
+{
+	int r = begin(log);
+	if (r)
+		return r;
+	sqlite3_stmt *s = audit_log_stmt(log, which);
+	if (which == SQL_MODEL_PUT)
+		sqlite3_bind_blob(s, 1, key, (int)key_len, SQLITE_STATIC);
+	else
+		sqlite3_bind_text(s, 1, key, (int)key_len, SQLITE_STATIC);
+	if (row)
+		sqlite3_bind_blob(s, 2, row, (int)len, SQLITE_STATIC);
+	return run(log, which, "log: state");
+}
+
+int audit_log_put_trust(struct audit_log *log, const struct trust_row *row)
+{
+	return put_row(log, SQL_TRUST_PUT, row->name, strlen(row->name), row, sizeof *row);
+}
+
+int audit_log_drop_trust(struct audit_log *log, const char *name)
+{
+	return put_row(log, SQL_TRUST_DROP, name, strlen(name), NULL, 0);
+}
+
+int audit_log_put_model(struct audit_log *log, const struct model_row *row)
+{
+	return put_row(log, SQL_MODEL_PUT, row->digest, sizeof row->digest, row, sizeof *row);
+}
+
+int audit_log_commit(struct audit_log *log)
+{
+	if (log->failed)
+		return err_origin(-EIO);
+	if (!log->dirty)
+		return 0;
+	struct merkle_hash root = audit_merkle_root(&log->tree);
+	char text[SIGNED_TEXT_MAX], note[sizeof log->note];
+	audit_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
+	if (audit_note_sign(&log->key, text, note, sizeof note)) {
+		audit_log_fail(log, "log: the checkpoint is too long");
+		return err_origin(-EMSGSIZE);
+	}
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_HEAD_PUT);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)log->tree.size);
+	sqlite3_bind_blob(s, 2, root.b, sizeof root.b, SQLITE_STATIC);
+	sqlite3_bind_text(s, 3, note, -1, SQLITE_STATIC);
+	int r = run(log, SQL_HEAD_PUT, "log: head");
+	if (r)
+		return r;
+	audit_log_stmt(log, SQL_COMMIT);
+	r = run(log, SQL_COMMIT, "log: commit");
+	if (r)
+		return r;
+	log->dirty = false;
+	memcpy(log->note, note, sizeof note);
+	log->head_size = log->tree.size;
+	log->head_root = root;
+	return 0;
+}
+
+bool audit_log_dirty(const struct audit_log *log)
+{
+	return log->dirty;
+}
+
+int audit_log_tidy(struct audit_log *log, bool force)
+{
+	if (log->failed || log->dirty || log->wal_pages < (force ? 1 : WAL_PAGES_LONG))
+		return 0;
+	int rc = sqlite3_wal_checkpoint_v2(log->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return write_failed(log, "log: checkpoint of the WAL", rc);
+	log->wal_pages = 0;
+	return 0;
+}
+
+/* ---- reading ---- */
+
+u64 audit_log_size(const struct audit_log *log)
+{
+	return log->failed ? log->head_size : log->tree.size;
+}
+
+const struct note_key *audit_log_key(const struct audit_log *log)
+{
+	return &log->key;
+}
+
+const char *audit_log_note(const struct audit_log *log)
+{
+	return log->note;
+}
+
+struct merkle_hash audit_log_root(const struct audit_log *log)
+{
+	return log->failed ? log->head_root : audit_merkle_root(&log->tree);
+}
+
+int audit_log_lines(struct audit_log *log, u64 first, u64 count,
+	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_LINES);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)MIN(first, (u64)INT64_MAX));
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(count, (u64)INT64_MAX));
+	int r = 0, rc;
+	while (!r && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		r = fn(arg, (u64)sqlite3_column_int64(s, 0), sqlite3_column_blob(s, 1),
+			(size_t)sqlite3_column_bytes(s, 1));
+	if (!r && rc != SQLITE_DONE)
+		r = err_origin(db_errno(rc));
+	sqlite3_reset(s);
+	return r;
+}
+
+int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_ANSWER);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)intent);
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_index = (u64)sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? 1 : err_origin(db_errno(rc));
+}
+
+/* Every row of a state table, each exactly row_len bytes, to rows[max]. */
+static int read_rows(
+	struct audit_log *log, enum log_sql which, void *rows, size_t row_len, u32 max, u32 *ret_n)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, which);
+	u32 n = 0;
+	int r = 0, rc;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		if (n == max || (size_t)sqlite3_column_bytes(s, 0) != row_len) {
+			r = 1;
+			break;
+		}
+		memcpy((u8 *)rows + n++ * row_len, sqlite3_column_blob(s, 0), row_len);
+	}
+	if (!r && rc != SQLITE_DONE)
+		r = err_origin(db_errno(rc));
+	sqlite3_reset(s);
+	*ret_n = n;
+	return r;
+}
+
+int audit_log_state(struct audit_log *log, struct audit_state *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	int r = read_rows(log, SQL_TRUST, ret->trust, sizeof ret->trust[0], TRUST_KEYS_MAX, &ret->n_trust);
+	if (!r)
+		r = read_rows(
+			log, SQL_MODELS, ret->models, sizeof ret->models[0], MODELS_MAX, &ret->n_models);
+	for (u32 i = 0; !r && i < ret->n_trust; i++)
+		if (!bytes_str_ok(ret->trust[i].name, sizeof ret->trust[i].name) ||
+			ret->trust[i].der_len > KEY_DER_BYTES_MAX)
+			r = 1;
+	for (u32 i = 0; !r && i < ret->n_models; i++) {
+		const struct model_row *m = &ret->models[i];
+		if (!bytes_str_ok(m->name, sizeof m->name) || !bytes_str_ok(m->signer, sizeof m->signer) ||
+			!bytes_str_ok(m->reason, sizeof m->reason) || m->n_files > MODEL_FILES_MAX)
+			r = 1;
+	}
+	if (r)
+		memset(ret, 0, sizeof *ret);
+	return r;
+}
+
+static int leaf_at(void *arg, u64 index, struct merkle_hash *ret)
+{
+	struct audit_log *log = arg;
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_LEAF);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)index);
+	int rc = sqlite3_step(s), r = err_origin(-EIO);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(s, 0) == (int)sizeof ret->b) {
+		memcpy(ret->b, sqlite3_column_blob(s, 0), sizeof ret->b);
+		r = 0;
+	}
+	sqlite3_reset(s);
+	return r;
+}
+
+struct merkle_source audit_log_leaves(struct audit_log *log)
+{
+	return (struct merkle_source){ leaf_at, log };
+}

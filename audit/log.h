@@ -1,0 +1,104 @@
+/* The log: SQLite in WAL mode, synchronous=FULL, one writer. A record and the state it describes commit in one transaction, together
+ * with a signed tree head over all records; so the database never holds one without the other.
+ *
+ *   records(idx, event, intent, line, leaf, sig)   line: the record; leaf: its leaf hash; sig: Ed25519 over
+ *                                                  "keep record\n" + the checkpoint text of the tree that ends with this record
+ *   head(size, root, note)                         one row: the checkpoint after the last commit
+ *   trust(name, row), models(digest, row)          the structs of audit/state.h, byte for byte
+ *   meta(key, value)                               schema, origin, vkey
+ *
+ * sig is what lets a check name the first bad record: it is not a checkpoint, so it cannot stand in for the head after a cut.
+ *
+ * Failure: the first failed write or sync closes the log for good (audit_log_failed): nothing is retried, since after a failed fsync
+ * nobody knows what the disk holds. A new process re-reads and re-verifies everything. */
+#pragma once
+
+#include "audit/merkle.h"
+#include "audit/note.h"
+#include "audit/record.h"
+#include "audit/state.h"
+
+struct audit_log;
+
+/* A new log at path (must not exist) signed by *key, with its init record. 0 done; -EEXIST; -errno. */
+_must_use_ int audit_log_create(const char *path, const struct note_key *key, const char *version);
+/* Open for writing, exclusively; key is copied. 0 done, *ret freed by audit_log_close; 1 not a log of this key or schema, *ret_why
+ * says how; -EBUSY another process has it; -errno. Nothing is verified yet: run audit_log_check before the first append. */
+_must_use_ int audit_log_open(
+	const char *path, const struct note_key *key, struct audit_log **ret, const char **ret_why);
+void audit_log_close(struct audit_log **log);
+#define _cleanup_log_ _cleanup_(audit_log_close)
+
+/* Why the log takes no more records, or NULL. */
+const char *audit_log_failed(const struct audit_log *log);
+/* Close it for writing, with a reason; the first reason stays. The open transaction is rolled back. */
+void audit_log_fail(struct audit_log *log, const char *fmt, ...) _printf_(2, 3);
+
+/* ---- writing ---- */
+
+/* Start a record in the open transaction (opened if need be); its index is r->index. The log must not have failed. */
+void audit_log_record(struct audit_log *log, struct audit_record *r, u32 event, u64 intent,
+	const struct audit_actor *actor);
+/* Finish and add it. For events with EVENT_STATE the digest of *state is added as the last field. 0 done; -errno and the log has
+ * failed. Nothing is durable before audit_log_commit. */
+_must_use_ int audit_log_append(
+	struct audit_log *log, struct audit_record *r, const struct audit_state *state);
+/* Write a row of state in the open transaction. 0 done; -errno and the log has failed. */
+_must_use_ int audit_log_put_trust(struct audit_log *log, const struct trust_row *row);
+_must_use_ int audit_log_drop_trust(struct audit_log *log, const char *name);
+_must_use_ int audit_log_put_model(struct audit_log *log, const struct model_row *row);
+
+/* Sign the head and commit, with one sync. 0 durable, or nothing to do; -errno and the log has failed. */
+_must_use_ int audit_log_commit(struct audit_log *log);
+/* Is a transaction open? */
+bool audit_log_dirty(const struct audit_log *log);
+/* Move the WAL into the database when it is long (force: when it is not empty). 0 done; -errno and the log has failed. */
+_must_use_ int audit_log_tidy(struct audit_log *log, bool force);
+
+/* ---- reading ---- */
+
+u64 audit_log_size(
+	const struct audit_log *log); /* with the records of the open transaction; failed: of the last head */
+const struct note_key *audit_log_key(const struct audit_log *log);
+/* The checkpoint of the last commit, as a signed note. */
+const char *audit_log_note(const struct audit_log *log);
+struct merkle_hash audit_log_root(const struct audit_log *log);
+
+/* Record lines first, first+1, …: at most count, until fn returns non-zero. Returns fn's value, 0 at the end, or -errno. */
+_must_use_ int audit_log_lines(struct audit_log *log, u64 first, u64 count,
+	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg);
+/* Index of the record that answers `intent`. 0 done; 1 none; -errno. */
+_must_use_ int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index);
+/* State rows from the database. 0 done; 1 a row has the wrong form; -errno. */
+_must_use_ int audit_log_state(struct audit_log *log, struct audit_state *ret);
+/* Leaf hashes, for proofs. */
+struct merkle_source audit_log_leaves(struct audit_log *log);
+
+/* ---- checking ---- */
+
+struct audit_open {
+	u64 index;
+	u32 event;
+};
+
+/* A check that re-reads everything: in slices, so that others can be served in between. */
+struct audit_check {
+	u64 size; /* records that the head speaks of */
+	u64 next; /* records checked so far */
+	struct merkle tree;
+	struct checkpoint head;
+	u64 state_index;	 /* last record that speaks of state */
+	struct audit_open *open; /* intents not yet answered, rising */
+	size_t n_open, cap_open;
+	bool done, ok;
+	u64 first_bad; /* when not ok */
+	char why[REASON_LEN_MAX + 1];
+};
+/* Start a check of everything committed so far; while it runs the log may grow, and the check follows. Step it only while no
+ * transaction is open. 0 done; -errno. */
+_must_use_ int audit_check_begin(struct audit_check *c, struct audit_log *log);
+/* Check at most n more records; after the last compares root, head and state. Sets done. 0; -errno could not read. */
+_must_use_ int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n);
+void audit_check_fini(struct audit_check *c);
+/* After the first check of a process: a log that holds is open for writing, one that does not has failed, with the reason. */
+void audit_log_adopt(struct audit_log *log, const struct audit_check *c);

@@ -1,0 +1,50 @@
+/* Inside of the log, shared by log.c (writes, reads) and check.c (verifies). */
+#pragma once
+
+#include "audit/log.h"
+
+#include <sodium.h>
+#include <sqlite3.h>
+
+#define SIGNED_TEXT_MAX \
+	(NOTE_NAME_MAX + 128u) /* bytes of the text that a head's or record's signature covers */
+
+enum log_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_APPEND,
+	SQL_HEAD_PUT,
+	SQL_HEAD,
+	SQL_LINES,
+	SQL_ROWS,
+	SQL_LEAF,
+	SQL_ANSWER,
+	SQL_TRUST_PUT,
+	SQL_TRUST_DROP,
+	SQL_TRUST,
+	SQL_MODEL_PUT,
+	SQL_MODELS,
+	SQL_COUNT
+};
+
+struct audit_log {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQL_COUNT];
+	struct note_key key;
+	struct merkle tree; /* with the records of the open transaction */
+	char boot[33];
+	char note[1024]; /* the head of the last commit */
+	u64 head_size;
+	struct merkle_hash head_root;
+	bool ready; /* checked (or fresh): the tree is that of the rows */
+	bool dirty; /* a transaction is open */
+	int wal_pages;
+	bool failed;
+	char why[REASON_LEN_MAX + 1];
+};
+
+/* The statement, reset and unbound. */
+sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which);
+/* Text that the signature of record size-1 covers; its length. */
+size_t audit_log_signed_text(
+	const struct audit_log *log, u64 size, const struct merkle_hash *root, char *out, size_t cap);

@@ -1,0 +1,446 @@
+#define _GNU_SOURCE
+#include "audit/keepd.h"
+#include "base/daemon.h"
+#include "base/err.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRAMES_PER_TURN	 16u   /* of one connection, so that none starves the others */
+#define QUEUE_CLIENT_MAX 512u  /* frames that a slow client may leave unread; then it is dropped */
+#define QUEUE_OWN_MAX	 8192u /* of our own processes: two per file of the largest model, and tickets */
+#define CONNS_MAX	 (IPC_CLIENTS_MAX * 2 + 8)
+#define STOP_WAIT_NS	 2000000000u /* how long a stopping gate waits for outcomes */
+
+struct out {
+	struct out *next;
+	u32 type, len;
+	u64 id;
+	int fd;
+	u8 body[];
+};
+
+u64 keepd_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+struct audit_actor keepd_self(const struct keepd *k)
+{
+	return (struct audit_actor){ .uid = k->uid, .pid = (u32)getpid(), .self = true };
+}
+
+struct audit_actor conn_actor(const struct conn *c)
+{
+	return (struct audit_actor){ .uid = c->peer.uid, .pid = c->peer.pid };
+}
+
+/* ---- connections ---- */
+
+struct conn *conn_add(struct keepd *k, enum conn_kind kind, int *fd, u32 state)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	int flags = fcntl(*fd, F_GETFL);
+	if (!c || ipc_peer(*fd, &c->peer) || flags < 0 || fcntl(*fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		free(c);
+		fd_close(fd);
+		return NULL;
+	}
+	c->k = k;
+	c->kind = kind;
+	c->fd = fd_steal(fd);
+	c->state = state;
+	c->next = k->conns;
+	k->conns = c;
+	k->n_clients += kind == CONN_CLIENT;
+	return c;
+}
+
+static void out_free(struct out *o)
+{
+	fd_close(&o->fd);
+	free(o);
+}
+
+void conn_drop(struct conn *c, const char *fmt, ...)
+{
+	if (c->dead)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(c->why, sizeof c->why, fmt, ap);
+	va_end(ap);
+	c->dead = true;
+}
+
+/* A newer progress replaces one that still waits. */
+static bool replaced(struct conn *c, u32 type, const void *body, u32 len)
+{
+	if (type != CTL_PROGRESS || !c->last || c->last->type != type || c->n_out < 2)
+		return false;
+	memcpy(c->last->body, body, len);
+	return true;
+}
+
+void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int *fd)
+{
+	_cleanup_fd_ int taken = fd ? fd_steal(fd) : -1;
+	if (c->dead || replaced(c, type, body, len))
+		return;
+	u32 max = c->kind == CONN_CLIENT ? QUEUE_CLIENT_MAX : QUEUE_OWN_MAX;
+	struct out *o = c->n_out < max ? calloc(1, sizeof *o + len) : NULL;
+	if (!o) {
+		conn_drop(c, "it does not read what it is sent");
+		return;
+	}
+	o->type = type;
+	o->len = len;
+	o->id = id;
+	o->fd = fd_steal(&taken);
+	if (len)
+		memcpy(o->body, body, len);
+	if (c->last)
+		c->last->next = o;
+	else
+		c->first = o;
+	c->last = o;
+	c->n_out++;
+}
+
+/* Forget what this turn queued. */
+static bool unqueue(struct conn *c)
+{
+	struct out **p = &c->first, *last = NULL;
+	for (u32 i = 0; i < c->n_released; i++) {
+		last = *p;
+		p = &last->next;
+	}
+	bool any = *p != NULL;
+	for (struct out *o = *p, *next; o; o = next) {
+		next = o->next;
+		out_free(o);
+	}
+	*p = NULL;
+	c->last = last;
+	c->n_out = c->n_released;
+	return any;
+}
+
+static void flush(struct conn *c)
+{
+	c->stuck = false;
+	while (c->n_released && !c->dead) {
+		struct out *o = c->first;
+		int r = ipc_send(c->fd, o->type, o->id, o->len ? o->body : NULL, o->len, o->fd);
+		if (r == -ETOOMANYREFS) {
+			c->stuck = true;
+			return;
+		}
+		if (r > 0)
+			return;
+		if (r < 0) {
+			conn_drop(c, "%s", r == -EPIPE ? "it closed" : strerror(-r));
+			return;
+		}
+		c->first = o->next;
+		if (!c->first)
+			c->last = NULL;
+		c->n_out--;
+		c->n_released--;
+		out_free(o);
+	}
+}
+
+static void closed(struct conn *c)
+{
+	if (c->why[0] && strcmp(c->why, "it closed") != 0)
+		daemon_say("%s (pid %u): %s",
+			c->kind == CONN_CLIENT	  ? "client"
+			: c->kind == CONN_RUNTIME ? "keep-runtime"
+						  : "keep-attest",
+			c->peer.pid, c->why);
+	if (c->kind == CONN_CLIENT)
+		client_closed(c);
+	else if (c->kind == CONN_RUNTIME)
+		runtime_closed(c);
+	else
+		job_closed(c);
+}
+
+/* Closing one connection may end others. */
+static void reap(struct keepd *k)
+{
+	for (struct conn **p = &k->conns; *p;) {
+		struct conn *c = *p;
+		if (!c->dead) {
+			p = &c->next;
+			continue;
+		}
+		*p = c->next;
+		closed(c);
+		if (c->kind == CONN_CLIENT)
+			k->n_clients--;
+		c->n_released = 0;
+		unqueue(c);
+		fd_close(&c->fd);
+		free(c);
+		p = &k->conns;
+	}
+}
+
+/* ---- effects ---- */
+
+void keepd_effect(struct keepd *k, enum effect_kind kind, int *fd, const u8 *model)
+{
+	struct effect *e = calloc(1, sizeof *e);
+	if (!e) {
+		audit_log_fail(k->log, "out of memory");
+		if (fd)
+			fd_close(fd);
+		return;
+	}
+	e->kind = kind;
+	e->fd = fd ? fd_steal(fd) : -1;
+	if (model)
+		memcpy(e->model, model, sizeof e->model);
+	*k->effects_end = e;
+	k->effects_end = &e->next;
+}
+
+/* 0; -errno: the state says something that the disk does not. */
+static int effect_do(struct keepd *k, struct effect *e)
+{
+	switch (e->kind) {
+	case EFFECT_SHUTDOWN:
+		shutdown(e->fd, SHUT_RDWR);
+		return 0;
+	case EFFECT_PUBLISH:
+		return audit_store_publish(&k->store, e->model) == 0 ? 0 : -EIO;
+	case EFFECT_WITHDRAW:
+		k->sweep = true;
+		return audit_store_withdraw(&k->store, e->model);
+	case EFFECT_IMPORT:
+		import_start(k);
+		return 0;
+	}
+	return 0;
+}
+
+/* Every effect of the turn. When the log has failed, only sockets are still shut: that is never wrong. */
+static void effects(struct keepd *k)
+{
+	for (struct effect *e; (e = k->effects);) {
+		k->effects = e->next;
+		if (!k->effects)
+			k->effects_end = &k->effects;
+		if (e->kind == EFFECT_SHUTDOWN || !audit_log_failed(k->log)) {
+			int r = effect_do(k, e);
+			if (r)
+				audit_log_fail(k->log, "store: what record %llu says could not be done: %s",
+					(unsigned long long)audit_log_size(k->log) - 1, strerror(-r));
+		}
+		fd_close(&e->fd);
+		free(e);
+	}
+}
+
+/* ---- a turn ---- */
+
+/* The log has failed: nothing that this turn wanted may be seen. Streams stop, clients are told, reading goes on. */
+static void shut(struct keepd *k)
+{
+	if (k->was_shut)
+		return;
+	k->was_shut = true;
+	daemon_say("the gate is shut: %s", audit_log_failed(k->log));
+	daemon_status("the gate is shut");
+	for (struct conn *c = k->conns; c; c = c->next) {
+		bool cut = unqueue(c);
+		if (c->kind != CONN_CLIENT)
+			conn_drop(c, "the gate is shut");
+		else if (cut || c->state == CLIENT_WAIT || c->state == CLIENT_FILES)
+			client_end(c, c->state == CLIENT_IDLE ? c->last_id : c->cmd_id, END_UNDECIDED,
+				UINT64_MAX, "the gate is shut until keepd is restarted: %s",
+				audit_log_failed(k->log));
+	}
+	gate_shut(k);
+	if (k->import)
+		import_cancel(k->import, "the gate is shut", false);
+	int r = audit_log_state(k->log, &k->state);
+	if (r)
+		daemon_say("state: cannot be read");
+}
+
+/* Commit, then act, then speak. An effect may find something to record: then once more, before anything leaves. */
+static void turn_end(struct keepd *k)
+{
+	do {
+		reap(k);
+		if (audit_log_commit(k->log))
+			shut(k);
+		effects(k);
+	} while (audit_log_dirty(k->log) || k->effects);
+	if (audit_log_failed(k->log)) {
+		shut(k);
+		effects(k);
+	}
+	for (struct conn *c = k->conns; c; c = c->next)
+		c->n_released = c->n_out;
+	/* the runtime first: it should hold the ticket when the client sends its request */
+	if (k->runtime)
+		flush(k->runtime);
+	for (struct conn *c = k->conns; c; c = c->next)
+		flush(c);
+}
+
+static void welcome(struct keepd *k)
+{
+	for (u32 i = 0; i < FRAMES_PER_TURN && k->n_clients < IPC_CLIENTS_MAX; i++) {
+		_cleanup_fd_ int fd = accept4(k->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct ipc_peer peer;
+		if (fd < 0)
+			return;
+		if (ipc_peer(fd, &peer))
+			continue;
+		if (k->single_user && peer.uid != k->uid && peer.uid != 0) {
+			daemon_say("client (pid %u): uid %u is not the one user of this appliance", peer.pid,
+				peer.uid);
+			continue;
+		}
+		if (!conn_add(k, CONN_CLIENT, &fd, CLIENT_IDLE))
+			return;
+	}
+}
+
+static int frame(struct conn *c, struct ipc_frame *f)
+{
+	switch (c->kind) {
+	case CONN_CLIENT:
+		return client_frame(c, f);
+	case CONN_RUNTIME:
+		return runtime_frame(c, f);
+	default:
+		return job_frame(c, f);
+	}
+}
+
+static void receive(struct conn *c)
+{
+	for (u32 i = 0; i < FRAMES_PER_TURN && !c->dead; i++) {
+		struct ipc_frame f;
+		int r = ipc_recv(c->fd, &f);
+		if (r == 2)
+			return;
+		if (r) {
+			conn_drop(c, "%s",
+				r == 1	       ? "it closed"
+				: r == -EPROTO ? "broken framing"
+					       : strerror(-r));
+			return;
+		}
+		r = frame(c, &f);
+		if (r)
+			conn_drop(c, "frame %04x of %u bytes breaks the protocol", f.h.type, f.h.len);
+		ipc_frame_fini(&f);
+	}
+}
+
+static void stop_begin(struct keepd *k)
+{
+	struct signalfd_siginfo si;
+	if (read(k->signals, &si, sizeof si) != (ssize_t)sizeof si || k->stopping)
+		return;
+	k->stopping = true;
+	k->stop_at_ns = keepd_now_ns() + STOP_WAIT_NS;
+	gate_stop(k);
+	if (k->import)
+		import_cancel(k->import, "keepd was stopped", true);
+}
+
+/* Work that nobody waits for, a little at a time. True: there is more. */
+static bool background(struct keepd *k)
+{
+	bool more = query_work(k);
+	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
+		int r = audit_store_sweep(&k->store, NULL);
+		if (r < 0)
+			daemon_say("staging: %s", strerror(-r));
+		k->sweep = r > 0;
+		more |= k->sweep;
+	}
+	return more;
+}
+
+static size_t gather(struct keepd *k, struct pollfd *p, struct conn **who)
+{
+	size_t n = 0;
+	p[n] = (struct pollfd){ .fd = k->signals, .events = POLLIN };
+	who[n++] = NULL;
+	p[n] = (struct pollfd){ .fd = k->stopping || k->n_clients >= IPC_CLIENTS_MAX ? -1 : k->listen,
+		.events = POLLIN };
+	who[n++] = NULL;
+	for (struct conn *c = k->conns; c && n < CONNS_MAX; c = c->next) {
+		bool full = c->kind == CONN_CLIENT && c->n_out > QUEUE_CLIENT_MAX / 2;
+		p[n] = (struct pollfd){ .fd = c->fd,
+			.events = (short)((full ? 0 : POLLIN) | (c->n_out && !c->stuck ? POLLOUT : 0)) };
+		who[n++] = c;
+	}
+	return n;
+}
+
+static int wait_ms(const struct keepd *k, bool more)
+{
+	if (more)
+		return 0;
+	for (const struct conn *c = k->conns; c; c = c->next) {
+		if (c->dead)
+			return 0;
+		if (c->stuck)
+			return 10;
+	}
+	return k->stopping ? 50 : 1000;
+}
+
+int keepd_serve(struct keepd *k)
+{
+	struct pollfd p[CONNS_MAX];
+	struct conn *who[CONNS_MAX];
+	bool more = k->sweep;
+	for (;;) {
+		size_t n = gather(k, p, who);
+		int r = poll(p, n, wait_ms(k, more));
+		if (r < 0 && errno != EINTR)
+			return err_errno();
+		if (r > 0 && p[0].revents)
+			stop_begin(k);
+		if (r > 0 && p[1].revents)
+			welcome(k);
+		for (size_t i = 2; r > 0 && i < n; i++)
+			if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
+				receive(who[i]);
+		turn_end(k);
+		more = background(k);
+		turn_end(k);
+		if (k->stopping &&
+			(!k->n_tickets || audit_log_failed(k->log) || keepd_now_ns() > k->stop_at_ns))
+			break;
+		if (audit_log_tidy(k->log, r == 0))
+			shut(k);
+	}
+	gate_abandon(k);
+	turn_end(k);
+	return 0;
+}

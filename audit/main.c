@@ -1,0 +1,245 @@
+/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user] */
+#define _GNU_SOURCE
+#include "audit/keepd.h"
+#include "base/daemon.h"
+#include "base/fd.h"
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHECK_ALL UINT64_MAX
+
+struct args {
+	const char *store, *run;
+	bool init, single_user;
+};
+
+static int usage(void)
+{
+	fputs("usage: keepd --store DIR --init\n       keepd --store DIR --run DIR [--single-user]\n",
+		stderr);
+	return 2;
+}
+
+static int parse(int argc, char **argv, struct args *a)
+{
+	static const struct option options[] = {
+		{ "store", required_argument, NULL, 's' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "init", no_argument, NULL, 'i' },
+		{ "single-user", no_argument, NULL, '1' },
+		{ 0 },
+	};
+	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		if (o == 's')
+			a->store = optarg;
+		else if (o == 'r')
+			a->run = optarg;
+		else if (o == 'i')
+			a->init = true;
+		else if (o == '1')
+			a->single_user = true;
+		else
+			return 1;
+	}
+	return optind == argc && a->store && (a->init != (a->run != NULL)) ? 0 : 1;
+}
+
+static int init(const char *path)
+{
+	char vkey[256];
+	int r = audit_store_create(path, KEEPD_VERSION, vkey, sizeof vkey);
+	if (r) {
+		daemon_say("%s: %s", path, r > 0 ? "there is a store already" : strerror(-r));
+		return 1;
+	}
+	printf("%s\n", vkey);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* ---- recovery ---- */
+
+/* Intents that no record answers: a crash came in between. */
+static int record_orphans(struct keepd *k, const struct audit_check *c)
+{
+	struct audit_actor self = keepd_self(k);
+	struct audit_record rec;
+	for (size_t i = 0; i < c->n_open; i++) {
+		audit_log_record(k->log, &rec, EVENT_ORPHAN, c->open[i].index, &self);
+		jsonw_kv_str(&rec.w, "of", audit_event_info(c->open[i].event)->name);
+		jsonw_kv_str(&rec.w, "why", "found at start");
+		int r = audit_log_append(k->log, &rec, NULL);
+		if (r)
+			return r;
+	}
+	if (c->n_open)
+		daemon_say("log: %zu intents had no outcome; recorded as orphans", c->n_open);
+	return 0;
+}
+
+static int record_start(struct keepd *k, const struct audit_check *c)
+{
+	struct audit_actor self = keepd_self(k);
+	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_START, INTENT_NONE, &self);
+	jsonw_kv_str(&rec.w, "version", KEEPD_VERSION);
+	jsonw_kv_bool(&rec.w, "single_user", k->single_user);
+	jsonw_kv_u64(&rec.w, "size", c->size);
+	jsonw_kv_hex(&rec.w, "root", c->head.root.b, sizeof c->head.root.b);
+	return audit_log_append(k->log, &rec, NULL);
+}
+
+/* Re-read and re-verify everything, then finish what a crash interrupted. A log that does not verify is not an error here: the gate
+ * stays shut, and says so to whoever asks. */
+static int recover(struct keepd *k)
+{
+	struct audit_check c;
+	int r = audit_check_begin(&c, k->log);
+	while (!r && !c.done)
+		r = audit_check_step(&c, k->log, CHECK_ALL);
+	if (!r) {
+		audit_log_adopt(k->log, &c);
+		int e = audit_log_state(k->log, &k->state);
+		r = e > 0 ? 0 : e; /* malformed rows: the check has said so */
+	}
+	if (!r && c.ok) {
+		r = model_recover(k);
+		if (r)
+			audit_log_fail(k->log, "store: recovery: %s", strerror(-r));
+		else if (!record_start(k, &c) && !record_orphans(k, &c))
+			r = audit_log_commit(k->log);
+		r = 0; /* what failed has shut the gate */
+	}
+	audit_check_fini(&c);
+	if (audit_log_failed(k->log)) {
+		k->was_shut = true;
+		daemon_say("the gate is shut: %s", audit_log_failed(k->log));
+	}
+	return r;
+}
+
+/* ---- start ---- */
+
+static void raise_limits(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+/* Everything that only this process may open, before the sandbox. 0; else reported. */
+static int open_all(struct keepd *k, const struct args *a)
+{
+	struct note_key key;
+	const char *why = NULL;
+	int r = audit_store_open(a->store, &k->store, &key, &why);
+	if (!r) {
+		r = audit_log_open(k->store.db_path, &key, &k->log, &why);
+		sodium_memzero(&key, sizeof key);
+	}
+	if (r) {
+		daemon_say("%s: %s", a->store, r > 0 ? why : strerror(-r));
+		return 1;
+	}
+	k->run_dir = open(a->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->run_dir < 0) {
+		daemon_say("%s: %s", a->run, strerror(errno));
+		return 1;
+	}
+	r = daemon_inherited_fd(&k->listen);
+	if (r) {
+		daemon_say("ctl socket: %s",
+			r > 0 ? "exactly one listening socket must be inherited" : strerror(-r));
+		return 1;
+	}
+	int flags = fcntl(k->listen, F_GETFL);
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signals < 0 || flags < 0 || fcntl(k->listen, F_SETFL, flags | O_NONBLOCK) < 0) {
+		daemon_say("signals: %s", strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
+static int enter(const struct args *a)
+{
+	const struct sandbox_path paths[] = {
+		{ a->store, SANDBOX_READ | SANDBOX_WRITE },
+		{ a->run, SANDBOX_READ | SANDBOX_WRITE },
+	};
+	u32 seed;
+	sqlite3_randomness(sizeof seed, &seed); /* it opens its source of randomness once */
+	int r = sandbox_enter(&(struct sandbox_params){
+		.role = SANDBOX_KEEPD, .paths = paths, .n_paths = ARRAY_LEN(paths) });
+	if (r)
+		daemon_say("sandbox: %s", strerror(-r));
+	return r;
+}
+
+static int serve(const struct args *a)
+{
+	struct keepd *k = calloc(1, sizeof *k);
+	if (!k)
+		return 1;
+	k->single_user = a->single_user;
+	k->uid = geteuid();
+	k->started_ns = keepd_now_ns();
+	k->effects_end = &k->effects;
+	k->run_dir = k->listen = k->signals = -1;
+	raise_limits();
+	if (open_all(k, a))
+		return 1;
+	int r = recover(k);
+	if (r) {
+		daemon_say("log: %s", strerror(-r));
+		return 1;
+	}
+	if (enter(a))
+		return 1;
+	daemon_ready();
+	r = keepd_serve(k);
+	if (r)
+		daemon_say("%s", strerror(-r));
+	int t = audit_log_tidy(k->log, true);
+	bool failed = r || t || audit_log_failed(k->log);
+	audit_log_close(&k->log);
+	audit_store_close(&k->store);
+	return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct args a = { 0 };
+	daemon_name("keepd");
+	umask(077);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (parse(argc, argv, &a))
+		return usage();
+	if (sodium_init() < 0) {
+		daemon_say("libsodium: cannot start");
+		return 1;
+	}
+	return a.init ? init(a.store) : serve(&a);
+}

@@ -1,0 +1,199 @@
+#include "audit/merkle.h"
+
+#include <string.h>
+
+struct merkle_hash audit_merkle_leaf(const void *record, size_t len)
+{
+	struct merkle_hash h;
+	struct sha256 s;
+	sha256_init(&s);
+	sha256_update(&s, "\0", 1);
+	sha256_update(&s, record, len);
+	sha256_final(&s, h.b);
+	return h;
+}
+
+struct merkle_hash audit_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right)
+{
+	struct merkle_hash h;
+	u8 buf[1 + 2 * SHA256_BYTES] = { 1 };
+	memcpy(buf + 1, left->b, SHA256_BYTES);
+	memcpy(buf + 1 + SHA256_BYTES, right->b, SHA256_BYTES);
+	sha256_of(buf, sizeof buf, h.b);
+	return h;
+}
+
+static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)
+{
+	return memcmp(a->b, b->b, SHA256_BYTES) == 0;
+}
+
+void audit_merkle_add(struct merkle *m, const struct merkle_hash *leaf)
+{
+	struct merkle_hash h = *leaf;
+	u32 level = 0;
+	for (; m->size >> level & 1; level++)
+		h = audit_merkle_node(&m->edge[level], &h);
+	assert(level < ARRAY_LEN(m->edge));
+	m->edge[level] = h;
+	m->size++;
+}
+
+struct merkle_hash audit_merkle_root(const struct merkle *m)
+{
+	struct merkle_hash h;
+	bool any = false;
+	if (m->size == 0)
+		sha256_of("", 0, h.b);
+	for (u32 level = 0; level < 64; level++) {
+		if (!(m->size >> level & 1))
+			continue;
+		h = any ? audit_merkle_node(&m->edge[level], &h) : m->edge[level];
+		any = true;
+	}
+	return h;
+}
+
+/* Root of the leaves [from, to), to > from. */
+static int root_of(const struct merkle_source *s, u64 from, u64 to, struct merkle_hash *ret)
+{
+	struct merkle m = { 0 };
+	for (u64 i = from; i < to; i++) {
+		struct merkle_hash leaf;
+		int r = s->leaf(s->arg, i, &leaf);
+		if (r)
+			return r;
+		audit_merkle_add(&m, &leaf);
+	}
+	*ret = audit_merkle_root(&m);
+	return 0;
+}
+
+/* Largest power of two below n, n > 1. */
+static u64 split(u64 n)
+{
+	return 1ull << (63 - __builtin_clzll(n - 1));
+}
+
+/* A proof walks down from [0, size); each step leaves one half behind, whose root belongs to the proof, outermost last. */
+struct step {
+	u64 from, to;
+};
+
+static int emit(const struct merkle_source *s, const struct step *steps, u32 n, struct merkle_proof *p)
+{
+	for (u32 i = n; i-- > 0;) {
+		int r = root_of(s, steps[i].from, steps[i].to, &p->h[p->n]);
+		if (r)
+			return r;
+		p->n++;
+	}
+	return 0;
+}
+
+int audit_merkle_inclusion(const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret)
+{
+	if (index >= size)
+		return 1;
+	struct step steps[MERKLE_PROOF_MAX];
+	u32 n = 0;
+	for (u64 from = 0, to = size; to - from > 1; n++) {
+		u64 mid = from + split(to - from);
+		steps[n] = index < mid ? (struct step){ mid, to } : (struct step){ from, mid };
+		if (index < mid)
+			to = mid;
+		else
+			from = mid;
+	}
+	struct merkle_proof p = { 0 };
+	int r = emit(s, steps, n, &p);
+	if (r)
+		return r;
+	*ret = p;
+	return 0;
+}
+
+int audit_merkle_consistency(const struct merkle_source *s, u64 size1, u64 size2, struct merkle_proof *ret)
+{
+	if (size1 == 0 || size1 > size2)
+		return 1;
+	struct step steps[MERKLE_PROOF_MAX];
+	u32 n = 0;
+	u64 from = 0, to = size2;
+	while (size1 != to) { /* the old tree ends inside [from, to) */
+		u64 mid = from + split(to - from);
+		steps[n++] = size1 <= mid ? (struct step){ mid, to } : (struct step){ from, mid };
+		if (size1 <= mid)
+			to = mid;
+		else
+			from = mid;
+	}
+	struct merkle_proof p = { 0 };
+	if (from != 0) {
+		int r = root_of(s, from, to, &p.h[0]);
+		if (r)
+			return r;
+		p.n = 1;
+	}
+	int r = emit(s, steps, n, &p);
+	if (r)
+		return r;
+	*ret = p;
+	return 0;
+}
+
+int audit_merkle_inclusion_check(const struct merkle_included *p)
+{
+	if (p->index >= p->size)
+		return 1;
+	u64 fn = p->index, sn = p->size - 1;
+	struct merkle_hash h = *p->leaf;
+	for (size_t i = 0; i < p->n_proof; i++) {
+		if (sn == 0)
+			return 1;
+		if ((fn & 1) || fn == sn) {
+			h = audit_merkle_node(&p->proof[i], &h);
+			for (; !(fn & 1) && fn; fn >>= 1)
+				sn >>= 1;
+		} else {
+			h = audit_merkle_node(&h, &p->proof[i]);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && equal(&h, p->root) ? 0 : 1;
+}
+
+int audit_merkle_consistency_check(const struct merkle_consistent *p)
+{
+	if (p->size1 > p->size2)
+		return 1;
+	if (p->size1 == p->size2)
+		return p->n_proof == 0 && equal(p->root1, p->root2) ? 0 : 1;
+	if (p->size1 == 0 || p->n_proof == 0)
+		return 1;
+	const struct merkle_hash *first = p->root1;
+	size_t i = 0;
+	if (p->size1 & (p->size1 - 1))
+		first = &p->proof[i++];
+	u64 fn = p->size1 - 1, sn = p->size2 - 1;
+	for (; fn & 1; fn >>= 1)
+		sn >>= 1;
+	struct merkle_hash fr = *first, sr = *first;
+	for (; i < p->n_proof; i++) {
+		const struct merkle_hash *c = &p->proof[i];
+		if (sn == 0)
+			return 1;
+		if ((fn & 1) || fn == sn) {
+			fr = audit_merkle_node(c, &fr);
+			sr = audit_merkle_node(c, &sr);
+			for (; !(fn & 1) && fn; fn >>= 1)
+				sn >>= 1;
+		} else {
+			sr = audit_merkle_node(&sr, c);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && equal(&fr, p->root1) && equal(&sr, p->root2) ? 0 : 1;
+}

@@ -1,0 +1,65 @@
+/* The Merkle tree of RFC 6962 over the records of the log.
+ *
+ * leaf = SHA-256(0x00 || record), node = SHA-256(0x01 || left || right), split at the largest power of two below n, the empty tree
+ * is SHA-256(""). Proofs do not bind the size: take size and root only from a verified checkpoint. */
+#pragma once
+
+#include "base/sha256.h"
+#include "base/types.h"
+
+#define MERKLE_PROOF_MAX 64u /* hashes of a proof: one per level of a tree of 2^64 leaves */
+
+struct merkle_hash {
+	u8 b[SHA256_BYTES];
+};
+SIZE_PIN(merkle_hash, 32);
+
+/* The right edge of a growing tree: edge[l] is the root of the complete subtree of 2^l leaves that bit l of size stands for. */
+struct merkle {
+	u64 size; /* leaves so far */
+	struct merkle_hash edge[64];
+};
+
+struct merkle_hash audit_merkle_leaf(const void *record, size_t len);
+struct merkle_hash audit_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right);
+
+/* Add one leaf hash; a zeroed struct merkle is the empty tree. */
+void audit_merkle_add(struct merkle *m, const struct merkle_hash *leaf);
+/* Root of the leaves so far. */
+struct merkle_hash audit_merkle_root(const struct merkle *m);
+
+/* Where proofs take leaf hashes from: leaf `index` into *ret. 0 done; -errno. Called in rising order of index within one proof. */
+struct merkle_source {
+	int (*leaf)(void *arg, u64 index, struct merkle_hash *ret);
+	void *arg;
+};
+
+struct merkle_proof {
+	u32 n;
+	struct merkle_hash h[MERKLE_PROOF_MAX];
+};
+
+/* RFC 6962 2.1.1: that leaf `index` is in the tree of `size` leaves. 0 done; 1 index >= size; -errno of the source.
+ * Reads every leaf of the tree once. */
+_must_use_ int audit_merkle_inclusion(
+	const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret);
+/* RFC 6962 2.1.2: that the tree of `size1` leaves is a prefix of that of `size2`. 0 done; 1 not 0 < size1 <= size2; -errno. */
+_must_use_ int audit_merkle_consistency(
+	const struct merkle_source *s, u64 size1, u64 size2, struct merkle_proof *ret);
+
+struct merkle_included {
+	u64 index, size;
+	const struct merkle_hash *leaf, *root, *proof;
+	size_t n_proof;
+};
+/* RFC 9162 2.1.3.2. 0 the proof holds; 1 it does not. */
+_must_use_ int audit_merkle_inclusion_check(const struct merkle_included *p);
+
+struct merkle_consistent {
+	u64 size1, size2;
+	const struct merkle_hash *root1, *root2, *proof;
+	size_t n_proof;
+};
+/* RFC 9162 2.1.4.2, where equal sizes need equal roots and no proof, and size1 = 0 proves nothing and is refused unless size2 = 0.
+ * 0 the proof holds; 1 it does not. */
+_must_use_ int audit_merkle_consistency_check(const struct merkle_consistent *p);

@@ -1,0 +1,429 @@
+/* Questions: everything is answered with JSON lines in a sealed memory file. */
+#include "audit/keepd.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/layout.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORDS_PER_CALL 10000u	     /* records of one answer */
+#define ANSWER_BYTES_MAX (96u << 20) /* bytes of one answer: that many records of the greatest length */
+#define CHECK_SLICE	 2000u	     /* records checked between two looks at the sockets */
+static_assert((u64)RECORDS_PER_CALL * (RECORD_BYTES_MAX + 1) < ANSWER_BYTES_MAX, "answer");
+
+/* Send w as DATA, then END. */
+static int answer(struct conn *c, u64 id, struct jsonw *w)
+{
+	int r = w->full ? err_origin(-ENOMEM) : client_data(c, id, w->buf, w->len);
+	if (r)
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "answer: %s", strerror(-r));
+	else
+		client_end(c, id, END_DONE, UINT64_MAX, "%s", "");
+	jsonw_fini(w);
+	return 0;
+}
+
+/* ---- status ---- */
+
+static const char *grant_state_name(enum grant_state s)
+{
+	static const char *const names[] = { "queued", "loading", "ready", "unloading" };
+	return names[s];
+}
+
+static void put_grant(struct jsonw *w, const struct grant *g)
+{
+	jsonw_object(w);
+	jsonw_kv_u64(w, "grant", g->id);
+	jsonw_kv_str(w, "name", g->name);
+	jsonw_kv_hex(w, "model", g->model, sizeof g->model);
+	jsonw_kv_str(w, "state", grant_state_name(g->state));
+	jsonw_kv_str(w, "device", g->ready.device);
+	jsonw_kv_str(w, "driver", g->ready.driver);
+	jsonw_kv_hex(w, "kernel_set", g->ready.kernel_set, sizeof g->ready.kernel_set);
+	jsonw_kv_u64(w, "numerics", g->ready.numerics);
+	jsonw_kv_str(w, "kv_mode", gate_kv_name(g->state == GRANT_READY ? g->ready.kv_mode : g->want_kv));
+	jsonw_kv_u64(w, "ctx_tokens", g->state == GRANT_READY ? g->ready.ctx_tokens : g->want_ctx);
+	jsonw_kv_u64(w, "weight_bytes", g->ready.weight_bytes);
+	jsonw_kv_u64(w, "kv_bytes", g->ready.kv_bytes);
+	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
+	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
+	jsonw_kv_u64(w, "sessions", g->n_sessions);
+	jsonw_object_end(w);
+}
+
+static void put_session(struct jsonw *w, const struct session *s)
+{
+	jsonw_object(w);
+	jsonw_kv_u64(w, "session", s->id);
+	jsonw_kv_u64(w, "grant", s->grant->id);
+	jsonw_kv_str(w, "name", s->grant->name);
+	jsonw_kv_u64(w, "uid", s->actor.uid);
+	jsonw_kv_u64(w, "pid", s->actor.pid);
+	jsonw_kv_u64(w, "requests_open", s->n_open);
+	jsonw_object_end(w);
+}
+
+static u32 stored_models(const struct audit_state *s)
+{
+	u32 n = 0;
+	for (u32 i = 0; i < s->n_models; i++)
+		n += s->models[i].stored;
+	return n;
+}
+
+static int status(struct conn *c, u64 id)
+{
+	struct keepd *k = c->k;
+	struct jsonw w;
+	u64 free_bytes = 0;
+	const char *why = audit_log_failed(k->log);
+	struct merkle_hash root = audit_log_root(k->log);
+	int r = audit_store_free(&k->store, &free_bytes);
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_kv_str(&w, "version", KEEPD_VERSION);
+	jsonw_kv_u64(&w, "pid", (u64)getpid());
+	jsonw_kv_u64(&w, "uptime_s", (keepd_now_ns() - k->started_ns) / 1000000000u);
+	jsonw_kv_bool(&w, "single_user", k->single_user);
+	jsonw_kv_str(&w, "gate", why ? "shut" : "open");
+	jsonw_kv_str(&w, "why", why ? why : "");
+	jsonw_kv_str(&w, "origin", audit_log_key(k->log)->name);
+	jsonw_kv_u64(&w, "log_size", audit_log_size(k->log));
+	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
+	jsonw_kv_u64(&w, "disk_free", r ? 0 : free_bytes);
+	jsonw_kv_u64(&w, "disk_reserve", LOG_RESERVE_BYTES);
+	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
+	jsonw_kv_u64(&w, "models", stored_models(&k->state));
+	jsonw_kv_bool(&w, "importing", k->import != NULL);
+	jsonw_kv_bool(&w, "runtime", k->runtime != NULL);
+	jsonw_kv_u64(&w, "requests_open", k->n_tickets);
+	jsonw_key(&w, "grants");
+	jsonw_array(&w);
+	for (const struct grant *g = k->grants; g; g = g->next)
+		put_grant(&w, g);
+	jsonw_array_end(&w);
+	jsonw_key(&w, "sessions");
+	jsonw_array(&w);
+	for (const struct session *s = k->sessions; s; s = s->next)
+		if (s->client)
+			put_session(&w, s);
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	return answer(c, id, &w);
+}
+
+/* ---- trust and models ---- */
+
+static int trust(struct conn *c, u64 id)
+{
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	for (u32 i = 0; i < c->k->state.n_trust; i++) {
+		const struct trust_row *t = &c->k->state.trust[i];
+		jsonw_object(&w);
+		jsonw_kv_str(&w, "name", t->name);
+		jsonw_kv_hex(&w, "key_id", t->key_id, sizeof t->key_id);
+		jsonw_kv_u64(&w, "curve_bits", t->curve_bits);
+		jsonw_kv_u64(&w, "index", t->index);
+		jsonw_kv_hex(&w, "der", t->der, t->der_len);
+		jsonw_object_end(&w);
+		jsonw_newline(&w);
+	}
+	return answer(c, id, &w);
+}
+
+static u32 grants_of(const struct keepd *k, const u8 *model)
+{
+	u32 n = 0;
+	for (const struct grant *g = k->grants; g; g = g->next)
+		n += memcmp(g->model, model, MODEL_DIGEST_BYTES) == 0;
+	return n;
+}
+
+static void put_model(struct jsonw *w, const struct keepd *k, const struct model_row *m)
+{
+	jsonw_kv_str(w, "name", m->name);
+	jsonw_kv_hex(w, "model", m->digest, sizeof m->digest);
+	jsonw_kv_str(w, "status", audit_model_status(m->status));
+	jsonw_kv_bool(w, "stored", m->stored);
+	jsonw_kv_u64(w, "bytes", m->bytes);
+	jsonw_kv_u64(w, "n_files", m->n_files);
+	jsonw_kv_str(w, "signer", m->signer);
+	jsonw_kv_hex(w, "key_id", m->key_id, sizeof m->key_id);
+	jsonw_kv_u64(w, "index", m->index);
+	jsonw_kv_u64(w, "changed", m->changed);
+	jsonw_kv_str(w, "reason", m->reason);
+	jsonw_kv_u64(w, "grants", grants_of(k, m->digest));
+	jsonw_kv_u64(w, "sessions", gate_sessions_of(k, m->digest));
+}
+
+static int models(struct conn *c, u64 id)
+{
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	for (u32 i = 0; i < c->k->state.n_models; i++) {
+		jsonw_object(&w);
+		put_model(&w, c->k, &c->k->state.models[i]);
+		jsonw_object_end(&w);
+		jsonw_newline(&w);
+	}
+	return answer(c, id, &w);
+}
+
+/* The files of a model, from its stored segment table, if that is still the recorded one. */
+static void put_files(struct jsonw *w, const struct keepd *k, const struct model_row *m)
+{
+	_cleanup_fd_ int fd = -1;
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	u8 digest[SHA256_BYTES];
+	struct segments seg;
+	const char *why;
+	if (audit_store_open_file(&k->store, m->digest, "segments", &fd) ||
+		fd_read_file(fd, LAYOUT_BYTES_MAX, &data, &len))
+		return;
+	sha256_of(data, len, digest);
+	if (memcmp(digest, m->segments, sizeof digest) != 0 || segments_open(data, len, &seg, &why))
+		return;
+	for (u32 i = 0; i < seg.h->n_files; i++) {
+		jsonw_object(w);
+		jsonw_kv_str(w, "path", seg.files[i].path);
+		jsonw_kv_u64(w, "bytes", seg.files[i].bytes);
+		jsonw_kv_hex(w, "sha256", seg.files[i].digest, SHA256_BYTES);
+		jsonw_object_end(w);
+	}
+}
+
+static int model(struct conn *c, u64 id, const char *name)
+{
+	const struct model_row *m = audit_model_find(&c->k->state, name);
+	if (!m) {
+		client_end(c, id, END_REFUSED, UINT64_MAX, "model %s: there is none", name);
+		return 0;
+	}
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	put_model(&w, c->k, m);
+	jsonw_kv_hex(&w, "bundle", m->bundle, sizeof m->bundle);
+	jsonw_kv_hex(&w, "segments", m->segments, sizeof m->segments);
+	jsonw_kv_hex(&w, "layout", m->layout, sizeof m->layout);
+	jsonw_key(&w, "files");
+	jsonw_array(&w);
+	put_files(&w, c->k, m);
+	jsonw_array_end(&w);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	return answer(c, id, &w);
+}
+
+/* ---- the log ---- */
+
+/* Reading the log is itself recorded; with the gate shut it cannot be, and is answered all the same. */
+static void log_read(struct conn *c, const char *what, u64 first, u64 count)
+{
+	if (audit_log_failed(c->k->log))
+		return;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(c->k->log, &rec, EVENT_LOG_READ, INTENT_NONE, &who);
+	jsonw_kv_str(&rec.w, "what", what);
+	jsonw_kv_u64(&rec.w, "first", first);
+	jsonw_kv_u64(&rec.w, "count", count);
+	int r = audit_log_append(c->k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+struct lines {
+	u8 *buf;
+	size_t len, cap;
+	u64 n;
+};
+
+static int add_line(void *arg, u64 index, const char *line, size_t len)
+{
+	struct lines *l = arg;
+	if (l->len + len + 1 > l->cap) {
+		size_t cap = MAX(2 * l->cap, ALIGN_UP(l->len + len + 1, (size_t)65536));
+		u8 *p = cap <= ANSWER_BYTES_MAX ? realloc(l->buf, cap) : NULL;
+		if (!p)
+			return err_origin(-ENOMEM);
+		l->buf = p;
+		l->cap = cap;
+	}
+	memcpy(l->buf + l->len, line, len);
+	l->buf[l->len + len] = '\n';
+	l->len += len + 1;
+	l->n++;
+	return 0;
+}
+
+static int records(struct conn *c, u64 id, u64 first, u64 count)
+{
+	struct lines l = { 0 };
+	u64 size = audit_log_size(c->k->log);
+	count = count == 0 || count > RECORDS_PER_CALL ? RECORDS_PER_CALL : count;
+	if (first == UINT64_MAX)
+		first = size > count ? size - count : 0;
+	int r = audit_log_lines(c->k->log, first, count, add_line, &l);
+	if (!r)
+		r = client_data(c, id, l.buf, l.len);
+	free(l.buf);
+	if (r) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "records: %s", strerror(-r));
+		return 0;
+	}
+	log_read(c, "records", first, l.n);
+	client_end(c, id, END_DONE, UINT64_MAX, "%s", "");
+	return 0;
+}
+
+static int record(struct conn *c, u64 id, u64 index)
+{
+	struct lines l = { 0 };
+	int r = audit_log_lines(c->k->log, index, 1, add_line, &l);
+	if (!r && (l.n == 0 || index >= audit_log_size(c->k->log))) {
+		client_end(c, id, END_REFUSED, UINT64_MAX, "record %" PRIu64 ": the log has %" PRIu64, index,
+			audit_log_size(c->k->log));
+		free(l.buf);
+		return 0;
+	}
+	if (!r)
+		r = client_data(c, id, l.buf, l.len);
+	free(l.buf);
+	if (r) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "record %" PRIu64 ": %s", index, strerror(-r));
+		return 0;
+	}
+	log_read(c, "record", index, 1);
+	client_end(c, id, END_DONE, UINT64_MAX, "%s", "");
+	return 0;
+}
+
+/* The checkpoint of the last commit: what anybody may carry away. */
+static int checkpoint(struct conn *c, u64 id)
+{
+	const struct audit_log *log = c->k->log;
+	const struct note_key *key = audit_log_key(log);
+	const char *note = audit_log_note(log);
+	struct checkpoint cp = { 0 };
+	size_t text_len;
+	char vkey[256];
+	if (audit_note_open(note, strlen(note), key, 1, &text_len) ||
+		audit_checkpoint_read(note, text_len, &cp)) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "checkpoint: the stored one does not verify");
+		return 0;
+	}
+	audit_note_vkey(key, vkey, sizeof vkey);
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_kv_str(&w, "origin", cp.origin);
+	jsonw_kv_u64(&w, "size", cp.size);
+	jsonw_kv_hex(&w, "root", cp.root.b, sizeof cp.root.b);
+	jsonw_kv_str(&w, "vkey", vkey);
+	jsonw_kv_str(&w, "note", note);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	return answer(c, id, &w);
+}
+
+/* ---- verify: in slices ---- */
+
+static int verify(struct conn *c, u64 id)
+{
+	log_read(c, "verify", 0, audit_log_size(c->k->log));
+	c->check = calloc(1, sizeof *c->check);
+	if (!c->check) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "verify: %s", strerror(ENOMEM));
+		return 0;
+	}
+	c->state = CLIENT_WAIT; /* begun by query_work, behind the commit */
+	return 0;
+}
+
+static void verified(struct conn *c, int r)
+{
+	struct audit_check *ck = c->check;
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_kv_bool(&w, "ok", !r && ck->ok);
+	jsonw_kv_u64(&w, "size", ck->size);
+	jsonw_kv_u64(&w, "checked", ck->next);
+	jsonw_kv_hex(&w, "root", ck->head.root.b, sizeof ck->head.root.b);
+	jsonw_kv_str(&w, "origin", audit_log_key(c->k->log)->name);
+	jsonw_kv_u64(&w, "open_intents", ck->n_open);
+	if (r || !ck->ok) {
+		if (!r)
+			jsonw_kv_u64(&w, "first_bad", ck->first_bad);
+		jsonw_kv_str(&w, "reason", r ? strerror(-r) : ck->why);
+	}
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	int e = w.full ? -ENOMEM : client_data(c, c->cmd_id, w.buf, w.len);
+	jsonw_fini(&w);
+	u32 st = r || e ? END_UNDECIDED : ck->ok ? END_DONE : END_REFUSED;
+	client_end(c, c->cmd_id, st, UINT64_MAX, "%s",
+		st == END_DONE	    ? ""
+		: st == END_REFUSED ? ck->why
+				    : "the log could not be read");
+	audit_check_fini(ck);
+	free_ptr(&c->check);
+}
+
+bool query_work(struct keepd *k)
+{
+	bool more = false;
+	for (struct conn *c = k->conns; c; c = c->next) {
+		if (!c->check || c->dead)
+			continue;
+		if (audit_log_dirty(k->log))
+			return true;
+		struct audit_check *ck = c->check;
+		int r = ck->size == 0 && !ck->done ? audit_check_begin(ck, k->log) : 0;
+		if (!r)
+			r = audit_check_step(ck, k->log, CHECK_SLICE);
+		if (r || ck->done) {
+			verified(c, r);
+			continue;
+		}
+		client_progress(c, ck->next, ck->size, "records");
+		more = true;
+	}
+	return more;
+}
+
+int query_frame(struct conn *c, struct ipc_frame *f)
+{
+	const struct proto_query *q = (const void *)f->body;
+	if (q->reserved || !bytes_str_ok(q->name, sizeof q->name))
+		return -EPROTO;
+	switch (q->what) {
+	case QUERY_STATUS:
+		return status(c, f->h.id);
+	case QUERY_TRUST:
+		return trust(c, f->h.id);
+	case QUERY_MODELS:
+		return models(c, f->h.id);
+	case QUERY_MODEL:
+		return model(c, f->h.id, q->name);
+	case QUERY_RECORDS:
+		return records(c, f->h.id, q->first, q->count);
+	case QUERY_RECORD:
+		return record(c, f->h.id, q->first);
+	case QUERY_CHECKPOINT:
+		return checkpoint(c, f->h.id);
+	case QUERY_VERIFY:
+		return verify(c, f->h.id);
+	default:
+		return -EPROTO;
+	}
+}

@@ -1,0 +1,161 @@
+#define _GNU_SOURCE
+#include "audit/record.h"
+#include "base/bytes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct audit_event_info catalogue[] = {
+	{ EVENT_INIT, EVENT_STATE, "init", "origin vkey version state" },
+	{ EVENT_START, 0, "start", "version single_user size root" },
+	{ EVENT_STOP, 0, "stop", "open" },
+	{ EVENT_TRUST_ADD, EVENT_STATE, "trust-add", "name key_id curve_bits der state" },
+	{ EVENT_TRUST_REMOVE, EVENT_STATE, "trust-remove", "name key_id reason state" },
+	{ EVENT_IMPORT_INTENT, EVENT_OPENS, "import-intent", "name n_files bytes files bundle keys" },
+	{ EVENT_IMPORT_VERDICT, EVENT_CLOSES | EVENT_STATE, "import-verdict",
+		"verdict name code object expected found detail model bundle segments layout signer key_id "
+		"bytes n_files "
+		"state" },
+	{ EVENT_MODEL_REMOVE, EVENT_STATE, "model-remove", "name model reason state" },
+	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state" },
+	{ EVENT_QUARANTINE, EVENT_STATE, "quarantine", "name model reason file path offset state" },
+	{ EVENT_GRANT, EVENT_OPENS, "grant", "name model segments layout kv_mode ctx_tokens" },
+	{ EVENT_LOAD, EVENT_CLOSES, "load",
+		"result reason text device driver kernel_set numerics kv_mode ctx_tokens n_vocab "
+		"weight_bytes kv_bytes "
+		"work_bytes load_ns file offset" },
+	{ EVENT_UNLOAD, 0, "unload", "grant model why" },
+	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens" },
+	{ EVENT_SESSION_END, 0, "session-end", "session why" },
+	{ EVENT_REQUEST, EVENT_OPENS, "request",
+		"session request name model digest bytes kv_mode replay_of" },
+	{ EVENT_OUTCOME, EVENT_CLOSES, "outcome",
+		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
+		"generate_ns digest tokens "
+		"text kernel_set device why replay" },
+	{ EVENT_ORPHAN, EVENT_CLOSES, "orphan", "of why" },
+	{ EVENT_LOG_READ, 0, "log-read", "what first count" },
+	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants" },
+};
+
+const struct audit_event_info *audit_event_info(u32 event)
+{
+	for (size_t i = 0; i < ARRAY_LEN(catalogue); i++)
+		if (catalogue[i].event == event)
+			return &catalogue[i];
+	return NULL;
+}
+
+void audit_record_start(struct audit_record *r, const struct audit_record_start *s)
+{
+	const struct audit_event_info *e = audit_event_info(s->event);
+	assert(e);
+	assert(!(e->flags & EVENT_CLOSES) == (s->intent == INTENT_NONE));
+	r->index = s->index;
+	r->intent = s->intent;
+	r->event = s->event;
+	struct jsonw *w = &r->w;
+	jsonw_init(w, r->line, sizeof r->line);
+	jsonw_object(w);
+	jsonw_kv_u64(w, "v", 1);
+	jsonw_kv_u64(w, "index", s->index);
+	jsonw_kv_u64(w, "time_ns", s->time_ns);
+	jsonw_kv_str(w, "boot", s->boot);
+	jsonw_kv_u64(w, "boottime_ns", s->boottime_ns);
+	jsonw_kv_str(w, "event", e->name);
+	if (s->intent != INTENT_NONE)
+		jsonw_kv_u64(w, "intent", s->intent);
+	jsonw_key(w, "actor");
+	jsonw_object(w);
+	jsonw_kv_u64(w, "uid", s->actor.uid);
+	jsonw_kv_u64(w, "pid", s->actor.pid);
+	jsonw_kv_str(w, "auth", s->actor.self ? "self" : "peer-credentials");
+	jsonw_object_end(w);
+}
+
+void audit_record_str(struct audit_record *r, const char *key, const char *text, size_t max)
+{
+	char clean[1024];
+	size_t n = strnlen(text, MIN(max, sizeof clean));
+	for (size_t i = 0; i < n; i++)
+		clean[i] = (u8)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+	jsonw_key(&r->w, key);
+	jsonw_strn(&r->w, clean, n);
+}
+
+int audit_record_finish(struct audit_record *r)
+{
+	jsonw_object_end(&r->w);
+	return r->w.full ? 1 : 0;
+}
+
+/* ---- the fixed head, compared byte by byte ---- */
+
+static bool skip(struct bytes *b, const char *text)
+{
+	size_t n = strlen(text);
+	if (bytes_left(b) < n || memcmp(b->p, text, n) != 0)
+		return false;
+	b->p += n;
+	return true;
+}
+
+static bool number(struct bytes *b, u64 *ret)
+{
+	const u8 *first = b->p;
+	u64 v = 0;
+	for (; b->p < b->end && *b->p >= '0' && *b->p <= '9'; b->p++)
+		if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (u64)(*b->p - '0'), &v))
+			return false;
+	*ret = v;
+	return b->p > first && (b->p == first + 1 || *first != '0');
+}
+
+static bool event_name(struct bytes *b, u32 *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(catalogue); i++) {
+		struct bytes at = *b;
+		if (skip(&at, catalogue[i].name) && skip(&at, "\"")) {
+			*b = at;
+			*ret = catalogue[i].event;
+			return true;
+		}
+	}
+	return false;
+}
+
+int audit_record_head(const char *line, size_t len, struct audit_record_head *ret)
+{
+	struct audit_record_head h = { .intent = INTENT_NONE };
+	struct bytes b = bytes_of(line, len);
+	u8 boot[16];
+	u64 t;
+	if (!skip(&b, "{\"v\":1,\"index\":") || !number(&b, &h.index) || !skip(&b, ",\"time_ns\":") ||
+		!number(&b, &t) || !skip(&b, ",\"boot\":\"") || bytes_left(&b) < 32 ||
+		bytes_unhex((const char *)b.p, sizeof boot, boot))
+		return 1;
+	b.p += 32;
+	if (!skip(&b, "\",\"boottime_ns\":") || !number(&b, &t) || !skip(&b, ",\"event\":\"") ||
+		!event_name(&b, &h.event))
+		return 1;
+	if (skip(&b, ",\"intent\":") && (!number(&b, &h.intent) || h.intent == INTENT_NONE))
+		return 1;
+	if (!skip(&b, ",\"actor\":{\"uid\":") || line[len - 1] != '}')
+		return 1;
+	bool closes = audit_event_info(h.event)->flags & EVENT_CLOSES;
+	if (closes != (h.intent != INTENT_NONE) || (closes && h.intent >= h.index))
+		return 1;
+	*ret = h;
+	return 0;
+}
+
+bool audit_record_has_hex(const char *line, size_t len, const char *key, const void *data, size_t n)
+{
+	char want[256];
+	assert(strlen(key) + 2 * n + 8 <= sizeof want);
+	int at = snprintf(want, sizeof want, "\"%s\":\"", key);
+	bytes_hex(data, n, want + at);
+	size_t k = (size_t)at + 2 * n;
+	want[k++] = '"';
+	return memmem(line, len, want, k) != NULL;
+}

@@ -1,0 +1,364 @@
+/* The gate socket: what keep-runtime may say. It may be captured: everything is compared with what keepd granted, and one frame that
+ * does not fit ends the connection, which ends every stream. */
+#include "audit/keepd.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/layout.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- loading ---- */
+
+static int on_loading(void *conn, struct ipc_frame *f)
+{
+	struct keepd *k = ((struct conn *)conn)->k;
+	struct proto_progress p;
+	memcpy(&p, f->body, sizeof p);
+	struct grant *g = gate_grant_by_id(k, f->h.id);
+	if (!g || g->state == GRANT_READY || !bytes_str_ok(p.what, sizeof p.what))
+		return -EPROTO;
+	for (struct conn *c = k->conns; c; c = c->next)
+		if (c->grant == g)
+			client_progress(c, p.done, p.total, p.what);
+	return 0;
+}
+
+static int on_ready(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct keepd *k = c->k;
+	struct proto_ready p;
+	memcpy(&p, f->body, sizeof p);
+	struct grant *g = gate_grant_by_id(k, f->h.id);
+	if (!g || g->state == GRANT_READY || !bytes_str_ok(p.device, sizeof p.device) ||
+		!bytes_str_ok(p.driver, sizeof p.driver) || (p.kv_mode != KV_F32 && p.kv_mode != KV_F16))
+		return -EPROTO;
+	if (g->state == GRANT_UNLOADING)
+		return 0;
+	g->ready = p;
+	g->state = GRANT_READY;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_LOAD, g->id, &who);
+	jsonw_kv_str(&rec.w, "result", "ready");
+	audit_record_str(&rec, "device", p.device, sizeof p.device);
+	audit_record_str(&rec, "driver", p.driver, sizeof p.driver);
+	jsonw_kv_hex(&rec.w, "kernel_set", p.kernel_set, sizeof p.kernel_set);
+	jsonw_kv_u64(&rec.w, "numerics", p.numerics);
+	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(p.kv_mode));
+	jsonw_kv_u64(&rec.w, "ctx_tokens", p.ctx_tokens);
+	jsonw_kv_u64(&rec.w, "n_vocab", p.n_vocab);
+	jsonw_kv_u64(&rec.w, "weight_bytes", p.weight_bytes);
+	jsonw_kv_u64(&rec.w, "kv_bytes", p.kv_bytes);
+	jsonw_kv_u64(&rec.w, "work_bytes", p.work_bytes);
+	jsonw_kv_u64(&rec.w, "load_ns", p.load_ns);
+	if (audit_log_append(k->log, &rec, NULL))
+		return 0;
+	gate_loaded(k, g);
+	return 0;
+}
+
+/* Path of a file of the model, from its stored segment table; "" when that cannot be read. */
+static void path_of(struct keepd *k, const struct grant *g, u32 file, char out[PATH_LEN_MAX + 1])
+{
+	_cleanup_fd_ int fd = -1;
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	struct segments seg;
+	const char *why;
+	out[0] = 0;
+	if (audit_store_open_file(&k->store, g->model, "segments", &fd) ||
+		fd_read_file(fd, LAYOUT_BYTES_MAX, &data, &len) || segments_open(data, len, &seg, &why) ||
+		file >= seg.h->n_files)
+		return;
+	memcpy(out, seg.files[file].path, PATH_LEN_MAX + 1);
+}
+
+/* Grants that nobody uses make room. The number of those. */
+static u32 unload_idle(struct keepd *k, struct conn *c)
+{
+	u32 n = 0;
+	for (struct grant *g = k->grants; g; g = g->next) {
+		if (g->state == GRANT_UNLOADING)
+			n++;
+		if (g->state != GRANT_READY || g->n_sessions)
+			continue;
+		g->state = GRANT_UNLOADING;
+		conn_send(c, GATE_UNLOAD, g->id, NULL, 0, NULL);
+		n++;
+	}
+	return n;
+}
+
+static const char *load_reason_name(u32 reason)
+{
+	static const char *const names[] = { [LOAD_SEGMENT] = "segment",
+		[LOAD_LAYOUT] = "layout",
+		[LOAD_MEMORY] = "memory",
+		[LOAD_IO] = "io",
+		[LOAD_DEVICE] = "device",
+		[LOAD_UNSUPPORTED] = "unsupported" };
+	return reason < ARRAY_LEN(names) ? names[reason] : NULL;
+}
+
+static void record_failed(
+	struct conn *c, const struct grant *g, const struct proto_load_failed *p, const char *path)
+{
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(c->k->log, &rec, EVENT_LOAD, g->id, &who);
+	jsonw_kv_str(&rec.w, "result", "failed");
+	jsonw_kv_str(&rec.w, "reason", load_reason_name(p->reason));
+	audit_record_str(&rec, "text", p->text, sizeof p->text);
+	if (p->file != LAYOUT_NONE) {
+		jsonw_kv_u64(&rec.w, "file", p->file);
+		audit_record_str(&rec, "path", path, PATH_LEN_MAX);
+		jsonw_kv_u64(&rec.w, "offset", p->offset);
+	}
+	int r = audit_log_append(c->k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+static int on_load_failed(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct keepd *k = c->k;
+	struct proto_load_failed p;
+	char path[PATH_LEN_MAX + 1] = "";
+	memcpy(&p, f->body, sizeof p);
+	struct grant *g = gate_grant_by_id(k, f->h.id);
+	const struct model_row *m = g ? audit_model_by_digest(&k->state, g->model) : NULL;
+	if (!m || g->state == GRANT_READY || !load_reason_name(p.reason) ||
+		!bytes_str_ok(p.text, sizeof p.text) || (p.file != LAYOUT_NONE && p.file >= m->n_files))
+		return -EPROTO;
+	if (g->state == GRANT_UNLOADING) /* UNLOADED follows */
+		return 0;
+	if (p.file != LAYOUT_NONE)
+		path_of(k, g, p.file, path);
+	record_failed(c, g, &p, path);
+	if (audit_log_failed(k->log))
+		return 0;
+	if (p.reason == LOAD_MEMORY && !g->retried && unload_idle(k, c)) {
+		g->retried = true;
+		g->state = GRANT_QUEUED;
+		fd_close(&g->layout);
+		return 0;
+	}
+	gate_load_over(k, g, END_REFUSED, "model %s: %.180s", g->name, p.text);
+	struct quarantine q = { .model = m->digest,
+		.why = "not the bytes that were accepted",
+		.path = path,
+		.file = p.file,
+		.offset = p.offset };
+	bool wrong = p.reason == LOAD_SEGMENT;
+	gate_grant_free(k, g);
+	if (wrong)
+		model_quarantine(k, &q);
+	return 0;
+}
+
+/* Queued grants start when no other is still unloading. */
+static void load_queued(struct keepd *k)
+{
+	for (struct grant *g = k->grants; g; g = g->next)
+		if (g->state == GRANT_UNLOADING)
+			return;
+	for (struct grant *g = k->grants, *next; g; g = next) {
+		next = g->next;
+		if (g->state != GRANT_QUEUED)
+			continue;
+		const struct model_row *m = audit_model_by_digest(&k->state, g->model);
+		if (m && m->status == MODEL_ACCEPTED && m->stored) {
+			gate_load(g, k);
+			continue;
+		}
+		gate_load_over(k, g, END_REFUSED, "model %s: is no longer served", g->name);
+		gate_grant_free(k, g);
+	}
+}
+
+static int on_unloaded(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct keepd *k = c->k;
+	struct grant *g = gate_grant_by_id(k, f->h.id);
+	if (!g || g->state != GRANT_UNLOADING || g->n_sessions)
+		return -EPROTO;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_UNLOAD, INTENT_NONE, &who);
+	jsonw_kv_u64(&rec.w, "grant", g->id);
+	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
+	jsonw_kv_str(&rec.w, "why", "its memory has been overwritten");
+	if (audit_log_append(k->log, &rec, NULL))
+		return 0;
+	gate_grant_free(k, g);
+	load_queued(k);
+	return 0;
+}
+
+/* ---- outcomes ---- */
+
+static const char *finish_name(u32 finish)
+{
+	static const char *const names[] = { [FINISH_STOP] = "stop",
+		[FINISH_STRING] = "string",
+		[FINISH_LENGTH] = "length",
+		[FINISH_CANCELLED] = "cancelled",
+		[FINISH_REVOKED] = "revoked",
+		[FINISH_REFUSED] = "refused",
+		[FINISH_ERROR] = "error" };
+	return finish < ARRAY_LEN(names) ? names[finish] : NULL;
+}
+
+struct original {
+	const u8 *tokens;
+	bool found, equal;
+};
+
+static int on_original(void *arg, u64 index, const char *line, size_t len)
+{
+	struct original *o = arg;
+	struct audit_record_head h;
+	o->found = audit_record_head(line, len, &h) == 0 && h.event == EVENT_OUTCOME;
+	o->equal = o->found && audit_record_has_hex(line, len, "tokens", o->tokens, SHA256_BYTES);
+	return 1;
+}
+
+/* "replay":{"of":N,"tokens_equal":true|false|null}: null where the original has no outcome to compare with. */
+static void put_replay(struct keepd *k, struct jsonw *w, u64 of, const u8 *tokens)
+{
+	struct original o = { .tokens = tokens };
+	u64 index;
+	if (audit_log_answer(k->log, of, &index) == 0 &&
+		audit_log_lines(k->log, index, 1, on_original, &o) < 0)
+		o.found = false;
+	jsonw_key(w, "replay");
+	jsonw_object(w);
+	jsonw_kv_u64(w, "of", of);
+	jsonw_key(w, "tokens_equal");
+	if (o.found)
+		jsonw_bool(w, o.equal);
+	else
+		jsonw_null(w);
+	jsonw_object_end(w);
+}
+
+static struct ticket *ticket_of(struct keepd *k, u64 session, u64 request)
+{
+	for (struct ticket *t = k->tickets; t; t = t->next)
+		if (t->request == request && t->session->id == session)
+			return t;
+	return NULL;
+}
+
+static int on_outcome(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct keepd *k = c->k;
+	struct proto_outcome p;
+	memcpy(&p, f->body, sizeof p);
+	struct ticket *t = ticket_of(k, p.session, f->h.id);
+	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
+	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
+		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_F16 ||
+		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0))
+		return -EPROTO;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_OUTCOME, t->intent, &who);
+	struct jsonw *w = &rec.w;
+	jsonw_kv_u64(w, "session", p.session);
+	jsonw_kv_u64(w, "request", t->request);
+	jsonw_kv_str(w, "finish", finish_name(p.finish));
+	jsonw_kv_u64(w, "n_prompt", p.n_prompt);
+	jsonw_kv_u64(w, "n_cached", p.n_cached);
+	jsonw_kv_u64(w, "n_generated", p.n_generated);
+	jsonw_kv_str(w, "kv_mode", gate_kv_name(p.kv_mode));
+	jsonw_kv_u64(w, "seed", p.seed);
+	jsonw_kv_u64(w, "numerics", p.numerics);
+	jsonw_kv_u64(w, "prompt_ns", p.prompt_ns);
+	jsonw_kv_u64(w, "generate_ns", p.generate_ns);
+	jsonw_kv_hex(w, "digest", t->digest, sizeof t->digest);
+	jsonw_kv_hex(w, "tokens", p.tokens, sizeof p.tokens);
+	jsonw_kv_hex(w, "text", p.text, sizeof p.text);
+	jsonw_kv_hex(w, "kernel_set", p.kernel_set, sizeof p.kernel_set);
+	audit_record_str(&rec, "device", p.device, sizeof p.device);
+	audit_record_str(&rec, "why", p.why, sizeof p.why);
+	if (t->replay_of != REPLAY_NONE)
+		put_replay(k, w, t->replay_of, p.tokens);
+	if (audit_log_append(k->log, &rec, NULL) == 0)
+		gate_ticket_free(k, t);
+	return 0;
+}
+
+static const struct ipc_rule rules[] = {
+	{ GATE_LOADING, RUNTIME_ON, sizeof(struct proto_progress), false, false, on_loading },
+	{ GATE_READY, RUNTIME_ON, sizeof(struct proto_ready), false, false, on_ready },
+	{ GATE_LOAD_FAILED, RUNTIME_ON, sizeof(struct proto_load_failed), false, false, on_load_failed },
+	{ GATE_OUTCOME, RUNTIME_ON, sizeof(struct proto_outcome), false, false, on_outcome },
+	{ GATE_UNLOADED, RUNTIME_ON, 0, false, false, on_unloaded },
+};
+
+int runtime_frame(struct conn *c, struct ipc_frame *f)
+{
+	const struct ipc_rule *r = ipc_match(rules, ARRAY_LEN(rules), c->state, &c->seen, f);
+	return r ? r->handler(c, f) : -EPROTO;
+}
+
+/* ---- loss ---- */
+
+static void lost(struct keepd *k, u64 intent, const char *of, const char *why)
+{
+	struct audit_record rec;
+	struct audit_actor self = keepd_self(k);
+	audit_log_record(k->log, &rec, EVENT_ORPHAN, intent, &self);
+	jsonw_kv_str(&rec.w, "of", of);
+	jsonw_kv_str(&rec.w, "why", why);
+	int r = audit_log_append(k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+/* Everything that ran there is over: intents get their answer, sessions end, grants are gone. */
+void runtime_closed(struct conn *c)
+{
+	struct keepd *k = c->k;
+	u32 n_grants = 0;
+	k->runtime = NULL;
+	if (audit_log_failed(k->log))
+		return;
+	for (const struct grant *g = k->grants; g; g = g->next)
+		n_grants++;
+	if (k->stopping && !n_grants && !k->tickets)
+		return;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_RUNTIME_LOST, INTENT_NONE, &who);
+	audit_record_str(&rec, "why", c->why, sizeof c->why);
+	jsonw_kv_u64(&rec.w, "requests", k->n_tickets);
+	jsonw_kv_u64(&rec.w, "sessions", k->n_sessions);
+	jsonw_kv_u64(&rec.w, "grants", n_grants);
+	int r = audit_log_append(k->log, &rec, NULL);
+	while (!r && k->tickets && !audit_log_failed(k->log)) {
+		lost(k, k->tickets->intent, "request", "runtime-lost");
+		gate_ticket_free(k, k->tickets);
+	}
+	for (struct session *s = k->sessions, *next; s && !audit_log_failed(k->log); s = next) {
+		next = s->next;
+		gate_session_end(s, "runtime-lost");
+		gate_session_free(k, s);
+	}
+	for (struct grant *g = k->grants, *next; g && !audit_log_failed(k->log); g = next) {
+		next = g->next;
+		if (g->state == GRANT_LOADING)
+			lost(k, g->id, "grant", "runtime-lost");
+		gate_load_over(
+			k, g, END_REFUSED, "model %s: keep-runtime ended while it was loading", g->name);
+		gate_grant_free(k, g);
+	}
+}

@@ -1,0 +1,144 @@
+#include "audit/state.h"
+#include "base/bytes.h"
+
+void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
+{
+	struct sha256 h;
+	sha256_init(&h);
+	sha256_update(&h, &s->n_trust, sizeof s->n_trust);
+	sha256_update(&h, s->trust, s->n_trust * sizeof s->trust[0]);
+	sha256_update(&h, &s->n_models, sizeof s->n_models);
+	sha256_update(&h, s->models, s->n_models * sizeof s->models[0]);
+	sha256_final(&h, ret);
+}
+
+/* Index of the first row whose key is not below. */
+static u32 trust_at(const struct audit_state *s, const char *name)
+{
+	u32 i = 0;
+	while (i < s->n_trust && strcmp(s->trust[i].name, name) < 0)
+		i++;
+	return i;
+}
+
+struct trust_row *audit_trust_find(struct audit_state *s, const char *name)
+{
+	u32 i = trust_at(s, name);
+	return i < s->n_trust && strcmp(s->trust[i].name, name) == 0 ? &s->trust[i] : NULL;
+}
+
+int audit_trust_put(struct audit_state *s, const struct trust_row *row)
+{
+	struct trust_row *old = audit_trust_find(s, row->name);
+	if (old) {
+		*old = *row;
+		return 0;
+	}
+	if (s->n_trust == TRUST_KEYS_MAX)
+		return 1;
+	u32 i = trust_at(s, row->name);
+	memmove(&s->trust[i + 1], &s->trust[i], (s->n_trust - i) * sizeof *row);
+	s->trust[i] = *row;
+	s->n_trust++;
+	return 0;
+}
+
+void audit_trust_drop(struct audit_state *s, const char *name)
+{
+	struct trust_row *row = audit_trust_find(s, name);
+	if (!row)
+		return;
+	u32 i = (u32)(row - s->trust);
+	memmove(row, row + 1, (s->n_trust - i - 1) * sizeof *row);
+	s->n_trust--;
+}
+
+static u32 model_at(const struct audit_state *s, const u8 *digest)
+{
+	u32 i = 0;
+	while (i < s->n_models && memcmp(s->models[i].digest, digest, MODEL_DIGEST_BYTES) < 0)
+		i++;
+	return i;
+}
+
+struct model_row *audit_model_by_digest(struct audit_state *s, const u8 digest[MODEL_DIGEST_BYTES])
+{
+	u32 i = model_at(s, digest);
+	if (i == s->n_models || memcmp(s->models[i].digest, digest, MODEL_DIGEST_BYTES) != 0)
+		return NULL;
+	return &s->models[i];
+}
+
+struct model_row *audit_model_named(struct audit_state *s, const char *name)
+{
+	for (u32 i = 0; i < s->n_models; i++)
+		if (s->models[i].stored && strcmp(s->models[i].name, name) == 0)
+			return &s->models[i];
+	return NULL;
+}
+
+#define PREFIX_MIN 8u
+
+static struct model_row *by_prefix(struct audit_state *s, const char *prefix, u32 stored)
+{
+	struct model_row *found = NULL;
+	size_t n = strlen(prefix);
+	if (n < PREFIX_MIN || n > 2 * MODEL_DIGEST_BYTES)
+		return NULL;
+	for (u32 i = 0; i < s->n_models; i++) {
+		char hex[2 * MODEL_DIGEST_BYTES + 1];
+		bytes_hex(s->models[i].digest, MODEL_DIGEST_BYTES, hex);
+		if (s->models[i].stored != stored || memcmp(hex, prefix, n) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = &s->models[i];
+	}
+	return found;
+}
+
+/* A name may have had several models one after the other: the one that changed last. */
+static struct model_row *gone_named(struct audit_state *s, const char *name)
+{
+	struct model_row *found = NULL;
+	for (u32 i = 0; i < s->n_models; i++)
+		if (!s->models[i].stored && strcmp(s->models[i].name, name) == 0 &&
+			(!found || s->models[i].changed > found->changed))
+			found = &s->models[i];
+	return found;
+}
+
+struct model_row *audit_model_find(struct audit_state *s, const char *name)
+{
+	struct model_row *m = audit_model_named(s, name);
+	if (!m)
+		m = by_prefix(s, name, 1);
+	if (!m)
+		m = gone_named(s, name);
+	return m ? m : by_prefix(s, name, 0);
+}
+
+int audit_model_put(struct audit_state *s, const struct model_row *row)
+{
+	struct model_row *old = audit_model_by_digest(s, row->digest);
+	if (old) {
+		*old = *row;
+		return 0;
+	}
+	if (s->n_models == MODELS_MAX)
+		return 1;
+	u32 i = model_at(s, row->digest);
+	memmove(&s->models[i + 1], &s->models[i], (s->n_models - i) * sizeof *row);
+	s->models[i] = *row;
+	s->n_models++;
+	return 0;
+}
+
+const char *audit_model_status(u32 status)
+{
+	static const char *const names[] = { [MODEL_ACCEPTED] = "accepted",
+		[MODEL_QUARANTINED] = "quarantined",
+		[MODEL_REVOKED] = "revoked",
+		[MODEL_REMOVED] = "removed" };
+	return status < ARRAY_LEN(names) && names[status] ? names[status] : "unknown";
+}

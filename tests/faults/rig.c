@@ -1,0 +1,584 @@
+#define _GNU_SOURCE
+#include "rig.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define must(x) assert_true((x) >= 0)
+
+/* ---- the fake keep-attest ---- */
+
+struct fake_job {
+	struct proto_job p;
+	int input, sources[16], stages[16];
+	struct proto_file files[16];
+	u32 n;
+};
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct segments_file *)a)->path, ((const struct segments_file *)b)->path);
+}
+
+/* Copy and hash: small files, one segment each. Returns a sealed segment table. */
+static int fake_segments(struct fake_job *j, u8 digest[SHA256_BYTES])
+{
+	static u8 data[65536], table[65536];
+	struct segments_header *h = (void *)table;
+	struct segments_file *sf = (void *)(h + 1);
+	memset(table, 0, sizeof table);
+	memcpy(h->magic, SEGMENTS_MAGIC, 8);
+	h->segment_bytes = SEGMENT_BYTES;
+	h->n_files = h->n_segments = j->n;
+	for (u32 i = 0; i < j->n; i++) {
+		size_t len = j->files[i].bytes;
+		if (fd_pread_all(j->sources[i], data, len, 0) || fd_pwrite_all(j->stages[i], data, len, 0))
+			_exit(9);
+		h->bytes += len;
+		sf[i].bytes = len;
+		sf[i].count = 1;
+		sha256_of(data, len, sf[i].digest);
+		memcpy(sf[i].path, j->files[i].path, sizeof sf[i].path);
+	}
+	qsort(sf, j->n, sizeof *sf, by_path);
+	u8(*d)[SHA256_BYTES] = (void *)(sf + j->n);
+	for (u32 i = 0; i < j->n; i++) {
+		sf[i].first = i;
+		memcpy(d[i], sf[i].digest, SHA256_BYTES);
+	}
+	size_t len = sizeof *h + j->n * (sizeof *sf + SHA256_BYTES);
+	int fd = -1;
+	sha256_of(table, len, digest);
+	return fd_memfd_sealed("segments", table, len, &fd) ? -1 : fd;
+}
+
+static void fake_verify(int s, struct fake_job *j)
+{
+	struct attest_report r = { .n_files = j->n };
+	char bundle[256] = "";
+	struct proto_progress p = { .done = 1, .total = 2, .what = "verify" };
+	ssize_t n = pread(j->input, bundle, sizeof bundle - 1, 0);
+	sha256_of(bundle, (size_t)n, r.bundle);
+	memcpy(r.model, r.bundle, sizeof r.bundle);
+	if (ipc_send(s, JOB_PROGRESS, 0, &p, sizeof p, -1) || strncmp(bundle, "die", 3) == 0)
+		_exit(1);
+	if (strncmp(bundle, "hang", 4) == 0)
+		pause();
+	if (strncmp(bundle, "reject", 6) == 0) {
+		r.verdict = ATTEST_REJECTED;
+		r.reason = 1;
+		strcpy(r.code, "digest");
+		strcpy(r.object, "weights.gguf");
+		strcpy(r.detail, "weights.gguf: the digest differs");
+	} else {
+		int fd = fake_segments(j, r.result);
+		struct proto_data d = { .bytes = 1 };
+		strcpy(r.signer, "publisher");
+		if (ipc_send(s, JOB_RESULT, 0, &d, sizeof d, fd))
+			_exit(1);
+	}
+	if (ipc_send(s, JOB_REPORT, 0, &r, sizeof r, -1))
+		_exit(1);
+}
+
+static void fake_layout(int s, struct fake_job *j)
+{
+	struct attest_report r = { .n_files = j->n };
+	struct proto_data d = { .bytes = 6 };
+	int fd = -1;
+	sha256_of("LAYOUT", 6, r.result);
+	if (fd_memfd_sealed("layout", "LAYOUT", 6, &fd) || ipc_send(s, JOB_RESULT, 0, &d, sizeof d, fd) ||
+		ipc_send(s, JOB_REPORT, 0, &r, sizeof r, -1))
+		_exit(1);
+}
+
+static void fake_key(int s, struct fake_job *j)
+{
+	struct attest_report r = { 0 };
+	struct proto_key k = { .der_len = 32, .curve_bits = 256 };
+	char pem[256] = "";
+	ssize_t n = pread(j->input, pem, sizeof pem, 0);
+	sha256_of(pem, n > 0 ? (size_t)n : 0, k.id);
+	memcpy(k.der, k.id, 32);
+	if (ipc_send(s, JOB_KEY_INFO, 0, &k, sizeof k, -1) || ipc_send(s, JOB_REPORT, 0, &r, sizeof r, -1))
+		_exit(1);
+}
+
+static void fake_job(int s)
+{
+	struct fake_job j = { .input = -1 };
+	struct ipc_frame f;
+	while (ipc_recv(s, &f) == 0) {
+		if (f.h.type == JOB_BEGIN) {
+			memcpy(&j.p, f.body, sizeof j.p);
+			j.input = f.fd;
+		} else if (f.h.type == JOB_SOURCE) {
+			memcpy(&j.files[j.n], f.body, sizeof j.files[0]);
+			j.sources[j.n++] = f.fd;
+		} else if (f.h.type == JOB_STAGE) {
+			j.stages[j.n - 1] = f.fd;
+		} else if (f.h.type == JOB_GO) {
+			if (j.p.kind == JOB_KIND_KEY)
+				fake_key(s, &j);
+			else if (j.p.kind == JOB_KIND_VERIFY)
+				fake_verify(s, &j);
+			else
+				fake_layout(s, &j);
+			_exit(0);
+		}
+	}
+	_exit(0);
+}
+
+static pid_t fake_attest(int listening)
+{
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int s = accept(listening, NULL, NULL);
+		if (s >= 0 && fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			fake_job(s);
+		}
+		close(s);
+	}
+}
+
+/* ---- the appliance ---- */
+
+static int run_wait(char *const argv[])
+{
+	pid_t pid;
+	int st = -1, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	posix_spawn_file_actions_t fa;
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, null, 1);
+	assert_int_equal(posix_spawn(&pid, argv[0], &fa, NULL, argv, environ), 0);
+	posix_spawn_file_actions_destroy(&fa);
+	close(null);
+	waitpid(pid, &st, 0);
+	return st;
+}
+
+void rig_init(struct rig *r, const char *keepd, const char *base)
+{
+	const char *tmp = base ? base : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	*r = (struct rig){ .keepd = keepd };
+	snprintf(r->root, sizeof r->root, "%.100s/keep-rig.XXXXXX", tmp);
+	assert_non_null(mkdtemp(r->root));
+	snprintf(r->store, sizeof r->store, "%s/store", r->root);
+	snprintf(r->run, sizeof r->run, "%s/run", r->root);
+	assert_int_equal(mkdir(r->run, 0700), 0);
+	r->run_dir = open(r->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(r->run_dir);
+	assert_int_equal(ipc_listen(r->run_dir, "ctl.sock", &r->ctl), 0);
+	assert_int_equal(ipc_listen(r->run_dir, "attest.sock", &r->attest_sock), 0);
+	assert_int_equal(ipc_listen(r->run_dir, "runtime.sock", &r->runtime_sock), 0);
+	char *argv[] = { (char *)(uintptr_t)keepd, "--store", r->store, "--init", NULL };
+	assert_int_equal(run_wait(argv), 0);
+	r->attest_pid = fake_attest(r->attest_sock);
+}
+
+static void exec_keepd(struct rig *r)
+{
+	char *argv[] = { (char *)(uintptr_t)r->keepd, "--store", r->store, "--run", r->run, "--single-user",
+		NULL };
+	char *env[8] = { "LISTEN_FDS=1" };
+	u32 n = 1;
+	static char trace[] = "KEEP_TRACE=1";
+	if (getenv("KEEP_TRACE"))
+		env[n++] = trace;
+	if (r->env)
+		env[n++] = (char *)(uintptr_t)r->env;
+	if (getenv("ASAN_OPTIONS"))
+		env[n++] = getenv("ASAN_OPTIONS") - strlen("ASAN_OPTIONS=");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int copy = fcntl(r->ctl, F_DUPFD, 10); /* without close-on-exec at 3 */
+	if (copy < 0 || dup2(copy, 3) < 0)
+		_exit(120);
+	if (!getenv("KEEP_TEST_STDERR")) {
+		int null = open("/dev/null", O_WRONLY);
+		dup2(null, 2);
+	}
+	close_range(4, ~0u, 0);
+	execve(r->keepd, argv, env);
+	_exit(121);
+}
+
+int rig_start(struct rig *r)
+{
+	r->pid = fork();
+	assert_true(r->pid >= 0);
+	if (r->pid == 0)
+		exec_keepd(r);
+	int s = rig_client(r);
+	struct proto_query q = { .what = QUERY_STATUS };
+	int up = ipc_send(s, CTL_QUERY, 1, &q, sizeof q, -1);
+	for (struct pollfd p = { .fd = s, .events = POLLIN }; !up;) {
+		struct ipc_frame f;
+		int st;
+		if (poll(&p, 1, 50) > 0) {
+			int e = ipc_recv(s, &f);
+			if (e)
+				up = 1;
+			else if (ipc_frame_fini(&f), f.h.type == CTL_END)
+				break;
+		} else if (waitpid(r->pid, &st, WNOHANG) == r->pid) {
+			r->pid = 0;
+			up = 1;
+		}
+	}
+	close(s);
+	return up ? 1 : 0;
+}
+
+int rig_end(struct rig *r, int sig)
+{
+	int st = 0;
+	if (r->pid <= 0)
+		return -1;
+	kill(r->pid, sig);
+	waitpid(r->pid, &st, 0);
+	r->pid = 0;
+	return st;
+}
+
+bool rig_ended(struct rig *r, u32 ms)
+{
+	int st;
+	for (u32 i = 0; i < ms; i += 10) {
+		if (r->pid <= 0 || waitpid(r->pid, &st, WNOHANG) == r->pid) {
+			r->pid = 0;
+			return true;
+		}
+		usleep(10000);
+	}
+	return false;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void rig_fini(struct rig *r)
+{
+	rig_end(r, SIGKILL);
+	kill(r->attest_pid, SIGKILL);
+	waitpid(r->attest_pid, NULL, 0);
+	fd_close(&r->ctl);
+	fd_close(&r->attest_sock);
+	fd_close(&r->runtime_sock);
+	fd_close(&r->run_dir);
+	nftw(r->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- frames ---- */
+
+int rig_recv(int sock, struct ipc_frame *f)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	if (poll(&p, 1, 10000) <= 0)
+		fail_msg("no frame for ten seconds");
+	int r = ipc_recv(sock, f);
+	assert_true(r == 0 || r == 1);
+	return r;
+}
+
+bool rig_quiet(int sock, u32 ms)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	return poll(&p, 1, (int)ms) == 0;
+}
+
+int rig_client(struct rig *r)
+{
+	int s = -1;
+	assert_int_equal(ipc_connect(r->run_dir, "ctl.sock", &s), 0);
+	return s;
+}
+
+static void take_data(struct rig_answer *a, int fd)
+{
+	struct fd_map m;
+	assert_int_equal(fd_map_sealed(fd, 1u << 30, &m), 0);
+	free(a->data);
+	a->data = calloc(1, m.len + 1);
+	if (m.len)
+		memcpy(a->data, m.data, m.len);
+	fd_unmap(&m);
+}
+
+void rig_answer(int sock, u64 id, struct rig_answer *a)
+{
+	*a = (struct rig_answer){ 0 };
+	for (;;) {
+		struct ipc_frame f;
+		if (rig_recv(sock, &f)) {
+			a->gone = true;
+			a->status = 99;
+			return;
+		}
+		if (f.h.type == CTL_DATA)
+			take_data(a, f.fd);
+		if (f.h.type == CTL_VERDICT) {
+			memcpy(&a->report, f.body, sizeof a->report);
+			a->has_report = true;
+		}
+		ipc_frame_fini(&f);
+		if (f.h.type != CTL_END || f.h.id != id)
+			continue;
+		struct proto_end e;
+		memcpy(&e, f.body, sizeof e);
+		a->status = e.status;
+		a->index = e.index;
+		memcpy(a->text, e.text, sizeof a->text);
+		return;
+	}
+}
+
+void rig_answer_fini(struct rig_answer *a)
+{
+	free(a->data);
+	a->data = NULL;
+}
+
+static u64 next_id = 1000;
+
+struct rig_answer rig_query(int sock, u32 what, u64 first, u64 count, const char *name)
+{
+	struct proto_query q = { .what = what, .first = first, .count = count };
+	struct rig_answer a;
+	u64 id = next_id++;
+	if (name)
+		snprintf(q.name, sizeof q.name, "%s", name);
+	assert_int_equal(ipc_send(sock, CTL_QUERY, id, &q, sizeof q, -1), 0);
+	rig_answer(sock, id, &a);
+	return a;
+}
+
+struct rig_answer rig_name(int sock, u32 type, const char *name, const char *text, int fd)
+{
+	struct proto_name n = { 0 };
+	struct rig_answer a;
+	u64 id = next_id++;
+	snprintf(n.name, sizeof n.name, "%s", name);
+	snprintf(n.text, sizeof n.text, "%s", text);
+	assert_int_equal(ipc_send(sock, type, id, &n, sizeof n, fd), 0);
+	rig_answer(sock, id, &a);
+	return a;
+}
+
+static int text_file(const char *text)
+{
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	must(fd);
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	return fd;
+}
+
+struct rig_answer rig_import(
+	int sock, const char *name, const char *bundle, const struct rig_file *files, u32 n)
+{
+	struct proto_import im = { .n_files = n };
+	struct rig_answer a;
+	u64 id = next_id++;
+	int fd = text_file(bundle);
+	snprintf(im.name, sizeof im.name, "%s", name);
+	for (u32 i = 0; i < n; i++)
+		im.bytes += strlen(files[i].text);
+	assert_int_equal(ipc_send(sock, CTL_IMPORT, id, &im, sizeof im, fd), 0);
+	fd_close(&fd);
+	for (u32 i = 0; i < n; i++) {
+		struct proto_file pf = { .bytes = strlen(files[i].text), .index = i };
+		snprintf(pf.path, sizeof pf.path, "%s", files[i].path);
+		fd = text_file(files[i].text);
+		int r = ipc_send(sock, CTL_FILE, id, &pf, sizeof pf, fd);
+		fd_close(&fd);
+		if (r)
+			break;
+	}
+	int r = ipc_send(sock, CTL_IMPORT_GO, id, NULL, 0, -1);
+	(void)r; /* a dead keepd shows in the answer */
+	rig_answer(sock, id, &a);
+	return a;
+}
+
+void rig_session_ask(int sock, u64 id, const char *name)
+{
+	struct proto_session_want w = { 0 };
+	snprintf(w.name, sizeof w.name, "%s", name);
+	assert_int_equal(ipc_send(sock, CTL_SESSION, id, &w, sizeof w, -1), 0);
+}
+
+u32 rig_session_take(int sock, u64 id, struct rig_session *ret, struct rig_answer *a)
+{
+	*a = (struct rig_answer){ 0 };
+	*ret = (struct rig_session){ .sock = -1 };
+	for (;;) {
+		struct ipc_frame f;
+		if (rig_recv(sock, &f)) {
+			a->gone = true;
+			return 99;
+		}
+		if (f.h.type == CTL_SESSION_OPEN) {
+			struct proto_session_open so;
+			memcpy(&so, f.body, sizeof so);
+			ret->id = so.session;
+			ret->grant = so.grant;
+			ret->sock = fd_steal(&f.fd);
+		}
+		ipc_frame_fini(&f);
+		if (f.h.type != CTL_END || f.h.id != id)
+			continue;
+		struct proto_end e;
+		memcpy(&e, f.body, sizeof e);
+		a->status = e.status;
+		a->index = e.index;
+		memcpy(a->text, e.text, sizeof a->text);
+		return e.status;
+	}
+}
+
+void rig_begin_ask(int sock, const struct rig_begin *b)
+{
+	struct proto_begin p = { .session = b->session, .replay_of = b->replay_of };
+	int fd = -1;
+	sha256_of(b->text, strlen(b->text), p.digest);
+	p.digest[0] ^= b->wrong_digest;
+	if (b->unsealed)
+		fd = text_file(b->text);
+	else
+		assert_int_equal(fd_memfd_sealed("request", b->text, strlen(b->text), &fd), 0);
+	int r = ipc_send(sock, CTL_BEGIN, b->request, &p, sizeof p, fd);
+	(void)r; /* a dead keepd shows in the answer */
+	fd_close(&fd);
+}
+
+struct rig_answer rig_begin(int sock, const struct rig_begin *b)
+{
+	struct rig_answer a;
+	rig_begin_ask(sock, b);
+	rig_answer(sock, b->request, &a);
+	return a;
+}
+
+/* ---- the runtime's side ---- */
+
+int rig_runtime(struct rig *r)
+{
+	struct pollfd p = { .fd = r->runtime_sock, .events = POLLIN };
+	if (poll(&p, 1, 10000) <= 0)
+		fail_msg("keepd does not connect to the runtime");
+	int s = accept4(r->runtime_sock, NULL, NULL, SOCK_CLOEXEC);
+	must(s);
+	return s;
+}
+
+struct ipc_frame rig_take(int gate, u32 type, int *ret_fd)
+{
+	struct ipc_frame f;
+	assert_int_equal(rig_recv(gate, &f), 0);
+	assert_int_equal(f.h.type, type);
+	if (ret_fd)
+		*ret_fd = fd_steal(&f.fd);
+	ipc_frame_fini(&f);
+	return f;
+}
+
+struct rig_grant rig_take_grant(int gate)
+{
+	struct rig_grant g = { 0 };
+	struct ipc_frame f = rig_take(gate, GATE_GRANT, NULL);
+	g.id = f.h.id;
+	memcpy(&g.g, f.body, sizeof g.g);
+	rig_take(gate, GATE_SEGMENTS, NULL);
+	for (g.n_files = 0; g.n_files < g.g.n_files; g.n_files++)
+		rig_take(gate, GATE_FILE, NULL);
+	rig_take(gate, GATE_LOAD, NULL);
+	return g;
+}
+
+void rig_ready(int gate, u64 grant)
+{
+	struct proto_ready r = { .device = "fake",
+		.driver = "none",
+		.numerics = 1,
+		.kv_mode = KV_F16,
+		.ctx_tokens = 64,
+		.n_vocab = 32 };
+	assert_int_equal(ipc_send(gate, GATE_READY, grant, &r, sizeof r, -1), 0);
+}
+
+void rig_outcome(int gate, u64 session, u64 request, const char *text, const char *tokens, u32 finish)
+{
+	struct proto_outcome o = { .session = session,
+		.finish = finish,
+		.n_prompt = 3,
+		.n_generated = 2,
+		.kv_mode = KV_F16,
+		.seed = 7,
+		.device = "fake" };
+	sha256_of(text, strlen(text), o.request);
+	sha256_of(tokens, strlen(tokens), o.tokens);
+	assert_int_equal(ipc_send(gate, GATE_OUTCOME, request, &o, sizeof o, -1), 0);
+}
+
+/* ---- whole stories ---- */
+
+u32 rig_count(int sock, ...)
+{
+	struct rig_answer a = rig_query(sock, QUERY_RECORDS, 0, 0, NULL);
+	u32 n = 0;
+	assert_int_equal(a.status, 0);
+	for (char *line = a.data, *lf; line && (lf = strchr(line, '\n')); line = lf + 1) {
+		va_list ap;
+		bool all = true;
+		*lf = 0;
+		va_start(ap, sock);
+		for (const char *want; (want = va_arg(ap, const char *));)
+			all = all && strstr(line, want);
+		va_end(ap);
+		n += all;
+	}
+	rig_answer_fini(&a);
+	return n;
+}
+
+void rig_demo(struct rig *r, int client, int *ret_gate, struct rig_session *ret)
+{
+	static const struct rig_file files[] = { { "weights.gguf", "these are weights" },
+		{ "LICENSE", "free" } };
+	int pem = text_file("a key");
+	struct rig_answer a = rig_name(client, CTL_TRUST_ADD, "publisher", "", pem);
+	assert_int_equal(a.status, 0);
+	fd_close(&pem);
+	a = rig_import(client, "demo", "good", files, 2);
+	assert_int_equal(a.status, 0);
+	rig_session_ask(client, 5, "demo");
+	*ret_gate = rig_runtime(r);
+	struct rig_grant g = rig_take_grant(*ret_gate);
+	rig_ready(*ret_gate, g.id);
+	int s = -1;
+	rig_take(*ret_gate, GATE_SESSION, &s);
+	fd_close(&s);
+	assert_int_equal(rig_session_take(client, 5, ret, &a), 0);
+}
