@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define PAGE_RECORDS 512u /* records looked at per query when the outcome is sought */
+#define PAGE_RECORDS	512u /* records looked at per query when the outcome is sought */
+#define OUTCOME_TRIES	5u
+#define OUTCOME_WAIT_US 100000u
 
 struct replay {
 	u64 index; /* of the request's record */
@@ -44,8 +47,8 @@ static int get_record(struct ctl *k, u64 index, json_t **ret)
 			      (unsigned long long)index);
 }
 
-/* The record that answers this intent; it comes later in the log. */
-static int find_outcome(struct ctl *k, u64 intent, json_t **ret)
+/* The record that answers this intent; it comes later in the log. *ret stays NULL when it is not there yet. */
+static int seek_outcome(struct ctl *k, u64 intent, json_t **ret)
 {
 	bool bad = false;
 	for (u64 from = intent + 1;; from += PAGE_RECORDS) {
@@ -63,10 +66,23 @@ static int find_outcome(struct ctl *k, u64 intent, json_t **ret)
 			*ret = j;
 			return 0;
 		}
-		if (bad || got < PAGE_RECORDS)
-			return out_fail(
-				CLI_REFUSED, "request %llu has no outcome yet", (unsigned long long)intent);
+		if (bad)
+			return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
+		if (got < PAGE_RECORDS)
+			return 0;
 	}
+}
+
+/* The client has its answer a moment before the outcome is recorded: look again for a while. */
+static int find_outcome(struct ctl *k, u64 intent, json_t **ret)
+{
+	for (u32 i = 0; i < OUTCOME_TRIES; i++) {
+		int r = seek_outcome(k, intent, ret);
+		if (r || *ret)
+			return r;
+		usleep(OUTCOME_WAIT_US);
+	}
+	return out_fail(CLI_REFUSED, "request %llu has no outcome yet", (unsigned long long)intent);
 }
 
 /* Both records, whichever of them was named. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,11 +129,14 @@ static int lost(struct session *s)
 	if (ipc_send(s->ctl->sock, CTL_QUERY, 0, &q, sizeof q, -1) == 0 && ctl_finish(s->ctl, &a) == 0 &&
 		a.data.len) {
 		static const char *const states[] = { "revoked", "quarantined", "removed" };
-		for (size_t i = 0; i < ARRAY_LEN(states); i++)
-			if (memmem(a.data.data, a.data.len, states[i], strlen(states[i])))
+		char status[64];
+		for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+			int n = snprintf(status, sizeof status, "\"status\":\"%s\"", states[i]);
+			if (memmem(a.data.data, a.data.len, status, (size_t)n))
 				return out_fail(CLI_REFUSED,
 					"%s: the model was %s; the gate ended the session", s->open.name,
 					states[i]);
+		}
 	}
 	return out_fail(CLI_REFUSED,
 		"%s: the session ended before the answer did; \"keep audit ls\" says why", s->open.name);
