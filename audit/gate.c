@@ -169,13 +169,13 @@ void gate_load(struct grant *g, struct keepd *k)
 	snprintf(text, sizeof text, "stored %s: %s", which,
 		r > 0 ? "not the bytes that were accepted" : strerror(-r));
 	record_load_failed(k, g, r > 0 ? "digest" : "io", text);
+	gate_load_over(k, g, END_REFUSED, "model %s: %.200s", g->name, text);
+	gate_grant_free(k, g);
 	if (r > 0)
 		model_quarantine(k, &(struct quarantine){ .model = m->digest,
 					    .why = "not the bytes that were accepted",
 					    .path = which,
 					    .file = UINT32_MAX });
-	gate_load_over(k, g, END_REFUSED, "model %s: %.200s", g->name, text);
-	gate_grant_free(k, g);
 }
 
 /* Everybody who waited for the load is told that it failed. */

@@ -149,7 +149,7 @@ static void too_many(void **state)
 	assert_int_equal(again, 0);
 }
 
-static void revoke(void **state)
+static void revoked(void **state)
 {
 	struct rig *r = *state;
 	int c = rig_client(r), officer = rig_client(r), gate;
@@ -327,6 +327,8 @@ static void hostile(void **state)
 	int good = rig_client(r);
 	struct proto_query q = { .what = QUERY_STATUS };
 	struct proto_query odd = { .what = 77 };
+	static struct proto_ready zero_ready;
+	static struct proto_begin zero_begin;
 	struct proto_name n = { 0 };
 	memset(n.name, 'a', sizeof n.name);
 	const struct {
@@ -341,8 +343,8 @@ static void hostile(void **state)
 		{ CTL_REVOKE, sizeof n, &n, false },
 		{ CTL_FILE, sizeof(struct proto_file), &(struct proto_file){ .path = "x" }, true },
 		{ CTL_IMPORT_GO, 0, NULL, false },
-		{ GATE_READY, sizeof(struct proto_ready), &(struct proto_ready){ 0 }, false },
-		{ CTL_BEGIN, sizeof(struct proto_begin), &(struct proto_begin){ 0 }, false },
+		{ GATE_READY, sizeof(struct proto_ready), &zero_ready, false },
+		{ CTL_BEGIN, sizeof(struct proto_begin), &zero_begin, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		int c = rig_client(r);
@@ -548,7 +550,7 @@ int main(int argc, char **argv)
 	keepd_path = argv[1];
 	signal(SIGPIPE, SIG_IGN);
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
-	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoke), T(quarantine),
+	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoked), T(quarantine),
 		T(table_changed), T(runtime_lost), T(runtime_lies), T(make_room), T(hostile), T(imports),
 		T(import_limits), T(trust), T(killed), T(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
