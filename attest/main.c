@@ -213,15 +213,16 @@ static int job_verify(struct job *j, struct attest_report *report)
 
 static int job_layout(struct job *j, struct attest_report *report)
 {
-	_cleanup_map_ struct fd_map map = { 0 };
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
 	struct segments segments;
 	struct attest_blob layout = { 0 };
 	const char *why;
-	int r = fd_map_sealed(j->fd, SEGMENTS_BYTES_MAX, &map);
+	int r = input_read(j, "segments", SEGMENTS_BYTES_MAX, &data, &len, report);
 	if (r < 0)
 		return r;
 	/* keepd hands on what a verify job made; a table that is none breaks the protocol */
-	if (r || segments_open(map.data, map.len, &segments, &why))
+	if (r || segments_open(data, len, &segments, &why))
 		return -EPROTO;
 	struct attest_layout_params p = {
 		.segments = &segments, .files = j->sources, .n_files = j->n_sources

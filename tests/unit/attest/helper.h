@@ -1,0 +1,29 @@
+/* What the tests of attest/ share. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "attest/attest.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+
+/* Whole file; fails the test when it is not there. */
+struct attest_blob helper_read(const char *path);
+void helper_write(const char *path, const void *data, size_t len);
+/* A fresh directory below the build's temporary directory; removed by helper_rm. */
+char *helper_tmp(void);
+void helper_rm(char *dir);
+/* "a,b" → keys/a.pub.pem, keys/b.pub.pem of dir; "-" none. Names them as given. */
+u32 helper_keys(const char *dir, const char *list, struct proto_key *ret, u32 max);
+
+/* The verdict's code for a bundle and a model, as `keep verify` reaches it; a report and a segment table where wanted. */
+const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
+	struct attest_report *report, struct attest_blob *ret_segments);
+/* A segment table over a directory or file of unsigned files, and the tree that it describes. */
+void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments);
+/* The layout job's verdict over it. */
+const char *helper_layout(const char *path, struct attest_report *report, struct attest_blob *ret_layout);

@@ -1,0 +1,105 @@
+/* Every vector of tests/vectors has the verdict that expected.tsv documents, and every reason that a file can provoke is there. */
+#define _GNU_SOURCE
+#include "helper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool provoked[128];
+
+static void note(const struct attest_report *r)
+{
+	assert_true(r->reason < ARRAY_LEN(provoked));
+	provoked[r->reason] = true;
+}
+
+/* Calls row for every line of dir/expected.tsv with its fields. */
+static u32 each_line(const char *dir, u32 n_fields, void (*row)(const char *dir, char **fields))
+{
+	char path[512], *line = NULL, *fields[4];
+	size_t cap = 0;
+	u32 n = 0;
+	snprintf(path, sizeof path, "%s/expected.tsv", dir);
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	while (getline(&line, &cap, f) > 0) {
+		if (line[0] == '#')
+			continue;
+		char *at = line;
+		line[strcspn(line, "\n")] = 0;
+		for (u32 i = 0; i < n_fields; i++)
+			fields[i] = strsep(&at, "\t");
+		assert_null(at);
+		row(dir, fields);
+		n++;
+	}
+	free(line);
+	fclose(f);
+	return n;
+}
+
+static void oms_row(const char *dir, char **f)
+{
+	char bundle[512], model[512];
+	struct proto_key keys[4];
+	struct attest_report report;
+	u32 n = helper_keys(dir, f[2], keys, ARRAY_LEN(keys));
+	snprintf(bundle, sizeof bundle, "%s/%s", dir, f[0]);
+	snprintf(model, sizeof model, "%s/%s", dir, f[1]);
+	const char *code = helper_verify(bundle, model, keys, n, &report, NULL);
+	if (strcmp(code, f[3]))
+		fail_msg("%s over %s: %s (%s: %s), documented is %s", f[0], f[1], code, report.object,
+			report.detail, f[3]);
+	assert_int_equal(!strncmp(f[0], "good-", 5), report.verdict == ATTEST_ACCEPTED);
+	if (report.verdict == ATTEST_ACCEPTED)
+		assert_string_equal(report.signer, !strcmp(f[2], "p256,p384,p521") ? "p384" : f[2]);
+	note(&report);
+}
+
+static void gguf_row(const char *dir, char **f)
+{
+	char path[512];
+	struct attest_report report;
+	snprintf(path, sizeof path, "%s/%s", dir, f[0]);
+	const char *code = helper_layout(path, &report, NULL);
+	if (strcmp(code, f[1]))
+		fail_msg("%s: %s (%s: %s), documented is %s", f[0], code, report.object, report.detail, f[1]);
+	assert_int_equal(!strncmp(f[0], "good-", 5), report.verdict == ATTEST_ACCEPTED);
+	note(&report);
+}
+
+static void test_oms(void **state)
+{
+	assert_true(each_line(KEEP_VECTORS "/oms", 4, oms_row) > 100);
+}
+
+static void test_gguf(void **state)
+{
+	assert_true(each_line(KEEP_VECTORS "/gguf", 2, gguf_row) > 100);
+}
+
+/* Reasons that no file at rest can provoke; other tests do. */
+static const u32 elsewhere[] = { ATTEST_SIZE_LIMIT, ATTEST_KEY, ATTEST_SYMLINK, ATTEST_SPECIAL_FILE,
+	ATTEST_CHANGED, ATTEST_EMPTY_FILE, ATTEST_SEGMENTS };
+
+static void test_all_reasons(void **state)
+{
+	for (size_t i = 0; attest_reason_at(i); i++) {
+		u32 reason = attest_reason_at(i);
+		bool other = false;
+		for (size_t k = 0; k < ARRAY_LEN(elsewhere); k++)
+			other |= elsewhere[k] == reason;
+		if (!provoked[reason] && !other)
+			fail_msg("no vector provokes %s", attest_reason_code(reason));
+		assert_true(strlen(attest_reason_code(reason)) < sizeof((struct attest_report *)0)->code);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oms), cmocka_unit_test(test_gguf),
+		cmocka_unit_test(test_all_reasons) };
+	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

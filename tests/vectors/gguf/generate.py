@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""Write good-* and bad-* GGUF models and expected.tsv (name, reason code of attest/reason.h or "accepted"), each bad one a
+good one with one thing wrong.  generate.py OUTDIR   The outputs are checked in; run this only to add one. Standard library only."""
+import os, shutil, struct, sys
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARR, U64, I64, F64 = range(13)
+FMT = {U8: 'B', I8: 'b', U16: 'H', I16: 'h', U32: 'I', I32: 'i', F32: 'f', BOOL: 'B', U64: 'Q', I64: 'q', F64: 'd'}
+TYPES = {'F32': (0, 1, 4), 'F16': (1, 1, 2), 'Q4_0': (2, 32, 18), 'Q8_0': (8, 32, 34), 'Q4_K': (12, 256, 144), 'Q5_K': (13, 256, 176),
+         'Q6_K': (14, 256, 210), 'BF16': (30, 1, 2), 'Q2_K': (10, 256, 84), 'IQ4_KS': (144, 1, 4), 'unknown': (99999, 1, 4)}
+
+def s(x):
+    b = x if isinstance(x, bytes) else x.encode()
+    return struct.pack('<Q', len(b)) + b
+
+def value(t, v):
+    if t == STR: return s(v)
+    if t == ARR: return struct.pack('<IQ', v[0], len(v[1])) + b''.join(value(v[0], x) for x in v[1])
+    if t == 'raw': return v
+    return struct.pack('<' + FMT[t], v)
+
+class Model:
+    """A model that a case may bend before it is written."""
+    def __init__(m, heads=2, kv=1, hd=4, dim=8, ffn=16, layers=1, tok='llama', types=None):
+        types = types or {}
+        m.magic, m.version, m.n_kv, m.n_tensors, m.align, m.tail, m.cut = b'GGUF', 3, None, None, 32, b'', None
+        m.kv = [['general.architecture', STR, 'llama'], ['general.name', STR, 'vector'], ['general.license', STR, 'mit'],
+            ['llama.block_count', U32, layers], ['llama.context_length', U32, 64], ['llama.embedding_length', U32, dim],
+            ['llama.feed_forward_length', U32, ffn], ['llama.attention.head_count', U32, heads], ['llama.attention.head_count_kv', U32, kv],
+            ['llama.attention.key_length', U32, hd], ['llama.attention.value_length', U32, hd], ['llama.rope.dimension_count', U32, hd],
+            ['llama.rope.freq_base', F32, 10000.0], ['llama.attention.layer_norm_rms_epsilon', F32, 1e-5]]
+        if tok == 'llama':
+            toks = ['<unk>', '<s>', '</s>', '<0x0A>', '\u2581a', 'b', 'ab', '<|im_end|>']
+            m.kv += [['tokenizer.ggml.model', STR, 'llama'], ['tokenizer.ggml.tokens', ARR, (STR, toks)],
+                ['tokenizer.ggml.scores', ARR, (F32, [0.0] * 4 + [-1.0, -2.0, -3.0, 0.0])],
+                ['tokenizer.ggml.token_type', ARR, (I32, [2, 3, 3, 6, 1, 1, 1, 1])]]
+        else:
+            toks = ['a', 'b', 'ab', '\u0120', '<|begin_of_text|>', '<|eot_id|>', 'c', 'd']
+            m.kv += [['tokenizer.ggml.model', STR, 'gpt2'], ['tokenizer.ggml.pre', STR, tok], ['tokenizer.ggml.tokens', ARR, (STR, toks)],
+                ['tokenizer.ggml.token_type', ARR, (I32, [1, 1, 1, 1, 3, 3, 1, 1])], ['tokenizer.ggml.merges', ARR, (STR, ['a b', '\u0120 a'])],
+                ['tokenizer.ggml.bos_token_id', U32, 4], ['tokenizer.ggml.eos_token_id', U32, 5]]
+        m.kv.append(['tokenizer.chat_template', STR, '{{ messages }}'])
+        V = len(toks)
+        m.t = []
+        def add(name, dims, typ='F32'): m.t.append([name, dims, types.get(name.split('.')[-2], typ), None])
+        def vec(name, n): m.t.append([name, [n], 'F32', None])
+        add('token_embd.weight', [dim, V]); vec('output_norm.weight', dim); add('output.weight', [dim, V])
+        for i in range(layers):
+            b = f'blk.{i}.'
+            vec(b + 'attn_norm.weight', dim); add(b + 'attn_q.weight', [dim, heads * hd]); add(b + 'attn_k.weight', [dim, kv * hd])
+            add(b + 'attn_v.weight', [dim, kv * hd]); add(b + 'attn_output.weight', [heads * hd, dim]); vec(b + 'ffn_norm.weight', dim)
+            add(b + 'ffn_gate.weight', [dim, ffn]); add(b + 'ffn_up.weight', [dim, ffn]); add(b + 'ffn_down.weight', [ffn, dim])
+    def find(m, k): return next(x for x in m.kv if x[0] == k)
+    def set(m, k, v, t=None):
+        for x in m.kv:
+            if x[0] == k:
+                x[2] = v
+                if t is not None: x[1] = t
+                return m
+        m.kv.append([k, t, v]); return m
+    def drop(m, k): m.kv = [x for x in m.kv if x[0] != k]; return m
+    def tensor(m, n): return next(x for x in m.t if x[0] == n)
+    def untensor(m, n): m.t = [x for x in m.t if x[0] != n]; return m
+    def bytes(m):
+        out = m.magic + struct.pack('<IQQ', m.version, len(m.t) if m.n_tensors is None else m.n_tensors, len(m.kv) if m.n_kv is None else m.n_kv)
+        for k, t, v in m.kv:
+            out += s(k)
+            if t == 'raw': out += v
+            else: out += struct.pack('<I', t) + value(t, v)
+        off = 0; data = b''
+        for name, dims, typ, forced in m.t:
+            tid, blk, size = TYPES[typ]
+            n = 1
+            for d in dims: n *= d
+            n = n // blk * size
+            if n > 1 << 16: n = 4096 # a lie about its size needs no such bytes
+            out += s(name) + struct.pack('<I', len(dims)) + b''.join(struct.pack('<Q', d) for d in dims)
+            out += struct.pack('<IQ', tid, off if forced is None else forced)
+            step = -(-n // m.align) * m.align if m.align else n
+            data += b'\0' * step; off += step
+        out += b'\0' * (-len(out) % (m.align or 1)) + data + m.tail
+        return out if m.cut is None else out[:m.cut]
+
+CASES = []
+def case(code):
+    def reg(f): CASES.append((f.__name__, code, f)); return f
+    return reg
+def edit(name, code, f, **kw): CASES.append((name, code, lambda: (lambda m: (f(m), m)[1])(Model(**kw))))
+def kvset(name, code, key, v, t=None, **kw): edit(name, code, lambda m: m.set(key, v, t), **kw)
+
+MIXED = dict(heads=4, kv=2, hd=4, dim=256, ffn=32, types={'token_embd': 'BF16', 'output': 'Q4_0', 'attn_q': 'Q4_K', 'attn_k': 'Q5_K', 'attn_v': 'Q6_K',
+    'attn_output': 'F16', 'ffn_gate': 'Q6_K', 'ffn_up': 'Q8_0', 'ffn_down': 'Q8_0'})
+ok = 'accepted'
+edit('good-f32', ok, lambda m: None)
+edit('good-mixed-types', ok, lambda m: None, **MIXED)
+edit('good-bpe', ok, lambda m: None, tok='llama-bpe')
+edit('good-two-layers-tied', ok, lambda m: m.untensor('output.weight'), layers=2)
+edit('good-rope-freqs', ok, lambda m: m.t.append(['rope_freqs.weight', [2], 'F32', None]))
+edit('good-defaults', ok, lambda m: [m.drop(k) for k in ('llama.attention.head_count_kv', 'llama.attention.key_length', 'llama.attention.value_length',
+    'llama.rope.dimension_count', 'llama.rope.freq_base', 'general.name', 'general.license', 'tokenizer.chat_template', 'tokenizer.ggml.scores')], kv=2)
+kvset('good-linear-scaling', ok, 'llama.rope.scaling.factor', 4.0, F32)
+kvset('good-alignment-64', ok, 'general.alignment', 64, U32); CASES[-1] = ('good-alignment-64', ok, lambda: (lambda m: (m.set('general.alignment', 64, U32), setattr(m, 'align', 64), m)[2])(Model()))
+kvset('good-empty-token', ok, 'tokenizer.ggml.tokens', (STR, ['<unk>', '<s>', '</s>', '<0x0A>', '', 'b', 'ab', 'c']))
+edit('good-bytes-behind', ok, lambda m: setattr(m, 'tail', b'x' * 7))
+
+edit('bad-magic', 'gguf-magic', lambda m: setattr(m, 'magic', b'GGML'))
+edit('bad-version-2', 'gguf-version', lambda m: setattr(m, 'version', 2))
+edit('bad-big-endian', 'gguf-version', lambda m: setattr(m, 'version', 3 << 24))
+edit('bad-empty', 'gguf-truncated', lambda m: setattr(m, 'cut', 0))
+edit('bad-cut-in-head', 'gguf-truncated', lambda m: setattr(m, 'cut', 20))
+edit('bad-cut-in-keys', 'gguf-truncated', lambda m: setattr(m, 'cut', 1500)); CASES[-1] = ('bad-cut-in-keys', 'gguf-truncated', lambda: (lambda m: (setattr(m, 'n_tensors', 0), setattr(m, 'cut', 300), m)[2])(Model()))
+edit('bad-count-tensors', 'gguf-limit', lambda m: setattr(m, 'n_tensors', 65537))
+edit('bad-count-tensors-2-64', 'gguf-limit', lambda m: setattr(m, 'n_tensors', 2**64 - 1))
+edit('bad-count-kv', 'gguf-limit', lambda m: setattr(m, 'n_kv', 65537))
+edit('bad-count-kv-2-63', 'gguf-limit', lambda m: setattr(m, 'n_kv', 2**63))
+edit('bad-count-beyond-file', 'gguf-truncated', lambda m: setattr(m, 'n_kv', 65536))
+edit('bad-string-length-2-64', 'gguf-limit', lambda m: m.set('general.name', struct.pack('<IQ', STR, 2**64 - 1), 'raw'))
+edit('bad-string-length-wraps', 'gguf-limit', lambda m: m.set('general.name', struct.pack('<IQ', STR, 2**64 - 8), 'raw'))
+edit('bad-string-over-limit', 'gguf-limit', lambda m: m.set('general.name', struct.pack('<IQ', STR, (1 << 20) + 1), 'raw'))
+edit('bad-array-length', 'gguf-limit', lambda m: m.set('x.y', struct.pack('<IIQ', ARR, U32, (1 << 22) + 1), 'raw'))
+edit('bad-array-length-wraps', 'gguf-limit', lambda m: m.set('x.y', struct.pack('<IIQ', ARR, U64, 2**61), 'raw'))
+edit('bad-array-beyond-file', 'gguf-truncated', lambda m: m.set('x.y', struct.pack('<IIQ', ARR, U64, 1 << 20), 'raw'))
+edit('bad-array-of-arrays', 'gguf-value', lambda m: m.set('x.y', struct.pack('<IIQ', ARR, ARR, 1), 'raw'))
+edit('bad-array-type', 'gguf-value', lambda m: m.set('x.y', struct.pack('<IIQ', ARR, 13, 1), 'raw'))
+edit('bad-value-type', 'gguf-value', lambda m: m.set('x.y', struct.pack('<I', 13), 'raw'))
+kvset('bad-boolean', 'gguf-value', 'tokenizer.ggml.add_bos_token', 2, BOOL)
+edit('bad-key-empty', 'gguf-key', lambda m: m.kv.append(['', U32, 1]))
+edit('bad-key-long', 'gguf-key', lambda m: m.kv.append(['k' * 256, U32, 1]))
+edit('bad-key-not-ascii', 'gguf-key', lambda m: m.kv.append(['k\u00e9', U32, 1]))
+edit('bad-key-nul', 'gguf-key', lambda m: m.kv.append(['a\0b', U32, 1]))
+edit('bad-key-twice', 'gguf-key', lambda m: m.kv.append(['llama.block_count', U32, 1]))
+edit('bad-no-architecture', 'gguf-missing-key', lambda m: m.drop('general.architecture'))
+kvset('bad-architecture', 'gguf-architecture', 'general.architecture', 'qwen4exp')
+kvset('bad-architecture-type', 'gguf-value', 'general.architecture', 5, U32)
+kvset('bad-adapter', 'gguf-architecture', 'general.type', 'adapter', STR)
+kvset('bad-experts', 'gguf-experts', 'llama.expert_count', 8, U32)
+kvset('bad-name-not-utf8', 'gguf-value', 'general.name', b'\xff\xfe')
+for k in ('block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'attention.head_count', 'attention.layer_norm_rms_epsilon'):
+    edit('bad-no-' + k.replace('.', '-').replace('_', '-'), 'gguf-missing-key', lambda m, k=k: m.drop('llama.' + k))
+H = 'gguf-hyperparameter'
+kvset('bad-layers-0', H, 'llama.block_count', 0)
+kvset('bad-layers-513', H, 'llama.block_count', 513)
+kvset('bad-layers-float', 'gguf-value', 'llama.block_count', 1.0, F32)
+kvset('bad-layers-negative', 'gguf-value', 'llama.block_count', -1, I32)
+kvset('bad-layers-u64', 'gguf-value', 'llama.block_count', 2**32, U64)
+kvset('bad-dim-0', H, 'llama.embedding_length', 0)
+kvset('bad-dim-over-limit', H, 'llama.embedding_length', (1 << 18) + 1)
+kvset('bad-ffn-0', H, 'llama.feed_forward_length', 0)
+kvset('bad-ffn-array', 'gguf-value', 'llama.feed_forward_length', (U32, [16]), ARR)
+kvset('bad-context-0', H, 'llama.context_length', 0)
+kvset('bad-heads-0', H, 'llama.attention.head_count', 0)
+kvset('bad-heads-1025', H, 'llama.attention.head_count', 1025)
+kvset('bad-kv-heads-0', H, 'llama.attention.head_count_kv', 0)
+kvset('bad-kv-heads-more', H, 'llama.attention.head_count_kv', 3)
+edit('bad-kv-heads-no-divisor', H, lambda m: m.set('llama.attention.head_count', 3), kv=2)
+edit('bad-heads-no-divisor', H, lambda m: [m.set('llama.attention.head_count', 3), m.drop('llama.attention.key_length'), m.drop('llama.attention.value_length')])
+kvset('bad-head-dim-513', H, 'llama.attention.key_length', 513)
+kvset('bad-value-length', H, 'llama.attention.value_length', 8)
+kvset('bad-rope-odd', H, 'llama.rope.dimension_count', 3)
+kvset('bad-rope-wide', H, 'llama.rope.dimension_count', 6)
+kvset('bad-eps-0', H, 'llama.attention.layer_norm_rms_epsilon', 0.0)
+kvset('bad-eps-nan', 'gguf-value', 'llama.attention.layer_norm_rms_epsilon', float('nan'))
+kvset('bad-eps-large', H, 'llama.attention.layer_norm_rms_epsilon', 0.5)
+kvset('bad-rope-base-0', H, 'llama.rope.freq_base', 0.0)
+kvset('bad-rope-base-inf', 'gguf-value', 'llama.rope.freq_base', float('inf'))
+kvset('bad-rope-scaling-yarn', H, 'llama.rope.scaling.type', 'yarn', STR)
+kvset('bad-rope-factor-negative', H, 'llama.rope.scaling.factor', -2.0, F32)
+kvset('bad-rope-attn-factor', H, 'llama.rope.scaling.attn_factor', 1.5, F32)
+kvset('bad-sliding-window', H, 'llama.attention.sliding_window', 4096, U32)
+kvset('bad-not-causal', H, 'llama.attention.causal', 0, BOOL)
+
+def t(name, code, tensor, i, v): edit(name, code, lambda m: m.tensor(tensor).__setitem__(i, v))
+N = 'gguf-tensor-name'; SH = 'gguf-tensor-shape'
+t('bad-tensor-name-empty', N, 'output.weight', 0, '')
+t('bad-tensor-name-64', N, 'output.weight', 0, 'n' * 64)
+t('bad-tensor-name-not-ascii', N, 'output.weight', 0, 'outp\u00fct')
+t('bad-tensor-name-twice', N, 'output.weight', 0, 'token_embd.weight')
+t('bad-tensor-type-q2-k', 'gguf-tensor-type', 'output.weight', 2, 'Q2_K')
+t('bad-tensor-type-fork', 'gguf-tensor-type', 'output.weight', 2, 'IQ4_KS')
+t('bad-tensor-type-unknown', 'gguf-tensor-type', 'output.weight', 2, 'unknown')
+t('bad-norm-f16', 'gguf-tensor-type', 'output_norm.weight', 2, 'F16')
+t('bad-row-not-blocks', SH, 'output.weight', 2, 'Q8_0')
+t('bad-dims-0', SH, 'output.weight', 1, [])
+t('bad-dims-5', SH, 'output.weight', 1, [8, 8, 1, 1, 1])
+t('bad-dim-zero', SH, 'output.weight', 1, [8, 0])
+t('bad-dim-2-63', SH, 'output.weight', 1, [2**63 - 1, 2])
+t('bad-product-overflow', SH, 'output.weight', 1, [2**31, 2**31, 2**31, 2**31])
+t('bad-shape', SH, 'blk.0.attn_q.weight', 1, [8, 4])
+t('bad-shape-transposed', SH, 'blk.0.ffn_down.weight', 1, [8, 16])
+t('bad-shape-3d', SH, 'blk.0.ffn_up.weight', 1, [8, 16, 2])
+edit('bad-tensor-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_up.weight'))
+edit('bad-tensors-none', 'gguf-tensor-missing', lambda m: setattr(m, 't', []))
+edit('bad-tensor-extra', 'gguf-tensor-extra', lambda m: m.t.append(['blk.0.attn_q.bias', [8], 'F32', None]))
+edit('bad-tensor-extra-layer', 'gguf-tensor-extra', lambda m: m.t.append(['blk.1.attn_norm.weight', [8], 'F32', None]))
+kvset('bad-alignment-0', 'gguf-alignment', 'general.alignment', 0, U32)
+kvset('bad-alignment-24', 'gguf-alignment', 'general.alignment', 24, U32)
+kvset('bad-alignment-4', 'gguf-alignment', 'general.alignment', 4, U32)
+t('bad-offset-unaligned', 'gguf-alignment', 'output.weight', 3, 33)
+t('bad-offset-beyond', 'gguf-offset', 'output.weight', 3, 1 << 20)
+t('bad-offset-wraps', 'gguf-offset', 'output.weight', 3, 2**64 - 32)
+edit('bad-file-short', 'gguf-offset', lambda m: setattr(m, 'cut', len(m.bytes()) - 1))
+t('bad-overlap', 'gguf-overlap', 'output.weight', 3, 0)
+kvset('bad-split-count', 'gguf-split', 'split.count', 2, U16)
+kvset('bad-split-no', 'gguf-split', 'split.no', 1, U16)
+kvset('bad-split-tensors', 'gguf-split', 'split.tensors.count', 11, I32)
+edit('bad-no-tokenizer', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.model'))
+kvset('bad-tokenizer', 'gguf-tokenizer', 'tokenizer.ggml.model', 'rwkv')
+kvset('bad-pre-tokenizer', 'gguf-pre-tokenizer', 'tokenizer.ggml.pre', 'deepseek-v3', STR, tok='gpt-2')
+edit('bad-no-tokens', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.tokens'))
+edit('bad-no-merges', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.merges'), tok='gpt-2')
+kvset('bad-tokens-of-ints', 'gguf-value', 'tokenizer.ggml.tokens', (U32, [1, 2]))
+kvset('bad-tokens-empty', 'gguf-limit', 'tokenizer.ggml.tokens', (STR, []))
+kvset('bad-tokens-twice', 'gguf-vocab', 'tokenizer.ggml.tokens', (STR, list('abcdefga')))
+kvset('bad-token-long', 'gguf-limit', 'tokenizer.ggml.tokens', (STR, ['x' * 1025] + list('bcdefgh')))
+kvset('bad-token-not-utf8', 'gguf-vocab', 'tokenizer.ggml.tokens', (STR, [b'\xc3'] + list('bcdefgh')))
+kvset('bad-vocab-size', 'gguf-vocab', 'llama.vocab_size', 9, U32)
+kvset('bad-vocab-shape', 'gguf-tensor-shape', 'tokenizer.ggml.tokens', (STR, list('abcdefg'))); CASES[-1] = ('bad-vocab-shape', 'gguf-tensor-shape', lambda: (lambda m: ([m.drop('tokenizer.ggml.' + k) for k in ('scores', 'token_type')], m.set('tokenizer.ggml.tokens', (STR, list('abcdefg'))))[1])(Model()))
+kvset('bad-scores-short', 'gguf-vocab', 'tokenizer.ggml.scores', (F32, [0.0] * 7))
+kvset('bad-scores-nan', 'gguf-vocab', 'tokenizer.ggml.scores', (F32, [float('nan')] * 8))
+kvset('bad-types-long', 'gguf-vocab', 'tokenizer.ggml.token_type', (I32, [1] * 9))
+kvset('bad-type-7', 'gguf-vocab', 'tokenizer.ggml.token_type', (I32, [7] * 8))
+kvset('bad-type-negative', 'gguf-vocab', 'tokenizer.ggml.token_type', (I32, [-1] * 8))
+kvset('bad-merge-no-blank', 'gguf-vocab', 'tokenizer.ggml.merges', (STR, ['ab']), tok='gpt-2')
+kvset('bad-merge-half', 'gguf-vocab', 'tokenizer.ggml.merges', (STR, ['a ']), tok='gpt-2')
+kvset('bad-bos-beyond', 'gguf-vocab', 'tokenizer.ggml.bos_token_id', 8, U32)
+kvset('bad-eos-negative', 'gguf-value', 'tokenizer.ggml.eos_token_id', -1, I32)
+kvset('bad-template-long', 'gguf-template', 'tokenizer.chat_template', 'x' * ((256 << 10) + 1))
+kvset('bad-template-not-utf8', 'gguf-template', 'tokenizer.chat_template', b'\xff')
+
+def splits():
+    """Several files: name → {file: Model}."""
+    def parts(n, bend=lambda ms: None, order=None):
+        m = Model(); chunks = [m.t[i::n] for i in range(n)]; ms = []
+        for i in range(n):
+            p = Model(); p.t = chunks[i]
+            if i: p.kv = [['general.architecture', STR, 'llama']]
+            p.set('split.no', i, U16); p.set('split.count', n, U16); p.set('split.tensors.count', len(m.t), I32); ms.append(p)
+        bend(ms)
+        return {f'm-{i + 1:05d}-of-{n:05d}.gguf': ms[i] for i in (order or range(len(ms)))}
+    yield 'good-split-3', ok, parts(3)
+    def swap(ms): ms[0], ms[2] = ms[2], ms[0]
+    yield 'good-split-3-any-names', ok, parts(3, swap)
+    yield 'bad-split-missing', 'gguf-split', parts(3, order=[0, 2])
+    yield 'bad-split-same-no', 'gguf-split', parts(3, lambda ms: ms[2].set('split.no', 1))
+    yield 'bad-split-other-count', 'gguf-split', parts(3, lambda ms: ms[1].set('split.count', 4))
+    yield 'bad-split-other-total', 'gguf-split', parts(3, lambda ms: ms[1].set('split.tensors.count', 7))
+    yield 'bad-split-tensor-twice', N, parts(3, lambda ms: ms[2].tensor('blk.0.attn_v.weight').__setitem__(0, 'token_embd.weight') if any(x[0] == 'blk.0.attn_v.weight' for x in ms[2].t) else ms[2].t[0].__setitem__(0, ms[0].t[0][0]))
+    yield 'bad-two-models', 'gguf-split', {'a.gguf': Model(), 'b.gguf': Model()}
+    yield 'bad-no-gguf', 'gguf-none', {'weights.bin': Model()}
+
+def main(out):
+    lines = []
+    for name, code, f in CASES:
+        with open(os.path.join(out, name + '.gguf'), 'wb') as w: w.write(f().bytes())
+        lines.append((name + '.gguf', code))
+    for name, code, files in splits():
+        d = os.path.join(out, name); shutil.rmtree(d, ignore_errors=True); os.mkdir(d)
+        for n, m in files.items():
+            with open(os.path.join(d, n), 'wb') as w: w.write(m.bytes())
+        lines.append((name, code))
+    with open(os.path.join(out, 'expected.tsv'), 'w') as w:
+        w.write('# model\tverdict: a reason code of attest/reason.h\n' + ''.join(f'{a}\t{b}\n' for a, b in sorted(lines)))
+    return 0
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else __doc__)

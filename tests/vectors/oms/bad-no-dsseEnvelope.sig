@@ -1,0 +1,1 @@
+{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"3d875e4318151554bf4616b1ae4a4e33ee4cbc519c4c0503a76174e983ec72ae"},"tlogEntries":[]}}
