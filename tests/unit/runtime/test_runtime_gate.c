@@ -1,0 +1,642 @@
+/* The real keep-runtime on the reference device, driven over its sockets by a gate and by clients that misbehave. KEEP_RUNTIME names
+ * the program. */
+#define _GNU_SOURCE
+#include "base/ipc.h"
+#include "base/request.h"
+#include "proto.h"
+#include "tests/logits/asks.h"
+#include "tests/logits/tiny_model.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define GRANT 7u
+
+/* ---- the process ---------------------------------------------------------------------------------------------------------- */
+
+struct runtime {
+	pid_t pid;
+	int gate;
+	u64 next_session;
+};
+
+static struct tiny tiny; /* the model of most tests */
+
+static void start(struct runtime *rt)
+{
+	char dir[] = "/tmp/keep-gate-XXXXXX";
+	const char *program = getenv("KEEP_RUNTIME");
+	assert_non_null(program);
+	assert_non_null(mkdtemp(dir));
+	int dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC), listener = -1;
+	assert_int_equal(ipc_listen(dirfd, "runtime.sock", &listener), 0);
+	rt->pid = fork();
+	assert_true(rt->pid >= 0);
+	if (rt->pid == 0) {
+		char pid[16];
+		snprintf(pid, sizeof pid, "%d", getpid());
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_PID", pid, 1);
+		if (listener == 3)
+			fcntl(3, F_SETFD, 0);
+		else
+			dup2(listener, 3);
+		execl(program, program, "--device", "reference", (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(ipc_connect(dirfd, "runtime.sock", &rt->gate), 0);
+	unlinkat(dirfd, "runtime.sock", 0);
+	rmdir(dir);
+	close(dirfd);
+	close(listener);
+	rt->next_session = 1;
+}
+
+static int ended(struct runtime *rt)
+{
+	int status;
+	fd_close(&rt->gate);
+	assert_int_equal(waitpid(rt->pid, &status, 0), rt->pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void tell(int sock, u32 type, u64 id, const void *body, u32 len, int fd)
+{
+	assert_int_equal(ipc_send(sock, type, id, body, len, fd), 0);
+}
+
+/* The next frame of that type; others are skipped. */
+static struct ipc_frame *hear(int sock, u32 type)
+{
+	static struct ipc_frame f;
+	ipc_frame_fini(&f);
+	for (;;) {
+		struct pollfd p = { .fd = sock, .events = POLLIN };
+		assert_int_equal(poll(&p, 1, 60000), 1);
+		int r = ipc_recv(sock, &f);
+		if (r)
+			fprintf(stderr, "waiting for %#x: the socket ended (%d)\n", type, r);
+		assert_int_equal(r, 0);
+		if (f.h.type == type)
+			return &f;
+		ipc_frame_fini(&f);
+	}
+}
+
+static void offer(struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
+{
+	int layout = -1, segments = -1;
+	assert_int_equal(fd_memfd_sealed("layout", t->layout, t->layout_len, &layout), 0);
+	assert_int_equal(fd_memfd_sealed("segments", t->segments, t->segments_len, &segments), 0);
+	tell(rt->gate, GATE_GRANT, GRANT, want, sizeof *want, layout);
+	tell(rt->gate, GATE_SEGMENTS, GRANT, NULL, 0, segments);
+	for (u32 i = 0; i < TINY_FILES; i++) {
+		struct proto_index p = { .index = i };
+		tell(rt->gate, GATE_FILE, GRANT, &p, sizeof p, t->files[i]);
+	}
+	tell(rt->gate, GATE_LOAD, GRANT, NULL, 0, -1);
+	close(layout);
+	close(segments);
+}
+
+static void start_loaded(struct runtime *rt)
+{
+	struct proto_grant want = tiny_wants(&tiny, KV_DEFAULT, 0);
+	start(rt);
+	offer(rt, &tiny, &want);
+	struct ipc_frame *f = hear(rt->gate, GATE_READY);
+	struct proto_ready ready;
+	memcpy(&ready, f->body, sizeof ready);
+	assert_int_equal(f->h.id, GRANT);
+	assert_string_equal(ready.device, "reference");
+	assert_int_equal(ready.ctx_tokens, 1024);
+	assert_int_equal(ready.numerics, RT_NUMERICS);
+	assert_true(ready.weight_bytes > 0 && ready.kv_bytes > 0);
+}
+
+static int session(struct runtime *rt, u64 *ret_id)
+{
+	int ours = -1, theirs = -1;
+	struct proto_session p = { .grant = GRANT, .principal = 1000 };
+	assert_int_equal(ipc_pair(&ours, &theirs), 0);
+	*ret_id = rt->next_session++;
+	tell(rt->gate, GATE_SESSION, *ret_id, &p, sizeof p, theirs);
+	close(theirs);
+	return ours;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------- */
+
+struct sealed {
+	int fd;
+	u8 digest[SHA256_BYTES];
+};
+
+static struct sealed seal(const struct request_header *h, const char *text)
+{
+	struct request_builder b;
+	struct sealed s = { .fd = -1 };
+	u8 *blob;
+	size_t len;
+	request_build(&b, h);
+	request_add(&b, REQUEST_TEXT, text, strlen(text));
+	assert_int_equal(request_built(&b, &blob, &len), 0);
+	sha256_of(blob, len, s.digest);
+	assert_int_equal(fd_memfd_sealed("request", blob, len, &s.fd), 0);
+	free(blob);
+	return s;
+}
+
+static struct sealed generation(u32 n)
+{
+	struct request_header h = { .kind = REQUEST_GENERATE,
+		.flags = REQUEST_IGNORE_EOS,
+		.max_tokens = n,
+		.temperature = 0.9f,
+		.top_p = 1,
+		.repeat_penalty = 1,
+		.seed = 3 };
+	return seal(&h, "a small question");
+}
+
+static void ticket(struct runtime *rt, u64 session_id, u64 id, const u8 *digest)
+{
+	struct proto_ticket t = { .session = session_id, .index = id };
+	memcpy(t.digest, digest, sizeof t.digest);
+	tell(rt->gate, GATE_TICKET, id, &t, sizeof t, -1);
+}
+
+static struct proto_outcome done(int sock, u64 id)
+{
+	struct proto_outcome o;
+	struct ipc_frame *f = hear(sock, SESSION_DONE);
+	assert_int_equal(f->h.id, id);
+	memcpy(&o, f->body, sizeof o);
+	return o;
+}
+
+static struct proto_outcome outcome(struct runtime *rt, u64 id)
+{
+	struct proto_outcome o;
+	struct ipc_frame *f = hear(rt->gate, GATE_OUTCOME);
+	assert_int_equal(f->h.id, id);
+	memcpy(&o, f->body, sizeof o);
+	return o;
+}
+
+static bool silent(int sock)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	return poll(&p, 1, 50) == 0;
+}
+
+/* Reads until the socket ends; returns how many frames of tokens came, and whether anything else did. */
+static u32 drain(int sock, bool *ret_other)
+{
+	struct ipc_frame f;
+	u32 n = 0;
+	*ret_other = false;
+	while (ipc_recv(sock, &f) == 0) {
+		if (f.h.type == SESSION_TOKENS)
+			n++;
+		else
+			*ret_other = true;
+		ipc_frame_fini(&f);
+	}
+	return n;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------------ */
+
+/* What is streamed is what the outcome says, and what the library computes for the same request. */
+static void serves(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	struct sha256 tokens, text;
+	u8 digest[SHA256_BYTES];
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(40);
+	for (u64 id = 10; id < 12; id++) { /* the request first, then the ticket first */
+		if (id == 10) {
+			tell(sock, SESSION_REQUEST, id, NULL, 0, s.fd);
+			assert_true(silent(sock));
+			ticket(&rt, sid, id, s.digest);
+		} else {
+			ticket(&rt, sid, id, s.digest);
+			assert_true(silent(rt.gate));
+			tell(sock, SESSION_REQUEST, id, NULL, 0, s.fd);
+		}
+		u32 n = 0;
+		sha256_init(&tokens);
+		sha256_init(&text);
+		for (;;) {
+			struct ipc_frame f;
+			assert_int_equal(ipc_recv(sock, &f), 0);
+			assert_int_equal(f.h.id, id);
+			if (f.h.type == SESSION_DONE) {
+				struct proto_outcome o, g = outcome(&rt, id);
+				memcpy(&o, f.body, sizeof o);
+				assert_memory_equal(&o, &g, sizeof o);
+				assert_int_equal(o.finish, FINISH_LENGTH);
+				assert_int_equal(o.n_generated, 40);
+				assert_int_equal(o.session, sid);
+				assert_memory_equal(o.request, s.digest, sizeof s.digest);
+				sha256_final(&tokens, digest);
+				assert_memory_equal(o.tokens, digest, sizeof digest);
+				sha256_final(&text, digest);
+				assert_memory_equal(o.text, digest, sizeof digest);
+				break;
+			}
+			struct proto_tokens t;
+			assert_int_equal(f.h.type, SESSION_TOKENS);
+			memcpy(&t, f.body, sizeof t);
+			sha256_update(&tokens, t.tokens, t.n_tokens * sizeof t.tokens[0]);
+			sha256_update(&text, t.text, t.text_len);
+			n += t.n_tokens;
+		}
+		assert_int_equal(n, 40);
+	}
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+static void tokenizes_and_scores(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	struct request_header h = { .kind = REQUEST_TOKENIZE };
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = seal(&h, "abc");
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	struct ipc_frame *f = hear(sock, SESSION_RESULT);
+	struct fd_map map;
+	assert_int_equal(fd_map_sealed(f->fd, 1 << 20, &map), 0);
+	u32 n = (u32)(map.len / sizeof(u32)), first;
+	memcpy(&first, map.data, sizeof first);
+	assert_int_equal(first, 1); /* BOS */
+	fd_unmap(&map);
+	struct proto_outcome o = done(sock, 1);
+	assert_int_equal(o.n_prompt, n);
+	(void)outcome(&rt, 1);
+	close(s.fd);
+
+	h.kind = REQUEST_LOGITS;
+	s = seal(&h, "abc");
+	ticket(&rt, sid, 2, s.digest);
+	tell(sock, SESSION_REQUEST, 2, NULL, 0, s.fd);
+	f = hear(sock, SESSION_RESULT);
+	assert_int_equal(fd_map_sealed(f->fd, 1 << 20, &map), 0);
+	assert_int_equal(map.len, (u64)n * 320 * sizeof(f32));
+	u8 digest[SHA256_BYTES];
+	sha256_of(map.data, map.len, digest);
+	fd_unmap(&map);
+	o = done(sock, 2);
+	assert_memory_equal(o.tokens, digest, sizeof digest);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* Another digest, a used ticket, requests out of order: refused, each ticket with one outcome. */
+static void refuses(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	u8 wrong[SHA256_BYTES] = { 1 };
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(3);
+
+	ticket(&rt, sid, 1, wrong);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	struct proto_outcome o = done(sock, 1);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_non_null(strstr(o.why, "digest"));
+	o = outcome(&rt, 1);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+
+	ticket(&rt, sid, 2, s.digest);
+	tell(sock, SESSION_REQUEST, 2, NULL, 0, s.fd);
+	assert_int_equal(done(sock, 2).finish, FINISH_LENGTH);
+	assert_int_equal(outcome(&rt, 2).finish, FINISH_LENGTH);
+	tell(sock, SESSION_REQUEST, 2, NULL, 0, s.fd); /* used */
+	assert_int_equal(done(sock, 2).finish, FINISH_REFUSED);
+	assert_true(silent(rt.gate));
+
+	ticket(&rt, sid, 5, s.digest);
+	ticket(&rt, sid, 6, s.digest);
+	assert_true(silent(rt.gate));
+	tell(sock, SESSION_REQUEST, 6, NULL, 0, s.fd);
+	assert_int_equal(done(sock, 6).finish, FINISH_LENGTH);
+	assert_int_equal(outcome(&rt, 6).finish, FINISH_LENGTH);
+	tell(sock, SESSION_REQUEST, 5, NULL, 0, s.fd); /* out of order */
+	assert_int_equal(done(sock, 5).finish, FINISH_REFUSED);
+	assert_int_equal(outcome(&rt, 5).finish, FINISH_REFUSED);
+
+	int pipes[2]; /* not a memory file */
+	assert_int_equal(pipe(pipes), 0);
+	ticket(&rt, sid, 7, s.digest);
+	tell(sock, SESSION_REQUEST, 7, NULL, 0, pipes[0]);
+	assert_int_equal(done(sock, 7).finish, FINISH_REFUSED);
+	assert_int_equal(outcome(&rt, 7).finish, FINISH_REFUSED);
+	close(pipes[0]);
+	close(pipes[1]);
+
+	close(s.fd);
+	s = generation(1020); /* with the prompt, more than the context */
+	ticket(&rt, sid, 8, s.digest);
+	tell(sock, SESSION_REQUEST, 8, NULL, 0, s.fd);
+	o = done(sock, 8);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_non_null(strstr(o.why, "exceed the context of 1024 tokens"));
+	assert_int_equal(outcome(&rt, 8).finish, FINISH_REFUSED);
+
+	ticket(&rt, sid + 99, 1, s.digest); /* a session that is no more */
+	assert_int_equal(outcome(&rt, 1).finish, FINISH_REFUSED);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* A request without a ticket and a ticket without a request wait the stated time, then are refused. */
+static void halves_expire(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(3);
+	u64 began = clock_ns();
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	ticket(&rt, sid, 2, s.digest);
+	struct proto_outcome o = done(sock, 1);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_true(clock_ns() - began >= (u64)TICKET_WAIT_MS_MAX * 1000000u);
+	assert_non_null(strstr(o.why, "no ticket"));
+	o = outcome(&rt, 2);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_non_null(strstr(o.why, "never came"));
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* The gate ends a session in the middle of an answer: nothing follows. Others go on. */
+static void revokes(void **state)
+{
+	struct runtime rt;
+	u64 sid, other_id;
+	bool other;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid), bystander = session(&rt, &other_id);
+	struct sealed s = generation(900), t = generation(60);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	ticket(&rt, other_id, 1, t.digest);
+	tell(bystander, SESSION_REQUEST, 1, NULL, 0, t.fd);
+	for (int i = 0; i < 5; i++)
+		(void)hear(sock, SESSION_TOKENS);
+	tell(rt.gate, GATE_SESSION_END, sid, NULL, 0, -1);
+	struct proto_outcome o, second;
+	struct ipc_frame *f = hear(rt.gate, GATE_OUTCOME);
+	memcpy(&o, f->body, sizeof o);
+	f = hear(rt.gate, GATE_OUTCOME);
+	memcpy(&second, f->body, sizeof second);
+	if (o.session != sid) {
+		struct proto_outcome swap = o;
+		o = second;
+		second = swap;
+	}
+	assert_int_equal(o.finish, FINISH_REVOKED);
+	assert_true(o.n_generated >= 5 && o.n_generated < 900);
+	assert_true(drain(sock, &other) + 5 <= o.n_generated);
+	assert_false(other);
+	assert_int_equal(second.finish, FINISH_LENGTH);
+	assert_int_equal(done(bystander, 1).finish, FINISH_LENGTH);
+	close(s.fd);
+	close(t.fd);
+	close(sock);
+	close(bystander);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* Clients that cancel, hang up, do not read, or break the protocol. */
+static void strangers(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	bool other;
+	start_loaded(&rt);
+	struct sealed s = generation(900);
+
+	int sock = session(&rt, &sid);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	(void)hear(sock, SESSION_TOKENS);
+	tell(sock, SESSION_CANCEL, 1, NULL, 0, -1);
+	assert_int_equal(done(sock, 1).finish, FINISH_CANCELLED);
+	assert_int_equal(outcome(&rt, 1).finish, FINISH_CANCELLED);
+
+	ticket(&rt, sid, 2, s.digest);
+	tell(sock, SESSION_REQUEST, 2, NULL, 0, s.fd);
+	(void)hear(sock, SESSION_TOKENS);
+	close(sock);
+	assert_int_equal(outcome(&rt, 2).finish, FINISH_CANCELLED);
+
+	sock = session(&rt, &sid); /* never reads */
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	struct proto_outcome o = outcome(&rt, 1);
+	assert_int_equal(o.finish, FINISH_CANCELLED);
+	assert_true(o.n_generated > SESSION_QUEUE_MAX && o.n_generated < 900);
+	assert_int_equal(done(sock, 1).finish, FINISH_CANCELLED); /* behind everything that was queued */
+	close(sock);
+
+	sock = session(&rt, &sid);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	(void)hear(sock, SESSION_TOKENS);
+	tell(sock, SESSION_REQUEST, 2, NULL, 0, -1); /* without its descriptor */
+	assert_int_equal(outcome(&rt, 1).finish, FINISH_CANCELLED);
+	(void)drain(sock, &other);
+	assert_false(other);
+	close(sock);
+
+	sock = session(&rt, &sid); /* the process lives */
+	close(s.fd);
+	s = generation(2);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	assert_int_equal(done(sock, 1).finish, FINISH_LENGTH);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* What the gate itself may not do ends the process. */
+static void gate_rules(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	u8 digest[SHA256_BYTES] = { 0 };
+	struct ipc_frame f;
+	for (int i = 0; i < 4; i++) {
+		start_loaded(&rt);
+		int sock = session(&rt, &sid);
+		if (i == 0) { /* too short */
+			tell(rt.gate, GATE_TICKET, 1, digest, 8, -1);
+		} else if (i == 1) { /* unknown */
+			tell(rt.gate, 0x999, 1, NULL, 0, -1);
+		} else if (i == 2) { /* ids of tickets increase */
+			ticket(&rt, sid, 2, digest);
+			ticket(&rt, sid, 2, digest);
+		} else { /* out of its state */
+			tell(rt.gate, GATE_LOAD, GRANT, NULL, 0, -1);
+		}
+		while (ipc_recv(rt.gate, &f) == 0)
+			ipc_frame_fini(&f);
+		close(sock);
+		assert_int_equal(ended(&rt), 1);
+	}
+}
+
+static void unloads(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	bool other;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(900);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	(void)hear(sock, SESSION_TOKENS);
+	tell(rt.gate, GATE_UNLOAD, GRANT, NULL, 0, -1);
+	assert_int_equal(outcome(&rt, 1).finish, FINISH_REVOKED);
+	assert_int_equal(hear(rt.gate, GATE_UNLOADED)->h.id, GRANT);
+	(void)drain(sock, &other);
+	assert_false(other);
+	struct proto_grant want = tiny_wants(&tiny, KV_F32, 512); /* and it may come back */
+	offer(&rt, &tiny, &want);
+	(void)hear(rt.gate, GATE_READY);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+static struct proto_load_failed load_fails(
+	struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
+{
+	struct proto_load_failed f;
+	offer(rt, t, want);
+	memcpy(&f, hear(rt->gate, GATE_LOAD_FAILED)->body, sizeof f);
+	return f;
+}
+
+static void flip(int fd, u64 at)
+{
+	u8 b;
+	assert_int_equal(fd_pread_all(fd, &b, 1, at), 0);
+	b ^= 0x10;
+	assert_int_equal(fd_pwrite_all(fd, &b, 1, at), 0);
+}
+
+/* A byte that differs, anywhere in any file, is found; file and offset are named. */
+static void flipped(void **state)
+{
+	struct runtime rt;
+	struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 4 };
+	struct tiny t;
+	tiny_make(&spec, &t);
+	struct proto_grant want = tiny_wants(&t, KV_DEFAULT, 0);
+	start(&rt);
+	const u64 at[] = { 0, 4097, SEGMENT_BYTES - 1, SEGMENT_BYTES,
+		tiny_offset(&t, "blk.1.ffn_down.weight") + 99, t.bytes[0] - 1 };
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		flip(t.files[0], at[i]);
+		struct proto_load_failed f = load_fails(&rt, &t, &want);
+		assert_int_equal(f.reason, LOAD_SEGMENT);
+		assert_int_equal(f.file, 0);
+		assert_int_equal(f.offset, at[i] / SEGMENT_BYTES * SEGMENT_BYTES);
+		assert_non_null(strstr(f.text, "model.gguf"));
+		flip(t.files[0], at[i]);
+	}
+	flip(t.files[1], 3);
+	struct proto_load_failed f = load_fails(&rt, &t, &want);
+	assert_int_equal(f.reason, LOAD_SEGMENT);
+	assert_int_equal(f.file, 1);
+	assert_non_null(strstr(f.text, "LICENSE"));
+	flip(t.files[1], 3);
+
+	int keep = t.files[0]; /* replaced by another file */
+	t.files[0] = t.files[1];
+	f = load_fails(&rt, &t, &want);
+	assert_int_equal(f.reason, LOAD_SEGMENT);
+	assert_int_equal(f.file, 0);
+	t.files[0] = keep;
+
+	offer(&rt, &t, &want); /* as admitted, it loads */
+	(void)hear(rt.gate, GATE_READY);
+	tiny_fini(&t);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* Tables that are not those of the grant; numbers that are none; contexts that are too long. */
+static void unfit(void **state)
+{
+	struct runtime rt;
+	struct tiny_spec spec = { .type = TENSOR_F32, .seed = 4 };
+	struct tiny t;
+	tiny_make(&spec, &t);
+	start(&rt);
+	struct proto_grant want = tiny_wants(&t, KV_DEFAULT, 0);
+	want.layout[5] ^= 1;
+	assert_int_equal(load_fails(&rt, &t, &want).reason, LOAD_LAYOUT);
+	want = tiny_wants(&t, KV_DEFAULT, 0);
+	want.segments[5] ^= 1;
+	assert_int_equal(load_fails(&rt, &t, &want).reason, LOAD_LAYOUT);
+	want = tiny_wants(&t, KV_DEFAULT, 257);
+	assert_int_equal(load_fails(&rt, &t, &want).reason, LOAD_UNSUPPORTED);
+	want = tiny_wants(&t, 9, 0);
+	assert_int_equal(load_fails(&rt, &t, &want).reason, LOAD_UNSUPPORTED);
+	tiny_fini(&t);
+	assert_int_equal(ended(&rt), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(serves),
+		cmocka_unit_test(tokenizes_and_scores),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(halves_expire),
+		cmocka_unit_test(revokes),
+		cmocka_unit_test(strangers),
+		cmocka_unit_test(gate_rules),
+		cmocka_unit_test(unloads),
+		cmocka_unit_test(flipped),
+		cmocka_unit_test(unfit),
+	};
+	struct tiny_spec spec = { .type = TENSOR_Q4_0, .seed = 11, .ctx = 1024 };
+	signal(SIGPIPE, SIG_IGN);
+	tiny_make(&spec, &tiny);
+	int r = cmocka_run_group_tests(tests, NULL, NULL);
+	tiny_fini(&tiny);
+	return r;
+}

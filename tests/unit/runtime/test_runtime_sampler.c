@@ -1,0 +1,213 @@
+#include "runtime/sampler.h"
+#include "base/types.h"
+#include "tests/logits/tiny_model.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define N 64u
+
+/* The known answers that were published with the generator. */
+static void philox_known_answers(void **state)
+{
+	static const u32 rows[][10] = {
+		{ 0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 },
+		{ 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+			0x41c83b0e, 0xa20bc7c6, 0x6d5451fd },
+		{ 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+			0x94fdcceb, 0x5001e420, 0x24126ea1 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		u32 got[4];
+		philox4x32(rows[i], rows[i] + 4, got);
+		assert_memory_equal(got, rows[i] + 6, sizeof got);
+	}
+}
+
+struct bed {
+	struct sampler s;
+	f32 l[N];
+	struct sampler_params p;
+};
+
+static struct bed bed(u64 seed)
+{
+	struct bed b = { .p = { .temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = seed } };
+	assert_int_equal(sampler_create(N, &b.s), 0);
+	for (u32 i = 0; i < N; i++)
+		b.l[i] = (f32)(i64)(tiny_random(&seed) % 1000) / 100.0f - 5.0f;
+	return b;
+}
+
+static u32 pick(struct bed *b, const u32 *ids, u32 n)
+{
+	u32 id = N;
+	f32 before[N];
+	memcpy(before, b->l, sizeof before);
+	assert_int_equal(sampler_pick(&b->s, &b->p, b->l, ids, n, &id), 0);
+	assert_true(id < N);
+	assert_memory_equal(before, b->l, sizeof before);
+	return id;
+}
+
+static u32 best(const struct bed *b)
+{
+	u32 at = 0;
+	for (u32 i = 1; i < N; i++)
+		at = b->l[i] > b->l[at] ? i : at;
+	return at;
+}
+
+static void zero_is_the_first_largest(void **state)
+{
+	struct bed b = bed(1);
+	b.p.temperature = 0;
+	assert_int_equal(pick(&b, NULL, 0), best(&b));
+	b.l[60] = b.l[20] = b.l[40] = 50.0f;
+	assert_int_equal(pick(&b, NULL, 0), 20);
+	for (u32 i = 0; i < N; i++)
+		b.l[i] = i % 2 ? 0.0f : -0.0f;
+	assert_int_equal(pick(&b, NULL, 0), 0);
+	b.p.temperature = 1;
+	b.p.top_k = 1; /* the order has the same ties */
+	assert_int_equal(pick(&b, NULL, 0), 0);
+	sampler_fini(&b.s);
+}
+
+/* The same as an evaluation by the book in double precision, for many draws. */
+static u32 by_the_book(const struct bed *b, u32 position)
+{
+	u32 order[N], n = N;
+	f64 e[N], total = 0, sum = 0;
+	for (u32 i = 0; i < N; i++)
+		order[i] = i;
+	for (u32 i = 0; i < N; i++)
+		for (u32 j = i + 1; j < N; j++)
+			if (b->l[order[j]] > b->l[order[i]] ||
+				(b->l[order[j]] == b->l[order[i]] && order[j] < order[i])) {
+				u32 t = order[i];
+				order[i] = order[j];
+				order[j] = t;
+			}
+	if (b->p.top_k)
+		n = MIN(n, b->p.top_k);
+	for (u32 i = 0; i < n; i++)
+		total += e[i] = exp(((f64)b->l[order[i]] - b->l[order[0]]) / b->p.temperature);
+	u32 keep = 0;
+	while (keep < n && (b->p.top_p >= 1 || sum < b->p.top_p * total))
+		sum += e[keep++];
+	while (keep > 1 && e[keep - 1] < b->p.min_p)
+		keep--;
+	u32 counter[4] = { position, b->p.choice, 0, 0 }, key[2] = { (u32)b->p.seed, (u32)(b->p.seed >> 32) },
+	    r[4];
+	philox4x32(counter, key, r);
+	f64 u = ((f64)((u64)r[0] << 21 | r[1] >> 11)) / 9007199254740992.0;
+	total = sum = 0;
+	for (u32 i = 0; i < keep; i++)
+		total += e[i];
+	for (u32 i = 0; i < keep; i++) {
+		sum += e[i];
+		if (sum > u * total)
+			return order[i];
+	}
+	return order[keep - 1];
+}
+
+static void draws_by_the_book(void **state)
+{
+	u32 differ = 0, kinds[N] = { 0 };
+	for (u32 i = 0; i < 2000; i++) {
+		struct bed b = bed(i);
+		u32 ids[8] = { 0 };
+		b.p.temperature = 0.25f + 0.25f * (f32)(i % 8);
+		b.p.top_k = i % 3 ? 0 : 1 + i % 20;
+		b.p.top_p = i % 5 ? 1.0f : 0.1f * (f32)(1 + i % 9);
+		b.p.min_p = i % 7 ? 0.0f : 0.05f;
+		b.p.choice = i % 4;
+		b.p.seed = (u64)i << 33 | i;
+		u32 got = pick(&b, ids, i % 8);
+		differ += got != by_the_book(&b, i % 8);
+		kinds[got]++;
+		sampler_fini(&b.s);
+	}
+	assert_true(differ <= 2); /* a draw within 1e-7 of a border may fall on either side */
+	u32 seen = 0;
+	for (u32 i = 0; i < N; i++)
+		seen += kinds[i] > 0;
+	assert_true(seen > N / 2);
+}
+
+static void penalty_looks_back(void **state)
+{
+	struct bed b = bed(3);
+	u32 ids[6] = { 5, 5, 9, 700, 9, 8 };
+	b.p.temperature = 0;
+	b.p.repeat_penalty = 2.0f;
+	b.p.repeat_last_n = 2;
+	b.l[9] = 30.0f; /* 15 after the penalty, counted once */
+	b.l[5] = 14.0f; /* out of the window */
+	b.l[7] = 14.5f;
+	assert_int_equal(pick(&b, ids, 6), 9);
+	b.l[7] = 15.5f;
+	assert_int_equal(pick(&b, ids, 6), 7);
+	for (u32 i = 0; i < N; i++)
+		b.l[i] = -2.0f;
+	b.l[8] = -1.5f; /* negative: times the penalty, -3 */
+	assert_int_equal(pick(&b, ids, 6), 0);
+	sampler_fini(&b.s);
+}
+
+static void refuses_what_is_not_finite(void **state)
+{
+	struct bed b = bed(3);
+	u32 id = 77;
+	b.l[63] = NAN;
+	assert_int_equal(sampler_pick(&b.s, &b.p, b.l, NULL, 0, &id), 1);
+	b.l[63] = INFINITY;
+	assert_int_equal(sampler_pick(&b.s, &b.p, b.l, NULL, 0, &id), 1);
+	assert_int_equal(id, 77);
+	sampler_fini(&b.s);
+}
+
+/* Only seed, choice and position matter; each of them does. */
+static void counters(void **state)
+{
+	struct bed b = bed(3);
+	u32 first[32], moved = 0, ids[64] = { 0 };
+	for (u32 i = 0; i < 32; i++)
+		first[i] = pick(&b, ids, i);
+	for (u32 i = 32; i-- > 0;)
+		assert_int_equal(pick(&b, ids, i), first[i]);
+	for (u32 i = 1; i < 32; i++)
+		moved += first[i] != first[0];
+	assert_true(moved > 8);
+	b.p.choice = 1;
+	moved = 0;
+	for (u32 i = 0; i < 32; i++)
+		moved += pick(&b, ids, i) != first[i];
+	assert_true(moved > 8);
+	b.p.choice = 0;
+	b.p.seed ^= 1ull << 40;
+	moved = 0;
+	for (u32 i = 0; i < 32; i++)
+		moved += pick(&b, ids, i) != first[i];
+	assert_true(moved > 8);
+	sampler_fini(&b.s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(philox_known_answers),
+		cmocka_unit_test(zero_is_the_first_largest),
+		cmocka_unit_test(draws_by_the_book),
+		cmocka_unit_test(penalty_looks_back),
+		cmocka_unit_test(refuses_what_is_not_finite),
+		cmocka_unit_test(counters),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
