@@ -166,11 +166,11 @@ int audit_merkle_inclusion_check(const struct merkle_included *p)
 
 int audit_merkle_consistency_check(const struct merkle_consistent *p)
 {
-	if (p->size1 > p->size2)
+	if (p->size1 == 0 || p->size1 > p->size2)
 		return 1;
 	if (p->size1 == p->size2)
 		return p->n_proof == 0 && equal(p->root1, p->root2) ? 0 : 1;
-	if (p->size1 == 0 || p->n_proof == 0)
+	if (p->n_proof == 0)
 		return 1;
 	const struct merkle_hash *first = p->root1;
 	size_t i = 0;

@@ -60,6 +60,6 @@ struct merkle_consistent {
 	const struct merkle_hash *root1, *root2, *proof;
 	size_t n_proof;
 };
-/* RFC 9162 2.1.4.2, where equal sizes need equal roots and no proof, and size1 = 0 proves nothing and is refused unless size2 = 0.
+/* RFC 9162 2.1.4.2, where equal sizes need equal roots and no proof, and size1 = 0 proves nothing and is refused.
  * 0 the proof holds; 1 it does not. */
 _must_use_ int audit_merkle_consistency_check(const struct merkle_consistent *p);

@@ -22,9 +22,8 @@ void audit_base64(const void *data, size_t len, char *out)
 		u32 v = (u32)p[0] << 16 | (len == 2 ? (u32)p[1] << 8 : 0);
 		*out++ = b64[v >> 18];
 		*out++ = b64[v >> 12 & 63];
+		*out++ = len == 2 ? b64[v >> 6 & 63] : '=';
 		*out++ = '=';
-		if (len == 2)
-			out[-1] = b64[v >> 6 & 63], *out++ = '=';
 	}
 	*out = 0;
 }
