@@ -1,7 +1,7 @@
 #!/bin/sh
 # hardening.sh BUILD: every program is position-independent, binds and protects its tables before main, has stack canaries, no
-# executable stack, no path of this machine to look for libraries in, and on x86-64 is marked for shadow stacks and indirect branch
-# tracking.
+# executable stack, no path of this machine to look for libraries in, and on x86-64 our objects are marked for
+# shadow stacks and indirect branch tracking.
 set -u
 build=$1
 bad=0
@@ -21,9 +21,14 @@ for p in attest/keep-attest audit/keepd runtime/keep-runtime appliance/cli/keep;
 	echo "$dynamic" | grep -q TEXTREL && fault "$p: relocates its text"
 	nm -D --undefined-only "$f" | grep -q '__stack_chk_fail' || fault "$p: no stack canaries"
 	nm -D --undefined-only "$f" | grep -Eq '__[a-z]+_chk' || fault "$p: not fortified"
-	if echo "$head" | grep -q 'X86-64'; then
-		LC_ALL=C readelf -nW "$f" 2>/dev/null | grep -q 'IBT.*SHSTK\|SHSTK.*IBT' || fault "$p: not marked for CET"
-	fi
 done
+# A program is marked for CET only when libc's start files are; ours must not be what is missing.
+if readelf -hW "$build/audit/keepd" 2>/dev/null | grep -q 'X86-64'; then
+	for lib in $(find "$build" -name 'lib*.a' -not -path '*/tests/*'); do
+		objects=$(ar t "$lib" | grep -c '\.o$')
+		marked=$(LC_ALL=C readelf -nW "$lib" 2>/dev/null | grep -c 'IBT.*SHSTK')
+		[ "$marked" -ge "$objects" ] || fault "$lib: $marked of $objects objects are marked for CET"
+	done
+fi
 echo "$bad faults"
 [ $bad = 0 ]

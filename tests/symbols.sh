@@ -1,6 +1,6 @@
 #!/bin/sh
-# symbols.sh BUILD: no program of ours imports a resolver, an HTTP client or anything that speaks to a network, and every global
-# name of our libraries begins as its folder says.
+# symbols.sh BUILD: no program of ours imports a resolver, an HTTP client or anything that speaks to a network, and every name that
+# one folder uses of another begins as that folder's names do.
 set -u
 build=$1
 bad=0
@@ -22,19 +22,35 @@ for p in $programs; do
 	[ -z "$libs" ] || fault "$p: is linked with $libs"
 done
 
-# library | what its global names begin with
-while read -r lib prefix; do
-	f=$(find "$build" -name "$lib" -not -path '*/tests/*' | head -n 1)
-	[ -n "$f" ] || continue
-	found=$(nm -g --defined-only "$f" 2>/dev/null | awk 'NF == 3 {print $3}' | grep -vE "^($prefix)|^__(asan|odr_asan|gcov|llvm|start|stop)" | sort -u | tr '\n' ' ')
-	[ -z "$found" ] || fault "$lib: global names without its prefix: $found"
+# folder | what the names begin with that other folders use
+objects() { find "$build/$1" -maxdepth 2 -name '*.o' -path '*.p/*' 2>/dev/null; }
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+folders="appliance/base attest audit shaders runtime appliance/chat appliance/cli"
+for folder in $folders; do
+	o=$(objects "$folder")
+	key=$(echo "$folder" | tr / _)
+	: >"$tmp/$key.has" && : >"$tmp/$key.wants"
+	[ -n "$o" ] || continue
+	# shellcheck disable=SC2086
+	nm -g --defined-only $o | awk 'NF == 3 && $3 != "main" {print $3}' | sort -u >"$tmp/$key.has"
+	# shellcheck disable=SC2086
+	nm -g --undefined-only $o | awk '{print $NF}' | sort -u >"$tmp/$key.wants"
+done
+while read -r folder prefix; do
+	key=$(echo "$folder" | tr / _)
+	for other in "$tmp"/*.wants; do
+		[ "$other" = "$tmp/$key.wants" ] && continue
+		found=$(comm -12 "$tmp/$key.has" "$other" | grep -vE "^($prefix)|^_*(asan|ubsan|tsan)" | tr '\n' ' ')
+		[ -z "$found" ] || fault "$folder: $(basename "$other" .wants) uses names without its prefix: $found"
+	done
 done <<END
-libbase.a err_|fd_|free_ptr|bytes_|ipc_|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_
-libdaemon.a daemon_|sandbox_
-libattest.a attest_
-libaudit.a audit_
-libruntime.a rt_|gpu_|op_|tok_|model_
-libchat.a chat_
+appliance/base err_|fd_|free_ptr|bytes_|ipc_|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
+attest attest_
+audit audit_|keepd_
+shaders ref_|shader_|kernel_|kernels_|exact_|rt_|op_|block_|pipeline_
+runtime rt_|gpu_|op_|tok_|model_
+appliance/chat chat_
+appliance/cli cli_
 END
 # the fence can fall: libc's own resolver is found when it is looked for
 printf 'getaddrinfo\nres_search\ncurl_easy_init\n' | grep -cxE "$never" | grep -qx 3 || fault "the pattern finds nothing"
