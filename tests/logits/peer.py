@@ -1,0 +1,133 @@
+"""Compare logits with the peer's; called by tests/logits/peer. Prints a table and exits 1 when a bound does not hold."""
+import os, shutil, struct, subprocess, sys, tempfile
+import numpy as np
+
+ours, lab, shared = sys.argv[1:4]
+ours = os.path.abspath(ours)
+device = os.environ.get('KEEP_DEVICE', 'reference')
+PROMPTS = [
+    'The quick brown fox jumps over the lazy dog. Keep runs models on a machine that is connected to nothing, and writes down '
+    'what it did. An auditor can prove, without trusting anybody, what ran, on which weights, for whom, and can run it again.',
+    'Gr\u00fc\u00dfe aus dem Keller: 3.14159, 42 und 1,000,000; \u65e5\u672c\u8a9e, \u043f\u0440\u0438\u0432\u0435\u0442!\n\n  def f(x):\n\treturn x * x\n',
+]
+# A top-1 that differs is a near-tie when the peer's own margin is at most this share of the spread (standard deviation) of its logits.
+NEAR_TIE = 0.10
+
+# name, model, dtype of the random file, peer's quantisation of it, bound on NMSE, bound on KL.  F16 and BF16: the peer rounds activations to
+# the weights' type, Keep does not, so the bound is the peer's rounding.
+ROWS = [
+    ('F32', 'tiny-llama', 'f32', None, 1e-8, None),
+    ('F32', 'tiny-llama3', 'f32', None, 1e-8, None),
+    ('F16', 'tiny-llama', 'f16', None, 1e-4, 0.02),
+    ('F16', 'tiny-llama3', 'f16', None, 1e-4, 0.02),
+    ('BF16', 'tiny-llama', 'bf16', None, 1e-3, 0.02),
+    ('BF16', 'tiny-llama3', 'bf16', None, 1e-3, 0.02),
+]
+for q in ('Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'):
+    for m in ('tiny-llama', 'tiny-llama3'):
+        ROWS.append((q, m, 'f32', q + ('_S' if q in ('Q4_K', 'Q5_K') else ''), None, 0.02))
+ROWS.append(('Q4_K_M', 'tiny-llama', 'f32', 'Q4_K_M', None, 0.02))
+ROWS.append(('Q5_K_M', 'tiny-llama3', 'f32', 'Q5_K_M', None, 0.02))
+
+
+def peer(*args):
+    r = subprocess.run(['sh', shared + '/tools/peer-root.sh', 'run', lab + '/sid-root', *args], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE)
+    if r.returncode:
+        sys.exit('peer: %s: %s' % (args[0], r.stderr.decode(errors='replace')[-400:]))
+    return r.stdout.decode(errors='replace')
+
+
+def results(path):
+    """The tensors of a results file: tokens I32 [n] and logits F32, token-major whatever the header says."""
+    b = open(path, 'rb').read()
+    at = 4
+    def get(f):
+        nonlocal at
+        v = struct.unpack_from('<' + f, b, at)
+        at += struct.calcsize('<' + f)
+        return v[0]
+    def text():
+        nonlocal at
+        n = get('Q')
+        s = b[at:at + n]
+        at += n
+        return s.decode()
+    def skip(t):
+        nonlocal at
+        if t == 8:
+            text()
+        elif t == 9:
+            e, n = get('I'), get('Q')
+            for _ in range(n):
+                skip(e)
+        else:
+            at += {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}[t]
+    get('I')
+    n_tensors, n_kv, align = get('Q'), get('Q'), 32
+    for _ in range(n_kv):
+        text()
+        skip(get('I'))
+    infos = {}
+    for _ in range(n_tensors):
+        name = text()
+        dims = [get('Q') for _ in range(get('I'))]
+        get('I')
+        infos[name] = (dims, get('Q'))
+    start = (at + align - 1) // align * align
+    n = infos['tokens'][0][0]
+    ids = np.frombuffer(b, '<i4', n, start + infos['tokens'][1])
+    count = int(np.prod(infos['logits'][0]))
+    return ids, np.frombuffer(b, '<f4', count, start + infos['logits'][1]).reshape(n, -1).astype(np.float64)
+
+
+def log_softmax(x):
+    x = x - x.max(axis=1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def compare(want, got):
+    nmse = ((want - got) ** 2).sum() / (want ** 2).sum()
+    p, q = log_softmax(want), log_softmax(got)
+    kl = (np.exp(p) * (p - q)).sum(axis=1)
+    top, ours_top = want.argmax(axis=1), got.argmax(axis=1)
+    margin = (want.max(axis=1) - want[np.arange(len(want)), ours_top]) / want.std(axis=1)
+    return nmse, kl.mean(), kl.max(), int((top == ours_top).sum()), margin.max()
+
+
+def main():
+    os.makedirs(lab + '/data', exist_ok=True)
+    work = tempfile.mkdtemp(prefix='logits-', dir=lab + '/data')
+    bad = 0
+    print('device %s; near-tie: margin at most %.2f of the spread of the logits' % (device, NEAR_TIE))
+    print('%-7s %-12s %6s %9s %9s %9s %9s %9s' % ('type', 'model', 'rows', 'NMSE', 'KL mean', 'KL max', 'top-1', 'margin'))
+    for seed, (name, model, dtype, quant, nmse_max, kl_max) in enumerate(ROWS):
+        path = work + '/m.gguf'
+        subprocess.run([sys.executable, shared + '/tools/make-random-gguf.py', model, path, '--dtype', dtype, '--seed',
+                        str(seed % 2 + 1)], check=True, stdout=subprocess.DEVNULL)
+        if quant:
+            pure = [] if quant.endswith('_M') else ['--pure']
+            peer('llama-quantize', *pure, path, work + '/q.gguf', quant, '1')
+            os.replace(work + '/q.gguf', path)
+        want, got = [], []
+        for text in PROMPTS:
+            open(work + '/p.txt', 'w').write(text)
+            peer('llama-results', '-m', path, '-f', work + '/p.txt', '-o', work + '/r.gguf', '-dev', 'none', '-t', '1', '-ctk',
+                 'f32', '-ctv', 'f32', '-fa', 'off')
+            ids, logits = results(work + '/r.gguf')
+            subprocess.run([ours, path, '--tokens', ','.join(map(str, ids)), '--out', work + '/o.bin', '--kv', 'f32', '--device',
+                            device], check=True, stderr=subprocess.DEVNULL)
+            want.append(logits)
+            got.append(np.fromfile(work + '/o.bin', '<f4').reshape(len(ids), -1).astype(np.float64))
+        want, got = np.concatenate(want), np.concatenate(got)
+        nmse, kl, kl_worst, same, margin = compare(want, got)
+        ok = (nmse_max is None or nmse < nmse_max) and (kl_max is None or kl < kl_max) and margin <= NEAR_TIE
+        bad += not ok
+        print('%-7s %-12s %6d %9.2e %9.2e %9.2e %4d/%-4d %9.4f%s' % (name, model, len(want), nmse, kl, kl_worst, same, len(want),
+                                                                   margin, '' if ok else '  TOO FAR'))
+    shutil.rmtree(work)
+    print('all within their bounds' if not bad else '%d rows are too far' % bad)
+    return 1 if bad else 0
+
+
+sys.exit(main())
