@@ -13,7 +13,8 @@
 #define IPC_SESSIONS_MAX    256u   /* sessions of all grants together */
 #define TICKETS_WAITING_MAX 64u	   /* tickets or requests of one session that wait for their other half */
 #define TICKET_WAIT_MS_MAX  10000u /* an unticketed REQUEST is refused after this long */
-#define TICKETS_OPEN_MAX 256u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
+#define TICKETS_OPEN_MAX \
+	256u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
 
 /* models */
 #define MODEL_FILES_MAX 1024u	     /* files of one model; GLM-class models come in some hundred shards */
@@ -21,13 +22,14 @@
 #define SEGMENT_BYTES	(1u << 20)   /* unit of load-time verification; 32 bytes of digest per MiB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
-#define JSON_DEPTH_MAX	   64u		/* nesting of any JSON that a stranger wrote */
-#define TRUST_KEYS_MAX	   64u		/* trusted publisher keys of one appliance */
-#define MODELS_MAX	   1024u	/* models in one store */
-#define KEY_DER_BYTES_MAX  256u		/* DER SubjectPublicKeyInfo: P-521 needs 158 */
-#define KEY_PEM_BYTES_MAX  65536u	/* a key file: PEM with the text that tools put before it */
-#define IGNORE_PATHS_MAX   1024u	/* ignore_paths of one statement; real ones have five */
-#define SHARDS_MAX	   (1u << 20)	/* shards of one model; 4 TiB in shards of 4 MiB */
+#define JSON_DEPTH_MAX	  64u	 /* nesting of any JSON that a stranger wrote */
+#define TRUST_KEYS_MAX	  64u	 /* trusted publisher keys of one appliance */
+#define MODELS_MAX	  1024u	 /* models in one store */
+#define KEY_DER_BYTES_MAX 256u	 /* DER SubjectPublicKeyInfo: P-521 needs 158 */
+#define KEY_PEM_BYTES_MAX 65536u /* a key file: PEM with the text that tools put before it */
+#define IGNORE_PATHS_MAX  1024u	 /* ignore_paths of one statement; real ones have five */
+#define SHARDS_MAX \
+	(1u << 18) /* shards of one model; 4 TiB in shards of 16 MiB, and a list that a bundle can hold */
 #define SHARD_BYTES_MAX	   (1ull << 40) /* bytes of one shard; the default is 1 GB */
 #define TREE_DEPTH_MAX	   32u		/* directories below each other in a model */
 #define SEGMENTS_BYTES_MAX (256u << 20) /* bytes of a segment table: 4 TiB in segments of 1 MiB need 135 MB */
@@ -46,10 +48,18 @@
 #define VOCAB_MAX	    (1u << 20)	 /* tokens of a vocabulary */
 #define TOKEN_BYTES_MAX	    1024u	 /* bytes of one token's text */
 #define TEMPLATE_BYTES_MAX  (256u << 10) /* bytes of a chat template */
-#define LAYERS_MAX	    512u	 /* transformer blocks */
-#define DIM_MAX		    (1u << 18)	 /* any row length: hidden, feed-forward, heads * head size */
-#define HEADS_MAX	    1024u	 /* attention heads of a layer */
-#define HEAD_DIM_MAX	    512u	 /* elements of one head */
+#define TEMPLATE_DEPTH_MAX \
+	200u /* nesting of a template's tags, brackets and expressions; published ones reach 12 */
+#define TEMPLATE_NEST_MAX \
+	1000u /* evaluations within evaluations while it runs: macros in macros; bounds the stack */
+#define TEMPLATE_STEPS_MAX \
+	(32u << 20) /* evaluations, and 64 bytes handled, of one render; a long chat takes some thousand */
+#define TEMPLATE_MEMORY_BYTES_MAX (256u << 20) /* memory of one render; a request's text is at most 16 MiB */
+#define TEMPLATE_RANGE_MAX	  100000u      /* elements of range() in a template, as in Jinja's sandbox */
+#define LAYERS_MAX		  512u	       /* transformer blocks */
+#define DIM_MAX			  (1u << 18)   /* any row length: hidden, feed-forward, heads * head size */
+#define HEADS_MAX		  1024u	       /* attention heads of a layer */
+#define HEAD_DIM_MAX		  512u	       /* elements of one head */
 
 /* requests */
 #define CTX_TOKENS_MAX (1u << 20) /* positions of one context */

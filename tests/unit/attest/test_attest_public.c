@@ -1,0 +1,411 @@
+/* Other people's vectors, where KEEP_SHARED points to them: bundles of the reference signer, the specification's own, NVIDIA's, sigstore's,
+ * Wycheproof's signatures, the reference's golden statements, and GGUF files from a generator that is not ours. */
+#define _GNU_SOURCE
+#include "helper.h"
+#include "attest/internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *shared;
+static struct proto_key suite_key;
+
+static char path_buf[4][600];
+static u32 path_at;
+static const char *at(const char *fmt, ...) _printf_(1, 2);
+static const char *at(const char *fmt, ...)
+{
+	char *p = path_buf[path_at++ % 4], rest[400];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(rest, sizeof rest, fmt, ap);
+	va_end(ap);
+	snprintf(p, sizeof path_buf[0], "%s/vectors/oms/%s", shared, rest);
+	return p;
+}
+
+static int setup(void **state)
+{
+	struct attest_report report;
+	struct attest_blob pem =
+		helper_read(at("model-transparency/keys/signing-key-pub.pem")); /* with a preamble */
+	assert_int_equal(attest_key_parse(pem.data, pem.len, &suite_key, &report), 0);
+	assert_int_equal(bytes_put_str(suite_key.name, sizeof suite_key.name, "suite"), 0);
+	attest_blob_fini(&pem);
+	char hex[65];
+	bytes_hex(suite_key.id, sizeof suite_key.id, hex);
+	assert_string_equal(hex, "e8450dec4eb99dae995da9af1bc2cc9f76ed669ee2e744f57abba763df3e3f8e");
+	return 0;
+}
+
+static void expect(const char *bundle, const char *model, const char *want)
+{
+	struct attest_report report;
+	const char *code = helper_verify(bundle, model, &suite_key, 1, &report, NULL);
+	if (strcmp(code, want))
+		fail_msg("%s: %s (%s: %s), expected %s", bundle, code, report.object, report.detail, want);
+}
+
+static void test_reference_signer(void **state)
+{
+	static const struct {
+		const char *dir, *model, *want;
+	} rows[] = {
+		{ "v0.3.1-elliptic-key", "signme-1", "accepted" },
+		{ "v1.0.0-elliptic-key", "signme-1", "accepted" },
+		{ "v1.0.1-elliptic-key", "",
+			"extra-file" }, /* ignore-me lies there unsigned; the caller of the reference excuses it */
+		{ "v1.1.0-elliptic-key", "", "accepted" },
+		{ "v0.2.0-certificate", "", "method" },
+		{ "v0.3.1-certificate", "", "method" },
+		{ "v1.0.0-certificate", "", "method" },
+		{ "v1.0.1-certificate", "", "method" },
+		{ "v1.1.0-certificate", "", "method" },
+		{ "v0.3.1-sigstore", "", "method" },
+		{ "v1.0.0-sigstore", "", "method" },
+		{ "v1.0.1-sigstore", "", "method" },
+		{ "v1.1.0-sigstore", "", "method" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expect(at("model-transparency/%s/model.sig", rows[i].dir),
+			at("model-transparency/%s/%s", rows[i].dir, rows[i].model), rows[i].want);
+}
+
+/* v1.0.1 with only the two files that it signs. */
+static void test_v1_0_1(void **state)
+{
+	struct attest_blob data = helper_read(at("model-transparency/v1.0.1-elliptic-key/model.sig")), segs;
+	struct attest_bundle_params b = {
+		.data = data.data, .len = data.len, .keys = &suite_key, .n_keys = 1
+	};
+	struct attest_report report;
+	struct attest_manifest *m;
+	assert_int_equal(attest_bundle_verify(&b, &m, &report), 0);
+	assert_string_equal(report.signer, "suite");
+	struct attest_source files[2];
+	for (u32 i = 0; i < 2; i++) {
+		files[i] = (struct attest_source){
+			.fd = open(at("model-transparency/v1.0.1-elliptic-key/signme-%u", i + 1),
+				O_RDONLY | O_CLOEXEC)
+		};
+		snprintf(files[i].path, sizeof files[i].path, "signme-%u", i + 1);
+		assert_int_equal(fd_regular_size(files[i].fd, &files[i].bytes), 0);
+	}
+	struct attest_model_params p = { .manifest = m, .files = files, .n_files = 2 };
+	assert_int_equal(attest_model_verify(&p, &segs, &report), 0);
+	attest_blob_fini(&segs);
+	attest_manifest_free(m);
+	attest_blob_fini(&data);
+	close(files[0].fd);
+	close(files[1].fd);
+}
+
+static void test_specification(void **state)
+{
+	const char *model = at("model-transparency/v1.1.0-elliptic-key");
+	static const struct {
+		const char *bundle, *want;
+	} rows[] = {
+		{ "valid/certificate", "method" },
+		{ "valid/sigstore", "method" },
+		{ "invalid/empty", "json" },
+		{ "invalid/missing-envelope", "field" },
+		{ "invalid/missing-tlog-entries", "method" },
+		{ "invalid/missing-verification-material", "field" },
+		{ "invalid-payload/wrong-predicate", "signature" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expect(at("model-signing-spec/test-vectors-v1.0/%s.bundle.json", rows[i].bundle), model,
+			rows[i].want);
+	/* this one signs model.sig's neighbours but does not ignore model.sig itself: the bundle lies elsewhere */
+	struct attest_blob data =
+		helper_read(at("model-signing-spec/test-vectors-v1.0/valid/key.bundle.json"));
+	struct attest_bundle_params b = {
+		.data = data.data, .len = data.len, .keys = &suite_key, .n_keys = 1
+	};
+	struct attest_report report;
+	struct attest_manifest *m;
+	assert_int_equal(attest_bundle_verify(&b, &m, &report), 0);
+	assert_int_equal(m->n_files, 2);
+	attest_manifest_free(m);
+	attest_blob_fini(&data);
+}
+
+/* Every bundle below a directory is refused: another method, or not signed by this key. */
+static u32 all_refused(const char *dir, const char *file, const char *want)
+{
+	u32 n = 0;
+	DIR *d = opendir(at("%s", dir));
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		const char *path = at("%s/%s/%s", dir, e->d_name, file);
+		struct attest_report report;
+		if (e->d_name[0] == '.' || access(path, R_OK))
+			continue;
+		const char *code =
+			helper_verify(path, at("%s/%s", dir, e->d_name), &suite_key, 1, &report, NULL);
+		if (report.verdict != ATTEST_REJECTED || (want && strcmp(code, want)))
+			fail_msg("%s: %s", path, code);
+		n++;
+	}
+	closedir(d);
+	return n;
+}
+
+static void test_others(void **state)
+{
+	assert_true(all_refused("nvidia-skills", "skill.oms.sig", "method") > 20);
+	assert_true(all_refused("sigstore-conformance", "bundle.sigstore.json", NULL) > 8);
+}
+
+/* ---- Wycheproof ------------------------------------------------------------------------------------------------------------------ */
+
+static void hex_of(json_t *v, u8 **ret, size_t *ret_len)
+{
+	*ret_len = json_string_length(v) / 2;
+	*ret = malloc(*ret_len + 1);
+	assert_int_equal(bytes_unhex(json_string_value(v), *ret_len, *ret), 0);
+}
+
+static void wycheproof(const char *file, u32 *ret_valid, u32 *ret_invalid)
+{
+	struct attest_blob text = helper_read(at("wycheproof/%s", file));
+	json_t *j = json_loadb((const char *)text.data, text.len, 0, NULL), *group, *test;
+	size_t i, k;
+	assert_non_null(j);
+	json_array_foreach(json_object_get(j, "testGroups"), i, group)
+	{
+		struct proto_key key;
+		struct attest_report report;
+		json_t *pem = json_object_get(group, "publicKeyPem");
+		assert_int_equal(
+			attest_key_parse(json_string_value(pem), json_string_length(pem), &key, &report), 0);
+		json_array_foreach(json_object_get(group, "tests"), k, test)
+		{
+			u8 *msg, *sig;
+			size_t msg_len, sig_len;
+			bool valid = !strcmp(json_string_value(json_object_get(test, "result")), "valid");
+			hex_of(json_object_get(test, "msg"), &msg, &msg_len);
+			hex_of(json_object_get(test, "sig"), &sig, &sig_len);
+			int r = key_verify(&key, msg, msg_len, sig, sig_len, &report);
+			if (r != (valid ? 0 : 1))
+				fail_msg("%s test %lld: %d", file,
+					json_integer_value(json_object_get(test, "tcId")), r);
+			*(valid ? ret_valid : ret_invalid) += 1;
+			free(msg);
+			free(sig);
+		}
+	}
+	json_decref(j);
+	attest_blob_fini(&text);
+}
+
+static void test_wycheproof(void **state)
+{
+	u32 valid = 0, invalid = 0;
+	wycheproof("ecdsa_secp256r1_sha256_test.json", &valid, &invalid);
+	wycheproof("ecdsa_secp384r1_sha384_test.json", &valid, &invalid);
+	wycheproof("ecdsa_secp521r1_sha512_test.json", &valid, &invalid);
+	print_message("wycheproof: %u valid, %u invalid, all as documented\n", valid, invalid);
+	assert_true(valid > 300 && invalid > 300);
+}
+
+/* ---- golden statements ------------------------------------------------------------------------------------------------------------ */
+
+static char *dir;
+static void put(const char *name, const char *text)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	helper_write(path, text, strlen(text));
+}
+static void make_dir(const char *name)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+/* The models that the reference's tests make. */
+static void make_models(void)
+{
+	char name[64], text[64], deep[64] = "deep";
+	make_dir("sample");
+	make_dir("deep");
+	make_dir("withempty");
+	put("file", "This is a simple model");
+	put("empty", "");
+	put("withempty/empty_file", "");
+	for (u32 i = 0; i < 2; i++) {
+		snprintf(name, sizeof name, "sample/d%u", i);
+		make_dir(name);
+		for (u32 k = 0; k < 3; k++) {
+			snprintf(name, sizeof name, "sample/d%u/f%u%u", i, i, k);
+			snprintf(text, sizeof text, "This is file f%u%u in d%u.", i, k, i);
+			put(name, text);
+		}
+	}
+	for (u32 i = 0; i < 5; i++) {
+		snprintf(deep + strlen(deep), sizeof deep - strlen(deep), "/d%u", i);
+		make_dir(deep);
+	}
+	for (u32 i = 0; i < 4; i++) {
+		snprintf(name, sizeof name, "sample/f%u", i);
+		snprintf(text, sizeof text, "This is file f%u in root.", i);
+		put(name, text);
+		snprintf(name, sizeof name, "deep/d0/d1/d2/d3/d4/f%u", i);
+		snprintf(text, sizeof text, "This is file f%u.", i);
+		put(name, text);
+	}
+}
+
+static json_t *field(json_t *j, const char *a, const char *b)
+{
+	return json_object_get(json_object_get(j, a), b);
+}
+
+/* Do two lists hold the same names with the same digests, in whatever order? */
+static bool same_list(json_t *a, json_t *b, bool single)
+{
+	size_t i, k;
+	json_t *x, *y;
+	if (json_array_size(a) != json_array_size(b))
+		return false;
+	json_array_foreach(a, i, x)
+	{
+		bool found = false;
+		json_array_foreach(b, k, y)
+		{
+			const char *n = json_string_value(json_object_get(x, "name")),
+				   *m = json_string_value(json_object_get(y, "name"));
+			const char *colon = strchr(n, ':'), *colon2 = strchr(m, ':');
+			bool name =
+				single ? !strcmp(colon ? colon : "", colon2 ? colon2 : "") : !strcmp(n, m);
+			found |= name &&
+				 json_equal(json_object_get(x, "digest"), json_object_get(y, "digest"));
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void golden(const char *name, const char *model, u64 shard_bytes, const char *want)
+{
+	struct attest_report report;
+	struct attest_tree tree;
+	struct attest_blob mine = { 0 }, golden = helper_read(at(
+						 "model-transparency/payload-testdata/TestPayload/%s", name));
+	char path[300];
+	snprintf(path, sizeof path, "%s/%s", dir, model);
+	struct attest_tree_params t = { .path = path };
+	assert_int_equal(attest_tree_open(&t, &tree, &report), 0);
+	/* as a verifier: the golden statement holds for the files */
+	struct attest_manifest *m = NULL;
+	attest_report_init(&report);
+	int r = statement_parse(golden.data, golden.len, &m, &report);
+	if (r == 0) {
+		struct attest_blob segs = { 0 };
+		struct attest_model_params p = {
+			.manifest = m, .files = tree.files, .n_files = tree.n_files
+		};
+		m->verified = true;
+		assert_int_equal(attest_model_verify(&p, &segs, &report), 0);
+		attest_blob_fini(&segs);
+		attest_manifest_free(m);
+	}
+	assert_string_equal(report.code, want);
+	/* as a signer: the same list; the root digest too where our order (by name) is theirs (by number) */
+	struct attest_sign_params s = { .tree = &tree, .shard_bytes = shard_bytes };
+	r = attest_statement_make(&s, &mine, &report);
+	if (!strcmp(want, "accepted")) {
+		assert_int_equal(r, 0);
+		json_t *g = json_loadb((const char *)golden.data, golden.len, 0, NULL);
+		json_t *o = json_loadb((const char *)mine.data, mine.len, 0, NULL);
+		assert_true(same_list(
+			field(g, "predicate", "resources"), field(o, "predicate", "resources"), tree.single));
+		if (shard_bytes != 8)
+			assert_true(json_equal(
+				json_object_get(json_array_get(json_object_get(g, "subject"), 0), "digest"),
+				json_object_get(json_array_get(json_object_get(o, "subject"), 0), "digest")));
+		json_decref(g);
+		json_decref(o);
+	} else {
+		assert_int_equal(r, 1);
+		assert_string_equal(report.code, "empty-file");
+	}
+	attest_blob_fini(&mine);
+	attest_blob_fini(&golden);
+	attest_tree_fini(&tree);
+}
+
+static void test_golden(void **state)
+{
+	static const struct {
+		const char *name, *model, *sharded; /* sharded: the verdict over an empty list */
+	} rows[] = { { "sample_model_file", "file", "accepted" },
+		{ "sample_model_folder", "sample", "accepted" }, { "deep_model_folder", "deep", "accepted" },
+		{ "empty_model_file", "empty", "empty-model" },
+		{ "model_folder_with_empty_file", "withempty", "empty-model" } };
+	dir = helper_tmp();
+	make_models();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char name[100];
+		golden(rows[i].name, rows[i].model, 0, "accepted");
+		snprintf(name, sizeof name, "%s_shard", rows[i].name);
+		golden(name, rows[i].model, 1000000000, rows[i].sharded);
+		snprintf(name, sizeof name, "%s_small_shards", rows[i].name);
+		golden(name, rows[i].model, 8, rows[i].sharded);
+	}
+	helper_rm(dir);
+}
+
+/* ---- random GGUF models ---------------------------------------------------------------------------------------------------------- */
+
+static void test_random_gguf(void **state)
+{
+	static const struct {
+		const char *args, *want;
+	} rows[] = { { "tiny-llama --dtype f32", "accepted" }, { "tiny-llama --dtype f16", "accepted" },
+		{ "tiny-llama3 --dtype bf16", "accepted" },
+		{ "tiny-llama --dtype f16 --set layers=5 --set heads=8 --set kv=8", "accepted" },
+		{ "tiny-mixtral", "gguf-experts" }, { "tiny-qwen2", "gguf-architecture" },
+		{ "tiny-gpt-oss", "gguf-architecture" }, { "tiny-glm-dsa", "gguf-architecture" } };
+	if (system("/usr/bin/python3 -c 'import numpy' 2>/dev/null")) {
+		print_message("skipped: /usr/bin/python3 has no numpy\n");
+		return;
+	}
+	char *tmp = helper_tmp(), path[100], command[900], model[32];
+	snprintf(path, sizeof path, "%s/m.gguf", tmp);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct attest_report report;
+		size_t n = strcspn(rows[i].args, " ");
+		snprintf(model, sizeof model, "%.*s", (int)n, rows[i].args);
+		snprintf(command, sizeof command, "/usr/bin/python3 %s/tools/make-random-gguf.py %s %s %s",
+			shared, model, path, rows[i].args + n);
+		assert_int_equal(system(command), 0);
+		const char *code = helper_layout(path, &report, NULL);
+		if (strcmp(code, rows[i].want))
+			fail_msg("%s: %s (%s: %s)", rows[i].args, code, report.object, report.detail);
+	}
+	helper_rm(tmp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reference_signer),
+		cmocka_unit_test(test_v1_0_1), cmocka_unit_test(test_specification),
+		cmocka_unit_test(test_others), cmocka_unit_test(test_wycheproof),
+		cmocka_unit_test(test_golden), cmocka_unit_test(test_random_gguf) };
+	shared = getenv("KEEP_SHARED");
+	if (!shared) {
+		print_message("skipped: KEEP_SHARED does not point to the public vectors\n");
+		return 77;
+	}
+	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, setup, NULL);
+}
