@@ -59,6 +59,7 @@ void *rt_host_ptr(struct rt_buf *b);
 void *rt_stage_get(struct rt_device *d);
 _must_use_ int rt_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len);
 
+/* Starts a recording; one that was begun and not submitted is thrown away. */
 _must_use_ int rt_begin(struct rt_device *d);
 /* Run what was recorded and wait. 0; -EIO device lost; -ETIME. */
 _must_use_ int rt_submit(struct rt_device *d);

@@ -27,7 +27,7 @@ PUSH(attention)
 }
 PUSH_END
 
-FUNC f32 attention_weight(f32 x)
+FUNC f32 attention_weight(f32_in x)
 {
 	f32 e = exact_exp(x);
 	f32 r = f2u(e) < 0x21800000u ? 0.0f : e;

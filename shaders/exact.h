@@ -20,7 +20,7 @@ FUNC u32 exact_window_bits(u32 u)
 	return m < EXACT_WINDOW_MIN ? 0u : (m > EXACT_WINDOW_MAX ? top : u);
 }
 
-FUNC f32 exact_window(f32 x)
+FUNC f32 exact_window(f32_in x)
 {
 	f32 r = u2f(exact_window_bits(f2u(x)));
 	return r;
@@ -36,14 +36,14 @@ FUNC f32 exact_from_int(i32 i)
 }
 
 /* Nearest integer, half to even, as int; |x| < 2^22. */
-FUNC i32 exact_round(f32 x)
+FUNC i32 exact_round(f32_in x)
 {
 	f32 t = x + 12582912.0f;
 	return f2i(t) - 0x4b400000;
 }
 
 /* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. */
-FUNC f32 exact_exp(f32 x)
+FUNC f32 exact_exp(f32_in x)
 {
 	f32 t = x * 1.44269504f;
 	t = t + 12582912.0f;
@@ -65,7 +65,7 @@ FUNC f32 exact_exp(f32 x)
 }
 
 /* 1 / sqrt(x) for x in [2^-120, 2^120], relative error below 1.2e-7; finite for 0. */
-FUNC f32 exact_rsqrt(f32 x)
+FUNC f32 exact_rsqrt(f32_in x)
 {
 	f32 h = x * 0.5f;
 	f32 y = i2f(0x5f375a86 - (f2i(x) >> 1));
@@ -77,7 +77,7 @@ FUNC f32 exact_rsqrt(f32 x)
 }
 
 /* 1 / x for x in [2^-100, 2^100], relative error below 1e-7. */
-FUNC f32 exact_recip(f32 x)
+FUNC f32 exact_recip(f32_in x)
 {
 	f32 y = i2f(0x7ef311c7 - f2i(x));
 	f32 e = 1.0f - x * y;
@@ -90,7 +90,7 @@ FUNC f32 exact_recip(f32 x)
 }
 
 /* x / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
-FUNC f32 exact_silu(f32 x)
+FUNC f32 exact_silu(f32_in x)
 {
 	f32 a = u2f(f2u(x) & 0x7fffffffu);
 	f32 e = exact_exp(-a);
@@ -115,7 +115,7 @@ FUNC f32 exact_from_half(u32 h)
 }
 
 /* float to float16 bits, nearest even, denormals included; magnitudes from 65520 on become 65504, never infinity. */
-FUNC u32 exact_to_half(f32 x)
+FUNC u32 exact_to_half(f32_in x)
 {
 	u32 b = f2u(x);
 	u32 s = (b >> 16) & 0x8000u;

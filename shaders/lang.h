@@ -8,7 +8,8 @@
 #define u32	 uint
 #define i32	 int
 #define f32	 precise float
-#define FUNC	 /* a function of a shared header */
+#define f32_in	 float /* a parameter; precise has no effect on it */
+#define FUNC	       /* a function of a shared header */
 #define f2u(x)	 floatBitsToUint(x)
 #define u2f(x)	 uintBitsToFloat(x)
 #define f2i(x)	 floatBitsToInt(x)
@@ -25,6 +26,7 @@
 #include "base/types.h"
 
 #define FUNC	 static inline
+#define f32_in	 f32
 #define tof(i)	 ((f32)(i32)(i))
 #define toi(u)	 ((i32)(u))
 #define tou(i)	 ((u32)(i))

@@ -1,0 +1,163 @@
+/* The Vulkan devices, one file per object: gpu_instance (what is there), gpu_device (one opened), gpu_pipeline, gpu_buf (memory and staging),
+ * gpu_cmd (recording and running). Nothing outside gpu_*.c, device_list.c and tests includes this. */
+#pragma once
+
+#include "runtime/dev.h"
+#include "shaders/pipelines.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <vulkan/vulkan.h>
+
+#define GPU_DEVICES_MAX 16u   /* devices that are listed */
+#define GPU_STAGES	8u    /* pieces of staging memory: more than hashing threads */
+#define GPU_SETS	4096u /* calls of one submission; beyond them a submission is cut in two */
+#define GPU_HAZARDS	64u   /* operands remembered since the last barrier; beyond them comes a barrier */
+#define GPU_TIMEOUT_NS	600000000000ull /* a submission that takes ten minutes has hung: -ETIME */
+#define GPU_BUF_PAD	256u /* bytes after a buffer's end that kernels may read: they read whole words */
+
+/* Run a Vulkan call; on failure say which, set r to -errno and go to error. */
+#define GPU_CHECK(call)                                              \
+	do {                                                         \
+		VkResult vk_r_ = (call);                             \
+		if (vk_r_ != VK_SUCCESS) {                           \
+			r = gpu_errno_at(vk_r_, __FILE__, __LINE__); \
+			goto error;                                  \
+		}                                                    \
+	} while (0)
+int gpu_errno_at(VkResult v, const char *file, int line);
+
+/* ---- gpu_instance.c ---- */
+
+struct gpu_found {
+	VkPhysicalDevice phys;
+	VkPhysicalDeviceType type;
+	struct rt_device_info info; /* kernel_set: of the rows that would be chosen */
+	struct pipeline_caps caps;
+	bool int_dot_ext;  /* needs VK_KHR_shader_integer_dot_product (Vulkan 1.2) */
+	u32 family;	   /* queue family for compute and copies */
+	u32 groups_max;	   /* workgroups along x */
+	const char *unfit; /* why it lies below the baseline; NULL: it does not */
+};
+
+struct gpu_instance {
+	VkInstance vk;
+	VkDebugUtilsMessengerEXT messenger;
+	u32 n_found;
+	struct gpu_found found[GPU_DEVICES_MAX];
+	u32 messages; /* of the validation layer, so far */
+};
+
+/* validate: with VK_LAYER_KHRONOS_validation, whose complaints go to stderr and are counted. 0; -errno. No driver at all is 0 devices. */
+int gpu_instance_create(bool validate, struct gpu_instance **ret);
+struct gpu_instance *gpu_instance_destroy(struct gpu_instance *i);
+/* The device of that name (unique case-insensitive substring), or with NULL the best. 0; 1 none or several. */
+int gpu_instance_find(
+	const struct gpu_instance *i, const char *name, const struct gpu_found **ret, const char **ret_why);
+
+/* ---- gpu_pipeline.c ---- */
+
+struct gpu;
+struct gpu_pipeline {
+	VkPipeline vk;
+	const struct pipeline_row *row;
+};
+
+int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n);
+void gpu_pipelines_destroy(struct gpu *g);
+
+/* ---- gpu_buf.c ---- */
+
+struct gpu_buf {
+	struct rt_buf b;
+	VkBuffer vk;
+	VkDeviceMemory mem;
+	u64 alloc_bytes;
+	u64 serial; /* unlike a handle, never given twice */
+};
+
+struct gpu_stage {
+	VkCommandPool pool;
+	VkCommandBuffer cmd;
+	VkFence fence;
+};
+
+int gpu_buf_create(
+	struct rt_device *d, enum rt_buf_kind kind, u64 bytes, const char *tag, struct rt_buf **ret);
+struct rt_buf *gpu_buf_destroy(struct rt_device *d, struct rt_buf *b);
+void *gpu_stage_get(struct rt_device *d);
+int gpu_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len);
+int gpu_stages_create(struct gpu *g);
+void gpu_stages_destroy(struct gpu *g);
+
+/* ---- gpu_cmd.c ---- */
+
+struct gpu_hazard {
+	const struct rt_buf *buf;
+	u64 first, end;
+	bool written;
+};
+
+/* What a descriptor set shows. */
+struct gpu_shown {
+	u64 serial[KERNEL_BUFS_MAX]; /* of the buffers; 0 none */
+	u64 offset[KERNEL_BUFS_MAX], range[KERNEL_BUFS_MAX];
+};
+
+int gpu_begin(struct rt_device *d);
+int gpu_submit(struct rt_device *d);
+int gpu_call(struct rt_device *d, const struct rt_call *c);
+int gpu_cmds_create(struct gpu *g);
+void gpu_cmds_destroy(struct gpu *g);
+/* Submits cmd and waits for fence. Thread-safe. */
+int gpu_run(struct gpu *g, VkCommandBuffer cmd, VkFence fence);
+
+/* ---- gpu_device.c ---- */
+
+struct gpu {
+	struct rt_device d;
+	struct gpu_instance *instance;
+	struct gpu_found found;
+	VkDevice vk;
+	VkQueue queue;
+	pthread_mutex_t queue_lock;
+	VkPhysicalDeviceMemoryProperties memory;
+	bool lost;
+
+	VkDescriptorSetLayout set_layout;
+	VkPipelineLayout layout;
+	struct gpu_pipeline pipelines[KERNELS_N][2]; /* for one column, for several */
+
+	VkDescriptorPool set_pool;
+	VkDescriptorSet sets[GPU_SETS];
+	struct gpu_shown *shown; /* [GPU_SETS] */
+	u32 n_sets;		 /* used by the recording so far */
+	VkCommandPool pool;
+	VkCommandBuffer cmd;
+	VkFence fence;
+	bool recording;
+	struct gpu_hazard hazards[GPU_HAZARDS];
+	u32 n_hazards;
+
+	u64 bufs_made;
+	struct rt_buf *stage_buf;
+	struct gpu_stage stages[GPU_STAGES];
+	pthread_mutex_t stage_lock;
+	pthread_cond_t stage_free;
+	u32 stages_free; /* bit i: piece i is free */
+};
+
+static inline struct gpu *gpu_of(struct rt_device *d)
+{
+	return (struct gpu *)d;
+}
+
+struct gpu_params {
+	const char *name;		 /* NULL: the best */
+	const struct pipeline_row *rows; /* NULL: pipeline_rows */
+	u32 n_rows;
+	const char *only;    /* see struct pipeline_caps */
+	u64 range_bytes_max; /* 0: the device's own limit */
+	bool validate;
+};
+int gpu_open_with(const struct gpu_params *p, struct rt_device **ret, const char **ret_why);

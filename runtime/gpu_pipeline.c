@@ -1,0 +1,83 @@
+#include "runtime/gpu.h"
+
+static int set_layout_create(struct gpu *g)
+{
+	int r = 0;
+	VkDescriptorSetLayoutBinding bindings[KERNEL_BUFS_MAX];
+	for (u32 i = 0; i < KERNEL_BUFS_MAX; i++)
+		bindings[i] = (VkDescriptorSetLayoutBinding){ .binding = i,
+			.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+			.descriptorCount = 1,
+			.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
+	const VkDescriptorSetLayoutCreateInfo set = {
+		.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+		.bindingCount = KERNEL_BUFS_MAX,
+		.pBindings = bindings
+	};
+	GPU_CHECK(vkCreateDescriptorSetLayout(g->vk, &set, NULL, &g->set_layout));
+	const VkPushConstantRange push = { VK_SHADER_STAGE_COMPUTE_BIT, 0, KERNEL_PUSH_MAX };
+	const VkPipelineLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+		.setLayoutCount = 1,
+		.pSetLayouts = &g->set_layout,
+		.pushConstantRangeCount = 1,
+		.pPushConstantRanges = &push };
+	GPU_CHECK(vkCreatePipelineLayout(g->vk, &layout, NULL, &g->layout));
+error:
+	return r;
+}
+
+static int pipeline_create(struct gpu *g, const struct pipeline_row *row, VkPipeline *ret)
+{
+	int r = 0;
+	VkShaderModule module = VK_NULL_HANDLE;
+	static const VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 } };
+	const VkSpecializationInfo spec = { .mapEntryCount = row->n_spec,
+		.pMapEntries = entries,
+		.dataSize = 4ul * row->n_spec,
+		.pData = row->spec };
+	const VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+		.codeSize = row->spirv_bytes,
+		.pCode = row->spirv };
+	GPU_CHECK(vkCreateShaderModule(g->vk, &code, NULL, &module));
+	const VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+		.stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+			.stage = VK_SHADER_STAGE_COMPUTE_BIT,
+			.module = module,
+			.pName = "main",
+			.pSpecializationInfo = &spec },
+		.layout = g->layout };
+	GPU_CHECK(vkCreateComputePipelines(g->vk, VK_NULL_HANDLE, 1, &info, NULL, ret));
+error:
+	vkDestroyShaderModule(g->vk, module, NULL);
+	return r;
+}
+
+int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n)
+{
+	int r = set_layout_create(g);
+	for (u32 k = 0; k < KERNELS_N && r == 0; k++) {
+		const struct pipeline_row *chosen[2];
+		struct gpu_pipeline *p = g->pipelines[k];
+		pipeline_rows_choose(rows, n, &g->found.caps, k, chosen);
+		p[0].row = chosen[0];
+		p[1].row = chosen[1];
+		r = pipeline_create(g, chosen[0], &p[0].vk);
+		if (r == 0 && chosen[1] != chosen[0])
+			r = pipeline_create(g, chosen[1], &p[1].vk);
+		else
+			p[1].vk = p[0].vk;
+	}
+	return r;
+}
+
+void gpu_pipelines_destroy(struct gpu *g)
+{
+	for (u32 k = 0; k < KERNELS_N; k++) {
+		struct gpu_pipeline *p = g->pipelines[k];
+		if (p[1].vk != p[0].vk)
+			vkDestroyPipeline(g->vk, p[1].vk, NULL);
+		vkDestroyPipeline(g->vk, p[0].vk, NULL);
+	}
+	vkDestroyPipelineLayout(g->vk, g->layout, NULL);
+	vkDestroyDescriptorSetLayout(g->vk, g->set_layout, NULL);
+}

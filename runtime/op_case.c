@@ -1,0 +1,441 @@
+#include "runtime/op_case.h"
+
+#include "base/err.h"
+#include "proto.h"
+#include "shaders/blocks_ref.h"
+#include "shaders/exact.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BUFS_MAX 12u
+
+static void freep(void *p)
+{
+	free(*(void **)p);
+}
+
+/* ---- inputs ---- */
+
+static u64 next(u64 *s) /* splitmix64 */
+{
+	u64 z = *s += 0x9e3779b97f4a7c15ull;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static f32 with_exponent(u64 r, u32 exponent)
+{
+	return u2f((u32)(r & 0x807fffff) | exponent << 23);
+}
+
+static f32 one_float(enum op_case_fill fill, u64 r)
+{
+	switch (fill) {
+	case FILL_ZERO:
+		return u2f((u32)r & 0x80000000u);
+	case FILL_MAX:
+		return u2f(((u32)r & 0x80000000u) | 0x44000000u); /* 512 */
+	case FILL_TINY:
+		return with_exponent(r, (u32)(r >> 32) % 4 ? 0 : 80 + (u32)(r >> 40) % 14);
+	case FILL_MIXED:
+		return with_exponent(r, 60 + (u32)(r >> 32) % 110);
+	case FILL_OUTLIER:
+	case FILL_PLAIN:
+		break;
+	}
+	return with_exponent(r, 121 + (u32)__builtin_ctzll(r >> 32 | 1ull << 8));
+}
+
+void op_case_floats(f32 *ret, size_t n, enum op_case_fill fill, u64 seed)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = one_float(fill, next(&seed));
+	if (fill == FILL_OUTLIER && n > 0)
+		ret[next(&seed) % n] = 30000.0f;
+}
+
+static u32 one_half(enum op_case_fill fill, u64 r)
+{
+	switch (fill) {
+	case FILL_ZERO:
+		return (u32)r & 0x8000u;
+	case FILL_MAX:
+		return ((u32)r & 0x8000u) | 0x7bffu;
+	case FILL_TINY:
+		return (u32)r & 0x83ffu;
+	case FILL_MIXED:
+		return (u32)r & 0xffffu; /* the exponent of infinities too */
+	case FILL_OUTLIER:
+	case FILL_PLAIN:
+		break;
+	}
+	return 0x1c00u + (u32)r % 0x1000u; /* 2^-8 to 2^-4 */
+}
+
+static void put_half(u8 *p, u32 h)
+{
+	p[0] = (u8)h;
+	p[1] = (u8)(h >> 8);
+}
+
+/* Bytes 0..n of a block that hold integers. */
+static void fill_ints(u8 *p, u32 n, enum op_case_fill fill, u64 *seed)
+{
+	for (u32 i = 0; i < n; i++)
+		p[i] = fill == FILL_MAX ? (next(seed) & 1 ? 0xff : 0x80) : (u8)next(seed);
+}
+
+static void fill_block(u32 type, u8 *b, enum op_case_fill fill, u64 *seed)
+{
+	u32 bytes = block_bytes_of(type);
+	fill_ints(b, bytes, fill, seed);
+	put_half(b + (type == TENSOR_Q6_K ? 208 : 0), one_half(fill, next(seed)));
+	if (type == TENSOR_Q4_K || type == TENSOR_Q5_K)
+		put_half(b + 2, one_half(fill, next(seed)));
+}
+
+void op_case_weights(u32 type, u32 rows, u32 k, enum op_case_fill fill, u64 seed, void *ret)
+{
+	u32 bytes = block_bytes_of(type);
+	size_t n = (size_t)rows * (k / block_len_of(type));
+	u8 *p = ret;
+	for (size_t i = 0; i < n; i++, p += bytes) {
+		f32 x;
+		switch (type) {
+		case TENSOR_F32:
+			op_case_floats((f32 *)(void *)p, 1, fill, next(&seed));
+			break;
+		case TENSOR_BF16:
+			x = one_float(fill, next(&seed));
+			put_half(p, f2u(x) >> 16);
+			break;
+		case TENSOR_F16:
+			put_half(p, one_half(fill, next(&seed)));
+			break;
+		default:
+			fill_block(type, p, fill, &seed);
+		}
+	}
+}
+
+/* ---- buffers ---- */
+
+struct run {
+	struct rt_device *d;
+	const struct op_case *c;
+	struct rt_buf *bufs[BUFS_MAX];
+	u32 n_bufs;
+	struct rt_view out;
+	size_t out_len;
+};
+
+static int make(struct run *r, enum rt_buf_kind kind, u64 bytes, const char *tag, struct rt_view *ret)
+{
+	struct rt_buf *b;
+	assert(r->n_bufs < BUFS_MAX);
+	int e = rt_buf_create(r->d, kind, MAX(bytes, 4), tag, &b);
+	if (e < 0)
+		return e;
+	r->bufs[r->n_bufs++] = b;
+	*ret = (struct rt_view){ b, 0 };
+	return 0;
+}
+
+static int make_floats(struct run *r, size_t n, u64 seed, const char *tag, struct rt_view *ret)
+{
+	int e = make(r, RT_BUF_INPUT, 4 * n, tag, ret);
+	if (e == 0)
+		op_case_floats(rt_host_ptr(ret->buf), n, r->c->fill, seed);
+	return e;
+}
+
+static int make_words(struct run *r, const u32 *words, size_t n, const char *tag, struct rt_view *ret)
+{
+	int e = make(r, RT_BUF_INPUT, 4 * n, tag, ret);
+	if (e == 0)
+		memcpy(rt_host_ptr(ret->buf), words, 4 * n);
+	return e;
+}
+
+/* Upload through staging, as a model is. */
+static int make_weights(struct run *r, u32 type, u32 rows, u32 k, struct rt_view *ret)
+{
+	u64 bytes = (u64)rows * (k / block_len_of(type)) * block_bytes_of(type);
+	_cleanup_(freep) u8 *raw = malloc(bytes);
+	if (!raw)
+		return err_origin(-ENOMEM);
+	op_case_weights(type, rows, k, r->c->fill, 1, raw);
+	int e = make(r, RT_BUF_WEIGHTS, bytes, "weights", ret);
+	for (u64 at = 0; at < bytes && e == 0; at += RT_STAGE_BYTES) {
+		u8 *stage = rt_stage_get(r->d);
+		u64 n = MIN(bytes - at, (u64)RT_STAGE_BYTES);
+		memcpy(stage, raw + at, n);
+		e = rt_stage_put(r->d, stage, (struct rt_view){ ret->buf, at }, 0, n);
+	}
+	return e;
+}
+
+static int make_out(struct run *r, size_t bytes, struct rt_view *ret)
+{
+	r->out_len = bytes;
+	int e = make(r, RT_BUF_OUTPUT, bytes, "out", ret);
+	r->out = *ret;
+	return e;
+}
+
+#define TRY(call)                    \
+	do {                         \
+		int try_ = (call);   \
+		if (try_ < 0)        \
+			return try_; \
+	} while (0)
+
+/* ---- cases ---- */
+
+static int run_embed(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view table, ids, y;
+	u32 id[64];
+	assert(c->rows <= ARRAY_LEN(id));
+	for (u32 i = 0; i < c->rows; i++)
+		id[i] = i == 3 ? c->n_out + i /* beyond the vocabulary */ : i * 7919 % c->n_out;
+	TRY(make_weights(r, c->type, c->n_out, c->k, &table));
+	TRY(make_words(r, id, c->rows, "ids", &ids));
+	TRY(make_out(r, 4ul * c->rows * c->k, &y));
+	TRY(rt_begin(r->d));
+	TRY(op_embed(r->d, c->type, table, c->n_out, c->k, ids, c->rows, y));
+	return rt_submit(r->d);
+}
+
+static int run_mul_mat(struct run *r)
+{
+	const struct op_case *c = r->c;
+	enum op_act_kind kind = op_act_kind(c->type);
+	struct rt_view w, x, act, y;
+	TRY(make_weights(r, c->type, c->n_out, c->k, &w));
+	TRY(make_floats(r, (size_t)c->rows * c->k, 2, "x", &x));
+	f32 *in = rt_host_ptr(x.buf);
+	for (size_t i = 0; i < (size_t)c->rows * c->k; i++)
+		in[i] = exact_window(in[i]); /* as an op would have left it */
+	TRY(make(r, RT_BUF_WORK, op_act_bytes(kind, c->rows, c->k), "act", &act));
+	TRY(make_out(r, 4ul * c->rows * c->n_out, &y));
+	TRY(rt_begin(r->d));
+	if (kind == OP_ACT_F32)
+		act = x;
+	else
+		TRY(op_quantize(r->d, kind, x, act, c->rows, c->k));
+	const struct op_mul_mat m = {
+		.type = c->type, .k = c->k, .n_out = c->n_out, .rows = c->rows, .w = w, .act = act, .y = y
+	};
+	TRY(op_mul_mat(r->d, &m));
+	return rt_submit(r->d);
+}
+
+static int run_quantize(struct run *r)
+{
+	const struct op_case *c = r->c;
+	enum op_act_kind kind = op_act_kind(c->type);
+	struct rt_view x, act;
+	TRY(make_floats(r, (size_t)c->rows * c->k, 3, "x", &x));
+	TRY(make_out(r, op_act_bytes(kind, c->rows, c->k), &act));
+	TRY(rt_begin(r->d));
+	TRY(op_quantize(r->d, kind, x, act, c->rows, c->k));
+	return rt_submit(r->d);
+}
+
+static int run_rms_norm(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view x, w, y;
+	TRY(make_floats(r, (size_t)c->rows * c->k, 4, "x", &x));
+	TRY(make_floats(r, c->k, 5, "w", &w));
+	TRY(make_out(r, 4ul * c->rows * c->k, &y));
+	TRY(rt_begin(r->d));
+	TRY(op_rms_norm(r->d, x, w, y, c->rows, c->k, c->fill == FILL_ZERO ? 0 : 1e-5f));
+	return rt_submit(r->d);
+}
+
+static int run_rope(struct run *r)
+{
+	const struct op_case *c = r->c;
+	size_t n = (size_t)c->rows * c->heads * c->head_dim;
+	struct rt_view x, pos, table;
+	u32 at[64];
+	assert(c->rows <= ARRAY_LEN(at));
+	for (u32 i = 0; i < c->rows; i++)
+		at[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
+	TRY(make_out(r, 4 * n, &x));
+	op_case_floats(rt_host_ptr(x.buf), n, c->fill, 6);
+	TRY(make_words(r, at, c->rows, "pos", &pos));
+	TRY(make(r, RT_BUF_INPUT, 4ull * (c->pos + 1) * c->k, "table", &table));
+	rt_rope_table(rt_host_ptr(table.buf), c->pos + 1, c->k, 10000.0f, 1.0f, NULL);
+	const struct op_rope p = { .x = x,
+		.pos = pos,
+		.table = table,
+		.n = c->rows,
+		.heads = c->heads,
+		.head_dim = c->head_dim,
+		.rope_dim = c->k };
+	TRY(rt_begin(r->d));
+	TRY(op_rope(r->d, &p));
+	return rt_submit(r->d);
+}
+
+struct kv {
+	struct op_kv kv;
+	struct rt_view seq, pos;
+	u32 n, cache_bytes;
+};
+
+/* Caches of n_out sequences whose pages lie in a scattered order, one position to store per row: all positions 0..pos of each. */
+static int make_kv(struct run *r, enum rt_buf_kind kind, struct kv *ret)
+{
+	const struct op_case *c = r->c;
+	u32 per_seq = c->pos / RT_KV_PAGE + 1, pages = per_seq * c->n_out, n = c->n_out * (c->pos + 1);
+	_cleanup_(freep) u32 *words = malloc(4ul * (pages + 2ul * n));
+	if (!words)
+		return err_origin(-ENOMEM);
+	for (u32 i = 0; i < pages; i++)
+		words[i] = pages - 1 - i;
+	for (u32 i = 0; i < n; i++) {
+		words[pages + i] = i % c->n_out;
+		words[pages + n + i] = i / c->n_out;
+	}
+	*ret = (struct kv){ .n = n };
+	ret->kv = (struct op_kv){
+		.pages_per_seq = per_seq, .kv_mode = c->type, .kv_heads = c->kv_heads, .head_dim = c->head_dim
+	};
+	ret->cache_bytes = (u32)op_kv_bytes(c->type, pages, c->kv_heads, c->head_dim);
+	u64 v_at = ALIGN_UP((u64)ret->cache_bytes, RT_ALIGN);
+	r->out_len = v_at + ret->cache_bytes;
+	TRY(make(r, kind, v_at + ret->cache_bytes, "kv", &ret->kv.k));
+	ret->kv.v = (struct rt_view){ ret->kv.k.buf, v_at };
+	TRY(make_words(r, words, pages, "tables", &ret->kv.tables));
+	TRY(make_words(r, words + pages, n, "seq", &ret->seq));
+	return make_words(r, words + pages + n, n, "pos", &ret->pos);
+}
+
+static int store_kv(struct run *r, const struct kv *kv)
+{
+	size_t n = (size_t)kv->n * r->c->kv_heads * r->c->head_dim;
+	struct rt_view k, v;
+	TRY(make_floats(r, n, 7, "k", &k));
+	TRY(make_floats(r, n, 8, "v", &v));
+	TRY(rt_begin(r->d));
+	return op_kv_store(r->d, &kv->kv, k, v, kv->seq, kv->pos, kv->n);
+}
+
+static int run_kv_store(struct run *r)
+{
+	struct kv kv;
+	TRY(make_kv(r, RT_BUF_OUTPUT, &kv));
+	r->out = kv.kv.k;
+	TRY(store_kv(r, &kv));
+	return rt_submit(r->d);
+}
+
+static int run_attention(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct kv kv;
+	struct rt_view q, seq, pos, y;
+	u32 who[64], where[64];
+	size_t n = (size_t)c->rows * c->heads * c->head_dim;
+	assert(c->rows <= ARRAY_LEN(who));
+	for (u32 i = 0; i < c->rows; i++) {
+		who[i] = i % c->n_out;
+		where[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
+	}
+	TRY(make_kv(r, RT_BUF_WORK, &kv));
+	TRY(make_floats(r, n, 9, "q", &q));
+	TRY(make_words(r, who, c->rows, "who", &seq));
+	TRY(make_words(r, where, c->rows, "where", &pos));
+	TRY(make_out(r, 4 * n, &y));
+	const struct op_attention a = { .kv = &kv.kv,
+		.q = q,
+		.seq = seq,
+		.pos = pos,
+		.y = y,
+		.n = c->rows,
+		.heads = c->heads,
+		.pos_max = c->pos,
+		.scale = 0.125f };
+	TRY(store_kv(r, &kv));
+	TRY(op_attention(r->d, &a));
+	return rt_submit(r->d);
+}
+
+static int run_swiglu(struct run *r)
+{
+	size_t n = (size_t)r->c->rows * r->c->k;
+	struct rt_view gate, up, y;
+	TRY(make_floats(r, n, 10, "gate", &gate));
+	TRY(make_floats(r, n, 11, "up", &up));
+	TRY(make_out(r, 4 * n, &y));
+	TRY(rt_begin(r->d));
+	TRY(op_swiglu(r->d, gate, up, y, n));
+	return rt_submit(r->d);
+}
+
+static int run_add(struct run *r)
+{
+	size_t n = (size_t)r->c->rows * r->c->k;
+	struct rt_view x, y;
+	TRY(make_out(r, 4 * n, &x));
+	op_case_floats(rt_host_ptr(x.buf), n, r->c->fill, 12);
+	TRY(make_floats(r, n, 13, "y", &y));
+	TRY(rt_begin(r->d));
+	TRY(op_add(r->d, x, y, n));
+	return rt_submit(r->d);
+}
+
+static int run_rows(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view x, rows, y;
+	u32 at[64];
+	assert(c->rows <= ARRAY_LEN(at));
+	for (u32 i = 0; i < c->rows; i++)
+		at[i] = i * 7919 % c->n_out;
+	TRY(make_floats(r, (size_t)c->n_out * c->k, 14, "x", &x));
+	TRY(make_words(r, at, c->rows, "rows", &rows));
+	TRY(make_out(r, 4ul * c->rows * c->k, &y));
+	TRY(rt_begin(r->d));
+	TRY(op_rows(r->d, x, rows, y, c->rows, c->k));
+	return rt_submit(r->d);
+}
+
+static int (*const runs[])(struct run *r) = {
+	[CASE_EMBED] = run_embed,
+	[CASE_MUL_MAT] = run_mul_mat,
+	[CASE_RMS_NORM] = run_rms_norm,
+	[CASE_QUANTIZE] = run_quantize,
+	[CASE_ROPE] = run_rope,
+	[CASE_KV_STORE] = run_kv_store,
+	[CASE_ATTENTION] = run_attention,
+	[CASE_SWIGLU] = run_swiglu,
+	[CASE_ADD] = run_add,
+	[CASE_ROWS] = run_rows,
+};
+
+int op_case_run(struct rt_device *d, const struct op_case *c, void **ret_out, size_t *ret_len)
+{
+	struct run r = { .d = d, .c = c };
+	int e = runs[c->op](&r);
+	if (e == 0) {
+		void *out = malloc(r.out_len);
+		if (out) {
+			memcpy(out, rt_host_ptr(r.out.buf), r.out_len);
+			*ret_out = out;
+			*ret_len = r.out_len;
+		} else {
+			e = err_origin(-ENOMEM);
+		}
+	}
+	while (r.n_bufs > 0)
+		rt_buf_destroy(d, r.bufs[--r.n_bufs]);
+	return e;
+}

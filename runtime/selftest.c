@@ -1,0 +1,107 @@
+#include "runtime/selftest.h"
+#include "runtime/dev.h"
+
+#include "base/sha256.h"
+#include "proto.h"
+#include "shaders/selftest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Small enough for a start-up, large enough that every lane, panel and remainder takes part: 18 panels for 16 lanes, odd counts of rows. */
+#define EMBED(t)                                                                                     \
+	{                                                                                            \
+		KERNEL_EMBED_##t,                                                                    \
+		{                                                                                    \
+			CASE_EMBED, TENSOR_##t, .rows = 5, .k = 512, .n_out = 37, .fill = FILL_MIXED \
+		}                                                                                    \
+	}
+#define MUL(t, r, f)                                                                           \
+	{                                                                                      \
+		KERNEL_MUL_MAT_##t,                                                            \
+		{                                                                              \
+			CASE_MUL_MAT, TENSOR_##t, .rows = r, .k = 4608, .n_out = 37, .fill = f \
+		}                                                                              \
+	}
+#define MUL_MAT(t) MUL(t, 1, FILL_PLAIN), MUL(t, 1, FILL_MIXED), MUL(t, 11, FILL_PLAIN), MUL(t, 3, FILL_TINY)
+#define KV(k, op, mode, f)                                                                          \
+	{                                                                                           \
+		KERNEL_##k,                                                                         \
+		{                                                                                   \
+			op, mode, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 80, \
+				  .pos = 70, .fill = f                                              \
+		}                                                                                   \
+	}
+
+const struct selftest_case selftest_cases[] = {
+	EMBED(F32),
+	EMBED(F16),
+	EMBED(BF16),
+	EMBED(Q8_0),
+	EMBED(Q4_0),
+	EMBED(Q4_K),
+	EMBED(Q5_K),
+	EMBED(Q6_K),
+	MUL_MAT(F32),
+	MUL_MAT(F16),
+	MUL_MAT(BF16),
+	MUL_MAT(Q8_0),
+	MUL_MAT(Q4_0),
+	MUL_MAT(Q4_K),
+	MUL_MAT(Q5_K),
+	MUL_MAT(Q6_K),
+	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_PLAIN } },
+	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_OUTLIER } },
+	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_MIXED } },
+	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_OUTLIER } },
+	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_MIXED } },
+	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 64, .heads = 3, .head_dim = 80, .pos = 4000,
+			       .fill = FILL_PLAIN } },
+	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 80, .heads = 3, .head_dim = 80, .pos = 50,
+			       .fill = FILL_MIXED } },
+	KV(KV_STORE_F32, CASE_KV_STORE, KV_F32, FILL_MIXED),
+	KV(KV_STORE_F16, CASE_KV_STORE, KV_F16, FILL_MIXED),
+	KV(ATTENTION_F32, CASE_ATTENTION, KV_F32, FILL_PLAIN),
+	KV(ATTENTION_F32, CASE_ATTENTION, KV_F32, FILL_MIXED),
+	KV(ATTENTION_F16, CASE_ATTENTION, KV_F16, FILL_PLAIN),
+	KV(ATTENTION_F16, CASE_ATTENTION, KV_F16, FILL_OUTLIER),
+	{ KERNEL_SWIGLU, { CASE_SWIGLU, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
+	{ KERNEL_SWIGLU, { CASE_SWIGLU, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_ADD, { CASE_ADD, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_ROWS, { CASE_ROWS, .rows = 5, .k = 77, .n_out = 9, .fill = FILL_PLAIN } },
+};
+const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
+
+int selftest_digest(struct rt_device *d, const struct op_case *c, u8 ret[32])
+{
+	void *out;
+	size_t len;
+	int r = op_case_run(d, c, &out, &len);
+	if (r < 0)
+		return r;
+	sha256_of(out, len, ret);
+	free(out);
+	return 0;
+}
+
+int selftest_run(struct rt_device *d, u32 i)
+{
+	u8 digest[32];
+	int r = selftest_digest(d, &selftest_cases[i].c, digest);
+	if (r < 0)
+		return r;
+	return i >= ARRAY_LEN(selftest_digests) || memcmp(digest, selftest_digests[i], sizeof(digest));
+}
+
+int rt_selftest(struct rt_device *d, const char **ret_kernel)
+{
+	for (u32 i = 0; i < selftest_cases_n; i++) {
+		int r = selftest_run(d, i);
+		if (r == 1)
+			*ret_kernel = kernel_refs[selftest_cases[i].kernel].name;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

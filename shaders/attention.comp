@@ -1,0 +1,125 @@
+#version 450
+#include "common.glsl"
+#include "attention.h"
+
+/* -DHALF: caches of float16. One workgroup a head of a token; lane t of a block scores position t, then adds up elements t, t + 32, … of V. */
+layout(local_size_x = 32) in;
+BUF_IN(0, k_cache);
+BUF_IN(1, v_cache);
+BUF_IN(2, tables);
+BUF_IN(3, q);
+BUF_IN(4, seq);
+BUF_IN(5, pos);
+BUF_OUT(6, y);
+
+#define PAGE 32u
+
+#ifdef HALF
+#define CACHED(cache, at) exact_from_half(cache[(at) / 2u] >> (16u * ((at) & 1u)))
+#else
+#define CACHED(cache, at) u2f(cache[at])
+#endif
+
+shared float query[ATTENTION_HEAD_DIM_MAX];
+shared float total[ATTENTION_HEAD_DIM_MAX]; /* O: lane l alone touches elements l, l + 32, … */
+shared float scores[PAGE];
+shared float weights[PAGE];
+shared float sums[PAGE];
+
+f32 score(u32 at)
+{
+	f32 dot_qk = 0.0f;
+	for (u32 d = 0u; d < p.head_dim; d++) {
+		f32 a = query[d];
+		f32 b = CACHED(k_cache, at + d);
+		dot_qk = dot_qk + a * b;
+	}
+	f32 w = exact_window(dot_qk);
+	f32 s = w * u2f(p.scale_bits);
+	f32 r = exact_window(s);
+	return r;
+}
+
+/* The tree over sums[], by all lanes; the result is in sums[0] after it. */
+void tree()
+{
+	for (u32 h = PAGE / 2u; h > 0u; h /= 2u) {
+		if (LANE < h) {
+			f32 s = sums[LANE] + sums[LANE + h];
+			sums[LANE] = s;
+		}
+		barrier();
+	}
+}
+
+void main()
+{
+	u32 head = GROUP_X;
+	u32 token = gl_WorkGroupID.y;
+	if (head >= p.heads)
+		return;
+	u32 g = head / (p.heads / p.kv_heads);
+	u32 out_at = (token * p.heads + head) * p.head_dim;
+	u32 last = pos[token];
+	u32 pages = seq[token] * p.pages_per_seq;
+	for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+		f32 v = WINDOWED(q[out_at + d]);
+		query[d] = v;
+	}
+	barrier();
+
+	f32 m_all = 0.0f;
+	f32 l_all = 0.0f;
+	for (u32 t0 = 0u; t0 <= last; t0 += PAGE) {
+		u32 n = min(PAGE, last + 1u - t0);
+		u32 row = tables[pages + t0 / PAGE] * PAGE;
+		u32 at = (row * p.kv_heads + g) * p.head_dim;
+		u32 stride = p.kv_heads * p.head_dim;
+
+		f32 mine = 0.0f;
+		if (LANE < n)
+			mine = score(at + LANE * stride);
+		scores[LANE] = mine;
+		barrier();
+		f32 m = scores[0];
+		for (u32 t = 1u; t < n; t++) {
+			f32 s = scores[t];
+			m = s > m ? s : m;
+		}
+		f32 w = attention_weight(mine - m);
+		w = LANE < n ? w : 0.0f;
+		weights[LANE] = w;
+		sums[LANE] = w;
+		barrier();
+		tree();
+		f32 l = sums[0];
+
+		f32 m_new = t0 == 0u || m > m_all ? m : m_all;
+		f32 wa = attention_weight(m_all - m_new);
+		f32 wb = attention_weight(m - m_new);
+		for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+			f32 o = 0.0f;
+			for (u32 t = 0u; t < n; t++) {
+				f32 a = weights[t];
+				f32 b = CACHED(v_cache, at + t * stride + d);
+				o = o + a * b;
+			}
+			o = exact_window(o);
+			f32 old = total[d];
+			f32 both = old * wa + o * wb;
+			both = exact_window(both);
+			f32 now = t0 == 0u ? o : both;
+			total[d] = now;
+		}
+		f32 l_both = l_all * wa + l * wb;
+		l_all = t0 == 0u ? l : l_both;
+		m_all = m_new;
+		barrier(); /* before the next block overwrites scores, weights and sums */
+	}
+	f32 r = exact_recip(l_all);
+	for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+		f32 o = total[d];
+		f32 v = o * r;
+		y[out_at + d] = exact_window_bits(f2u(v));
+	}
+}

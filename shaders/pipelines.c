@@ -1,0 +1,223 @@
+#include "shaders/pipelines.h"
+
+#include "base/sha256.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const u32 spv_add[] = {
+#include "shaders/add.spv.inc"
+};
+static const u32 spv_swiglu[] = {
+#include "shaders/swiglu.spv.inc"
+};
+static const u32 spv_rows[] = {
+#include "shaders/rows.spv.inc"
+};
+static const u32 spv_rope[] = {
+#include "shaders/rope.spv.inc"
+};
+static const u32 spv_rms_norm[] = {
+#include "shaders/rms_norm.spv.inc"
+};
+static const u32 spv_kv_store_f32[] = {
+#include "shaders/kv_store_f32.spv.inc"
+};
+static const u32 spv_kv_store_f16[] = {
+#include "shaders/kv_store_f16.spv.inc"
+};
+static const u32 spv_attention_f32[] = {
+#include "shaders/attention_f32.spv.inc"
+};
+static const u32 spv_attention_f16[] = {
+#include "shaders/attention_f16.spv.inc"
+};
+static const u32 spv_quantize_32[] = {
+#include "shaders/quantize_32.spv.inc"
+};
+static const u32 spv_quantize_256[] = {
+#include "shaders/quantize_256.spv.inc"
+};
+static const u32 spv_embed_f32[] = {
+#include "shaders/embed_f32.spv.inc"
+};
+static const u32 spv_embed_f16[] = {
+#include "shaders/embed_f16.spv.inc"
+};
+static const u32 spv_embed_bf16[] = {
+#include "shaders/embed_bf16.spv.inc"
+};
+static const u32 spv_embed_q8_0[] = {
+#include "shaders/embed_q8_0.spv.inc"
+};
+static const u32 spv_embed_q4_0[] = {
+#include "shaders/embed_q4_0.spv.inc"
+};
+static const u32 spv_embed_q4_k[] = {
+#include "shaders/embed_q4_k.spv.inc"
+};
+static const u32 spv_embed_q5_k[] = {
+#include "shaders/embed_q5_k.spv.inc"
+};
+static const u32 spv_embed_q6_k[] = {
+#include "shaders/embed_q6_k.spv.inc"
+};
+static const u32 spv_mul_mat_f32[] = {
+#include "shaders/mul_mat_f32.spv.inc"
+};
+static const u32 spv_mul_mat_f16[] = {
+#include "shaders/mul_mat_f16.spv.inc"
+};
+static const u32 spv_mul_mat_bf16[] = {
+#include "shaders/mul_mat_bf16.spv.inc"
+};
+static const u32 spv_mul_mat_q8_0[] = {
+#include "shaders/mul_mat_q8_0.spv.inc"
+};
+static const u32 spv_mul_mat_q4_0[] = {
+#include "shaders/mul_mat_q4_0.spv.inc"
+};
+static const u32 spv_mul_mat_q4_k[] = {
+#include "shaders/mul_mat_q4_k.spv.inc"
+};
+static const u32 spv_mul_mat_q5_k[] = {
+#include "shaders/mul_mat_q5_k.spv.inc"
+};
+static const u32 spv_mul_mat_q6_k[] = {
+#include "shaders/mul_mat_q6_k.spv.inc"
+};
+static const u32 spv_mul_mat_q8_0_dot[] = {
+#include "shaders/mul_mat_q8_0_dot.spv.inc"
+};
+static const u32 spv_mul_mat_q4_0_dot[] = {
+#include "shaders/mul_mat_q4_0_dot.spv.inc"
+};
+static const u32 spv_mul_mat_q4_k_dot[] = {
+#include "shaders/mul_mat_q4_k_dot.spv.inc"
+};
+static const u32 spv_mul_mat_q5_k_dot[] = {
+#include "shaders/mul_mat_q5_k_dot.spv.inc"
+};
+static const u32 spv_mul_mat_q6_k_dot[] = {
+#include "shaders/mul_mat_q6_k_dot.spv.inc"
+};
+
+#define CODE(m) .spirv = spv_##m, .spirv_bytes = sizeof(spv_##m)
+/* One workgroup does n items of x. */
+#define BASE(k, m, n) { .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = (n), .items_y = 1 }
+/* Float weights: eight rows a workgroup, one or eight columns. */
+#define MUL_MAT_F(k, m) \
+	{ .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = 8, .items_y = 1, .n_spec = 1, .spec = { 1 } }, \
+	{ .kernel = KERNEL_##k, .variant = "base8", CODE(m), .items_x = 8, .items_y = 8, .n_spec = 1, .spec = { 8 } }
+/* Quantised weights: a lane per row or 16 lanes per row; one or eight columns; with and without the packed dot product. */
+#define MUL_MAT_Q_ROW(k, name, m, lanes, cols, n) \
+	{ .kernel = KERNEL_##k, .variant = name, CODE(m), .items_x = 64 / (lanes), .items_y = (cols), .n_spec = 2, \
+	  .spec = { (cols), (lanes) }, .needs = (n) }
+#define MUL_MAT_Q(k, m) \
+	MUL_MAT_Q_ROW(k, "lane", m, 1, 1, PIPELINE_ON_CPU), \
+	MUL_MAT_Q_ROW(k, "lane8", m, 1, 8, PIPELINE_ON_CPU), \
+	MUL_MAT_Q_ROW(k, "wide", m, 16, 1, PIPELINE_ON_GPU), \
+	MUL_MAT_Q_ROW(k, "wide8", m, 16, 8, PIPELINE_ON_GPU), \
+	MUL_MAT_Q_ROW(k, "dot.lane", m##_dot, 1, 1, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
+	MUL_MAT_Q_ROW(k, "dot.lane8", m##_dot, 1, 8, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
+	MUL_MAT_Q_ROW(k, "dot.wide", m##_dot, 16, 1, PIPELINE_ON_GPU | PIPELINE_INT_DOT), \
+	MUL_MAT_Q_ROW(k, "dot.wide8", m##_dot, 16, 8, PIPELINE_ON_GPU | PIPELINE_INT_DOT)
+
+const struct pipeline_row pipeline_rows[] = {
+	BASE(EMBED_F32, embed_f32, 256),
+	BASE(EMBED_F16, embed_f16, 256),
+	BASE(EMBED_BF16, embed_bf16, 256),
+	BASE(EMBED_Q8_0, embed_q8_0, 256),
+	BASE(EMBED_Q4_0, embed_q4_0, 256),
+	BASE(EMBED_Q4_K, embed_q4_k, 256),
+	BASE(EMBED_Q5_K, embed_q5_k, 256),
+	BASE(EMBED_Q6_K, embed_q6_k, 256),
+	MUL_MAT_F(MUL_MAT_F32, mul_mat_f32),
+	MUL_MAT_F(MUL_MAT_F16, mul_mat_f16),
+	MUL_MAT_F(MUL_MAT_BF16, mul_mat_bf16),
+	MUL_MAT_Q(MUL_MAT_Q8_0, mul_mat_q8_0),
+	MUL_MAT_Q(MUL_MAT_Q4_0, mul_mat_q4_0),
+	MUL_MAT_Q(MUL_MAT_Q4_K, mul_mat_q4_k),
+	MUL_MAT_Q(MUL_MAT_Q5_K, mul_mat_q5_k),
+	MUL_MAT_Q(MUL_MAT_Q6_K, mul_mat_q6_k),
+	BASE(RMS_NORM, rms_norm, 1),
+	BASE(QUANTIZE_32, quantize_32, 64),
+	BASE(QUANTIZE_256, quantize_256, 2),
+	BASE(ROPE, rope, 256),
+	BASE(KV_STORE_F32, kv_store_f32, 256),
+	BASE(KV_STORE_F16, kv_store_f16, 256),
+	BASE(ATTENTION_F32, attention_f32, 1),
+	BASE(ATTENTION_F16, attention_f16, 1),
+	BASE(SWIGLU, swiglu, 256),
+	BASE(ADD, add, 256),
+	BASE(ROWS, rows, 256),
+};
+/* clang-format on */
+const u32 pipeline_rows_n = ARRAY_LEN(pipeline_rows);
+
+bool pipeline_row_runs(const struct pipeline_row *row, const struct pipeline_caps *caps)
+{
+	return caps->int_dot || !(row->needs & PIPELINE_INT_DOT);
+}
+
+static bool wanted(const struct pipeline_row *row, const struct pipeline_caps *caps)
+{
+	return !(row->needs & (caps->cpu ? PIPELINE_ON_GPU : PIPELINE_ON_CPU));
+}
+
+/* The variant less the number of its columns is exactly `only`. */
+static bool named(const struct pipeline_row *row, const char *only)
+{
+	size_t n = strlen(only);
+	return !strncmp(row->variant, only, n) && (row->variant[n] == 0 || !strcmp(row->variant + n, "8"));
+}
+
+static int rank(const struct pipeline_row *row, const struct pipeline_caps *caps)
+{
+	if (!pipeline_row_runs(row, caps))
+		return 0;
+	if (caps->only && named(row, caps->only))
+		return 3;
+	return wanted(row, caps) ? 2 : 1;
+}
+
+void pipeline_rows_choose(const struct pipeline_row *rows, u32 n, const struct pipeline_caps *caps,
+	enum kernel kernel, const struct pipeline_row *ret[2])
+{
+	int best[2] = { 0, 0 };
+	ret[0] = ret[1] = NULL;
+	for (u32 i = 0; i < n; i++) {
+		u32 many = rows[i].items_y > 1;
+		int r = rank(&rows[i], caps);
+		if (rows[i].kernel != kernel || r == 0 || r < best[many])
+			continue;
+		best[many] = r;
+		ret[many] = &rows[i];
+	}
+	ret[1] = ret[1] ? ret[1] : ret[0];
+	assert(ret[0]);
+}
+
+static void digest_row(struct sha256 *s, const struct pipeline_row *row)
+{
+	const char *name = kernel_refs[row->kernel].name;
+	sha256_update(s, name, strlen(name) + 1);
+	sha256_update(s, row->variant, strlen(row->variant) + 1);
+	sha256_update(s, row->spec, sizeof(row->spec));
+	sha256_update(s, row->spirv, row->spirv_bytes);
+}
+
+void pipeline_rows_digest(
+	const struct pipeline_row *rows, u32 n, const struct pipeline_caps *caps, u8 ret[32])
+{
+	struct sha256 s;
+	sha256_init(&s);
+	for (u32 k = 0; k < KERNELS_N; k++) {
+		const struct pipeline_row *chosen[2];
+		pipeline_rows_choose(rows, n, caps, k, chosen);
+		digest_row(&s, chosen[0]);
+		if (chosen[1] != chosen[0])
+			digest_row(&s, chosen[1]);
+	}
+	sha256_final(&s, ret);
+}
