@@ -524,6 +524,64 @@ static void killed(void **state)
 	rig_answer_fini(&a);
 }
 
+/* Many requests at once share syncs; killed at any moment, each acknowledged one is there. */
+static void killed_under_load(void **state)
+{
+	struct rig *r = *state;
+	u64 acked[1024];
+	u32 n_acked = 0, round = 0, orphans = 0;
+	int c = rig_client(r), gate;
+	struct rig_session s[4];
+	struct rig_answer a;
+	rig_demo(r, c, &gate, &s[0]);
+	srand(7);
+	for (;; round++) {
+		for (u32 i = 1; i < 4; i++) {
+			rig_session_ask(c, 5 + i, "demo");
+			assert_int_equal(rig_session_take(c, 5 + i, &s[i], &a), 0);
+		}
+		for (u32 req = 1; req <= 12; req++)
+			for (u32 i = 0; i < 4; i++)
+				rig_begin_ask(c, &(struct rig_begin){ s[i].id, req, REPLAY_NONE, "x" });
+		usleep((useconds_t)rand() % 6000);
+		kill(r->pid, SIGKILL);
+		for (struct ipc_frame f; rig_recv(c, &f) == 0; ipc_frame_fini(&f)) {
+			struct proto_end e;
+			memcpy(&e, f.body, sizeof e);
+			if (f.h.type == CTL_END && e.status == 0 && n_acked < ARRAY_LEN(acked))
+				acked[n_acked++] = e.index;
+		}
+		rig_end(r, SIGKILL);
+		close(c);
+		close(gate);
+		assert_int_equal(rig_start(r), 0);
+		c = rig_client(r);
+		if (round == 4)
+			break;
+		rig_session_ask(c, 5, "demo");
+		gate = rig_runtime(r);
+		rig_ready(gate, rig_take_grant(gate).id);
+		assert_int_equal(rig_session_take(c, 5, &s[0], &a), 0);
+	}
+	a = rig_query(c, QUERY_RECORDS, 0, 0, NULL);
+	for (u32 i = 0; i < n_acked; i++) {
+		char want[64];
+		snprintf(want, sizeof want, "\n{\"v\":1,\"index\":%llu,", (unsigned long long)acked[i]);
+		const char *line = strstr(a.data, want);
+		if (!line || !strstr(line, "\"event\":\"request\"") ||
+			strstr(line, "\"event\":\"request\"") > strchr(line + 1, '\n'))
+			fail_msg("request %llu was acknowledged and is gone", (unsigned long long)acked[i]);
+		snprintf(want, sizeof want, "\"intent\":%llu,", (unsigned long long)acked[i]);
+		orphans += strstr(a.data, want) != NULL;
+	}
+	rig_answer_fini(&a);
+	print_message("%u rounds, %u acknowledged\n", round, n_acked);
+	assert_int_equal(orphans, n_acked);
+	a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+}
+
 static void answers(void **state)
 {
 	struct rig *r = *state;
@@ -552,6 +610,6 @@ int main(int argc, char **argv)
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoked), T(quarantine),
 		T(table_changed), T(runtime_lost), T(runtime_lies), T(make_room), T(hostile), T(imports),
-		T(import_limits), T(trust), T(killed), T(answers) };
+		T(import_limits), T(trust), T(killed), T(killed_under_load), T(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

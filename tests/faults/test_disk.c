@@ -1,0 +1,182 @@
+/* A disk that fills: first down to the reserve, then to the last byte. On a small tmpfs of its own. */
+#define _GNU_SOURCE
+#include "rig.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static const char *keepd_path;
+static char disk[64];
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd >= 0) {
+		ssize_t n = write(fd, text, strlen(text));
+		(void)n; /* mount says whether it worked */
+		close(fd);
+	}
+}
+
+/* A mount namespace of our own, as root or as a user. */
+static int mount_small(void **state)
+{
+	char map[64];
+	snprintf(map, sizeof map, "0 %u 1", getuid());
+	strcpy(disk, "/tmp/keep-disk.XXXXXX");
+	assert_non_null(mkdtemp(disk));
+	if (unshare(CLONE_NEWNS) < 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) {
+			put("/proc/self/setgroups", "deny");
+			put("/proc/self/uid_map", map);
+			put("/proc/self/gid_map", map);
+		}
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("tmpfs", disk, "tmpfs", 0, "size=24m") < 0) {
+		print_message("no tmpfs of our own: %s\n", strerror(errno));
+		rmdir(disk);
+		disk[0] = 0;
+	}
+	return 0;
+}
+
+static int unmount(void **state)
+{
+	if (disk[0]) {
+		umount2(disk, MNT_DETACH);
+		rmdir(disk);
+	}
+	return 0;
+}
+
+static u64 room(void)
+{
+	struct statvfs v;
+	assert_int_equal(statvfs(disk, &v), 0);
+	return v.f_bavail * v.f_frsize;
+}
+
+/* Leave so many bytes free. */
+static void leave(u64 bytes)
+{
+	static const char zero[4096];
+	char path[128];
+	snprintf(path, sizeof path, "%s/filler", disk);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_true(fd >= 0);
+	while (room() > bytes)
+		if (write(fd, zero, sizeof zero) <= 0)
+			break;
+	close(fd);
+}
+
+static void unfill(void)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/filler", disk);
+	unlink(path);
+}
+
+static u32 ask_session(int c, const char *name)
+{
+	struct rig_session s;
+	struct rig_answer a;
+	rig_session_ask(c, 50, name);
+	return rig_session_take(c, 50, &s, &a);
+}
+
+static void fills(void **state)
+{
+	static const struct rig_file files[] = { { "x.gguf", "xxx" } };
+	struct rig r;
+	struct rig_session s;
+	int gate;
+	if (!disk[0])
+		skip();
+	rig_init(&r, keepd_path, disk);
+	assert_int_equal(rig_start(&r), 0);
+	int c = rig_client(&r), auditor = rig_client(&r);
+	rig_demo(&r, c, &gate, &s);
+	struct rig_begin b = { s.id, 1, REPLAY_NONE, "x" };
+	assert_int_equal(rig_begin(c, &b).status, 0);
+	rig_take(gate, GATE_TICKET, NULL);
+
+	/* a model larger than what is free beyond the reserve is refused before the first byte */
+	struct proto_import big = { .n_files = 1, .bytes = room() - LOG_RESERVE_BYTES + 1, .name = "big" };
+	struct rig_answer a;
+	assert_int_equal(ipc_send(auditor, CTL_IMPORT, 9, &big, sizeof big, 0), 0);
+	rig_answer(auditor, 9, &a);
+	assert_int_equal(a.status, END_REFUSED);
+	assert_non_null(strstr(a.text, "kept for the log"));
+	assert_int_equal(ipc_send(auditor, CTL_IMPORT_GO, 9, NULL, 0, -1), 0);
+
+	/* the reserve: nothing new, but what is under way is recorded, the officer acts, the auditor reads */
+	leave(LOG_RESERVE_BYTES - 4096);
+	b.request = 2;
+	a = rig_begin(c, &b);
+	assert_int_equal(a.status, END_REFUSED);
+	assert_non_null(strstr(a.text, "kept for the log"));
+	assert_int_equal(ask_session(auditor, "demo"), END_REFUSED);
+	assert_int_equal(rig_import(auditor, "x", "good x", files, 1).status, END_REFUSED);
+	assert_true(rig_quiet(gate, 50));
+	rig_outcome(gate, s.id, 1, "x", "1", FINISH_STOP);
+	while (!rig_count(auditor, "\"event\":\"outcome\"", NULL))
+		usleep(1000);
+	assert_int_equal(rig_name(auditor, CTL_TRUST_RM, "publisher", "", -1).status, 0);
+	a = rig_query(auditor, QUERY_VERIFY, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	unfill();
+	assert_int_equal(rig_begin(c, &b).status, 0); /* and on it goes */
+	rig_take(gate, GATE_TICKET, NULL);
+
+	/* the last byte: the write fails, the gate shuts, no ticket leaves, the stream ends */
+	leave(0);
+	a = rig_name(auditor, CTL_REVOKE, "demo", "", -1);
+	for (u32 i = 0; i < 300 && a.status == 0; i++)
+		a = rig_query(auditor, QUERY_RECORD, 0, 0, NULL), rig_answer_fini(&a);
+	assert_int_equal(a.status, END_UNDECIDED);
+	assert_non_null(strstr(a.text, "gate is shut"));
+	struct ipc_frame f;
+	assert_int_equal(rig_recv(s.sock, &f), 1);
+	b.request = 3;
+	a = rig_begin(c, &b);
+	assert_int_equal(a.status, END_REFUSED);
+	assert_non_null(strstr(a.text, "gate is shut"));
+	while (rig_recv(gate, &f) == 0) {
+		assert_int_not_equal(f.h.type, GATE_TICKET);
+		ipc_frame_fini(&f);
+	}
+	a = rig_query(auditor, QUERY_STATUS, 0, 0, NULL); /* reading goes on */
+	assert_int_equal(a.status, 0);
+	assert_non_null(strstr(a.data, "\"gate\":\"shut\""));
+	rig_answer_fini(&a);
+	unfill();
+	assert_int_equal(rig_begin(c, &b).status, END_REFUSED); /* until recovery has verified */
+	rig_end(&r, SIGTERM);
+	assert_int_equal(rig_start(&r), 0);
+	c = rig_client(&r);
+	a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	assert_int_equal(rig_count(c, "\"event\":\"orphan\"", "found at start", NULL), 1); /* request 2 */
+	rig_fini(&r);
+}
+
+int main(int argc, char **argv)
+{
+	assert(argc == 2);
+	keepd_path = argv[1];
+	signal(SIGPIPE, SIG_IGN);
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fills) };
+	return cmocka_run_group_tests(tests, mount_small, unmount);
+}
