@@ -3,7 +3,10 @@
  *
  *   frames attest  KEEP-ATTEST ROUNDS
  *   frames runtime KEEP-RUNTIME ROUNDS
- *   frames keepd   KEEPD ROUNDS */
+ *   frames keepd   KEEPD ROUNDS
+ *
+ * With ROUNDS 0 the daemon is started on a kernel without Landlock (a filter around it answers ENOSYS): it must say so and end, whatever
+ * it is sent. */
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "base/fd.h"
@@ -13,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +160,15 @@ struct child {
 	size_t len;
 };
 
+static bool without_landlock;
+static void drop_landlock(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	if (!f || seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) ||
+		seccomp_load(f))
+		_exit(97);
+}
+
 static struct child start(char *const argv[], int as3)
 {
 	struct child c = { 0 };
@@ -172,6 +185,8 @@ static struct child start(char *const argv[], int as3)
 		int high = fcntl(as3, F_DUPFD, 100); /* not close-on-exec once it is 3 */
 		if (high < 0 || dup2(p[1], 2) < 0 || dup2(high, 3) < 0 || close(high) < 0)
 			_exit(99);
+		if (without_landlock)
+			drop_landlock();
 		execv(argv[0], argv);
 		_exit(98);
 	}
@@ -273,7 +288,7 @@ static bool alive(int dir)
 	return end;
 }
 
-static bool keepd_rounds(char *path, u32 rounds, const char *base, int dir)
+static struct child keepd_start(char *path, const char *base, int dir)
 {
 	char store[128], cmd[600];
 	snprintf(store, sizeof store, "%s/store", base);
@@ -286,6 +301,12 @@ static bool keepd_rounds(char *path, u32 rounds, const char *base, int dir)
 	struct child c = start(argv, listener);
 	close(listener);
 	fcntl(c.err, F_SETPIPE_SZ, 1 << 20); /* one line for each client that it drops */
+	return c;
+}
+
+static bool keepd_rounds(char *path, u32 rounds, const char *base, int dir)
+{
+	struct child c = keepd_start(path, base, dir);
 	bool good = true;
 	for (u32 round = 0; round < rounds && good; round++) {
 		int ctl;
@@ -312,6 +333,38 @@ static bool keepd_rounds(char *path, u32 rounds, const char *base, int dir)
 	return good && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* It ends with 1 and one line about its sandbox, and nothing that it was sent was answered. */
+static bool fails_closed(const char *kind, char *path, const char *base, int dir)
+{
+	int peer = -1, theirs = -1;
+	struct child c;
+	without_landlock = true;
+	if (!strcmp(kind, "keepd")) {
+		c = keepd_start(path, base, dir);
+		must(ipc_connect(dir, "ctl", &peer) >= 0, "connect");
+	} else if (!strcmp(kind, "runtime")) {
+		must(!ipc_listen(dir, "runtime", &theirs), "listen");
+		char *argv[] = { path, (char[]){ "--device" }, (char[]){ "reference" }, NULL };
+		c = start(argv, theirs);
+		must(!ipc_connect(dir, "runtime", &peer), "connect");
+	} else {
+		must(!ipc_pair(&peer, &theirs), "pair");
+		char *argv[] = { path, NULL };
+		c = start(argv, theirs);
+	}
+	fd_close(&theirs);
+	struct proto_query q = { .what = QUERY_STATUS };
+	struct ipc_frame f;
+	if (peer >= 0)
+		(void)!ipc_send(peer, CTL_QUERY, 1, &q, sizeof q, -1);
+	int status = finish(&c);
+	bool silent = peer < 0 || ipc_recv(peer, &f) != 0;
+	const char *end = strchr(c.lines, '\n');
+	printf("%s", c.lines);
+	return silent && WIFEXITED(status) && WEXITSTATUS(status) == 1 && end && !end[1] &&
+	       strstr(c.lines, strerror(ENOSYS));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -321,7 +374,10 @@ int main(int argc, char **argv)
 	must(mkdtemp(base) != NULL, "mkdtemp");
 	_cleanup_fd_ int dir = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	u32 rounds = (u32)strtoul(argv[3], NULL, 10), bad = 0;
-	if (!strcmp(argv[1], "keepd"))
+	if (!rounds) {
+		bad += !fails_closed(argv[1], argv[2], base, dir);
+		refused = 1;
+	} else if (!strcmp(argv[1], "keepd"))
 		bad += !keepd_rounds(argv[2], rounds, base, dir);
 	else
 		for (u32 i = 0; i < rounds; i++)
