@@ -34,7 +34,7 @@ static int map_table(int fd, const u8 digest[SHA256_BYTES], const char *name, st
 	struct proto_load_failed *f)
 {
 	u8 found[SHA256_BYTES];
-	int r = fd_map_sealed(fd, LAYOUT_BYTES_MAX, ret);
+	int r = fd_map_sealed(fd, MAX(LAYOUT_BYTES_MAX, SEGMENTS_BYTES_MAX), ret);
 	if (r < 0)
 		return r;
 	if (r)
