@@ -10,13 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_TOKENS_DEFAULT 1024u /* of one answer; the context bounds it too */
-#define REPEAT_LAST_N	   64u	 /* tokens that --repeat-penalty looks back at */
+#define MAX_TOKENS_DEFAULT \
+	1024u		  /* of one answer, and at most half of the context: the rest is for the prompt */
+#define REPEAT_LAST_N 64u /* tokens that --repeat-penalty looks back at */
 
 struct run {
 	const char *model, *prompt, *tokens, *save, *kv, *system;
-	bool raw, json, ignore_eos, seed_given;
-	u32 max_tokens, ctx;
+	bool raw, json, ignore_eos, seed_given, max_given;
+	u32 ctx;
 	struct ask_sampling how;
 	struct session session;
 };
@@ -323,7 +324,7 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 	const struct opt opts[] = {
 		{ "--raw", OPT_FLAG, &q->raw, NULL },
 		{ "--tokens", OPT_STR, &q->tokens, NULL },
-		{ "--max-tokens", OPT_U32, &h->max_tokens, NULL },
+		{ "--max-tokens", OPT_U32, &h->max_tokens, &q->max_given },
 		{ "--temp", OPT_F32, &h->temperature, NULL },
 		{ "--seed", OPT_U64, &h->seed, &q->seed_given },
 		{ "--top-k", OPT_U32, &h->top_k, NULL },
@@ -339,9 +340,7 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--save-request", OPT_STR, &q->save, NULL },
 		{ "--json", OPT_FLAG, &q->json, NULL },
 	};
-	*h = (struct request_header){
-		.kind = REQUEST_GENERATE, .max_tokens = MAX_TOKENS_DEFAULT, .top_p = 1, .repeat_penalty = 1
-	};
+	*h = (struct request_header){ .kind = REQUEST_GENERATE, .top_p = 1, .repeat_penalty = 1 };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, &n))
 		return n;
 	q->model = argv[0];
@@ -374,8 +373,8 @@ static int check(struct cli *c, const struct run *q, u32 *ret_kv)
 		return out_usage(c, "--min-p: from 0 to 1");
 	if (h->repeat_penalty <= 0)
 		return out_usage(c, "--repeat-penalty: above 0");
-	if (h->max_tokens == 0)
-		return out_usage(c, "--max-tokens: at least 1");
+	if (q->max_given && (h->max_tokens == 0 || h->max_tokens > CTX_TOKENS_MAX))
+		return out_usage(c, "--max-tokens: 1 to %u", CTX_TOKENS_MAX);
 	for (size_t i = 0; i < q->how.stops.n; i++)
 		if (!q->how.stops.v[i][0] || strlen(q->how.stops.v[i]) > STOP_BYTES_MAX)
 			return out_usage(c, "--stop: 1 to %u bytes", STOP_BYTES_MAX);
@@ -426,6 +425,8 @@ int cmd_run(struct cli *c, int argc, char **argv)
 		out_say("%s has no chat template: the prompt is sent as it is", q.session.open.name);
 		q.raw = true;
 	}
+	if (!q.max_given)
+		q.how.h.max_tokens = MAX(MIN(MAX_TOKENS_DEFAULT, q.session.open.ctx_tokens / 2), 1u);
 	r = talk ? converse(&q) : run_once(&q);
 	session_fini(&q.session);
 	return r;

@@ -85,7 +85,9 @@ static int lock(struct sup *s)
 		if (errno != EWOULDBLOCK)
 			return out_fail(CLI_UNDECIDED, "%s/run/lock: %s", s->p->app->root, out_reason(errno));
 		bool known = lock_owner(s->lock_fd, &pid, &up);
-		if (transient(s) || (known && up) || now_ms() > until)
+		if (transient(s))
+			return CLI_REFUSED; /* its command tries again */
+		if ((known && up) || now_ms() > until)
 			return known ? out_fail(CLI_REFUSED, "%s is already served by process %d",
 					       s->p->app->root, pid)
 				     : out_fail(CLI_REFUSED, "%s is already served", s->p->app->root);

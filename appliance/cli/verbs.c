@@ -5,20 +5,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_OPTIONS                                                                        \
-	"  --raw                the prompt as it is, without the model's chat template\n"  \
-	"  --tokens 1,2,3       token ids instead of a prompt\n"                           \
-	"  --max-tokens N       at most so many tokens of answer (default 1024)\n"         \
-	"  --temp T             temperature (default 0: always the most probable token)\n" \
-	"  --seed S             of the random numbers; drawn when not given\n"             \
-	"  --top-k N  --top-p P  --min-p P  --repeat-penalty R\n"                          \
-	"                       sampling limits (default off)\n"                           \
-	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"           \
-	"  --system TEXT        first message of the conversation\n"                       \
-	"  --ignore-eos         go on behind the end of the answer\n"                      \
-	"  --ctx N              positions of the context\n"                                \
-	"  --kv f32|f16         type of the key-value cache\n"                             \
-	"  --save-request F     write the request, for keep audit replay\n"                \
+#define RUN_OPTIONS                                                                                         \
+	"  --raw                the prompt as it is, without the model's chat template\n"                   \
+	"  --tokens 1,2,3       token ids instead of a prompt\n"                                            \
+	"  --max-tokens N       at most so many tokens of answer (default: 1024, or half of the context)\n" \
+	"  --temp T             temperature (default 0: always the most probable token)\n"                  \
+	"  --seed S             of the random numbers; drawn when not given\n"                              \
+	"  --top-k N  --top-p P  --min-p P  --repeat-penalty R\n"                                           \
+	"                       sampling limits (default off)\n"                                            \
+	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"                            \
+	"  --system TEXT        first message of the conversation\n"                                        \
+	"  --ignore-eos         go on behind the end of the answer\n"                                       \
+	"  --ctx N              positions of the context\n"                                                 \
+	"  --kv f32|f16         type of the key-value cache\n"                                              \
+	"  --save-request F     write the request, for keep audit replay\n"                                 \
 	"  --json               one JSON object instead of the stream\n"
 
 /* In the order in which somebody who is new would need them. */

@@ -1,0 +1,106 @@
+#!/bin/sh
+# Exit statuses: 0 done or accepted, 1 refused or failed with a reason, 2 wrong usage, 3 could not decide; data on stdout only.
+. "$(dirname "$0")/lib.sh"
+usage() { # wrong words: 2, usage on stderr, nothing on stdout, nothing started
+	expect 2 keep "$@"
+	[ -s "$out" ] && fail "\"$*\" printed data"
+	[ -s "$err" ] || fail "\"$*\" did not say what is wrong"
+}
+usage
+usage frobnicate
+usage --frob status
+usage --root
+usage --root '' status
+usage init now
+usage up --frob
+usage up now
+usage status now
+usage device
+usage device frob
+usage device ls too many
+usage keygen
+usage keygen --out
+usage keygen --out x --curve p224
+usage sign
+usage sign model
+usage sign model --key k --shards 0
+usage sign model --key k --shards many
+usage verify model --bundle b
+usage verify model --key k
+usage verify model --bundle b --key k --root r
+usage verify model --bundle b --key k --at yesterday
+usage trust
+usage trust frob
+usage trust add
+usage trust add name
+usage trust rm
+usage trust ls now
+usage import
+usage import a b
+usage import a --name 'A B'
+usage ls all
+usage show
+usage revoke
+usage rm
+usage rm a b
+usage run
+usage run m p too
+usage run m --tokens 1,2,x
+usage run m --tokens 1 prompt
+usage run m p --temp -1
+usage run m p --temp hot
+usage run m p --max-tokens 0
+usage run m p --max-tokens 4294967296
+usage run m p --seed -1
+usage run m p --top-p 0
+usage run m p --kv f64
+usage run m p --stop ''
+usage run m p --raw --system s
+usage tokenize
+usage logits m --tokens 1,2
+usage logits m --out f
+usage logits m --tokens , --out f
+usage logits m --tokens 1 --out f --kv q8
+usage audit
+usage audit frob
+usage audit show
+usage audit show x
+usage audit show -1
+usage audit replay
+usage audit replay 1 2
+usage help a b
+usage help frobnicate
+# help is no mistake
+for verb in $(keep help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+	expect 0 keep "$verb" --help
+	[ -s "$err" ] && fail "$verb --help wrote to stderr"
+	[ "$verb" = help ] || says "^usage: +keep $verb"
+	expect 0 keep "$verb" -h
+	expect 0 keep help "$verb"
+done
+expect 0 keep --version
+expect 0 keep --help
+# no appliance: refused, and the way out is named
+for verb in status ls 'show m' 'audit ls' 'run m p' 'revoke m' up; do
+	# shellcheck disable=SC2086
+	expect 1 keep $verb
+	says 'keep( --root [^ ]*)? init'
+	[ -s "$out" ] && fail "$verb printed data"
+done
+expect 0 keep init
+expect 1 keep init
+for verb in 'show m' 'run m p' 'revoke m' 'rm m' 'audit show 999' 'audit replay 999' 'audit replay 0'; do
+	# shellcheck disable=SC2086
+	expect 1 keep $verb
+	[ -s "$out" ] && fail "$verb printed data"
+	[ -s "$err" ] || fail "$verb gave no reason"
+done
+expect 3 keep import "$work/nothing" --bundle "$work/nothing.sig"
+expect 3 keep trust add a --key "$work/nothing.pem"
+mkdir "$work/unsigned"
+expect 1 keep import "$work/unsigned"
+says 'no bundle'
+# standard output that cannot be written is not success
+keep ls --json >/dev/full 2>"$err" </dev/null
+keep help >/dev/full 2>"$err"
+[ $? = 3 ] || fail "a full disk is success"
