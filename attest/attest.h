@@ -22,7 +22,7 @@ _must_use_ int attest_prepare(void);
 
 /* An accepted, empty report. */
 void attest_report_init(struct attest_report *r);
-/* Could not decide: error is -errno, object what it was about. */
+/* Could not decide: error is -errno, object what it was about, unless the step that failed has already named a file. */
 void attest_report_undecided(struct attest_report *r, int error, const char *object);
 
 /* A table that a step made; free with attest_blob_fini. data is aligned to 8. */

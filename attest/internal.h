@@ -14,6 +14,8 @@
 /* Fill the report as rejected; always 1, so that a check reads `return attest_reject(…)`. */
 int attest_reject(struct attest_report *r, u32 reason, const char *object, const char *fmt, ...)
 	_printf_(4, 5);
+/* Name what an error was about, for the report of "could not decide"; returns its argument. */
+int attest_about(struct attest_report *r, int error, const char *object);
 /* What was wanted and what was there; call after attest_reject. */
 void attest_expected(struct attest_report *r, const char *expected, const char *found);
 void attest_expected_hex(

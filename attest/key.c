@@ -22,10 +22,11 @@ static const struct curve {
 	u32 bits;
 	const char *group;
 	const EVP_MD *(*md)(void);
+	int der_len; /* of a SubjectPublicKeyInfo with the curve's name and the point uncompressed: any other is refused */
 } curves[] = {
-	{ 256, "prime256v1", EVP_sha256 },
-	{ 384, "secp384r1", EVP_sha384 },
-	{ 521, "secp521r1", EVP_sha512 },
+	{ 256, "prime256v1", EVP_sha256, 91 },
+	{ 384, "secp384r1", EVP_sha384, 120 },
+	{ 521, "secp521r1", EVP_sha512, 158 },
 };
 
 static const struct curve *curve_of_bits(u32 bits)
@@ -116,7 +117,7 @@ int key_describe(EVP_PKEY *k, struct proto_key *ret)
 	int n = i2d_PUBKEY(k, &der);
 	if (n <= 0)
 		return err_origin(-ENOMEM);
-	if ((size_t)n > sizeof key.der)
+	if (n != c->der_len)
 		return 1;
 	memcpy(key.der, der, (size_t)n);
 	key.der_len = (u32)n;

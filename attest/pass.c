@@ -278,7 +278,7 @@ static int blocks_read(struct pass *p, struct pass_file *f, struct attest_report
 			return changed(f, at, report);
 		r = r || f->stage < 0 ? r : fd_pwrite_all(f->stage, b->data, b->len, at);
 		if (r)
-			return r;
+			return attest_about(report, r, s->path);
 		block_put(p, b);
 		p->done += b->len;
 		report_progress(p, s->path, false);

@@ -137,7 +137,8 @@ void attest_report_undecided(struct attest_report *r, int error, const char *obj
 	r->verdict = ATTEST_UNDECIDED;
 	r->reason = ATTEST_REASON_NONE;
 	put_text(r->code, sizeof r->code, "undecided", 9);
-	put_text(r->object, sizeof r->object, object, strlen(object));
+	if (!r->object[0])
+		put_text(r->object, sizeof r->object, object, strlen(object));
 	const char *why = strerror(-error);
 	put_text(r->detail, sizeof r->detail, why, strlen(why));
 }
@@ -159,6 +160,12 @@ int attest_reject(struct attest_report *r, u32 reason, const char *object, const
 	va_end(ap);
 	put_text(r->detail, sizeof r->detail, text, strlen(text));
 	return 1;
+}
+
+int attest_about(struct attest_report *r, int error, const char *object)
+{
+	put_text(r->object, sizeof r->object, object, strlen(object));
+	return error;
 }
 
 void attest_expected(struct attest_report *r, const char *expected, const char *found)

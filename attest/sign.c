@@ -99,7 +99,8 @@ static int files_hash(const struct attest_sign_params *p, struct lines *l, struc
 	for (u32 i = 0; i < p->tree->n_files && !r; i++)
 		r = file_hash(p, pass, &p->tree->files[i], l, report);
 	pass_destroy(pass);
-	qsort(l->at, l->n, sizeof *l->at, by_name);
+	if (!r)
+		qsort(l->at, l->n, sizeof *l->at, by_name);
 	return r;
 }
 

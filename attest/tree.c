@@ -145,9 +145,9 @@ static int file_open(struct walk *w, int dir, const char *name, const char *path
 	if (r == -ENXIO && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return special(w, path, &st); /* a socket, or a FIFO's other end */
 	if (r)
-		return r;
+		return attest_about(w->report, r, path);
 	if (fstat(fd, &st) < 0)
-		return err_errno();
+		return attest_about(w->report, err_errno(), path);
 	if (!S_ISREG(st.st_mode))
 		return special(w, path, &st);
 	return file_add(w, path, &fd, (u64)st.st_size);
@@ -184,7 +184,7 @@ static int level_push(struct walk *w, int parent, const char *name, const char *
 	_cleanup_fd_ int fd = -1;
 	int r = open_beneath(parent, name, O_RDONLY | O_DIRECTORY, &fd);
 	if (r)
-		return r == 1 ? symlink_found(w, path) : r;
+		return r == 1 ? symlink_found(w, path) : attest_about(w->report, r, path);
 	DIR *d = fdopendir(fd);
 	if (!d)
 		return err_errno();

@@ -108,6 +108,23 @@ static void test_keygen(void **state)
 	assert_int_equal(attest_keygen(in("no"), 255, &key), -EINVAL);
 }
 
+/* Each file keys/bad-* of the vectors. */
+static void test_bad_keys(void **state)
+{
+	static const char *const names[] = { "ed25519", "rsa", "secp256k1", "p224", "explicit", "compressed",
+		"two", "empty", "base64", "no-end", "certificate" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char path[300];
+		struct proto_key key;
+		struct attest_report report;
+		snprintf(path, sizeof path, KEEP_VECTORS "/oms/keys/bad-%s.pem", names[i]);
+		struct attest_blob pem = helper_read(path);
+		if (attest_key_parse(pem.data, pem.len, &key, &report) != 1 || report.reason != ATTEST_KEY)
+			fail_msg("%s: %s", names[i], report.code);
+		attest_blob_fini(&pem);
+	}
+}
+
 static void test_key_refused(void **state)
 {
 	struct proto_key key = keygen("refused", 256), bent;
@@ -565,9 +582,9 @@ static void test_report_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_base64), cmocka_unit_test(test_report_text),
-		cmocka_unit_test(test_keygen), cmocka_unit_test(test_key_refused),
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_stage),
-		cmocka_unit_test(test_changed), cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_keygen), cmocka_unit_test(test_bad_keys),
+		cmocka_unit_test(test_key_refused), cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_stage), cmocka_unit_test(test_changed), cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_tree_ignored), cmocka_unit_test(test_tree_limits),
 		cmocka_unit_test(test_sign_refused), cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_prefixes), cmocka_unit_test(test_bundle_limit),

@@ -36,6 +36,20 @@ def keys():
         if not os.path.exists(key): run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:' + name, '-out', key)
         run('openssl', 'pkey', '-in', key, '-pubout', '-out', f'{OUT}/keys/{c}.pub.pem')
 
+def bad_keys():
+    # public keys that are no keys of ours, refused as "key"
+    def gen(name, *opts, conv=()):
+        with tempfile.NamedTemporaryFile() as f:
+            run('openssl', 'genpkey', *opts, '-out', f.name)
+            run('openssl', *(conv or ('pkey',)), '-in', f.name, '-pubout', '-out', f'{OUT}/keys/bad-{name}.pem')
+    ec = lambda c, *more: ('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:' + c, *more)
+    gen('ed25519', '-algorithm', 'ED25519'); gen('rsa', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048')
+    gen('secp256k1', *ec('secp256k1')); gen('p224', *ec('secp224r1')); gen('explicit', *ec('prime256v1', '-pkeyopt', 'ec_param_enc:explicit'))
+    gen('compressed', *ec('prime256v1'), conv=('ec', '-conv_form', 'compressed'))
+    write('keys/bad-two.pem', pub('p256') + pub('p384')); write('keys/bad-empty.pem', b'')
+    write('keys/bad-base64.pem', pub('p256').replace(b'A', b'*', 1)); write('keys/bad-no-end.pem', pub('p256').split(b'-----END')[0])
+    write('keys/bad-certificate.pem', pub('p256').replace(b'PUBLIC KEY', b'CERTIFICATE'))
+
 def pub(c):
     with open(f'{OUT}/keys/{c}.pub.pem', 'rb') as f: return f.read()
 
@@ -253,6 +267,6 @@ def bad_files():
 os.makedirs(OUT, exist_ok=True)
 for f in os.listdir(OUT):
     if f.endswith('.sig'): os.unlink(os.path.join(OUT, f))
-models(); keys(); good(); bad_bundle(); bad_statement(); bad_files()
+models(); keys(); bad_keys(); good(); bad_bundle(); bad_statement(); bad_files()
 with open(f'{OUT}/expected.tsv', 'w') as w:
     w.write('# bundle\tmodel\ttrusted keys (keys/NAME.pub.pem)\tverdict: a reason code of attest/reason.h\n' + ''.join(sorted(LINES)))

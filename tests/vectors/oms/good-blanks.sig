@@ -12,7 +12,7 @@
         "payloadType": "application/vnd.in-toto+json",
         "signatures": [
             {
-                "sig": "MEQCIDatLFi6fC0UCaOL2wOpzGvSzNlH3K4AqQ789OpDrdEvAiAVvig5wNN+3uqi1ZdsYcCdm5jG3NREEW5atZtaOYZgGg==",
+                "sig": "MEYCIQDttqvAXqoYJa+i3w0Bjzc0O1TM47FzUlXm/FsJd5wy+QIhAIAP+ChXyF77rq9tkneypFiLDfbbyY6mmdJdHEDzPd7A",
                 "keyid": ""
             }
         ]
