@@ -24,12 +24,11 @@ shared float query[ATTENTION_HEAD_DIM_MAX];
 shared float total[ATTENTION_HEAD_DIM_MAX]; /* O: lane l alone touches elements l, l + 32, … */
 shared float scores[PAGE];
 shared float weights[PAGE];
-shared float sums[PAGE];
 
 f32 score(u32 at)
 {
 	f32 dot_qk = 0.0f;
-	for (u32 d = 0u; d < p.head_dim; d++) {
+	ROLLED for (u32 d = 0u; d < p.head_dim; d++) {
 		f32 a = query[d];
 		f32 b = CACHED(k_cache, at + d);
 		dot_qk = dot_qk + a * b;
@@ -40,16 +39,26 @@ f32 score(u32 at)
 	return r;
 }
 
-/* The tree over sums[], by all lanes; the result is in sums[0] after it. */
-void tree()
+/* The tree over weights[]; every lane computes all of it, which costs less than five barriers. */
+f32 tree()
 {
-	for (u32 h = PAGE / 2u; h > 0u; h /= 2u) {
-		if (LANE < h) {
-			f32 s = sums[LANE] + sums[LANE + h];
-			sums[LANE] = s;
-		}
-		barrier();
+	float a[16];
+	for (u32 t = 0u; t < 16u; t++) {
+		f32 s = weights[t] + weights[t + 16u];
+		a[t] = s;
 	}
+	for (u32 t = 0u; t < 8u; t++) {
+		f32 s = a[t] + a[t + 8u];
+		a[t] = s;
+	}
+	for (u32 t = 0u; t < 4u; t++) {
+		f32 s = a[t] + a[t + 4u];
+		a[t] = s;
+	}
+	f32 even = a[0] + a[2];
+	f32 odd = a[1] + a[3];
+	f32 r = even + odd;
+	return r;
 }
 
 void main()
@@ -62,7 +71,7 @@ void main()
 	u32 out_at = (token * p.heads + head) * p.head_dim;
 	u32 last = pos[token];
 	u32 pages = seq[token] * p.pages_per_seq;
-	for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+	ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 		f32 v = WINDOWED(q[out_at + d]);
 		query[d] = v;
 	}
@@ -70,7 +79,7 @@ void main()
 
 	f32 m_all = 0.0f;
 	f32 l_all = 0.0f;
-	for (u32 t0 = 0u; t0 <= last; t0 += PAGE) {
+	ROLLED for (u32 t0 = 0u; t0 <= last; t0 += PAGE) {
 		u32 n = min(PAGE, last + 1u - t0);
 		u32 row = tables[pages + t0 / PAGE] * PAGE;
 		u32 at = (row * p.kv_heads + g) * p.head_dim;
@@ -82,24 +91,22 @@ void main()
 		scores[LANE] = mine;
 		barrier();
 		f32 m = scores[0];
-		for (u32 t = 1u; t < n; t++) {
+		ROLLED for (u32 t = 1u; t < n; t++) {
 			f32 s = scores[t];
 			m = s > m ? s : m;
 		}
 		f32 w = attention_weight(mine - m);
 		w = LANE < n ? w : 0.0f;
 		weights[LANE] = w;
-		sums[LANE] = w;
 		barrier();
-		tree();
-		f32 l = sums[0];
+		f32 l = tree();
 
 		f32 m_new = t0 == 0u || m > m_all ? m : m_all;
 		f32 wa = attention_weight(m_all - m_new);
 		f32 wb = attention_weight(m - m_new);
-		for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+		ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 			f32 o = 0.0f;
-			for (u32 t = 0u; t < n; t++) {
+			ROLLED for (u32 t = 0u; t < n; t++) {
 				f32 a = weights[t];
 				f32 b = CACHED(v_cache, at + t * stride + d);
 				o = o + a * b;
@@ -114,10 +121,10 @@ void main()
 		f32 l_both = l_all * wa + l * wb;
 		l_all = t0 == 0u ? l : l_both;
 		m_all = m_new;
-		barrier(); /* before the next block overwrites scores, weights and sums */
+		barrier(); /* before the next block overwrites scores and weights */
 	}
 	f32 r = exact_recip(l_all);
-	for (u32 d = LANE; d < p.head_dim; d += PAGE) {
+	ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 		f32 o = total[d];
 		f32 v = o * r;
 		y[out_at + d] = exact_window_bits(f2u(v));

@@ -1,5 +1,6 @@
 /* What every kernel begins with. Baseline: Vulkan 1.2, 32-bit storage buffers, at most 256 invocations and 32 KiB of shared memory. */
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 
 #include "exact.h"
 
@@ -25,3 +26,6 @@
 
 /* A float of a buffer, in the window. */
 #define WINDOWED(u) u2f(exact_window_bits(u))
+
+/* Before a loop whose body is large: unrolling it costs seconds of compile time on drivers that run on a CPU and wins nothing. */
+#define ROLLED [[dont_unroll]]

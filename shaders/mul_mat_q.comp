@@ -60,7 +60,7 @@ void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 		i1[c] = 0;
 		i2[c] = 0;
 	}
-	for (u32 j = 0u; j < BLOCK_LEN / 32u; j++) {
+	ROLLED for (u32 j = 0u; j < BLOCK_LEN / 32u; j++) {
 		u32 word[8];
 		for (u32 i = 0u; i < 8u; i++)
 			word[i] = block_word(at, j, i);
@@ -113,7 +113,7 @@ void add_own_terms(u32 row, u32 col0, u32 blocks)
 	f32 acc[COLS_MAX];
 	for (u32 c = 0u; c < COLS; c++)
 		acc[c] = 0.0f;
-	for (u32 block = 0u; block < blocks; block++) {
+	ROLLED for (u32 block = 0u; block < blocks; block++) {
 		float t[COLS_MAX];
 		block_terms(min(row, p.count - 1u), col0, block, t);
 		for (u32 c = 0u; c < COLS; c++) {
@@ -130,7 +130,7 @@ void add_shared_terms(u32 row, u32 col0, u32 blocks)
 {
 	u32 lane = LANE % LANES;
 	f32 acc = 0.0f;
-	for (u32 block0 = 0u; block0 < blocks; block0 += LANES) {
+	ROLLED for (u32 block0 = 0u; block0 < blocks; block0 += LANES) {
 		float t[COLS_MAX];
 		block_terms(min(row, p.count - 1u), col0, min(block0 + lane, blocks - 1u), t);
 		for (u32 c = 0u; c < COLS; c++)
@@ -138,7 +138,7 @@ void add_shared_terms(u32 row, u32 col0, u32 blocks)
 		barrier();
 		if (lane < COLS) {
 			u32 n = min(LANES, blocks - block0);
-			for (u32 l = 0u; l < n; l++)
+			ROLLED for (u32 l = 0u; l < n; l++)
 				acc = acc + terms[lane * 64u + LANE - lane + l];
 		}
 		barrier();

@@ -109,17 +109,18 @@ static const u32 spv_mul_mat_q6_k_dot[] = {
 #define MUL_MAT_F(k, m) \
 	{ .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = 8, .items_y = 1, .n_spec = 1, .spec = { 1 } }, \
 	{ .kernel = KERNEL_##k, .variant = "base8", CODE(m), .items_x = 8, .items_y = 8, .n_spec = 1, .spec = { 8 } }
-/* Quantised weights: a lane per row or 16 lanes per row; one or eight columns; with and without the packed dot product. */
+/* Quantised weights: a lane per row or 16 lanes per row; one or several columns (eight take long to compile on a CPU); with and without the
+ * packed dot product. */
 #define MUL_MAT_Q_ROW(k, name, m, lanes, cols, n) \
 	{ .kernel = KERNEL_##k, .variant = name, CODE(m), .items_x = 64 / (lanes), .items_y = (cols), .n_spec = 2, \
 	  .spec = { (cols), (lanes) }, .needs = (n) }
 #define MUL_MAT_Q(k, m) \
 	MUL_MAT_Q_ROW(k, "lane", m, 1, 1, PIPELINE_ON_CPU), \
-	MUL_MAT_Q_ROW(k, "lane8", m, 1, 8, PIPELINE_ON_CPU), \
+	MUL_MAT_Q_ROW(k, "lane4", m, 1, 4, PIPELINE_ON_CPU), \
 	MUL_MAT_Q_ROW(k, "wide", m, 16, 1, PIPELINE_ON_GPU), \
 	MUL_MAT_Q_ROW(k, "wide8", m, 16, 8, PIPELINE_ON_GPU), \
 	MUL_MAT_Q_ROW(k, "dot.lane", m##_dot, 1, 1, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
-	MUL_MAT_Q_ROW(k, "dot.lane8", m##_dot, 1, 8, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
+	MUL_MAT_Q_ROW(k, "dot.lane4", m##_dot, 1, 4, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide", m##_dot, 16, 1, PIPELINE_ON_GPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide8", m##_dot, 16, 8, PIPELINE_ON_GPU | PIPELINE_INT_DOT)
 
@@ -165,11 +166,11 @@ static bool wanted(const struct pipeline_row *row, const struct pipeline_caps *c
 	return !(row->needs & (caps->cpu ? PIPELINE_ON_GPU : PIPELINE_ON_CPU));
 }
 
-/* The variant less the number of its columns is exactly `only`. */
+/* The variant less the number of its columns (a digit) is exactly `only`. */
 static bool named(const struct pipeline_row *row, const char *only)
 {
 	size_t n = strlen(only);
-	return !strncmp(row->variant, only, n) && (row->variant[n] == 0 || !strcmp(row->variant + n, "8"));
+	return !strncmp(row->variant, only, n) && strlen(row->variant + n) <= 1;
 }
 
 static int rank(const struct pipeline_row *row, const struct pipeline_caps *caps)
