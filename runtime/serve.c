@@ -143,6 +143,8 @@ static int on_unload(void *conn, struct ipc_frame *f)
 {
 	struct server *v = conn;
 	struct grant *g = grant_find(v, f->h.id);
+	if (v->collecting.state == GRANT_COLLECTING && v->collecting.id == f->h.id)
+		grant_fini(&v->collecting);
 	if (g) {
 		end_sessions_of(v, g, FINISH_REVOKED, "the model was unloaded");
 		grant_fini(g);

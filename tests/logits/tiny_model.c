@@ -258,7 +258,7 @@ void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
 		.n_files = TINY_FILES,
 		.n_layers = LAYERS,
 		.dim = DIM,
-		.ffn_dim = FFN,
+		.ffn_dim = spec->ffn ? spec->ffn : FFN,
 		.n_heads = HEADS,
 		.n_kv_heads = KV_HEADS,
 		.head_dim = HEAD_DIM,

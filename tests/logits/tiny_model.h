@@ -14,6 +14,7 @@ struct tiny_spec {
 	bool untied;  /* a head of its own */
 	bool factors; /* llama-3 rope factors */
 	u64 seed;
+	u32 ffn; /* width of the feed-forward part; 0: 512 */
 };
 #define TINY_MIXED 0xffffu
 
