@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Small enough for a start-up, large enough that every lane, panel and remainder takes part: 18 panels for 16 lanes, odd counts of rows. */
+/* An op stands after those whose results its case uses, so that the first wrong kernel is the one that is named.
+ * Small enough for a start-up, large enough that every lane, panel and remainder takes part: 18 panels for 16 lanes, odd counts of rows. */
 #define EMBED(t)                                                                                     \
 	{                                                                                            \
 		KERNEL_EMBED_##t,                                                                    \
@@ -42,6 +43,10 @@ const struct selftest_case selftest_cases[] = {
 	EMBED(Q4_K),
 	EMBED(Q5_K),
 	EMBED(Q6_K),
+	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_OUTLIER } },
+	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_MIXED } },
+	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_OUTLIER } },
+	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_MIXED } },
 	MUL_MAT(F32),
 	MUL_MAT(F16),
 	MUL_MAT(BF16),
@@ -52,10 +57,6 @@ const struct selftest_case selftest_cases[] = {
 	MUL_MAT(Q6_K),
 	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_PLAIN } },
 	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_MIXED } },
-	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_OUTLIER } },
-	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_MIXED } },
-	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_OUTLIER } },
-	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_MIXED } },
 	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 64, .heads = 3, .head_dim = 80, .pos = 4000,
 			       .fill = FILL_PLAIN } },
 	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 80, .heads = 3, .head_dim = 80, .pos = 50,

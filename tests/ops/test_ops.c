@@ -1,0 +1,306 @@
+/* Every op, on every pipeline row, on every Vulkan driver found, against the references: bit for bit.
+ *   test_ops [DEVICE]      VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
+#include "runtime/gpu.h"
+#include "runtime/op_case.h"
+
+#include "proto.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CASES_MAX   1024u
+#define TARGETS_MAX 32u
+#define SPLIT_RANGE \
+	(256u << 10) /* bytes that an op may see of a buffer in the targets that must split weights */
+
+struct target {
+	struct rt_device *d;
+	char name[96];
+	bool all;   /* every case, or only products (rows differ in nothing else) */
+	bool split; /* only the cases of weights and tables larger than SPLIT_RANGE */
+	u32 cases, bad;
+	double seconds;
+};
+
+static struct op_case cases[CASES_MAX];
+static u32 n_cases;
+static struct target targets[TARGETS_MAX];
+static u32 n_targets;
+
+static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL_TINY, FILL_OUTLIER,
+	FILL_MIXED };
+static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outlier", "mixed" };
+static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
+	"attention", "swiglu", "add", "rows" };
+static const u32 float_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
+static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0 };
+static const u32 k_types[] = { TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+
+static void add_case(struct op_case c)
+{
+	assert(n_cases < CASES_MAX);
+	cases[n_cases++] = c;
+}
+
+/* A product of each shape and each fill: one column, few, more than a tile, and counts that divide nothing. */
+static void add_products(u32 type, const u32 *ks, u32 n_ks)
+{
+	static const u32 rows[] = { 1, 2, 7, 8, 9, 17 };
+	static const u32 outs[] = { 1, 63, 130, 5, 64, 33 };
+	for (u32 i = 0; i < n_ks; i++)
+		for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
+			u32 j = (i + f) % ARRAY_LEN(rows);
+			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = rows[j], .k = ks[i],
+				.n_out = outs[j], .fill = fills[f] });
+			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = 1, .k = ks[i],
+				.n_out = outs[5 - j], .fill = fills[f] });
+		}
+}
+
+static void add_embeds(u32 type, u32 k)
+{
+	for (u32 f = 0; f < ARRAY_LEN(fills); f++)
+		add_case((struct op_case){
+			CASE_EMBED, type, .rows = 7, .k = k, .n_out = 19, .fill = fills[f] });
+}
+
+static void add_weight_cases(void)
+{
+	static const u32 f_ks[] = { 1, 31, 33, 77, 256, 1000 };
+	static const u32 legacy_ks[] = { 32, 96, 256, 1056, 4640 };
+	static const u32 k_ks[] = { 256, 512, 4096, 4352 };
+	for (u32 t = 0; t < ARRAY_LEN(float_types); t++) {
+		add_products(float_types[t], f_ks, ARRAY_LEN(f_ks));
+		add_embeds(float_types[t], 77);
+	}
+	for (u32 t = 0; t < ARRAY_LEN(legacy_types); t++) {
+		add_products(legacy_types[t], legacy_ks, ARRAY_LEN(legacy_ks));
+		add_embeds(legacy_types[t], 96);
+	}
+	for (u32 t = 0; t < ARRAY_LEN(k_types); t++) {
+		add_products(k_types[t], k_ks, ARRAY_LEN(k_ks));
+		add_embeds(k_types[t], 512);
+	}
+}
+
+static void add_row_cases(enum op_case_fill fill)
+{
+	static const u32 dims[] = { 1, 2, 32, 255, 256, 257, 1000, 4096 };
+	for (u32 i = 0; i < ARRAY_LEN(dims); i++) {
+		add_case((struct op_case){ CASE_RMS_NORM, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_SWIGLU, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_ADD, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_ROWS, .rows = 9, .k = dims[i], .n_out = 5, .fill = fill });
+	}
+	for (u32 rows = 1; rows <= 67; rows += 33) {
+		add_case((struct op_case){ CASE_QUANTIZE, TENSOR_Q8_0, .rows = rows, .k = 96, .fill = fill });
+		add_case(
+			(struct op_case){ CASE_QUANTIZE, TENSOR_Q4_K, .rows = rows, .k = 256, .fill = fill });
+		add_case((struct op_case){
+			CASE_QUANTIZE, TENSOR_Q4_K, .rows = rows, .k = 1280, .fill = fill });
+	}
+	add_case((struct op_case){
+		CASE_ROPE, .rows = 5, .k = 8, .heads = 3, .head_dim = 10, .pos = 100000, .fill = fill });
+	add_case((struct op_case){
+		CASE_ROPE, .rows = 33, .k = 128, .heads = 4, .head_dim = 128, .pos = 300, .fill = fill });
+}
+
+static void add_kv_cases(u32 mode, enum op_case_fill fill)
+{
+	static const struct {
+		u32 heads, kv_heads, head_dim, seqs, pos, rows;
+	} shapes[] = {
+		{ 1, 1, 2, 1, 0, 1 },
+		{ 8, 2, 64, 3, 31, 5 },
+		{ 6, 6, 80, 2, 32, 4 },
+		{ 4, 1, 128, 1, 33, 3 },
+		{ 2, 1, 512, 1, 63, 2 },
+		{ 3, 1, 34, 20, 64, 40 },
+		{ 4, 2, 64, 1, 500, 3 },
+	};
+	for (u32 i = 0; i < ARRAY_LEN(shapes); i++) {
+		struct op_case c = { CASE_ATTENTION, mode, .rows = shapes[i].rows, .n_out = shapes[i].seqs,
+			.heads = shapes[i].heads, .kv_heads = shapes[i].kv_heads,
+			.head_dim = shapes[i].head_dim, .pos = shapes[i].pos, .fill = fill };
+		add_case(c);
+		c.op = CASE_KV_STORE;
+		if (i % 2)
+			add_case(c);
+	}
+}
+
+static void add_all_cases(void)
+{
+	add_weight_cases();
+	for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
+		add_row_cases(fills[f]);
+		add_kv_cases(KV_F32, fills[f]);
+		add_kv_cases(KV_F16, fills[f]);
+	}
+	/* more workgroups than one dimension takes */
+	add_case((struct op_case){ CASE_ADD, .rows = 4099, .k = 4099, .fill = FILL_PLAIN });
+}
+
+/* Weights and tables that do not fit in SPLIT_RANGE. */
+static bool is_split_case(const struct op_case *c)
+{
+	return c->n_out == 777 || (c->op == CASE_ROPE && c->pos == 100000);
+}
+
+static void add_split_cases(void)
+{
+	static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0,
+		TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+	for (u32 t = 0; t < ARRAY_LEN(types); t++) {
+		u32 k = t < 3 ? 997 : t < 5 ? 1056 : 1280;
+		add_case((struct op_case){ CASE_MUL_MAT, types[t], .rows = 3, .k = k, .n_out = 777 });
+		add_case((struct op_case){ CASE_EMBED, types[t], .rows = 30, .k = k, .n_out = 777 });
+	}
+}
+
+/* ---- targets ---- */
+
+static void add_target(const char *device, const char *only, u64 range, bool all, bool validate)
+{
+	const struct gpu_params p = {
+		.name = device, .only = only, .range_bytes_max = range, .validate = validate
+	};
+	struct target *t = &targets[n_targets];
+	const char *why = "";
+	assert(n_targets < TARGETS_MAX);
+	if (gpu_open_with(&p, &t->d, &why) != 0) {
+		fprintf(stderr, "%s: cannot be opened: %s\n", device, why);
+		exit(1);
+	}
+	t->all = all;
+	t->split = range != 0;
+	snprintf(t->name, sizeof(t->name), "%.60s  %s", device, range ? "split" : only);
+	n_targets++;
+}
+
+static void add_device(const struct gpu_found *f, bool validate)
+{
+	const char *name = f->info.name;
+	if (f->unfit) {
+		printf("%s: skipped, %s\n", name, f->unfit);
+		return;
+	}
+	add_target(name, "lane", 0, true, validate);
+	add_target(name, "wide", 0, false, validate);
+	if (f->caps.int_dot) {
+		add_target(name, "dot.lane", 0, false, validate);
+		add_target(name, "dot.wide", 0, false, validate);
+	}
+	add_target(name, "wide", SPLIT_RANGE, false, validate);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void report(
+	const struct target *t, const struct op_case *c, const u32 *want, const u32 *have, size_t len)
+{
+	size_t n = 0, first = 0;
+	for (size_t i = len / 4; i-- > 0;)
+		if (want[i] != have[i]) {
+			n++;
+			first = i;
+		}
+	printf("BAD %s: %s type %u rows %u k %u out %u heads %u/%u/%u pos %u %s: %zu of %zu words, first "
+	       "%zu: %08x for %08x\n",
+		t->name, op_names[c->op], c->type, c->rows, c->k, c->n_out, c->heads, c->kv_heads,
+		c->head_dim, c->pos, fill_names[c->fill], n, len / 4, first, have[first], want[first]);
+}
+
+static void run_on(struct target *t, const struct op_case *c, const void *want, size_t len)
+{
+	void *have = NULL;
+	size_t have_len = 0;
+	double start = now();
+	int r = op_case_run(t->d, c, &have, &have_len);
+	t->seconds += now() - start;
+	t->cases++;
+	if (r < 0) {
+		printf("BAD %s: %s type %u k %u: error %d\n", t->name, op_names[c->op], c->type, c->k, r);
+		t->bad++;
+	} else if (have_len != len || memcmp(have, want, len)) {
+		report(t, c, want, have, len);
+		t->bad++;
+	}
+	free(have);
+}
+
+static void run_case(struct rt_device *ref, const struct op_case *c)
+{
+	void *want;
+	size_t len;
+	if (op_case_run(ref, c, &want, &len) < 0) {
+		printf("BAD reference: %s\n", op_names[c->op]);
+		exit(1);
+	}
+	for (u32 i = 0; i < n_targets; i++)
+		if (targets[i].split ? is_split_case(c) : targets[i].all || c->op == CASE_MUL_MAT)
+			run_on(&targets[i], c, want, len);
+	free(want);
+}
+
+/* More calls in one recording than there are descriptor sets, each depending on the one before. */
+static u32 run_long_recording(struct rt_device *d)
+{
+	u32 n = GPU_SETS + 500, bad = 0;
+	struct rt_buf *x, *y;
+	if (rt_buf_create(d, RT_BUF_OUTPUT, 64, "x", &x) < 0 ||
+		rt_buf_create(d, RT_BUF_INPUT, 64, "y", &y) < 0)
+		return 1;
+	for (u32 i = 0; i < 16; i++)
+		((f32 *)rt_host_ptr(y))[i] = (f32)i;
+	int r = rt_begin(d);
+	for (u32 i = 0; i < n && r == 0; i++)
+		r = op_add(d, (struct rt_view){ x }, (struct rt_view){ y }, 16);
+	r = r == 0 ? rt_submit(d) : r;
+	for (u32 i = 0; i < 16; i++)
+		bad += ((f32 *)rt_host_ptr(x))[i] != (f32)(i * n);
+	rt_buf_destroy(d, x);
+	rt_buf_destroy(d, y);
+	return r < 0 || bad;
+}
+
+int main(int argc, char **argv)
+{
+	bool validate = getenv("KEEP_VALIDATE") != NULL;
+	struct gpu_instance *g;
+	struct rt_device *ref;
+	u32 bad = 0;
+	if (gpu_instance_create(false, &g) < 0 || dev_ref_open(&ref) < 0)
+		return 1;
+	for (u32 i = 0; i < g->n_found; i++)
+		if (argc < 2 || strstr(g->found[i].info.name, argv[1]))
+			add_device(&g->found[i], validate);
+	gpu_instance_destroy(g);
+	if (n_targets == 0) {
+		printf("no Vulkan device to test\n");
+		return argc < 2 ? 77 : 1;
+	}
+	add_all_cases();
+	add_split_cases();
+	for (u32 i = 0; i < n_cases; i++)
+		run_case(ref, &cases[i]);
+	for (u32 i = 0; i < n_targets; i++) {
+		struct target *t = &targets[i];
+		if (t->all)
+			t->bad += run_long_recording(t->d);
+		u32 messages = gpu_of(t->d)->instance->messages;
+		bad += t->bad + messages;
+		printf("%-72s %4u cases, %u differ, %.1f s", t->name, t->cases, t->bad, t->seconds);
+		printf(validate ? ", %u messages\n" : "\n", messages);
+		rt_device_close(t->d);
+	}
+	rt_device_close(ref);
+	return bad != 0;
+}

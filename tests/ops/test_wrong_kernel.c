@@ -1,0 +1,66 @@
+/* A kernel that computes wrongly is caught by the self-test, which names it: three rows are replaced by kernels whose source was altered
+ * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off. */
+#include "runtime/gpu.h"
+#include "runtime/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const u32 wrong_rope[] = {
+#include "tests/ops/wrong_rope.spv.inc"
+};
+static const u32 wrong_rms_norm[] = {
+#include "tests/ops/wrong_rms_norm.spv.inc"
+};
+static const u32 wrong_quantize[] = {
+#include "tests/ops/wrong_quantize.spv.inc"
+};
+
+static const struct {
+	enum kernel kernel;
+	const u32 *spirv;
+	u32 bytes;
+} wrong[] = {
+	{ KERNEL_ROPE, wrong_rope, sizeof(wrong_rope) },
+	{ KERNEL_RMS_NORM, wrong_rms_norm, sizeof(wrong_rms_norm) },
+	{ KERNEL_QUANTIZE_256, wrong_quantize, sizeof(wrong_quantize) },
+};
+
+/* The self-test with row `kernel` replaced: the name that it gives, NULL when it finds nothing. */
+static const char *caught(struct pipeline_row *rows)
+{
+	struct rt_device *d;
+	const char *why = NULL, *name = NULL;
+	const struct gpu_params p = { .rows = rows, .n_rows = pipeline_rows_n };
+	int r = gpu_open_with(&p, &d, &why);
+	if (r != 0) {
+		printf("no Vulkan device to test\n");
+		exit(r == 1 ? 77 : 1);
+	}
+	r = rt_selftest(d, &name);
+	rt_device_close(d);
+	return r == 1 ? name : NULL;
+}
+
+int main(void)
+{
+	struct pipeline_row *rows = calloc(pipeline_rows_n, sizeof(*rows));
+	int bad = 0;
+	if (!rows)
+		return 1;
+	for (u32 i = 0; i < ARRAY_LEN(wrong); i++) {
+		memcpy(rows, pipeline_rows, pipeline_rows_n * sizeof(*rows));
+		for (u32 k = 0; k < pipeline_rows_n; k++)
+			if (rows[k].kernel == wrong[i].kernel) {
+				rows[k].spirv = wrong[i].spirv;
+				rows[k].spirv_bytes = wrong[i].bytes;
+			}
+		const char *name = caught(rows), *want = kernel_refs[wrong[i].kernel].name;
+		bool ok = name && !strcmp(name, want);
+		printf("wrong %s: %s%s\n", want, name ? "caught as " : "NOT caught", name ? name : "");
+		bad |= !ok;
+	}
+	free(rows);
+	return bad;
+}
