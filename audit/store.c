@@ -344,7 +344,7 @@ int audit_store_open_file(
 	int r = open_dir(s->models, dir, &d);
 	if (r)
 		return r;
-	int fd = openat(d, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(d, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno();
 	*ret_fd = fd;
