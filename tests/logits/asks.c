@@ -1,4 +1,5 @@
 #include "tests/logits/asks.h"
+#include "base/bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ static int on_tokens(struct answer *a, const struct proto_tokens *t)
 	struct ask *k = ask_of(&a->seq);
 	for (u32 i = 0; i < t->n_tokens && k->n_out < ARRAY_LEN(k->out); i++)
 		k->out[k->n_out++] = t->tokens[i];
+	if (!bytes_utf8_ok(t->text, t->text_len))
+		abort(); /* a character was split */
 	if (t->text_len <= sizeof k->said - 1 - k->n_said) {
 		memcpy(k->said + k->n_said, t->text, t->text_len);
 		k->n_said += t->text_len;
@@ -50,7 +53,7 @@ static void on_over(struct answer *a)
 void ask_begin(struct ask *k, struct grant *g)
 {
 	struct request_header h = { .kind = k->kind ? k->kind : REQUEST_GENERATE,
-		.flags = k->flags | REQUEST_RAW | REQUEST_IGNORE_EOS,
+		.flags = k->flags | REQUEST_RAW | (k->kind || k->ends ? 0 : REQUEST_IGNORE_EOS),
 		.max_tokens = k->max_tokens,
 		.top_k = k->top_k,
 		.temperature = k->temperature,

@@ -11,6 +11,7 @@ struct ask {
 	u32 n_ids, max_tokens, top_k;
 	f32 temperature, top_p, repeat_penalty; /* 0 of the last two: off */
 	u64 seed, principal;
+	bool ends;		 /* an end token ends it */
 	const char *text, *stop; /* a piece of text behind the ids; one stop string */
 
 	/* what came of it */
