@@ -53,7 +53,7 @@
 #define TEMPLATE_NEST_MAX \
 	1000u /* evaluations within evaluations while it runs: macros in macros; bounds the stack */
 #define TEMPLATE_STEPS_MAX \
-	(32u << 20) /* evaluations, and 64 bytes handled, of one render; a long chat takes some thousand */
+	(8u << 20) /* evaluations, and 64 bytes handled, of one render; a long chat takes some thousand */
 #define TEMPLATE_MEMORY_BYTES_MAX (256u << 20) /* memory of one render; a request's text is at most 16 MiB */
 #define TEMPLATE_RANGE_MAX	  100000u      /* elements of range() in a template, as in Jinja's sandbox */
 #define LAYERS_MAX		  512u	       /* transformer blocks */

@@ -24,6 +24,7 @@ struct chat_render {
 	size_t n_messages;
 	bool add_generation_prompt;
 	const char *bos_token, *eos_token; /* "" where the model has none; trusted */
+	i64 now; /* UNIX time for strftime_now, in UTC; 0: the template finds no such function */
 };
 
 /* Parse and run. Neighbouring pieces of one kind are merged; empty ones left out.

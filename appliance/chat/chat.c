@@ -1,0 +1,152 @@
+#include "chat/chat.h"
+#include "chat/jinja.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- what a template is given -------------------------------------------------------------------------------------------- */
+
+/* Roles are words of ours, not text: a template may build a control token around one. Any other role is text. */
+static struct chat_str role_str(const char *role)
+{
+	static const char *const known[] = { "system", "developer", "user", "assistant", "tool" };
+	struct chat_str s = chat_cstr(role);
+	s.user = true;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (chat_str_is(s, known[i]))
+			s.user = false;
+	return s;
+}
+
+static bool message(struct chat_run *r, const struct chat_message *m, struct chat_val *ret)
+{
+	struct chat_str content = chat_cstr(m->content ? m->content : "");
+	content.user = true;
+	return chat_dict_new(r, CHAT_DICT, ret) &&
+	       chat_dict_put(r, ret->dict, "role", chat_text(role_str(m->role))) &&
+	       chat_dict_put(r, ret->dict, "content", m->content ? chat_text(content) : chat_none());
+}
+
+static bool messages(struct chat_run *r, const struct chat_render *p, struct chat_val *ret)
+{
+	if (!chat_list_new(r, CHAT_LIST, ret))
+		return false;
+	for (size_t i = 0; i < p->n_messages; i++) {
+		struct chat_val m;
+		if (strlen(p->messages[i].role) > REQUEST_BYTES_MAX ||
+			(p->messages[i].content && strlen(p->messages[i].content) > REQUEST_BYTES_MAX))
+			return chat_fail(r, "a message is longer than %u bytes", REQUEST_BYTES_MAX);
+		if (!message(r, &p->messages[i], &m) || !chat_list_add(r, ret->list, m))
+			return false;
+	}
+	return true;
+}
+
+static bool globals(struct chat_run *r, const struct chat_render *p)
+{
+	struct chat_val list;
+	if (!messages(r, p, &list))
+		return false;
+	const struct {
+		const char *name;
+		struct chat_val val;
+	} table[] = {
+		{ "messages", list },
+		{ "add_generation_prompt", chat_bool(p->add_generation_prompt) },
+		{ "bos_token", chat_text(chat_cstr(p->bos_token ? p->bos_token : "")) },
+		{ "eos_token", chat_text(chat_cstr(p->eos_token ? p->eos_token : "")) },
+		{ "tools", chat_none() },
+		{ "documents", chat_none() },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (!chat_var_set(r, r->frame, chat_cstr(table[i].name), table[i].val))
+			return false;
+	return true;
+}
+
+/* ---- running it ---------------------------------------------------------------------------------------------------------- */
+
+static void run_init(struct chat_run *r, struct chat_frame *frame, struct chat_buf *out)
+{
+	*r = (struct chat_run){
+		.a = { .max_bytes = TEMPLATE_MEMORY_BYTES_MAX }, .line = 1, .frame = frame, .out = out
+	};
+}
+
+static bool parse(struct chat_run *r, const char *source, size_t len, struct chat_node ***ret, u32 *ret_n)
+{
+	struct chat_token *t;
+	return chat_lex(r, source, len, &t) && chat_parse(r, t, ret, ret_n);
+}
+
+/* The outcome for the caller; the reason in his arena. */
+static int outcome(const struct chat_run *r, struct arena *a, const char **ret_why)
+{
+	if (r->err != 1)
+		return r->err;
+	const char *why = arena_dup(a, r->why, strlen(r->why));
+	if (!why)
+		return -ENOMEM;
+	*ret_why = why;
+	return 1;
+}
+
+static u32 run_end(struct chat_str s, u32 from)
+{
+	u32 to = from + 1;
+	if (!s.mark)
+		return s.len;
+	while (to < s.len && s.mark[to] == s.mark[from])
+		to++;
+	return to;
+}
+
+/* Cut where the marks change. */
+static int cut(struct chat_str s, struct arena *a, const struct chat_piece **ret, size_t *ret_n)
+{
+	size_t n = 0;
+	for (u32 at = 0; at < s.len; at = run_end(s, at))
+		n++;
+	struct chat_piece *piece = arena_alloc(a, n * sizeof *piece);
+	char *text = arena_dup(a, s.p, s.len);
+	if (!piece || !text)
+		return -ENOMEM;
+	n = 0;
+	for (u32 at = 0, end; at < s.len; at = end) {
+		end = run_end(s, at);
+		piece[n++] = (struct chat_piece){ !chat_byte_user(s, at), text + at, end - at };
+	}
+	*ret = piece;
+	*ret_n = n;
+	return 0;
+}
+
+int chat_render(const struct chat_render *p, struct arena *a, const struct chat_piece **ret_pieces,
+	size_t *ret_n, const char **ret_why)
+{
+	struct chat_frame frame = { 0 };
+	struct chat_buf out = { 0 };
+	struct chat_node **body;
+	struct chat_run r;
+	u32 n;
+	run_init(&r, &frame, &out);
+	r.now = p->now;
+	int ret;
+	if (globals(&r, p) && parse(&r, p->source, p->source_len, &body, &n) && chat_exec(&r, body, n))
+		ret = cut(chat_buf_str(&out), a, ret_pieces, ret_n);
+	else
+		ret = outcome(&r, a, ret_why);
+	arena_fini(&r.a);
+	return ret;
+}
+
+int chat_template_check(const char *source, size_t len, struct arena *a, const char **ret_why)
+{
+	struct chat_node **body;
+	struct chat_run r;
+	u32 n;
+	run_init(&r, NULL, NULL);
+	int ret = parse(&r, source, len, &body, &n) ? 0 : outcome(&r, a, ret_why);
+	arena_fini(&r.a);
+	return ret;
+}
