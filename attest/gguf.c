@@ -29,8 +29,6 @@ struct reader {
 	const struct gguf_source *src;
 	struct gguf *g;
 	struct attest_report *report;
-	size_t have; /* bytes that were read and compared */
-	size_t at;   /* next byte */
 };
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------------------- */
@@ -52,17 +50,17 @@ static int segment_check(struct reader *rd, u64 index, const u8 *p, size_t len)
 /* Read on until `want` bytes are there. */
 static int fill(struct reader *rd, size_t want)
 {
-	while (rd->have < want) {
-		u8 *p = rd->g->map + rd->have;
-		size_t n = (size_t)MIN(rd->src->bytes - rd->have, (u64)SEGMENT_BYTES);
-		int r = fd_pread_all(rd->src->fd, p, n, rd->have);
+	while (rd->g->have < want) {
+		u8 *p = rd->g->map + rd->g->have;
+		size_t n = (size_t)MIN(rd->src->bytes - rd->g->have, (u64)SEGMENT_BYTES);
+		int r = fd_pread_all(rd->src->fd, p, n, rd->g->have);
 		if (r == -ENODATA)
 			return attest_reject(rd->report, ATTEST_CHANGED, rd->src->name, "%s became shorter",
 				rd->src->name);
-		r = r ? r : segment_check(rd, rd->have / SEGMENT_BYTES, p, n);
+		r = r ? r : segment_check(rd, rd->g->have / SEGMENT_BYTES, p, n);
 		if (r)
 			return r;
-		rd->have += n;
+		rd->g->have += n;
 	}
 	return 0;
 }
@@ -70,17 +68,17 @@ static int fill(struct reader *rd, size_t want)
 /* The next n bytes. */
 static int take(struct reader *rd, u64 n, const u8 **ret)
 {
-	if (n > rd->src->bytes - rd->at)
+	if (n > rd->src->bytes - rd->g->at)
 		return attest_reject(rd->report, ATTEST_GGUF_TRUNCATED, rd->src->name,
-			"%s ends within its header at %zu", rd->src->name, rd->at);
-	if (n > rd->g->map_bytes - rd->at)
+			"%s ends within its header at %zu", rd->src->name, rd->g->at);
+	if (n > rd->g->map_bytes - rd->g->at)
 		return attest_reject(rd->report, ATTEST_GGUF_LIMIT, rd->src->name,
 			"the header is longer than %u bytes", GGUF_HEADER_BYTES_MAX);
-	int r = fill(rd, rd->at + (size_t)n);
+	int r = fill(rd, rd->g->at + (size_t)n);
 	if (r)
 		return r;
-	*ret = rd->g->map + rd->at;
-	rd->at += (size_t)n;
+	*ret = rd->g->map + rd->g->at;
+	rd->g->at += (size_t)n;
 	return 0;
 }
 
@@ -170,7 +168,7 @@ static int array_read(struct reader *rd, struct gguf_kv *kv)
 		r = take(rd, kv->n * scalar_bytes(kv->elem), &kv->value);
 		return r || kv->elem != GGUF_BOOL ? r : bool_check(rd, kv, kv->value, kv->n);
 	}
-	kv->value = rd->g->map + rd->at;
+	kv->value = rd->g->map + rd->g->at;
 	for (u64 i = 0; i < kv->n; i++) {
 		const u8 *s;
 		u64 len;
@@ -556,8 +554,8 @@ static int alignment_read(struct reader *rd, u32 *ret)
 static int offsets_check(struct reader *rd, u32 alignment)
 {
 	struct gguf *g = rd->g;
-	g->header_bytes = rd->at;
-	g->data_offset = ALIGN_UP((u64)rd->at, (u64)alignment);
+	g->header_bytes = rd->g->at;
+	g->data_offset = ALIGN_UP((u64)rd->g->at, (u64)alignment);
 	for (u32 i = 0; i < g->n_tensors; i++) {
 		struct gguf_tensor *t = &g->tensors[i];
 		u64 end;
@@ -633,7 +631,7 @@ static int tables_alloc(struct gguf *g)
 
 int gguf_open(const struct gguf_source *src, struct gguf *ret, struct attest_report *report)
 {
-	*ret = (struct gguf){ .name = src->name };
+	*ret = (struct gguf){ .name = src->name, .src = *src };
 	ret->map_bytes = (size_t)MIN(src->bytes, (u64)GGUF_HEADER_BYTES_MAX);
 	if (ret->map_bytes == 0)
 		return attest_reject(report, ATTEST_GGUF_TRUNCATED, src->name, "%s is empty", src->name);
@@ -645,8 +643,13 @@ int gguf_open(const struct gguf_source *src, struct gguf *ret, struct attest_rep
 	struct reader rd = { .src = src, .g = ret, .report = report };
 	int r = head_read(&rd);
 	r = r ? r : tables_alloc(ret);
-	r = r ? r : kvs_read(&rd);
-	return r ? r : tensors_read(&rd);
+	return r ? r : kvs_read(&rd);
+}
+
+int gguf_read_tensors(struct gguf *g, struct attest_report *report)
+{
+	struct reader rd = { .src = &g->src, .g = g, .report = report };
+	return tensors_read(&rd);
 }
 
 void gguf_fini(struct gguf *g)

@@ -127,25 +127,30 @@ struct gguf_tensor {
 	u64 offset; /* of the first byte, from the start of the file */
 	u64 bytes;
 };
-/* One file's header, parsed: every count, length, product, offset and overlap has been checked; the meaning has not. */
-struct gguf {
-	const char *name; /* the file's path, for reports */
-	u32 n_kv, n_tensors;
-	struct gguf_kv *kv; /* sorted by key */
-	struct gguf_tensor *tensors;
-	u64 header_bytes, data_offset;
-	u8 *map; /* the bytes that were read; kv point into them */
-	size_t map_bytes;
-	struct arena arena;
-};
 struct gguf_source {
 	const char *name;
 	int fd;
 	u64 bytes;			   /* of the file */
 	const u8 (*digests)[SHA256_BYTES]; /* of its segments; NULL: not compared */
 };
-/* 0; 1 rejected; -errno. ret to be given to gguf_fini in every case. */
+/* One file's header, parsed: every count, length, product, offset and overlap has been checked; the meaning has not. */
+struct gguf {
+	const char *name; /* the file's path, for reports */
+	struct gguf_source src;
+	u32 n_kv, n_tensors;
+	struct gguf_kv *kv;	     /* sorted by key */
+	struct gguf_tensor *tensors; /* filled by gguf_read_tensors */
+	u64 header_bytes, data_offset;
+	u8 *map; /* the bytes that were read; kv point into them */
+	size_t map_bytes;
+	size_t have; /* bytes that were read and compared */
+	size_t at;   /* next byte */
+	struct arena arena;
+};
+/* The head and the metadata. 0; 1 rejected; -errno. ret to be given to gguf_fini in every case; src's pointers stay valid until then. */
 _must_use_ int gguf_open(const struct gguf_source *src, struct gguf *ret, struct attest_report *report);
+/* Then, once, the tensors: apart, so that what the metadata says (an unknown architecture, experts) is refused first, by name. */
+_must_use_ int gguf_read_tensors(struct gguf *g, struct attest_report *report);
 void gguf_fini(struct gguf *g);
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key);
 /* Strings of an array of strings, one after the other: *at starts as kv->value. */

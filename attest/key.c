@@ -144,6 +144,12 @@ static EVP_PKEY *pkey_of_der(const u8 *der, size_t len)
 	return k;
 }
 
+/* An encrypted file is refused; OpenSSL would ask the terminal. */
+static int no_password(char *buf, int size, int rwflag, void *u)
+{
+	return -1;
+}
+
 int attest_key_parse(const void *pem, size_t len, struct proto_key *ret, struct attest_report *report)
 {
 	attest_report_init(report);
@@ -156,11 +162,11 @@ int attest_key_parse(const void *pem, size_t len, struct proto_key *ret, struct 
 	_cleanup_(bio_free) BIO *b = BIO_new_mem_buf(pem, (int)len);
 	if (!b)
 		return err_origin(-ENOMEM);
-	_cleanup_(pkey_free) EVP_PKEY *k = PEM_read_bio_PUBKEY(b, NULL, NULL, NULL);
+	_cleanup_(pkey_free) EVP_PKEY *k = PEM_read_bio_PUBKEY(b, NULL, no_password, NULL);
 	ERR_clear_error();
 	if (!k)
 		return attest_reject(report, ATTEST_KEY, "key", "the file holds no PEM public key");
-	_cleanup_(pkey_free) EVP_PKEY *second = PEM_read_bio_PUBKEY(b, NULL, NULL, NULL);
+	_cleanup_(pkey_free) EVP_PKEY *second = PEM_read_bio_PUBKEY(b, NULL, no_password, NULL);
 	ERR_clear_error();
 	if (second)
 		return attest_reject(report, ATTEST_KEY, "key", "the file holds more than one key");
@@ -242,11 +248,6 @@ int key_verify(const struct proto_key *key, const void *data, size_t len, const 
 		return attest_reject(report, ATTEST_SIGNATURE, "signature",
 			"the signature does not fit the key and the statement: one of them was altered");
 	return 0;
-}
-
-static int no_password(char *buf, int size, int rwflag, void *u)
-{
-	return -1;
 }
 
 int key_sign(const void *pem, size_t pem_len, const void *data, size_t len, u8 **ret_sig, size_t *ret_sig_len,

@@ -183,6 +183,16 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct layout_tensor *)a)->name, ((const struct layout_tensor *)b)->name);
 }
 
+static int parts_read_tensors(struct making *mk)
+{
+	for (u32 i = 0; i < mk->n_parts; i++) {
+		int r = gguf_read_tensors(&mk->parts[i].gguf, mk->report);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int tensors_gather(struct making *mk, u32 total)
 {
 	if (total == 0)
@@ -388,6 +398,7 @@ static int make(struct making *mk, struct attest_blob *ret)
 	r = r ? r : parts_open(mk);
 	r = r ? r : split_order(mk, &total);
 	r = r ? r : meaning_read(mk);
+	r = r ? r : parts_read_tensors(mk);
 	r = r ? r : tensors_gather(mk, total);
 	r = r ? r : tensors_check(mk);
 	return r ? r : layout_write(mk, ret);

@@ -325,13 +325,14 @@ static void test_header_bent(void **state)
 		assert_int_equal(fd_pwrite_all(src.fd, good.data, good.len, 0), 0);
 		good.data[i] ^= 0xff;
 		int r = gguf_open(&src, &g, &report);
+		r = r ? r : gguf_read_tensors(&g, &report);
 		assert_in_range(r, 0, 1);
 		accepted += r == 0;
 		gguf_fini(&g);
 	}
 	assert_int_equal(fd_pwrite_all(src.fd, good.data, good.len, 0), 0);
 	for (src.bytes = 0; src.bytes < 1900; src.bytes++) {
-		assert_int_equal(gguf_open(&src, &g, &report), 1);
+		assert_true(gguf_open(&src, &g, &report) == 1 || gguf_read_tensors(&g, &report) == 1);
 		gguf_fini(&g);
 	}
 	print_message(

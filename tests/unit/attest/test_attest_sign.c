@@ -3,7 +3,9 @@
 #include "helper.h"
 #include "attest/internal.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,21 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Threads that may still be made; below 0 any number. */
+static int threads_left = -1;
+
+int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+	if (threads_left == 0)
+		return EAGAIN;
+	if (threads_left > 0)
+		threads_left--;
+	return real(t, attr, start, arg);
+}
 
 static char *dir;
 static char path_buf[8][600];
@@ -112,7 +129,7 @@ static void test_keygen(void **state)
 static void test_bad_keys(void **state)
 {
 	static const char *const names[] = { "ed25519", "rsa", "secp256k1", "p224", "explicit", "compressed",
-		"two", "empty", "base64", "no-end", "certificate" };
+		"two", "empty", "base64", "no-end", "certificate", "encrypted" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char path[300];
 		struct proto_key key;
@@ -203,6 +220,27 @@ static void test_round_trip(void **state)
 		}
 	}
 	unlink(in("m/model.sig"));
+}
+
+/* Where no thread, or not every thread, can be made, the digests are the same. */
+static void test_no_threads(void **state)
+{
+	struct attest_report report;
+	struct proto_key key = keygen("threads", 256);
+	assert_string_equal(sign("m", "threads", "threads.sig", 700001, &report), "accepted");
+	struct attest_blob want, got;
+	assert_string_equal(helper_verify(in("threads.sig"), in("m"), &key, 1, &report, &want), "accepted");
+	for (int n = 0; n < 3; n++) {
+		threads_left = n;
+		assert_string_equal(
+			helper_verify(in("threads.sig"), in("m"), &key, 1, &report, &got), "accepted");
+		assert_int_equal(threads_left, 0);
+		assert_int_equal(got.len, want.len);
+		assert_memory_equal(got.data, want.data, want.len);
+		attest_blob_fini(&got);
+	}
+	threads_left = -1;
+	attest_blob_fini(&want);
 }
 
 /* What the one pass writes to a stage is what it hashed. */
@@ -585,7 +623,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_base64), cmocka_unit_test(test_report_text),
 		cmocka_unit_test(test_keygen), cmocka_unit_test(test_bad_keys),
 		cmocka_unit_test(test_key_refused), cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_stage), cmocka_unit_test(test_changed), cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_no_threads), cmocka_unit_test(test_stage),
+		cmocka_unit_test(test_changed), cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_tree_ignored), cmocka_unit_test(test_tree_limits),
 		cmocka_unit_test(test_sign_refused), cmocka_unit_test(test_flipped_bytes),
 		cmocka_unit_test(test_prefixes), cmocka_unit_test(test_bundle_limit),

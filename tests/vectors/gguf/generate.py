@@ -133,6 +133,8 @@ kvset('bad-architecture', 'gguf-architecture', 'general.architecture', 'qwen4exp
 kvset('bad-architecture-type', 'gguf-value', 'general.architecture', 5, U32)
 kvset('bad-adapter', 'gguf-architecture', 'general.type', 'adapter', STR)
 kvset('bad-experts', 'gguf-experts', 'llama.expert_count', 8, U32)
+edit('bad-architecture-before-type', 'gguf-architecture', lambda m: (m.set('general.architecture', 'deepseek2'), m.tensor('output.weight').__setitem__(2, 'Q2_K')))
+edit('bad-experts-before-type', 'gguf-experts', lambda m: (m.set('llama.expert_count', 8, U32), m.tensor('output.weight').__setitem__(2, 'IQ4_KS')))
 kvset('bad-name-not-utf8', 'gguf-value', 'general.name', b'\xff\xfe')
 for k in ('block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'attention.head_count', 'attention.layer_norm_rms_epsilon'):
     edit('bad-no-' + k.replace('.', '-').replace('_', '-'), 'gguf-missing-key', lambda m, k=k: m.drop('llama.' + k))

@@ -48,6 +48,7 @@ def bad_keys():
     gen('compressed', *ec('prime256v1'), conv=('ec', '-conv_form', 'compressed'))
     write('keys/bad-two.pem', pub('p256') + pub('p384')); write('keys/bad-empty.pem', b'')
     write('keys/bad-base64.pem', pub('p256').replace(b'A', b'*', 1)); write('keys/bad-no-end.pem', pub('p256').split(b'-----END')[0])
+    write('keys/bad-encrypted.pem', pub('p256').replace(b'KEY-----\n', b'KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,000102030405060708090A0B0C0D0E0F\n\n', 1))
     write('keys/bad-certificate.pem', pub('p256').replace(b'PUBLIC KEY', b'CERTIFICATE'))
 
 def pub(c):
