@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PAGE_RECORDS	512u /* records looked at per query when the outcome is sought */
+#define SHOWN_DIGITS	32u
 #define OUTCOME_TRIES	5u
 #define OUTCOME_WAIT_US 100000u
 
@@ -195,7 +196,8 @@ static int say(const struct replay *p, const struct session_result *res)
 	}
 	struct out_table t = { .n_cols = 3 };
 	char a[32], b[32];
-	ks.s[16] = set[16] = 0;
+	/* a digest's first digits are enough for eyes; --json has all */
+	ks.s[SHOWN_DIGITS] = set[SHOWN_DIGITS] = tokens.s[SHOWN_DIGITS] = hex[SHOWN_DIGITS] = 0;
 	snprintf(a, sizeof a, "record %llu", (unsigned long long)lines_u64(p->outcome, "index"));
 	snprintf(b, sizeof b, "record %llu", (unsigned long long)res->index);
 	out_table_row(&t, "", "RECORDED", "REPLAYED", NULL);

@@ -16,7 +16,7 @@ expect 0 keep audit replay "$outcome" --request "$work/a.req"
 says equal
 keep audit ls --json | grep -q "\"replay_of\":$a" || fail "the replay is not recorded"
 expect 1 keep audit replay "$a" --request "$work/b.req"
-says 'digest'
+says "digest is"
 expect 1 keep audit replay "$a"
 says 'digests'
 # logits and token lists are requests like any other
