@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 		r = rt_device_test(o.device, o.json, stdout);
 	else
 		r = serve(&o);
-	if (r < 0)
+	if (r < 0 && r != -EPROTO) /* a broken frame has had its line */
 		daemon_say("%s", strerror(-r));
 	return r ? 1 : 0;
 }

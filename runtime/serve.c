@@ -50,6 +50,13 @@ static struct grant *grant_find(struct server *v, u64 id)
 	return NULL;
 }
 
+/* The one line about a frame that breaks the protocol; a handler that knows better says its own instead. */
+static int broken(const struct ipc_frame *f)
+{
+	daemon_say("gate: frame %#x breaks the protocol", f->h.type);
+	return -EPROTO;
+}
+
 static int on_grant(void *conn, struct ipc_frame *f)
 {
 	struct server *v = conn;
@@ -73,7 +80,7 @@ static int on_segments(void *conn, struct ipc_frame *f)
 {
 	struct server *v = conn;
 	if (f->h.id != v->collecting.id || v->collecting.segments_fd >= 0)
-		return -EPROTO;
+		return broken(f);
 	v->collecting.segments_fd = fd_steal(&f->fd);
 	return 0;
 }
@@ -85,7 +92,7 @@ static int on_file(void *conn, struct ipc_frame *f)
 	struct proto_index p;
 	memcpy(&p, f->body, sizeof p);
 	if (f->h.id != g->id || p.index != g->n_files || g->n_files == g->want.n_files || p.reserved)
-		return -EPROTO;
+		return broken(f);
 	g->files[g->n_files++] = fd_steal(&f->fd);
 	return 0;
 }
@@ -114,7 +121,7 @@ static int on_load(void *conn, struct ipc_frame *f)
 	struct grant *g = NULL;
 	if (f->h.id != v->collecting.id || v->collecting.segments_fd < 0 ||
 		v->collecting.n_files != v->collecting.want.n_files)
-		return -EPROTO;
+		return broken(f);
 	for (u32 i = 0; i < GRANTS_MAX && !g; i++)
 		if (v->grants[i].state == GRANT_FREE)
 			g = &v->grants[i];
@@ -240,12 +247,7 @@ static int gate_read(struct server *v)
 			return r == 1 ? 0 : r;
 		u32 state = v->collecting.state == GRANT_COLLECTING ? GRANTING : OPEN;
 		const struct ipc_rule *rule = ipc_match(rules, ARRAY_LEN(rules), state, &v->seen, &f);
-		if (rule)
-			r = rule->handler(v, &f);
-		else
-			r = -EPROTO;
-		if (r == -EPROTO)
-			daemon_say("gate: frame %#x breaks the protocol", f.h.type);
+		r = rule ? rule->handler(v, &f) : broken(&f);
 		ipc_frame_fini(&f);
 		if (r)
 			return r;
