@@ -34,7 +34,7 @@ for folder in $folders; do
 	# shellcheck disable=SC2086
 	nm -g --defined-only $o | awk 'NF == 3 && $3 != "main" {print $3}' | sort -u >"$tmp/$key.has"
 	# shellcheck disable=SC2086
-	nm -g --undefined-only $o | awk '{print $NF}' | sort -u >"$tmp/$key.wants"
+	nm -g --undefined-only $o | awk '{print $NF}' | sort -u | comm -23 - "$tmp/$key.has" >"$tmp/$key.wants"
 done
 while read -r folder prefix; do
 	key=$(echo "$folder" | tr / _)
