@@ -219,6 +219,17 @@ static void test_round_trip(void **state)
 			attest_blob_fini(&segs);
 		}
 	}
+	/* what was left out is recorded */
+	struct attest_blob data = helper_read(in("m/model.sig"));
+	struct attest_manifest *m;
+	assert_int_equal(attest_bundle_peek(data.data, data.len, &m, &report), 0);
+	static const char *const ignored[] = { ".git", ".gitattributes", ".github", ".gitignore",
+		"model.sig" };
+	assert_int_equal(m->n_ignore, ARRAY_LEN(ignored));
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		assert_string_equal(m->ignore[i], ignored[i]);
+	attest_manifest_free(m);
+	attest_blob_fini(&data);
 	unlink(in("m/model.sig"));
 }
 
@@ -329,6 +340,39 @@ static void test_changed(void **state)
 	attest_tree_fini(&tree);
 	attest_manifest_free(m);
 	attest_blob_fini(&data);
+}
+
+/* The file changes while it is read: progress is called between two blocks. */
+static off_t meanwhile;
+static void change(void *ctx, u64 done, u64 total, const char *what)
+{
+	assert_int_equal(truncate(ctx, meanwhile), 0);
+}
+
+static void test_changed_meanwhile(void **state)
+{
+	static const off_t sizes[] = { 2 * SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES - 1, SEGMENT_BYTES };
+	struct attest_report report;
+	struct attest_blob data;
+	keygen("mw", 256);
+	struct attest_blob pem = helper_read(in("mw.key.pem"));
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct attest_tree tree;
+		const char *path = in("moving");
+		struct attest_tree_params t = { .path = path };
+		struct attest_progress progress = { change, (void *)(uintptr_t)path };
+		helper_write(path, "", 0);
+		assert_int_equal(truncate(path, 2 * SEGMENT_BYTES), 0);
+		assert_int_equal(attest_tree_open(&t, &tree, &report), 0);
+		meanwhile = sizes[i];
+		struct attest_sign_params p = {
+			.tree = &tree, .key_pem = pem.data, .key_len = pem.len, .progress = &progress
+		};
+		assert_int_equal(attest_sign(&p, &data, &report), 1);
+		assert_int_equal(report.reason, ATTEST_CHANGED);
+		attest_tree_fini(&tree);
+	}
+	attest_blob_fini(&pem);
 }
 
 static u32 tree_reason(const char *path)
@@ -624,10 +668,10 @@ int main(void)
 		cmocka_unit_test(test_keygen), cmocka_unit_test(test_bad_keys),
 		cmocka_unit_test(test_key_refused), cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_no_threads), cmocka_unit_test(test_stage),
-		cmocka_unit_test(test_changed), cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_tree_ignored), cmocka_unit_test(test_tree_limits),
-		cmocka_unit_test(test_sign_refused), cmocka_unit_test(test_flipped_bytes),
-		cmocka_unit_test(test_prefixes), cmocka_unit_test(test_bundle_limit),
-		cmocka_unit_test(test_statement_limits) };
+		cmocka_unit_test(test_changed), cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_tree), cmocka_unit_test(test_tree_ignored),
+		cmocka_unit_test(test_tree_limits), cmocka_unit_test(test_sign_refused),
+		cmocka_unit_test(test_flipped_bytes), cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_bundle_limit), cmocka_unit_test(test_statement_limits) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, setup, teardown);
 }

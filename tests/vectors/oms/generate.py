@@ -248,6 +248,9 @@ def bad_statement():
     shard('no-range', rename('weights.gguf:512:768', 'weights.gguf'))
     shard('one-number', rename('weights.gguf:512:768', 'weights.gguf:512'))
     shard('blank', rename('weights.gguf:512:768', 'weights.gguf: 512:768'))
+    w = FILES['weights.gguf']; cuts = [0, 100, 356, 612, 768]   # covers the file, digests right, but the first shard is short
+    short = [{'name': f'weights.gguf:{a}:{b}', 'algorithm': 'sha256', 'digest': sha(w[a:b])} for a, b in zip(cuts, cuts[1:])]
+    shard('short-first', lambda rs: sorted([r for r in rs if not r['name'].startswith('weights')] + short, key=lambda r: r['name']))
     shard('no-path', rename('weights.gguf:512:768', ':512:768'), 'path')
 
 def bad_files():
