@@ -42,7 +42,6 @@ int client_frame(struct conn *c, struct ipc_frame *f)
 	const struct ipc_rule *r = ipc_match(rules, ARRAY_LEN(rules), c->state, &c->seen, f);
 	if (!r)
 		return -EPROTO;
-	c->last_id = f->h.id;
 	if (f->h.type != CTL_BEGIN)
 		c->cmd_id = f->h.id;
 	if (r->state == IDLE)
@@ -65,18 +64,31 @@ void client_closed(struct conn *c)
 	gate_client_gone(c);
 }
 
-void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...)
+_printf_(5, 0) static void send_end(
+	struct conn *c, u64 id, u32 status, u64 index, const char *fmt, va_list ap)
 {
 	struct proto_end end = { .status = status, .index = index };
-	va_list ap;
-	va_start(ap, fmt);
 	vsnprintf(end.text, sizeof end.text, fmt, ap);
-	va_end(ap);
 	size_t len = strlen(end.text);
 	memset(end.text + len, 0, sizeof end.text - len);
 	conn_send(c, CTL_END, id, &end, sizeof end, NULL);
-	if (c->state == CLIENT_WAIT && id == c->cmd_id)
-		c->state = CLIENT_IDLE;
+}
+
+void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	send_end(c, id, status, index, fmt, ap);
+	va_end(ap);
+}
+
+void client_done(struct conn *c, u32 status, u64 index, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	send_end(c, c->cmd_id, status, index, fmt, ap);
+	va_end(ap);
+	c->state = CLIENT_IDLE;
 }
 
 void client_progress(struct conn *c, u64 done, u64 total, const char *what)

@@ -190,7 +190,7 @@ void gate_load_over(struct keepd *k, struct grant *g, u32 status, const char *fm
 		if (c->grant != g)
 			continue;
 		c->grant = NULL;
-		client_end(c, c->cmd_id, status, g->state == GRANT_QUEUED ? UINT64_MAX : g->id, "%s", text);
+		client_done(c, status, g->state == GRANT_QUEUED ? UINT64_MAX : g->id, "%s", text);
 	}
 }
 
@@ -242,7 +242,7 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	struct proto_data d = { .bytes = g->layout_len };
 	conn_send(c, CTL_SESSION_OPEN, c->cmd_id, &so, sizeof so, &ours);
 	conn_send(c, CTL_DATA, c->cmd_id, &d, sizeof d, &layout);
-	client_end(c, c->cmd_id, END_DONE, s->id, "%s", "");
+	client_done(c, END_DONE, s->id, "%s", "");
 	return 0;
 }
 
@@ -250,10 +250,9 @@ static void session_for(struct keepd *k, struct conn *c, struct grant *g)
 {
 	int r = k->n_sessions < IPC_SESSIONS_MAX ? open_session(k, c, g) : 1;
 	if (r > 0)
-		client_end(c, c->cmd_id, END_REFUSED, UINT64_MAX, "there are %u sessions already",
-			k->n_sessions);
+		client_done(c, END_REFUSED, UINT64_MAX, "there are %u sessions already", k->n_sessions);
 	else if (r < 0 && !audit_log_failed(k->log))
-		client_end(c, c->cmd_id, END_UNDECIDED, UINT64_MAX, "session: %s", strerror(-r));
+		client_done(c, END_UNDECIDED, UINT64_MAX, "session: %s", strerror(-r));
 }
 
 void gate_loaded(struct keepd *k, struct grant *g)

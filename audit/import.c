@@ -23,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STAGE "import"
+#define STAGE	       "import"
+#define COLLECT_NS_MAX 30000000000u /* between two FILE frames */
 
 struct import_file {
 	int fd;
@@ -44,6 +45,7 @@ struct import {
 	u8 *bundle;
 	size_t bundle_len;
 	u8 bundle_digest[SHA256_BYTES], segments_digest[SHA256_BYTES], layout_digest[SHA256_BYTES];
+	u64 since_ns; /* of the last frame */
 	u64 intent;
 	bool intended; /* the intent record is written */
 	bool named;    /* staging/import has become staging/<hex> */
@@ -131,6 +133,7 @@ int import_frame(struct conn *c, struct ipc_frame *f)
 	im->actor = conn_actor(c);
 	im->want = want;
 	im->bundle_fd = fd_steal(&f->fd);
+	im->since_ns = keepd_now_ns();
 	im->stage = -1;
 	c->import = im;
 	c->k->import = im;
@@ -154,13 +157,14 @@ int import_file_frame(struct conn *c, struct ipc_frame *f)
 			r < 0 ? strerror(-r)
 			: r   ? "not a regular file"
 			      : "its size is not what was announced");
-		return refuse(c, c->cmd_id, END_REFUSED, text);
+		return refuse(c, im->cmd_id, END_REFUSED, text);
 	}
 	struct import_file *file = &im->files[im->n++];
 	file->fd = fd_steal(&f->fd);
 	file->bytes = size;
 	memcpy(file->path, pf.path, sizeof file->path);
 	im->sum += size;
+	im->since_ns = keepd_now_ns();
 	return 0;
 }
 
@@ -174,6 +178,13 @@ static void files_digest(const struct import *im, u8 ret[SHA256_BYTES])
 		sha256_update(&s, im->files[i].path, strlen(im->files[i].path) + 1);
 	}
 	sha256_final(&s, ret);
+}
+
+/* The segment table exactly; a layout is mostly the vocabulary, and is checked once it is here. */
+static u64 tables_bytes(const struct import *im)
+{
+	return sizeof(struct segments_header) + im->n * sizeof(struct segments_file) +
+	       (im->sum / SEGMENT_BYTES + im->n) * SHA256_BYTES;
 }
 
 int import_go_frame(struct conn *c, struct ipc_frame *f)
@@ -194,6 +205,10 @@ int import_go_frame(struct conn *c, struct ipc_frame *f)
 			: r == 1 ? "bundle: not a regular file"
 				 : "bundle: longer than 64 MiB");
 		c->state = CLIENT_IDLE;
+		return 0;
+	}
+	if (client_refused(c, im->cmd_id, im->sum + im->bundle_len + tables_bytes(im))) {
+		import_free(im);
 		return 0;
 	}
 	sha256_of(im->bundle, im->bundle_len, im->bundle_digest);
@@ -275,7 +290,7 @@ static void conclude(struct import *im, const struct attest_report *report)
 	struct conn *c = im->client;
 	if (!r && c) {
 		conn_send(c, CTL_VERDICT, im->cmd_id, report, sizeof *report, NULL);
-		client_end(c, im->cmd_id, report->verdict, rec.index, "%s", report->detail);
+		client_done(c, report->verdict, rec.index, "%s", report->detail);
 	}
 	import_free(im);
 }
@@ -292,6 +307,11 @@ void import_cancel(struct import *im, const char *why, bool record)
 	if (im->job) {
 		im->job->job->import = NULL;
 		conn_drop(im->job, "%s", "it closed");
+		im->job = NULL;
+	}
+	if (!im->intended && im->client) {
+		refuse(im->client, im->cmd_id, END_UNDECIDED, why);
+		return;
 	}
 	if (!im->intended || !record || audit_log_failed(im->k->log)) {
 		import_free(im);
@@ -299,6 +319,14 @@ void import_cancel(struct import *im, const char *why, bool record)
 	}
 	struct attest_report rep = job_report(ATTEST_UNDECIDED, "cancelled", "%s", why);
 	conclude(im, &rep);
+}
+
+/* A client that announces an import and then says nothing keeps others from theirs. */
+void import_watch(struct keepd *k)
+{
+	struct import *im = k->import;
+	if (im && !im->intended && im->client && keepd_now_ns() - im->since_ns > COLLECT_NS_MAX)
+		refuse(im->client, im->cmd_id, END_REFUSED, "the files did not come");
 }
 
 /* ---- the two jobs ---- */
@@ -493,7 +521,12 @@ static int take_layout(struct import *im, struct job *j)
 	_cleanup_map_ struct fd_map map = { 0 };
 	if (map_result(j, &map, im->layout_digest))
 		return 1;
-	int r = audit_store_stage_put(im->stage, "layout", map.data, map.len);
+	u64 room = 0;
+	int r = audit_store_free(&im->k->store, &room);
+	if (!r && room < LOG_RESERVE_BYTES + map.len)
+		r = err_origin(-ENOSPC);
+	if (!r)
+		r = audit_store_stage_put(im->stage, "layout", map.data, map.len);
 	return r ? r : audit_store_stage_seal(im->stage);
 }
 

@@ -140,8 +140,10 @@ struct audit_actor conn_actor(const struct conn *c);
 
 int client_frame(struct conn *c, struct ipc_frame *f);
 void client_closed(struct conn *c);
-/* END of a command; the connection is idle again. */
+/* END for the frame `id`. */
 void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...) _printf_(5, 6);
+/* END of the long command that the client waits for; it may give the next. */
+void client_done(struct conn *c, u32 status, u64 index, const char *fmt, ...) _printf_(4, 5);
 void client_progress(struct conn *c, u64 done, u64 total, const char *what);
 /* DATA with a copy of data. 0; -errno. */
 _must_use_ int client_data(struct conn *c, u64 id, const void *data, size_t len);
@@ -181,6 +183,8 @@ void trust_job_done(struct keepd *k, struct job *j);
 int import_frame(struct conn *c, struct ipc_frame *f);
 int import_file_frame(struct conn *c, struct ipc_frame *f);
 int import_go_frame(struct conn *c, struct ipc_frame *f);
+/* Refuse an import whose client went silent before GO. */
+void import_watch(struct keepd *k);
 void import_start(struct keepd *k); /* after the intent's commit */
 void import_job_done(struct keepd *k, struct job *j);
 void import_cancel(struct import *im, const char *why, bool record);
@@ -209,7 +213,7 @@ void gate_client_gone(struct conn *c);
 /* No stream of this model may go on: shut the sessions, unload the grants. Returns the number of sessions. */
 u32 gate_stop_model(struct keepd *k, const u8 *model, const char *why);
 u32 gate_sessions_of(const struct keepd *k, const u8 *model);
-/* Orderly end: every session ends; true when no outcome is missing any more. */
+/* Orderly end: every session ends, every grant is unloaded. */
 void gate_stop(struct keepd *k);
 /* What still has no outcome when keepd stops. */
 void gate_abandon(struct keepd *k);

@@ -17,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAMES_PER_TURN	 16u   /* of one connection, so that none starves the others */
-#define QUEUE_CLIENT_MAX 512u  /* frames that a slow client may leave unread; then it is dropped */
-#define QUEUE_OWN_MAX	 8192u /* of our own processes: two per file of the largest model, and tickets */
-#define CONNS_MAX	 (IPC_CLIENTS_MAX * 2 + 8)
-#define STOP_WAIT_NS	 2000000000u /* how long a stopping gate waits for outcomes */
+#define FRAMES_PER_TURN	  16u	/* of one connection, so that none starves the others */
+#define QUEUE_CLIENT_MAX  512u	/* frames that a slow client may leave unread; then it is dropped */
+#define QUEUE_CLIENT_FULL 16u	/* from here on nothing more is read from it */
+#define QUEUE_OWN_MAX	  8192u /* of our own processes: two per file of the largest model, and tickets */
+#define CONNS_MAX	  (IPC_CLIENTS_MAX * 2 + 8)
+#define STOP_WAIT_NS	  2000000000u /* how long a stopping gate waits for outcomes */
 
 struct out {
 	struct out *next;
@@ -120,23 +121,27 @@ void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int 
 	c->n_out++;
 }
 
-/* Forget what this turn queued. */
-static bool unqueue(struct conn *c)
+/* Take back what this turn queued. */
+static struct out *unqueue(struct conn *c)
 {
 	struct out **p = &c->first, *last = NULL;
 	for (u32 i = 0; i < c->n_released; i++) {
 		last = *p;
 		p = &last->next;
 	}
-	bool any = *p != NULL;
-	for (struct out *o = *p, *next; o; o = next) {
-		next = o->next;
-		out_free(o);
-	}
+	struct out *taken = *p;
 	*p = NULL;
 	c->last = last;
 	c->n_out = c->n_released;
-	return any;
+	return taken;
+}
+
+static void outs_free(struct out *o)
+{
+	for (struct out *next; o; o = next) {
+		next = o->next;
+		out_free(o);
+	}
 }
 
 static void flush(struct conn *c)
@@ -194,7 +199,7 @@ static void reap(struct keepd *k)
 		if (c->kind == CONN_CLIENT)
 			k->n_clients--;
 		c->n_released = 0;
-		unqueue(c);
+		outs_free(unqueue(c));
 		fd_close(&c->fd);
 		free(c);
 		p = &k->conns;
@@ -259,6 +264,8 @@ static void effects(struct keepd *k)
 
 /* ---- a turn ---- */
 
+#define SHUT "the gate is shut until keepd is restarted: %s"
+
 /* The log has failed: nothing that this turn wanted may be seen. Streams stop, clients are told, reading goes on. */
 static void shut(struct keepd *k)
 {
@@ -268,13 +275,16 @@ static void shut(struct keepd *k)
 	daemon_say("the gate is shut: %s", audit_log_failed(k->log));
 	daemon_status("the gate is shut");
 	for (struct conn *c = k->conns; c; c = c->next) {
-		bool cut = unqueue(c);
+		struct out *taken = unqueue(c);
 		if (c->kind != CONN_CLIENT)
 			conn_drop(c, "the gate is shut");
-		else if (cut || c->state == CLIENT_WAIT || c->state == CLIENT_FILES)
-			client_end(c, c->state == CLIENT_IDLE ? c->last_id : c->cmd_id, END_UNDECIDED,
-				UINT64_MAX, "the gate is shut until keepd is restarted: %s",
-				audit_log_failed(k->log));
+		for (const struct out *o = taken; o && c->kind == CONN_CLIENT; o = o->next)
+			if (o->type == CTL_END)
+				client_end(
+					c, o->id, END_UNDECIDED, UINT64_MAX, SHUT, audit_log_failed(k->log));
+		outs_free(taken);
+		if (c->kind == CONN_CLIENT && c->state == CLIENT_WAIT && !c->check)
+			client_done(c, END_UNDECIDED, UINT64_MAX, SHUT, audit_log_failed(k->log));
 	}
 	gate_shut(k);
 	if (k->import)
@@ -374,6 +384,7 @@ static void stop_begin(struct keepd *k)
 static bool background(struct keepd *k)
 {
 	bool more = query_work(k);
+	import_watch(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
 		int r = audit_store_sweep(&k->store, NULL);
 		if (r < 0)
@@ -382,6 +393,12 @@ static bool background(struct keepd *k)
 		more |= k->sweep;
 	}
 	return more;
+}
+
+/* Nothing is on its way any more: no outcome, no memory still to be overwritten. */
+static bool stopped(const struct keepd *k)
+{
+	return audit_log_failed(k->log) || (!k->n_tickets && !k->grants);
 }
 
 static size_t gather(struct keepd *k, struct pollfd *p, struct conn **who)
@@ -393,7 +410,7 @@ static size_t gather(struct keepd *k, struct pollfd *p, struct conn **who)
 		.events = POLLIN };
 	who[n++] = NULL;
 	for (struct conn *c = k->conns; c && n < CONNS_MAX; c = c->next) {
-		bool full = c->kind == CONN_CLIENT && c->n_out > QUEUE_CLIENT_MAX / 2;
+		bool full = c->kind == CONN_CLIENT && c->n_out > QUEUE_CLIENT_FULL;
 		p[n] = (struct pollfd){ .fd = c->fd,
 			.events = (short)((full ? 0 : POLLIN) | (c->n_out && !c->stuck ? POLLOUT : 0)) };
 		who[n++] = c;
@@ -412,6 +429,29 @@ static int wait_ms(const struct keepd *k, bool more)
 			return 10;
 	}
 	return k->stopping ? 50 : 1000;
+}
+
+/* Memory and sockets; whatever had to be recorded has been. */
+static void close_all(struct keepd *k)
+{
+	if (k->import)
+		import_cancel(k->import, "keepd was stopped", false);
+	gate_shut(k);
+	effects(k);
+	for (struct conn *c; (c = k->conns);) {
+		k->conns = c->next;
+		c->n_released = 0;
+		outs_free(unqueue(c));
+		fd_close(&c->fd);
+		if (c->check)
+			audit_check_fini(c->check);
+		free(c->check);
+		if (c->job)
+			fd_close(&c->job->result);
+		free(c->job);
+		free(c);
+	}
+	k->runtime = NULL;
 }
 
 int keepd_serve(struct keepd *k)
@@ -434,13 +474,13 @@ int keepd_serve(struct keepd *k)
 		turn_end(k);
 		more = background(k);
 		turn_end(k);
-		if (k->stopping &&
-			(!k->n_tickets || audit_log_failed(k->log) || keepd_now_ns() > k->stop_at_ns))
+		if (k->stopping && (stopped(k) || keepd_now_ns() > k->stop_at_ns))
 			break;
 		if (audit_log_tidy(k->log, r == 0))
-			shut(k);
+			turn_end(k);
 	}
 	gate_abandon(k);
 	turn_end(k);
+	close_all(k);
 	return 0;
 }

@@ -198,9 +198,23 @@ static int enter(const struct args *a)
 	return r;
 }
 
+static void keepd_close(struct keepd **pk)
+{
+	struct keepd *k = *pk;
+	*pk = NULL;
+	if (!k)
+		return;
+	audit_log_close(&k->log);
+	audit_store_close(&k->store);
+	fd_close(&k->run_dir);
+	fd_close(&k->listen);
+	fd_close(&k->signals);
+	free(k);
+}
+
 static int serve(const struct args *a)
 {
-	struct keepd *k = calloc(1, sizeof *k);
+	_cleanup_(keepd_close) struct keepd *k = calloc(1, sizeof *k);
 	if (!k)
 		return 1;
 	k->single_user = a->single_user;
@@ -208,6 +222,7 @@ static int serve(const struct args *a)
 	k->started_ns = keepd_now_ns();
 	k->effects_end = &k->effects;
 	k->run_dir = k->listen = k->signals = -1;
+	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };
 	raise_limits();
 	if (open_all(k, a))
 		return 1;
@@ -224,8 +239,6 @@ static int serve(const struct args *a)
 		daemon_say("%s", strerror(-r));
 	int t = audit_log_tidy(k->log, true);
 	bool failed = r || t || audit_log_failed(k->log);
-	audit_log_close(&k->log);
-	audit_store_close(&k->store);
 	return failed ? 1 : 0;
 }
 

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #define RECORDS_PER_CALL 10000u	     /* records of one answer */
-#define ANSWER_BYTES_MAX (96u << 20) /* bytes of one answer: that many records of the greatest length */
+#define LINES_BYTES_MAX	 (8u << 20)  /* bytes of records in one answer; then fewer come than were asked for */
+#define ANSWER_BYTES_MAX (96u << 20) /* bytes of any answer: 1024 models, or the files of one */
 #define CHECK_SLICE	 2000u	     /* records checked between two looks at the sockets */
-static_assert((u64)RECORDS_PER_CALL * (RECORD_BYTES_MAX + 1) < ANSWER_BYTES_MAX, "answer");
 
 /* Send w as DATA, then END. */
 static int answer(struct conn *c, u64 id, struct jsonw *w)
@@ -250,9 +250,11 @@ struct lines {
 static int add_line(void *arg, u64 index, const char *line, size_t len)
 {
 	struct lines *l = arg;
+	if (l->len + len + 1 > LINES_BYTES_MAX)
+		return 1;
 	if (l->len + len + 1 > l->cap) {
 		size_t cap = MAX(2 * l->cap, ALIGN_UP(l->len + len + 1, (size_t)65536));
-		u8 *p = cap <= ANSWER_BYTES_MAX ? realloc(l->buf, cap) : NULL;
+		u8 *p = realloc(l->buf, cap);
 		if (!p)
 			return err_origin(-ENOMEM);
 		l->buf = p;
@@ -273,7 +275,7 @@ static int records(struct conn *c, u64 id, u64 first, u64 count)
 	if (first == UINT64_MAX)
 		first = size > count ? size - count : 0;
 	int r = audit_log_lines(c->k->log, first, count, add_line, &l);
-	if (!r)
+	if (r >= 0)
 		r = client_data(c, id, l.buf, l.len);
 	free(l.buf);
 	if (r) {
@@ -371,7 +373,7 @@ static void verified(struct conn *c, int r)
 	int e = w.full ? -ENOMEM : client_data(c, c->cmd_id, w.buf, w.len);
 	jsonw_fini(&w);
 	u32 st = r || e ? END_UNDECIDED : ck->ok ? END_DONE : END_REFUSED;
-	client_end(c, c->cmd_id, st, UINT64_MAX, "%s",
+	client_done(c, st, UINT64_MAX, "%s",
 		st == END_DONE	    ? ""
 		: st == END_REFUSED ? ck->why
 				    : "the log could not be read");

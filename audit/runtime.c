@@ -334,8 +334,10 @@ void runtime_closed(struct conn *c)
 		return;
 	for (const struct grant *g = k->grants; g; g = g->next)
 		n_grants++;
-	if (k->stopping && !n_grants && !k->tickets)
+	if (k->stopping && !k->tickets) { /* both were told to end, and it was quicker */
+		gate_shut(k);
 		return;
+	}
 	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
 	audit_log_record(k->log, &rec, EVENT_RUNTIME_LOST, INTENT_NONE, &who);

@@ -75,8 +75,7 @@ static void trust_added(struct keepd *k, struct job *j)
 	audit_log_record(k->log, &rec, EVENT_TRUST_ADD, INTENT_NONE, &who);
 	row.index = rec.index;
 	if (audit_trust_put(&k->state, &row)) {
-		client_end(c, c->cmd_id, END_REFUSED, UINT64_MAX, "trust %s: there are as many keys as fit",
-			row.name);
+		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: there are as many keys as fit", row.name);
 		return;
 	}
 	jsonw_kv_str(&rec.w, "name", row.name);
@@ -85,7 +84,7 @@ static void trust_added(struct keepd *k, struct job *j)
 	jsonw_kv_hex(&rec.w, "der", row.der, row.der_len);
 	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_trust(k->log, &row))
 		return;
-	client_end(c, c->cmd_id, END_DONE, rec.index, "%s", "");
+	client_done(c, END_DONE, rec.index, "%s", "");
 }
 
 void trust_job_done(struct keepd *k, struct job *j)
@@ -96,18 +95,17 @@ void trust_job_done(struct keepd *k, struct job *j)
 	if (!c || audit_log_failed(k->log))
 		return;
 	if (j->report.verdict != ATTEST_ACCEPTED)
-		client_end(c, c->cmd_id, j->report.verdict == ATTEST_REJECTED ? END_REFUSED : END_UNDECIDED,
-			UINT64_MAX, "trust %s: %.200s", j->name, j->report.detail);
+		client_done(c, j->report.verdict == ATTEST_REJECTED ? END_REFUSED : END_UNDECIDED, UINT64_MAX,
+			"trust %s: %.200s", j->name, j->report.detail);
 	else if (!j->has_key || key->der_len == 0 || key->der_len > KEY_DER_BYTES_MAX ||
 		 key->curve_bits > 1024)
-		client_end(c, c->cmd_id, END_UNDECIDED, UINT64_MAX,
-			"trust %s: keep-attest gave no usable key", j->name);
+		client_done(
+			c, END_UNDECIDED, UINT64_MAX, "trust %s: keep-attest gave no usable key", j->name);
 	else if (same)
-		client_end(c, c->cmd_id, END_REFUSED, UINT64_MAX, "trust %s: the same key is trusted as %s",
-			j->name, same->name);
+		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: the same key is trusted as %s", j->name,
+			same->name);
 	else if (audit_trust_find(&k->state, j->name))
-		client_end(c, c->cmd_id, END_REFUSED, UINT64_MAX, "trust %s: there is a key of that name",
-			j->name);
+		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: there is a key of that name", j->name);
 	else
 		trust_added(k, j);
 }

@@ -433,6 +433,54 @@ static void imports(void **state)
 	assert_int_equal(system(cmd), 0);
 }
 
+/* What a client may send while it waits, and in which state an interrupted import leaves it. */
+static void states(void **state)
+{
+	struct rig *r = *state;
+	int c = rig_client(r), c2 = rig_client(r), x = -1;
+	static const struct rig_file files[] = { { "weights.gguf", "these are weights" } };
+	struct rig_answer a;
+	struct rig_session s;
+	assert_int_equal(rig_import(c, "demo", "good", files, 1).status, 0);
+	rig_session_ask(c, 5, "demo");
+	int gate = rig_runtime(r);
+	struct rig_grant g = rig_take_grant(gate);
+	/* a request with the id of the command that is waited for is answered, and ends nothing */
+	assert_int_equal(rig_begin(c, &(struct rig_begin){ 1, 5, REPLAY_NONE, "x" }).status, END_REFUSED);
+	rig_ready(gate, g.id);
+	assert_int_equal(rig_session_take(c, 5, &s, &a), 0);
+	/* a second command while one is waited for breaks the protocol */
+	rig_session_ask(c2, 6, "demo");
+	assert_int_equal(rig_session_take(c2, 6, &s, &a), 0);
+	struct proto_session_want w = { .name = "demo", .ctx_tokens = 7 }; /* another grant: it loads */
+	assert_int_equal(ipc_send(c2, CTL_SESSION, 7, &w, sizeof w, -1), 0);
+	assert_int_equal(ipc_send(c2, CTL_SESSION, 8, &w, sizeof w, -1), 0);
+	for (struct ipc_frame f; rig_recv(c2, &f) == 0;)
+		ipc_frame_fini(&f);
+	/* keepd stops in the middle of somebody's files: END, and the rest is skipped */
+	c2 = rig_client(r);
+	struct proto_import im = { .n_files = 2, .bytes = 2, .name = "two" };
+	struct proto_file pf = { .bytes = 1, .path = "x" };
+	assert_int_equal(fd_memfd_sealed("x", "x", 1, &x), 0);
+	assert_int_equal(ipc_send(c2, CTL_IMPORT, 1, &im, sizeof im, x), 0);
+	assert_int_equal(ipc_send(c2, CTL_FILE, 1, &pf, sizeof pf, x), 0);
+	for (bool seen = false; !seen; rig_answer_fini(&a)) {
+		a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
+		seen = strstr(a.data, "\"importing\":true");
+	}
+	kill(r->pid, SIGTERM);
+	rig_answer(c2, 1, &a);
+	assert_int_equal(a.status, END_UNDECIDED);
+	pf.index = 1;
+	assert_int_equal(ipc_send(c2, CTL_FILE, 1, &pf, sizeof pf, x), 0);
+	assert_int_equal(ipc_send(c2, CTL_IMPORT_GO, 1, NULL, 0, -1), 0);
+	a = rig_query(c2, QUERY_STATUS, 0, 0, NULL); /* it waits for the runtime, and still answers */
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	close(gate);
+	assert_true(rig_ended(r, 5000));
+}
+
 static void import_limits(void **state)
 {
 	struct rig *r = *state;
@@ -610,6 +658,6 @@ int main(int argc, char **argv)
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoked), T(quarantine),
 		T(table_changed), T(runtime_lost), T(runtime_lies), T(make_room), T(hostile), T(imports),
-		T(import_limits), T(trust), T(killed), T(killed_under_load), T(answers) };
+		T(states), T(import_limits), T(trust), T(killed), T(killed_under_load), T(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
