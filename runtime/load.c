@@ -145,7 +145,7 @@ static void report(struct load *l, const struct segment *s, u32 reason, const ch
 	pthread_mutex_lock(&l->lock);
 	if (l->r != 1) {
 		l->r = fail(&l->failed, reason, s->file, s->offset);
-		snprintf(l->failed.text, sizeof l->failed.text, "%.150s: segment at offset %llu %.60s",
+		snprintf(l->failed.text, sizeof l->failed.text, "%.100s: segment at offset %llu %.120s",
 			l->p.segs.files[s->file].path, (unsigned long long)s->offset, what);
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -160,12 +160,9 @@ static bool numbers_ok(struct load *l, const struct segment *s, const u8 *data)
 		if (load_numbers_ok(t->type, p.in_tensor, data + p.in_segment, p.len))
 			continue;
 		char what[TENSOR_NAME_LEN_MAX + 64];
-		snprintf(what, sizeof what,
-			"holds tensor %s with a number that is infinite, NaN or too large", t->name);
+		snprintf(what, sizeof what, "holds a number of tensor %s that is not finite or beyond 2^40",
+			t->name);
 		report(l, s, LOAD_UNSUPPORTED, what);
-		snprintf(l->failed.text, sizeof l->failed.text,
-			"tensor %s (%.120s, offset %llu): a number is not finite or beyond 2^40", t->name,
-			l->p.segs.files[s->file].path, (unsigned long long)(t->offset + p.in_tensor));
 		return false;
 	}
 	return true;

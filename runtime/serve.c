@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,6 +363,26 @@ static void server_fini(struct server *v)
 	fd_close(&v->wake);
 }
 
+/* A polite end is a lost gate: streams stop, memory is overwritten. */
+static volatile sig_atomic_t asked_to_end;
+static int signal_wake = -1;
+
+static void on_signal(int sig)
+{
+	u64 one = 1;
+	int saved = errno;
+	asked_to_end = 1;
+	(void)!write(signal_wake, &one, sizeof one);
+	errno = saved;
+}
+
+static int catch_signals(int wake)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	signal_wake = wake;
+	return sigaction(SIGTERM, &act, NULL) < 0 || sigaction(SIGINT, &act, NULL) < 0 ? err_errno() : 0;
+}
+
 int serve_gate(struct rt_device *d, int *gate, const struct grant_params *params)
 {
 	static struct server v;
@@ -374,7 +395,9 @@ int serve_gate(struct rt_device *d, int *gate, const struct grant_params *params
 	int r = v.wake < 0 ? err_errno() : outq_create(GATE_QUEUE_MAX, &v.out);
 	if (!r && fcntl(v.gate, F_SETFL, O_NONBLOCK) < 0)
 		r = err_errno();
-	while (!r && !v.gate_gone)
+	if (!r)
+		r = catch_signals(v.wake);
+	while (!r && !v.gate_gone && !asked_to_end)
 		r = turn(&v);
 	server_fini(&v);
 	return r;

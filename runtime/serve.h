@@ -50,8 +50,8 @@ struct server {
 	bool gate_gone;
 };
 
-/* Serve one gate connection (taken) until it closes. params.wake is set here.
- * 0 the gate closed; all memory has been overwritten and freed; <0 the gate broke the protocol or the device failed (one line was said). */
+/* Serve one gate connection (taken) until it closes or SIGTERM comes. params.wake is set here.
+ * 0 so it ended; all memory has been overwritten and freed; <0 the gate broke the protocol or the device failed (one line was said). */
 _must_use_ int serve_gate(struct rt_device *d, int *gate, const struct grant_params *params);
 
 /* ---- between serve.c and session.c ---- */

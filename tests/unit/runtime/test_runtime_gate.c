@@ -540,6 +540,24 @@ static void unloads(void **state)
 	assert_int_equal(ended(&rt), 0);
 }
 
+/* Asked to end, it ends what it does, says so, and goes. */
+static void ends_politely(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(900);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	(void)hear(sock, SESSION_TOKENS);
+	assert_int_equal(kill(rt.pid, SIGTERM), 0);
+	assert_int_equal(outcome(&rt, 1).finish, FINISH_ERROR);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
 static struct proto_load_failed load_fails(
 	struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
 {
@@ -630,6 +648,7 @@ int main(void)
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(gate_rules),
 		cmocka_unit_test(unloads),
+		cmocka_unit_test(ends_politely),
 		cmocka_unit_test(flipped),
 		cmocka_unit_test(unfit),
 	};
