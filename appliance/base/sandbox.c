@@ -162,10 +162,10 @@ static void on_signal(int sig)
 
 static int wait_answers(u32 n)
 {
-	for (u32 ms = 0; atomic_load(&signal_answers) < n; ms++) {
-		if (ms == SANDBOX_THREAD_MS_MAX)
+	for (u32 tenths = 0; atomic_load(&signal_answers) < n; tenths++) {
+		if (tenths == 10 * SANDBOX_THREAD_MS_MAX)
 			return err_origin(-ETIMEDOUT);
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 	}
 	return 0;
 }
@@ -178,7 +178,7 @@ static bool is_new(i32 *tids, u32 n, i32 tid)
 	return tid != gettid();
 }
 
-/* Signal every thread not yet in tids; what a thread that has not answered starts meanwhile is found by the next round. */
+/* Signal every thread not yet in tids; what one started before it answered is found by the next round. */
 static int restrict_round(DIR *d, i32 *tids, u32 *n)
 {
 	rewinddir(d);
@@ -194,11 +194,8 @@ static int restrict_round(DIR *d, i32 *tids, u32 *n)
 			return err_errno();
 		}
 		tids[(*n)++] = tid;
-		int r = wait_answers(*n);
-		if (r)
-			return r;
 	}
-	return 0;
+	return wait_answers(*n);
 }
 
 /* SIGSYS, because it is the one signal that Mesa leaves unblocked in its threads. */

@@ -1,6 +1,7 @@
 /* Entering a sandbox: what it covers (every thread, memory dumps), and that it fails closed. A kernel without Landlock, without
  * seccomp, or one that only pretends, is made by a filter that this test puts around a child before the child enters. */
 #define _GNU_SOURCE
+#include "base/limits.h"
 #include "base/sandbox.h"
 
 #include <setjmp.h>
@@ -118,14 +119,16 @@ static void *thread(void *blocks)
 	return write(answers[1], &c, 1) == 1 ? NULL : &go;
 }
 
-static int threads_start(u32 blocking)
+static int threads_start(u32 n, u32 blocking)
 {
-	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(answers, O_CLOEXEC) < 0)
+	pthread_attr_t small;
+	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(answers, O_CLOEXEC) < 0 || pthread_attr_init(&small) ||
+		pthread_attr_setstacksize(&small, 64 << 10))
 		return 1;
-	for (u32 i = 0; i < THREADS; i++) {
+	for (u32 i = 0; i < n; i++) {
 		pthread_t t;
 		char c;
-		if (pthread_create(&t, NULL, thread, i < blocking ? &go : NULL) ||
+		if (pthread_create(&t, &small, thread, i < blocking ? &go : NULL) ||
 			read(answers[0], &c, 1) != 1)
 			return 1;
 	}
@@ -134,7 +137,7 @@ static int threads_start(u32 blocking)
 
 static int threads_enter(void)
 {
-	if (threads_start(0) || enter())
+	if (threads_start(THREADS, 0) || enter())
 		return 100;
 	int refused = 0;
 	for (u32 i = 0; i < THREADS; i++) {
@@ -148,13 +151,24 @@ static int threads_enter(void)
 
 static int deaf_thread(void)
 {
-	return threads_start(1) ? 100 : serve_unless_refused();
+	return threads_start(THREADS, 1) ? 100 : serve_unless_refused();
+}
+
+static int most_threads(void)
+{
+	return threads_start(SANDBOX_THREADS_MAX, 0) ? 100 : serve_unless_refused();
+}
+static int one_thread_more(void)
+{
+	return threads_start(SANDBOX_THREADS_MAX + 1, 0) ? 100 : serve_unless_refused();
 }
 
 static void covers_threads(void **state)
 {
 	assert_int_equal(in_child(threads_enter), THREADS);
 	assert_int_equal(in_child(deaf_thread), ETIMEDOUT);
+	assert_int_equal(in_child(most_threads), 77);
+	assert_int_equal(in_child(one_thread_more), E2BIG);
 }
 
 static int not_dumpable(void)
