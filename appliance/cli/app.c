@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,9 @@ static void become(const struct app_spawn *p, const char *path, pid_t parent)
 	}
 	if (p->notify)
 		setenv("NOTIFY_SOCKET", p->notify, 1);
+	/* what our caller left open is not for a daemon */
+	if (close_range(p->listen_fd >= 0 ? 4 : 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return;
 	execv(path, argv);
 }
 

@@ -59,6 +59,7 @@ static int hold(struct ctl *k)
 	if (get_byte(fd, (int)SUP_LOCK_WAIT_MS) != 'R')
 		return 1;
 	k->hold = fd_steal(&fd);
+	k->log_from = log_size(&k->app);
 	return 0;
 }
 
@@ -264,9 +265,14 @@ int ctl_ask(struct ctl *k, u32 type, const void *body, u32 len, int fd, struct c
 	r = r ? r : ctl_finish(k, ret);
 	if (r)
 		return r;
-	if (ret->end.status != END_DONE)
-		out_say("%s", ret->end.text[0] ? ret->end.text : "refused");
-	return (int)ret->end.status;
+	if (ret->end.status == END_DONE)
+		return 0;
+	bool stopped = k->hold >= 0 && !strncmp(ret->end.text, "keepd ",
+					       6); /* "was stopped": by its supervisor, which knows why */
+	if (stopped)
+		ctl_say_log(k);
+	out_say("%s", ret->end.text[0] ? ret->end.text : "refused");
+	return stopped ? CLI_UNDECIDED : (int)ret->end.status;
 }
 
 int ctl_query(struct ctl *k, const struct ctl_query *q, struct ctl_answer *ret)

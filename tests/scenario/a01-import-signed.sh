@@ -12,7 +12,7 @@ expect 0 keep ls --json
 [ "$(member "$out" model)" = "$digest" ] || fail "another digest in ls"
 [ "$(member "$out" status)" = accepted ] || fail status
 # the identity is SHA-384 of the signed statement, and anybody can compute it
-python3 - "$work/demo/model.sig" "$digest" <<'PY' || fail "the digest is not that of the statement"
+$python - "$work/demo/model.sig" "$digest" <<'PY' || fail "the digest is not that of the statement"
 import base64, hashlib, json, sys
 payload = base64.b64decode(json.load(open(sys.argv[1]))["dsseEnvelope"]["payload"])
 sys.exit(hashlib.sha384(payload).hexdigest() != sys.argv[2])

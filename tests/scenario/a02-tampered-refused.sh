@@ -24,7 +24,7 @@ copy && echo x >"$work/copy/extra.txt" && refused extra-file "a file more"
 copy && mv "$work/copy/card.md" "$work/copy/CARD.md" && n=$((n + 1)) && expect 1 keep import "$work/copy" --name copy
 # the signature: another byte anywhere in the statement or the signature itself
 copy && sed -i 's/"sig": *"\(.\)/"sig":"A/' "$work/copy/model.sig" && n=$((n + 1)) && expect 1 keep import "$work/copy" --name copy
-copy && python3 - "$work/copy/model.sig" <<'PY'
+copy && $python - "$work/copy/model.sig" <<'PY'
 import base64, json, sys
 b = json.load(open(sys.argv[1]))
 p = base64.b64decode(b["dsseEnvelope"]["payload"]).replace(b"card.md", b"card.MD")

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 mkdir "$work/m" "$work/m/sub" && cp "$demo/demo.gguf" "$work/m/" && cp "$demo/LICENSE" "$work/m/sub/"
 openssl_agrees() { # BUNDLE PUB HASH
-	python3 - "$1" "$work" <<'PY' || fail "bundle"
+	$python - "$1" "$work" <<'PY' || fail "bundle"
 import base64, json, sys
 e = json.load(open(sys.argv[1]))["dsseEnvelope"]
 p, t = base64.b64decode(e["payload"]), e["payloadType"].encode()

@@ -6,7 +6,7 @@ json() {
 	want=$1
 	shift
 	expect "$want" keep "$@" --json
-	python3 -c 'import json, sys
+	$python -c 'import json, sys
 n = 0
 for line in sys.stdin:
     json.loads(line); n += 1
@@ -32,7 +32,7 @@ json 0 audit replay "$index" --request "$work/q.req"
 [ "$(member "$out" equal)" = true ] || fail equal
 json 0 device ls
 json 0 device test reference
-echo hello | keep tokenize demo --json | python3 -m json.tool >/dev/null || fail "tokenize --json"
+echo hello | keep tokenize demo --json | $python -m json.tool >/dev/null || fail "tokenize --json"
 rm "$work/demo/card.md"
 json 1 import "$work/demo" --name less
 json 1 verify "$work/demo" --bundle "$work/demo/model.sig" --key "$work/pub.pub.pem"

@@ -18,9 +18,9 @@ done
 [ -z "$(pgrep -f "$KEEP_ROOT" | grep -v $$)" ] || fail "a process is left: $(pgrep -af "$KEEP_ROOT")"
 [ "$(ls "$KEEP_ROOT/run" | tr '\n' ' ')" = "keep.log lock " ] || fail "left in run/: $(ls "$KEEP_ROOT/run")"
 # a command that is killed takes its processes with it
-keep run demo --raw --ignore-eos --max-tokens 500 x >"$out" 2>"$err" &
+"$KEEP_BUILD/appliance/cli/keep" run demo --raw --ignore-eos --max-tokens 500 x >"$work/stream" 2>"$err" &
 victim=$!
-wait_for '[ -S "$KEEP_ROOT/run/ctl.sock" ]' ctl.sock
+wait_for '[ -s "$work/stream" ]' "the stream"
 kill -9 $victim
 wait $victim 2>/dev/null
 wait_for '! pgrep -f "$KEEP_ROOT" >/dev/null' "the processes of a killed command"

@@ -18,7 +18,7 @@ not_served() {
 	grep -q '"event":"request"' "$work/log" && fail "$1: a request was let through"
 	expect 0 keep audit verify
 }
-python3 - "$demo/demo.gguf" "$work/other.gguf" <<'PY'
+$python - "$demo/demo.gguf" "$work/other.gguf" <<'PY'
 import sys
 b = bytearray(open(sys.argv[1], "rb").read())
 for i in range(len(b) - 4096, len(b)):

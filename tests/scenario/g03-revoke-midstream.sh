@@ -1,13 +1,18 @@
 #!/bin/sh
 # Revocation shuts the session at once: a stream ends in the middle, the model is never served again, the log says both.
 . "$(dirname "$0")/lib.sh"
+command -v script >/dev/null || skip "no script(1), so no terminal"
 appliance
 start_up
-# a long conversation on one session, as a client that never hangs up
-(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo "What is a ticket, number $i?"; done; sleep 60) |
-	script -qec "$KEEP_BUILD/appliance/cli/keep run demo --raw --ignore-eos --max-tokens 400" /dev/null >"$work/stream" 2>/dev/null &
+# a client that never hangs up: question after question on one session
+mkfifo "$work/questions"
+script -qec "$KEEP_BUILD/appliance/cli/keep run demo --raw --ignore-eos --max-tokens 400" /dev/null \
+	<"$work/questions" >"$work/stream" 2>/dev/null &
 client=$!
-wait_for '[ "$(wc -c <"$work/stream")" -gt 400 ]' "the stream"
+exec 9>"$work/questions"
+i=0
+while [ $i -lt 40 ]; do i=$((i + 1)) && echo "What is a ticket, number $i?" >&9; done
+wait_for '[ "$(wc -c <"$work/stream")" -gt 4000 ]' "the stream"
 expect 0 keep revoke demo --reason 'the key was stolen'
 expect 0 keep ls --json
 [ "$(member "$out" status)" = revoked ] || fail "status $(member "$out" status)"
@@ -16,6 +21,7 @@ before=$(wc -c <"$work/stream")
 sleep 1
 after=$(wc -c <"$work/stream")
 grep -q 'revoked' "$work/stream" || fail "the client was not told"
+exec 9>&-
 kill $client 2>/dev/null
 [ "$before" = "$after" ] || [ "$((after - before))" -lt 300 ] || fail "tokens came after the revocation"
 expect 1 keep run demo 'What is a ticket?'

@@ -10,7 +10,7 @@ expect 0 keep run demo 'What is a ticket?'
 expect 0 keep audit verify
 keep audit checkpoint --json >"$work/cp"
 keep audit ls --json >"$work/records"
-python3 - "$work/cp" "$work/records" "$vkey" <<'PY' || fail "the tree of the records is not the signed one"
+$python - "$work/cp" "$work/records" "$vkey" <<'PY' || fail "the tree of the records is not the signed one"
 import base64, hashlib, json, sys
 cp, vkey = json.load(open(sys.argv[1])), sys.argv[3]
 leaves = [hashlib.sha256(b"\0" + l.rstrip(b"\n")).digest() for l in open(sys.argv[2], "rb")]
@@ -28,7 +28,7 @@ for i, line in enumerate(open(sys.argv[2], encoding="utf-8")):
     assert rec["index"] == i and list(rec)[:3] == ["v", "index", "time_ns"], "order"
 PY
 # every effect has its intent before it, every intent its outcome
-python3 - "$work/records" <<'PY' || fail "an intent without outcome, or the reverse"
+$python - "$work/records" <<'PY' || fail "an intent without outcome, or the reverse"
 import json, sys
 opened = set()
 for line in open(sys.argv[1]):

@@ -6,7 +6,7 @@ expect 0 keep run demo 'What is a ticket?'
 base=$work/base
 cp -a "$KEEP_ROOT" "$base"
 sql() { # CODE with c = the connection, T = table of records, K, V = its columns
-	python3 - "$KEEP_ROOT/store/log.db" "$1" <<'PY' || fail "$1"
+	$python - "$KEEP_ROOT/store/log.db" "$1" <<'PY' || fail "$1"
 import sqlite3, sys
 c = sqlite3.connect(sys.argv[1])
 c.execute("pragma wal_checkpoint(truncate)")
@@ -40,7 +40,7 @@ bad() { # INDEX CODE: what is done to the log, and the first index that must be 
 	[ -s "$out" ] && fail "$2: an answer from behind a shut gate"
 	expect 1 keep trust rm pub
 }
-last=$(python3 -c 'import sqlite3, sys
+last=$($python -c 'import sqlite3, sys
 c = sqlite3.connect(sys.argv[1])
 print(max(c.execute(f"select count(*) from {t}").fetchone()[0] for (t,) in c.execute("select name from sqlite_master where type=\"table\"").fetchall()) - 1)' "$KEEP_ROOT/store/log.db")
 bad 3 'put(3, sub(get(3), "time_ns\":1", "time_ns\":2"))'

@@ -17,11 +17,12 @@ ask() {
 ask || fail "the first answer"
 for round in 1 2 3; do
 	for victim in keepd keep-runtime; do
-		keep run demo --raw --ignore-eos --max-tokens 450 "round $round" >"$out" 2>"$err" </dev/null &
+		: >"$work/stream"
+		"$KEEP_BUILD/appliance/cli/keep" run demo --raw --ignore-eos --max-tokens 450 "round $round" >"$work/stream" 2>"$err" </dev/null &
 		client=$!
 		# at the connection, while it loads, while it streams
 		[ $round = 2 ] && sleep 0.05
-		[ $round = 3 ] && wait_for '[ -s "$out" ] || ! kill -0 $client 2>/dev/null' "the stream"
+		[ $round = 3 ] && wait_for '[ -s "$work/stream" ] || ! kill -0 $client 2>/dev/null' "the stream"
 		kill -9 "$(child $victim)"
 		wait $client
 		status=$?
@@ -29,12 +30,12 @@ for round in 1 2 3; do
 		wait_for '[ -n "$(child keepd)" ] && [ -n "$(child keep-runtime)" ]' "$victim to be started again"
 		wait_for ask "an answer after $victim was killed"
 		acknowledged
-		sleep 3 # not more than five starts in ten seconds
+		sleep 2 # not more than five starts in ten seconds
 	done
 done
 # keep-attest, in the middle of a job: that import fails, the next one does not
 for try in 1 2 3; do
-	keep import "$work/demo" --name "again$try" >"$out" 2>"$err" </dev/null &
+	"$KEEP_BUILD/appliance/cli/keep" import "$work/demo" --name "again$try" >"$out" 2>"$err" </dev/null &
 	client=$!
 	i=0
 	while [ $i -lt 200 ] && ! pkill -9 -P "$up_pid" -x keep-attest; do i=$((i + 1)); done
@@ -49,7 +50,7 @@ stop_up || fail "keep up ended with $?"
 expect 0 keep audit verify --json
 [ "$(member "$out" open_intents)" = 0 ] || fail "open intents: $(member "$out" open_intents)"
 # every outcome has its intent before it
-keep audit ls --json | python3 -c 'import json, sys
+keep audit ls --json | $python -c 'import json, sys
 seen = set()
 for line in sys.stdin:
     r = json.loads(line); seen.add(r["index"])
