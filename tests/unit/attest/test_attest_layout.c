@@ -342,6 +342,74 @@ static void test_header_bent(void **state)
 	attest_blob_fini(&good);
 }
 
+/* A header of two keys: the tokenizer, and n empty tokens. */
+static int vocab_of(u64 n, struct layout_header *h, struct attest_report *report)
+{
+	static const char head[] = "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"
+				   "\x14\0\0\0\0\0\0\0tokenizer.ggml.model\x8\0\0\0\5\0\0\0\0\0\0\0llama"
+				   "\x15\0\0\0\0\0\0\0tokenizer.ggml.tokens\x9\0\0\0\x8\0\0\0";
+	struct gguf_source src = { .name = "m.gguf",
+		.fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) };
+	size_t len = sizeof head - 1;
+	src.bytes = len + 8 + 8 * n; /* lengths of 0: a sparse file */
+	assert_int_equal(fd_pwrite_all(src.fd, head, len, 0), 0);
+	assert_int_equal(fd_pwrite_all(src.fd, &n, 8, len), 0);
+	assert_int_equal(ftruncate(src.fd, (off_t)src.bytes), 0);
+	struct gguf g;
+	struct arena a = { 0 };
+	struct strings strings = { 0 };
+	struct vocab v;
+	*h = (struct layout_header){ 0 };
+	attest_report_init(report);
+	assert_int_equal(gguf_open(&src, &g, report), 0);
+	int r = vocab_read(&g, &a, &strings, h, &v, report);
+	gguf_fini(&g);
+	arena_fini(&a);
+	free(strings.p);
+	close(src.fd);
+	return r;
+}
+
+static void test_vocab_limit(void **state)
+{
+	struct layout_header h;
+	struct attest_report report;
+	assert_int_equal(vocab_of(VOCAB_MAX, &h, &report), 0);
+	assert_int_equal(h.n_vocab, VOCAB_MAX);
+	assert_int_equal(vocab_of(VOCAB_MAX + 1, &h, &report), 1);
+	assert_int_equal(report.reason, ATTEST_GGUF_LIMIT);
+}
+
+/* Metadata that goes on and on: eight full arrays of 8-byte numbers fill the largest header, whatever comes then is too much. */
+static void test_header_limit(void **state)
+{
+	struct gguf_source src = { .name = "m.gguf",
+		.fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) };
+	u64 at = 24, array = 8ull * GGUF_ARRAY_LEN_MAX;
+	struct attest_report report;
+	struct gguf g;
+	assert_int_equal(fd_pwrite_all(src.fd, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\x8\0\0\0\0\0\0\0", 24, 0), 0);
+	for (char i = '0'; i < '8'; i++, at += 25 + array) {
+		char kv[25] = "\1\0\0\0\0\0\0\0k\x9\0\0\0\xa\0\0\0";
+		u64 n = GGUF_ARRAY_LEN_MAX;
+		kv[8] = i;
+		memcpy(kv + 17, &n, 8);
+		assert_int_equal(fd_pwrite_all(src.fd, kv, sizeof kv, at), 0);
+	}
+	src.bytes = at;
+	assert_int_equal(ftruncate(src.fd, (off_t)at), 0);
+	assert_int_equal(gguf_open(&src, &g, &report), 1);
+	assert_int_equal(report.reason, ATTEST_GGUF_LIMIT);
+	gguf_fini(&g);
+	/* the last array as much shorter as the rest of the header is long: the header has exactly the limit */
+	u64 n = GGUF_ARRAY_LEN_MAX - (24 + 8 * 25) / 8;
+	assert_int_equal(fd_pwrite_all(src.fd, &n, 8, at - array - 8), 0);
+	assert_int_equal(gguf_open(&src, &g, &report), 0);
+	assert_int_equal(g.at, GGUF_HEADER_BYTES_MAX);
+	gguf_fini(&g);
+	close(src.fd);
+}
+
 static void test_type_names(void **state)
 {
 	static const struct {
@@ -371,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spm), cmocka_unit_test(test_bpe),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_layout_lies),
 		cmocka_unit_test(test_segments_lies), cmocka_unit_test(test_header_digest),
-		cmocka_unit_test(test_header_bent), cmocka_unit_test(test_type_names) };
+		cmocka_unit_test(test_header_bent), cmocka_unit_test(test_vocab_limit),
+		cmocka_unit_test(test_header_limit), cmocka_unit_test(test_type_names) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
