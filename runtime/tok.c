@@ -134,7 +134,7 @@ static int init(struct tok *t, const char **ret_why)
 {
 	int r = tok_vocab_init(t, ret_why);
 	if (!r)
-		r = tok_special_init(t);
+		r = tok_special_init(t, ret_why);
 	if (r)
 		return r;
 	switch (t->l.h->tok_model) {

@@ -21,7 +21,9 @@ _must_use_ int tok_create(const struct layout *l, struct tok **ret, const char *
 struct tok *tok_destroy(struct tok *t);
 
 /* Append the ids of one piece of a prompt. trusted: special tokens (control and user-defined) in the text become their ids.
- * first: nothing of the prompt came before (SentencePiece puts its blank in front of a first piece of text, if the model says so).
+ * first: nothing of the prompt came before (SentencePiece puts its blank in front of a first piece of text, if the model says so, and
+ * also behind a control or user-defined token: in this text, or the last one of ids). Pieces are words of their own: nothing merges
+ * across two calls.
  * 0; -ENOMEM. Any bytes are accepted; invalid UTF-8 is encoded as bytes. */
 _must_use_ int tok_encode(const struct tok *t, const void *text, size_t len, bool trusted, bool first, struct tok_ids *ids);
 

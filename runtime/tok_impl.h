@@ -98,7 +98,7 @@ struct tok_matches {
 	struct tok_match *m;
 	size_t n, cap;
 };
-_must_use_ int tok_special_init(struct tok *t);
+_must_use_ int tok_special_init(struct tok *t, const char **ret_why);
 /* As llama.cpp does it: the longest token of all takes its places first, then the next; within one token from left to right.
  * Trusted: control, user-defined and unknown tokens; else only user-defined ones. 0; -ENOMEM. */
 _must_use_ int tok_special_find(const struct tok *t, struct tok_work *w, const u8 *text, size_t len,

@@ -24,11 +24,17 @@ static int by_text(const void *a, const void *b, void *arg)
 	return ia < ib ? -1 : 1;
 }
 
-int tok_special_init(struct tok *t)
+int tok_special_init(struct tok *t, const char **ret_why)
 {
 	u32 n = 0;
-	for (u32 id = 0; id < t->n_vocab; id++)
-		n += t->l.vocab[id].text.len && is_special(t, id, true);
+	for (u32 id = 0; id < t->n_vocab; id++) {
+		u32 len = is_special(t, id, true) ? t->l.vocab[id].text.len : 0;
+		n += len > 0;
+		if (len > SPECIAL_TOKEN_BYTES_MAX) {
+			*ret_why = "a special token is longer than SPECIAL_TOKEN_BYTES_MAX";
+			return 1;
+		}
+	}
 	t->special = calloc(n ? n : 1, sizeof *t->special);
 	if (!t->special)
 		return -ENOMEM;

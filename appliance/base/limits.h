@@ -47,6 +47,8 @@
 #define TENSOR_NAME_LEN_MAX 63u		 /* bytes of a tensor's name, as in GGML */
 #define VOCAB_MAX	    (1u << 20)	 /* tokens of a vocabulary */
 #define TOKEN_BYTES_MAX	    1024u	 /* bytes of one token's text */
+#define SPECIAL_TOKEN_BYTES_MAX \
+	256u /* bytes of a control or user-defined token; bounds the search at every byte of a text; real ones are a name or a run of blanks */
 #define TEMPLATE_BYTES_MAX  (256u << 10) /* bytes of a chat template */
 #define TEMPLATE_DEPTH_MAX \
 	200u /* nesting of a template's tags, brackets and expressions; published ones reach 12 */

@@ -186,6 +186,37 @@ static void specials_longest_first(void **state)
 	tok_destroy(t);
 }
 
+/* Of equal merges the first counts, of equal texts the last. */
+static void equals(void **state)
+{
+	struct fix f;
+	fix_open(&f, "bpe-gpt2");
+	struct tok_ids ids = { 0 };
+	const char *why;
+	u32 first = f.v.h.n_merges, a = f.t->byte_id['Q'], b = f.t->byte_id['Z'], c = f.t->byte_id['W'];
+	/* Q+Z stands in front of Z+W, and again behind it, where it would lose */
+	struct layout_merge *m = f.v.merges;
+	f.v.h.n_merges = 3;
+	m[0] = (struct layout_merge){ f.v.vocab[a].text, f.v.vocab[b].text };
+	m[1] = (struct layout_merge){ f.v.vocab[b].text, f.v.vocab[c].text };
+	m[2] = m[0];
+	f.v.vocab[f.v.h.n_vocab - 1].text = f.v.vocab[f.v.h.n_vocab - 2].text = (struct layout_str){ 0, 0 };
+	memcpy(f.v.strings, "QZ", 2);
+	f.v.vocab[f.v.h.n_vocab - 1] = f.v.vocab[f.v.h.n_vocab - 2] =
+		(struct layout_token){ .text = { 0, 2 }, .type = TOK_NORMAL };
+	f.v.vocab[0] = (struct layout_token){ .text = { 2, 1 }, .type = TOK_NORMAL };
+	f.v.h.unk = 0;
+	tok_destroy(f.t);
+	assert_true(first > 3);
+	assert_int_equal(tok_create(&f.v.l, &f.t, &why), 0);
+	assert_int_equal(tok_encode(f.t, "QZW", 3, false, false, &ids), 0);
+	assert_int_equal(ids.n, 2);
+	assert_int_equal(ids.id[0], f.v.h.n_vocab - 1);
+	assert_int_equal(ids.id[1], c);
+	tok_ids_fini(&ids);
+	fix_close(&f);
+}
+
 /* ---- any bytes ----------------------------------------------------------------------------------------------------------- */
 
 static u32 rnd_state;
@@ -428,7 +459,11 @@ static void refusals(void **state)
 	h.n_vocab = f.v.h.n_vocab;
 	f.v.vocab[300].text.len = TOKEN_BYTES_MAX + 1;
 	refused(&l, "TOKEN_BYTES_MAX");
+	f.v.vocab[300].text.len = SPECIAL_TOKEN_BYTES_MAX + 1;
+	f.v.vocab[300].type = TOK_USER;
+	refused(&l, "SPECIAL_TOKEN_BYTES_MAX");
 	f.v.vocab[300].text.len = 1;
+	f.v.vocab[300].type = TOK_NORMAL;
 	f.v.merges[3].right.len = TOKEN_BYTES_MAX + 1;
 	refused(&l, "TOKEN_BYTES_MAX");
 	fix_close(&f);
@@ -473,6 +508,7 @@ int main(void)
 		cmocka_unit_test(user_text_holds_no_control_token),
 		cmocka_unit_test(merges_spell_no_control_token),
 		cmocka_unit_test(specials_longest_first),
+		cmocka_unit_test(equals),
 		cmocka_unit_test(every_byte_comes_back),
 		cmocka_unit_test(stream_whole_characters),
 		cmocka_unit_test(stream_any_cut),
