@@ -238,7 +238,8 @@ static int check_factors(const struct grant *g, struct proto_load_failed *f)
 {
 	for (u32 i = 0; g->rope_factors && i < g->model.rope_dim / 2; i++)
 		if (!(g->rope_factors[i] >= 0x1p-20f && g->rope_factors[i] <= 0x1p20f))
-			return refuse(f, LOAD_UNSUPPORTED, "tensor rope_freqs.weight: factor %u is out of range", i);
+			return refuse(f, LOAD_UNSUPPORTED,
+				"tensor rope_freqs.weight: factor %u is out of range", i);
 	return 0;
 }
 

@@ -177,7 +177,7 @@ static void stop_strings_end_it(void **state)
 	for (size_t at = 40; !found && at + 3 < plain.n_said;
 		at++) { /* three plain letters of what it says */
 		memcpy(stop, plain.said + at, 3);
-		if ((stop[0] | stop[1] | stop[2]) < 0x80 && stop[0] > ' ' && stop[1] > ' ')
+		if (!(((u8)stop[0] | (u8)stop[1] | (u8)stop[2]) & 0x80) && stop[0] > ' ' && stop[1] > ' ')
 			found = strstr(plain.said, stop);
 	}
 	assert_non_null(found);
