@@ -126,6 +126,10 @@ struct keepd {
 u64 keepd_now_ns(void);
 /* Serve until SIGTERM. 0; -errno. */
 _must_use_ int keepd_serve(struct keepd *k);
+/* The end of a turn: reap what is dead, commit, do the effects, send. */
+void keepd_turn_end(struct keepd *k);
+/* Forget every connection, grant, session and ticket, without a record: the process ends. */
+void keepd_close_all(struct keepd *k);
 struct conn *conn_add(struct keepd *k, enum conn_kind kind, int *fd, u32 state);
 /* Queue a frame: it leaves after the commit of this turn. fd is taken (NULL: none). */
 void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int *fd);

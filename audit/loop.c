@@ -295,7 +295,7 @@ static void shut(struct keepd *k)
 }
 
 /* Commit, then act, then speak. An effect may find something to record: then once more, before anything leaves. */
-static void turn_end(struct keepd *k)
+void keepd_turn_end(struct keepd *k)
 {
 	do {
 		reap(k);
@@ -432,7 +432,7 @@ static int wait_ms(const struct keepd *k, bool more)
 }
 
 /* Memory and sockets; whatever had to be recorded has been. */
-static void close_all(struct keepd *k)
+void keepd_close_all(struct keepd *k)
 {
 	if (k->import)
 		import_cancel(k->import, "keepd was stopped", false);
@@ -471,16 +471,16 @@ int keepd_serve(struct keepd *k)
 		for (size_t i = 2; r > 0 && i < n; i++)
 			if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
 				receive(who[i]);
-		turn_end(k);
+		keepd_turn_end(k);
 		more = background(k);
-		turn_end(k);
+		keepd_turn_end(k);
 		if (k->stopping && (stopped(k) || keepd_now_ns() > k->stop_at_ns))
 			break;
 		if (audit_log_tidy(k->log, r == 0))
-			turn_end(k);
+			keepd_turn_end(k);
 	}
 	gate_abandon(k);
-	turn_end(k);
-	close_all(k);
+	keepd_turn_end(k);
+	keepd_close_all(k);
 	return 0;
 }
