@@ -1,7 +1,48 @@
 #define _GNU_SOURCE
 #include "cli/lines.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+static void row(const char *name, const char *fmt, ...) _printf_(2, 3);
+static void row(const char *name, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	printf("  %s%-9s%s ", out_style(1, OUT_DIM), name, out_style(1, OUT_PLAIN));
+	out_text(1, text, strlen(text));
+	putchar('\n');
+}
+
+static void print_people(const json_t *j)
+{
+	struct cell why = lines_cell(j, "why");
+	row("gate", "%s%s%s", lines_cell(j, "gate").s, why.s[0] ? ": " : "", why.s);
+	row("users", "%s",
+		json_is_true(json_object_get(j, "single_user")) ? "one, who has all roles" : "by group");
+	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
+	row("disk", "%s free, the last %s are kept for the log", out_size(lines_u64(j, "disk_free")).s,
+		out_size(lines_u64(j, "disk_reserve")).s);
+	row("models", "%s; trusted keys %s", lines_cell(j, "models").s, lines_cell(j, "trusted_keys").s);
+	row("runtime", "%s",
+		json_is_true(json_object_get(j, "runtime")) ? "connected"
+							    : "not connected; the first request does that");
+	size_t i;
+	json_t *g;
+	json_array_foreach(json_object_get(j, "grants"), i, g)
+		row("grant", "%s: %s on %s, %s cache, %s positions, %s sessions", lines_cell(g, "name").s,
+			lines_cell(g, "state").s, lines_cell(g, "device").s, lines_cell(g, "kv_mode").s,
+			lines_cell(g, "ctx_tokens").s, lines_cell(g, "sessions").s);
+	json_array_foreach(json_object_get(j, "sessions"), i, g)
+		row("session", "%s: user %s, process %s, %s requests open", lines_cell(g, "name").s,
+			lines_cell(g, "uid").s, lines_cell(g, "pid").s, lines_cell(g, "requests_open").s);
+	if (json_is_true(json_object_get(j, "importing")))
+		row("import", "one is being verified");
+}
 
 int cmd_status(struct cli *c, int argc, char **argv)
 {
@@ -24,7 +65,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 	printf("%s%s%s at %s\n", style, k.hold < 0 ? "up" : "not up", out_style(1, OUT_PLAIN), k.app.root);
 	struct lines l = lines_of(&a.data);
 	for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j))
-		lines_print_object(j, 2);
+		print_people(j);
 	if (k.hold >= 0)
 		out_next("keep up");
 	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : CLI_DONE;

@@ -96,10 +96,35 @@ struct cell lines_time(const json_t *o, const char *key)
 	return c;
 }
 
-static void print_cell(const char *s)
+#define INDENT	   4
+#define INDENT_MAX 8 /* deeper objects are not shown; keepd writes none */
+
+static void print_value(const json_t *v)
 {
-	out_text(1, s, strlen(s));
+	struct cell c = { "" };
+	put_value(&c, v);
+	out_text(1, c.s[0] ? c.s : "-", c.s[0] ? strlen(c.s) : 1);
 	putchar('\n');
+}
+
+static void print_array(const json_t *v, int indent)
+{
+	size_t i;
+	json_t *e;
+	if (!json_array_size(v)) {
+		puts("none");
+		return;
+	}
+	putchar('\n');
+	json_array_foreach(v, i, e)
+	{
+		if (json_is_object(e) && indent < INDENT_MAX) {
+			lines_print_object(e, indent + INDENT);
+			continue;
+		}
+		printf("%*s", indent + INDENT, "");
+		print_value(e);
+	}
 }
 
 void lines_print_object(const json_t *o, int indent)
@@ -112,31 +137,15 @@ void lines_print_object(const json_t *o, int indent)
 	{
 		printf("%*s%s%-*s%s  ", indent, "", out_style(1, OUT_DIM), (int)width, key,
 			out_style(1, OUT_PLAIN));
-		if (json_is_object(v) && indent < 8) {
+		if (json_is_object(v) && indent < INDENT_MAX) {
 			putchar('\n');
-			lines_print_object(v, indent + 4);
+			lines_print_object(v, indent + INDENT);
 		} else if (json_is_array(v)) {
-			size_t i;
-			json_t *e;
-			putchar('\n');
-			json_array_foreach(v, i, e)
-			{
-				struct cell c = { "" };
-				put_value(&c, e);
-				if (json_is_object(e) && indent < 8) {
-					lines_print_object(e, indent + 4);
-				} else {
-					printf("%*s", indent + 4, "");
-					print_cell(c.s);
-				}
-			}
+			print_array(v, indent);
+		} else if (!strcmp(key, "time_ns")) {
+			puts(lines_time(o, key).s);
 		} else {
-			struct cell c = { "" };
-			put_value(&c, v);
-			print_cell(strlen(key) > 3 && !strcmp(key + strlen(key) - 3, "_ns") &&
-						   !strcmp(key, "time_ns")
-					   ? lines_time(o, key).s
-					   : c.s);
+			print_value(v);
 		}
 	}
 }

@@ -146,7 +146,9 @@ void out_progress(const char *what, u64 done, u64 total)
 	last_ms = now_ms();
 	bar = true;
 	if (!total) {
-		fprintf(stderr, "\r\033[K%.60s  %s", what, out_size(done).s);
+		fprintf(stderr, "\r\033[K%s%.60s %s%s", out_style(2, OUT_DIM), what,
+			done ? out_size(done).s : "...", out_style(2, OUT_PLAIN));
+		fflush(stderr);
 		return;
 	}
 	enum { WIDTH = 24 };
@@ -207,6 +209,29 @@ static size_t width(const char *s)
 	return n;
 }
 
+/* Columns of the terminal on stdout; 0 where there is none: nothing is cut in a file. */
+static size_t columns(void)
+{
+	struct winsize w;
+	return tty[1] && ioctl(1, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+/* Print s, cut to at most max characters (0: whole). */
+static void print_cut(const char *s, size_t max)
+{
+	size_t n = strlen(s), seen = 0;
+	if (!max || width(s) <= max) {
+		out_text(1, s, n);
+		return;
+	}
+	for (n = 0; s[n] && seen < max; n++)
+		seen += ((u8)s[n] & 0xc0) != 0x80;
+	while (n && ((u8)s[n - 1] & 0xc0) == 0x80)
+		n--;
+	out_text(1, s, n ? n - 1 : 0);
+	fputs("\xe2\x80\xa6", stdout);
+}
+
 void out_table_print(struct out_table *t)
 {
 	enum { COLS_MAX = 16 };
@@ -214,10 +239,14 @@ void out_table_print(struct out_table *t)
 	assert(t->n_cols > 0 && t->n_cols <= COLS_MAX);
 	for (size_t i = 0; i < t->n_cells; i++)
 		w[i % t->n_cols] = MAX(w[i % t->n_cols], width(t->cells[i]));
+	size_t before = 0, term = columns();
+	for (size_t i = 0; i + 1 < t->n_cols; i++)
+		before += w[i] + 2;
+	size_t last_max = term > before + 8 ? term - before : 0;
 	for (size_t i = 0; i < t->n_cells; i++) {
 		bool head = i < t->n_cols, last = i % t->n_cols == t->n_cols - 1;
 		fputs(head ? out_style(1, OUT_DIM) : "", stdout);
-		out_text(1, t->cells[i], strlen(t->cells[i]));
+		print_cut(t->cells[i], last ? last_max : 0);
 		fputs(head ? out_style(1, OUT_PLAIN) : "", stdout);
 		if (last)
 			fputc('\n', stdout);

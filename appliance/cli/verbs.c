@@ -129,11 +129,12 @@ const struct verb *cli_verb_near(const char *word)
 		if (swapped(word, cli_verbs[i].name))
 			return &cli_verbs[i];
 	const struct verb *best = NULL;
-	size_t least = 3;
+	size_t least = 3 * 2;
 	for (size_t i = 0; i < cli_n_verbs; i++) {
-		size_t d = distance(word, cli_verbs[i].name);
-		if (d < least && d < strlen(cli_verbs[i].name)) {
-			least = d;
+		size_t d = distance(word, cli_verbs[i].name), len = strlen(cli_verbs[i].name);
+		size_t far = 2 * d + (*word != *cli_verbs[i].name); /* people get the first letter right */
+		if (far < least && (d < len || !strncmp(word, cli_verbs[i].name, len))) {
+			least = far;
 			best = &cli_verbs[i];
 		}
 	}
