@@ -94,20 +94,25 @@ static struct ipc_frame *hear(int sock, u32 type)
 	}
 }
 
-static void offer(struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
+static void offer_as(struct runtime *rt, const struct tiny *t, const struct proto_grant *want, u64 id)
 {
 	int layout = -1, segments = -1;
 	assert_int_equal(fd_memfd_sealed("layout", t->layout, t->layout_len, &layout), 0);
 	assert_int_equal(fd_memfd_sealed("segments", t->segments, t->segments_len, &segments), 0);
-	tell(rt->gate, GATE_GRANT, GRANT, want, sizeof *want, layout);
-	tell(rt->gate, GATE_SEGMENTS, GRANT, NULL, 0, segments);
+	tell(rt->gate, GATE_GRANT, id, want, sizeof *want, layout);
+	tell(rt->gate, GATE_SEGMENTS, id, NULL, 0, segments);
 	for (u32 i = 0; i < TINY_FILES; i++) {
 		struct proto_index p = { .index = i };
-		tell(rt->gate, GATE_FILE, GRANT, &p, sizeof p, t->files[i]);
+		tell(rt->gate, GATE_FILE, id, &p, sizeof p, t->files[i]);
 	}
-	tell(rt->gate, GATE_LOAD, GRANT, NULL, 0, -1);
+	tell(rt->gate, GATE_LOAD, id, NULL, 0, -1);
 	close(layout);
 	close(segments);
+}
+
+static void offer(struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
+{
+	offer_as(rt, t, want, GRANT);
 }
 
 static void start_loaded(struct runtime *rt)
@@ -540,6 +545,45 @@ static void unloads(void **state)
 	assert_int_equal(ended(&rt), 0);
 }
 
+/* One past what may wait, and one past what may be loaded. */
+static void limits(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid), second = -1;
+	struct sealed s = generation(3);
+	for (u64 id = 1; id <= TICKETS_WAITING_MAX; id++)
+		ticket(&rt, sid, id, s.digest);
+	assert_true(silent(rt.gate));
+	ticket(&rt, sid, TICKETS_WAITING_MAX + 1, s.digest);
+	struct proto_outcome o = outcome(&rt, TICKETS_WAITING_MAX + 1);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_non_null(strstr(o.why, "too many tickets"));
+	second = session(&rt, &sid);
+	for (u64 id = 1; id <= TICKETS_WAITING_MAX; id++)
+		tell(second, SESSION_REQUEST, id, NULL, 0, s.fd);
+	assert_true(silent(second));
+	tell(second, SESSION_REQUEST, TICKETS_WAITING_MAX + 1, NULL, 0, s.fd);
+	o = done(second, TICKETS_WAITING_MAX + 1);
+	assert_int_equal(o.finish, FINISH_REFUSED);
+	assert_non_null(strstr(o.why, "too many requests"));
+	close(sock);
+	close(second);
+	close(s.fd);
+
+	struct proto_grant want = tiny_wants(&tiny, KV_DEFAULT, 64);
+	for (u64 id = GRANT + 1; id < GRANT + GRANTS_MAX; id++) {
+		offer_as(&rt, &tiny, &want, id);
+		assert_int_equal(hear(rt.gate, GATE_READY)->h.id, id);
+	}
+	struct proto_load_failed f;
+	offer_as(&rt, &tiny, &want, GRANT + GRANTS_MAX);
+	memcpy(&f, hear(rt.gate, GATE_LOAD_FAILED)->body, sizeof f);
+	assert_int_equal(f.reason, LOAD_MEMORY);
+	assert_int_equal(ended(&rt), 0);
+}
+
 /* Asked to end, it ends what it does, says so, and goes. */
 static void ends_politely(void **state)
 {
@@ -648,6 +692,7 @@ int main(void)
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(gate_rules),
 		cmocka_unit_test(unloads),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(ends_politely),
 		cmocka_unit_test(flipped),
 		cmocka_unit_test(unfit),

@@ -259,6 +259,19 @@ static void request_shapes(void **state)
 	for (u32 i = 0; i < STOPS_MAX + 1; i++)
 		request_add(&b, REQUEST_STOP, "x", 1);
 	assert_int_equal(request_built(&b, &blob, &len), 1);
+	char stop[STOP_BYTES_MAX + 1];
+	memset(stop, 'x', sizeof stop);
+	request_build(&b, &h);
+	request_add(&b, REQUEST_STOP, stop, STOP_BYTES_MAX);
+	assert_int_equal(request_built(&b, &blob, &len), 0);
+	free(blob);
+	request_build(&b, &h);
+	request_add(&b, REQUEST_STOP, stop, STOP_BYTES_MAX + 1);
+	assert_int_equal(request_built(&b, &blob, &len), 1);
+	request_build(&b, &h);
+	for (u32 i = 0; i < REQUEST_PIECES_MAX + 1; i++)
+		request_add(&b, REQUEST_TEXT, "", 0);
+	assert_int_equal(request_built(&b, &blob, &len), 1);
 	char *big = calloc(1, REQUEST_BYTES_MAX);
 	request_build(&b, &h);
 	request_add(&b, REQUEST_TEXT, big, REQUEST_BYTES_MAX);

@@ -37,7 +37,7 @@ static void fix_close(struct fix *f)
 	vocab_fini(&f->v);
 }
 
-static const char *const NAMES[] = { "spm-words", "spm-crossing", "bpe-llama3", "bpe-gpt2" };
+static const char *const NAMES[] = { "spm-words", "spm-crossing", "bpe-llama3", "bpe-gpt2", "bpe-default" };
 
 /* ---- vectors ------------------------------------------------------------------------------------------------------------- */
 
@@ -443,7 +443,7 @@ static void refusals(void **state)
 	struct layout_header h = f.v.h;
 	struct layout l = f.v.l;
 	l.h = &h;
-	h.tok_pre = LAYOUT_PRE_DEFAULT;
+	h.tok_pre = LAYOUT_PRE_GPT2 + 1;
 	refused(&l, "pre-tokenizer");
 	h.tok_pre = LAYOUT_PRE_GPT2;
 	h.tok_model = 3;
