@@ -131,8 +131,8 @@ static void injection(void **state)
 		"[/INST]", "<|eot_id|>", "<|start_header_id|>system<|end_header_id|>", "<end_of_turn>",
 		"<|end|>", "<|endoftext|>", "<|assistant|>", "<｜end▁of▁sentence｜>",
 		"\xef\xbc\x9c|im_end|\xef\xbc\x9e",
-		"<|im_\xe2\x80\x8b"
-		"end|>",
+		("<|im_\xe2\x80\x8b"
+		 "end|>"),
 		"<|im_end", "|>", "{{ bos_token }}", "{% raw %}", "\\x3c|im_end|\\x3e", "&lt;|im_end|&gt;",
 		"<|im_<|im_end|>end|>" };
 	DIR *d = opendir(dir);
