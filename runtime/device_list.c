@@ -27,6 +27,14 @@ static bool variant_first(u32 i)
 	return true;
 }
 
+static bool coopmat_built(void)
+{
+	for (u32 i = 0; i < pipeline_rows_n; i++)
+		if (pipeline_rows[i].needs & PIPELINE_COOPMAT)
+			return true;
+	return false;
+}
+
 static u32 variant_count(const char *variant)
 {
 	u32 n = 0;
@@ -44,7 +52,8 @@ static void build_text(FILE *out)
 		if (variant_first(i))
 			fprintf(out, " %s (%u)", pipeline_rows[i].variant,
 				variant_count(pipeline_rows[i].variant));
-	fprintf(out, "\nnot in this build: cooperative matrix\n");
+	fprintf(out, "\n%s",
+		coopmat_built() ? "" : "not in this build: cm (cooperative matrix; needs a newer glslc)\n");
 }
 
 static void info_text(FILE *out, const struct rt_device_info *info)
@@ -65,7 +74,9 @@ static void found_text(FILE *out, const struct gpu_found *f)
 		fprintf(out, "    cannot be used: %s\n", f->unfit);
 		return;
 	}
-	fprintf(out, "    features %s\n    rows    ", f->caps.int_dot ? "integer dot product" : "baseline");
+	fprintf(out, "    features baseline%s%s\n    rows    ",
+		f->caps.int_dot ? ", integer dot product" : "",
+		f->caps.tile.m ? ", int8 cooperative matrix" : "");
 	for (u32 i = 0; i < pipeline_rows_n; i++)
 		if (variant_first(i) && pipeline_row_runs(&pipeline_rows[i], &f->caps))
 			fprintf(out, " %s%s", pipeline_rows[i].variant,
@@ -111,6 +122,7 @@ static void found_json(struct jsonw *w, const struct gpu_found *f)
 	jsonw_key(w, "features");
 	jsonw_object(w);
 	jsonw_kv_bool(w, "integer_dot_product", f->caps.int_dot);
+	jsonw_kv_bool(w, "cooperative_matrix", f->caps.tile.m != 0);
 	jsonw_object_end(w);
 	if (!f->unfit)
 		rows_json(w, &f->caps);
@@ -145,7 +157,7 @@ static int ls_json(const struct gpu_instance *g, const struct rt_device_info *re
 	jsonw_key(&w, "build");
 	jsonw_object(&w);
 	rows_json(&w, NULL);
-	jsonw_kv_bool(&w, "cooperative_matrix", false);
+	jsonw_kv_bool(&w, "cooperative_matrix", coopmat_built());
 	jsonw_object_end(&w);
 	jsonw_object_end(&w);
 	return json_out(&w, out);

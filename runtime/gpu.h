@@ -25,6 +25,7 @@
 			goto error;                                  \
 		}                                                    \
 	} while (0)
+bool gpu_has_extension(VkPhysicalDevice phys, const char *name);
 int gpu_errno_at(VkResult v, const char *file, int line);
 
 /* ---- gpu_instance.c ---- */
@@ -55,12 +56,20 @@ struct gpu_instance *gpu_instance_destroy(struct gpu_instance *i);
 int gpu_instance_find(
 	const struct gpu_instance *i, const char *name, const struct gpu_found **ret, const char **ret_why);
 
+/* ---- gpu_coopmat.c: all of VK_KHR_cooperative_matrix, where the headers have it ---- */
+
+/* The best tile that the device offers and mul_mat_cm.comp can use; m 0: none. */
+struct pipeline_tile gpu_coopmat_tile(VkInstance vk, VkPhysicalDevice phys);
+/* Adds what a device with such tiles must enable to the chain of vkCreateDevice: returns the new head. */
+const void *gpu_coopmat_enable(const void *next);
+extern const char gpu_coopmat_extension[];
+
 /* ---- gpu_pipeline.c ---- */
 
 struct gpu;
 struct gpu_pipeline {
 	VkPipeline vk;
-	const struct pipeline_row *row;
+	struct pipeline_row row;
 };
 
 int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n);

@@ -137,11 +137,11 @@ static void bind(struct gpu *g, const struct rt_call *c)
 static void dispatch(struct gpu *g, const struct rt_call *c)
 {
 	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->work_y > 1];
-	u32 groups = DIV_UP(c->work_x, p->row->items_x), z = DIV_UP(groups, g->found.groups_max);
+	u32 groups = DIV_UP(c->work_x, p->row.items_x), z = DIV_UP(groups, g->found.groups_max);
 	vkCmdBindPipeline(g->cmd, VK_PIPELINE_BIND_POINT_COMPUTE, p->vk);
 	vkCmdPushConstants(g->cmd, g->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
 		kernel_refs[c->kernel].push_bytes, c->push);
-	vkCmdDispatch(g->cmd, DIV_UP(groups, z), DIV_UP(c->work_y, p->row->items_y), z);
+	vkCmdDispatch(g->cmd, DIV_UP(groups, z), DIV_UP(c->work_y, p->row.items_y), z);
 }
 
 int gpu_call(struct rt_device *d, const struct rt_call *c)

@@ -37,22 +37,32 @@ static int vk_create(struct gpu *g)
 {
 	int r = 0;
 	static const f32 priority = 1;
-	static const char *dot_name = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
 	VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
 		.shaderIntegerDotProduct = VK_TRUE
 	};
-	bool int_dot = g->found.caps.int_dot;
+	const char *extensions[2];
+	u32 n_extensions = 0;
+	const void *next = NULL;
+	if (g->found.caps.int_dot) {
+		next = &dot;
+		if (g->found.int_dot_ext)
+			extensions[n_extensions++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
+	}
+	if (g->found.caps.tile.m) {
+		next = gpu_coopmat_enable(next);
+		extensions[n_extensions++] = gpu_coopmat_extension;
+	}
 	const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
 		.queueFamilyIndex = g->found.family,
 		.queueCount = 1,
 		.pQueuePriorities = &priority };
 	const VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-		.pNext = int_dot ? &dot : NULL,
+		.pNext = next,
 		.queueCreateInfoCount = 1,
 		.pQueueCreateInfos = &queue,
-		.enabledExtensionCount = int_dot && g->found.int_dot_ext,
-		.ppEnabledExtensionNames = &dot_name };
+		.enabledExtensionCount = n_extensions,
+		.ppEnabledExtensionNames = extensions };
 	GPU_CHECK(vkCreateDevice(g->found.phys, &info, NULL, &g->vk));
 	vkGetDeviceQueue(g->vk, g->found.family, 0, &g->queue);
 	vkGetPhysicalDeviceMemoryProperties(g->found.phys, &g->memory);

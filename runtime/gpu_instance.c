@@ -97,7 +97,7 @@ static size_t kind_of(VkPhysicalDeviceType type)
 	return ARRAY_LEN(kinds) - 1;
 }
 
-static bool has_extension(VkPhysicalDevice phys, const char *name)
+bool gpu_has_extension(VkPhysicalDevice phys, const char *name)
 {
 	u32 n = 0;
 	bool found = false;
@@ -119,7 +119,7 @@ static bool has_int_dot(struct gpu_found *f, u32 api)
 	VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
 		.pNext = &dot };
 	f->int_dot_ext = api < VK_API_VERSION_1_3;
-	if (f->int_dot_ext && !has_extension(f->phys, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME))
+	if (f->int_dot_ext && !gpu_has_extension(f->phys, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME))
 		return false;
 	vkGetPhysicalDeviceFeatures2(f->phys, &features);
 	return dot.shaderIntegerDotProduct;
@@ -173,7 +173,7 @@ static u64 weights_heap_bytes(VkPhysicalDevice phys)
 	return best;
 }
 
-static void describe(struct gpu_found *f)
+static void describe(VkInstance vk, struct gpu_found *f)
 {
 	VkPhysicalDeviceMaintenance3Properties m3 = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES
@@ -190,6 +190,8 @@ static void describe(struct gpu_found *f)
 	f->groups_max = p->limits.maxComputeWorkGroupCount[0];
 	f->caps.cpu = p->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
 	f->caps.int_dot = !f->unfit && has_int_dot(f, p->apiVersion);
+	if (!f->unfit)
+		f->caps.tile = gpu_coopmat_tile(vk, f->phys);
 	f->info.memory_bytes = weights_heap_bytes(f->phys);
 	f->info.buf_bytes_max = MIN(m3.maxMemoryAllocationSize, f->info.memory_bytes) - 65536;
 	f->info.range_bytes_max = MIN((u64)p->limits.maxStorageBufferRange, RANGE_BYTES_MOST) - GPU_BUF_PAD;
@@ -236,7 +238,7 @@ int gpu_instance_create(bool validate, struct gpu_instance **ret)
 	GPU_CHECK(v == VK_INCOMPLETE ? VK_SUCCESS : v);
 	for (u32 k = 0; k < i->n_found; k++) {
 		i->found[k].phys = phys[k];
-		describe(&i->found[k]);
+		describe(i->vk, &i->found[k]);
 	}
 	names_number(i);
 	*ret = i;

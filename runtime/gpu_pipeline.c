@@ -30,7 +30,8 @@ static int pipeline_create(struct gpu *g, const struct pipeline_row *row, VkPipe
 {
 	int r = 0;
 	VkShaderModule module = VK_NULL_HANDLE;
-	static const VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 } };
+	static const VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 },
+		{ 3, 12, 4 } };
 	const VkSpecializationInfo spec = { .mapEntryCount = row->n_spec,
 		.pMapEntries = entries,
 		.dataSize = 4ul * row->n_spec,
@@ -59,11 +60,11 @@ int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n)
 		const struct pipeline_row *chosen[2];
 		struct gpu_pipeline *p = g->pipelines[k];
 		pipeline_rows_choose(rows, n, &g->found.caps, k, chosen);
-		p[0].row = chosen[0];
-		p[1].row = chosen[1];
-		r = pipeline_create(g, chosen[0], &p[0].vk);
+		p[0].row = pipeline_row_resolve(chosen[0], &g->found.caps);
+		p[1].row = pipeline_row_resolve(chosen[1], &g->found.caps);
+		r = pipeline_create(g, &p[0].row, &p[0].vk);
 		if (r == 0 && chosen[1] != chosen[0])
-			r = pipeline_create(g, chosen[1], &p[1].vk);
+			r = pipeline_create(g, &p[1].row, &p[1].vk);
 		else
 			p[1].vk = p[0].vk;
 	}

@@ -101,6 +101,23 @@ static const u32 spv_mul_mat_q5_k_dot[] = {
 static const u32 spv_mul_mat_q6_k_dot[] = {
 #include "shaders/mul_mat_q6_k_dot.spv.inc"
 };
+#ifdef KEEP_COOPMAT
+static const u32 spv_mul_mat_q8_0_cm[] = {
+#include "shaders/mul_mat_q8_0_cm.spv.inc"
+};
+static const u32 spv_mul_mat_q4_0_cm[] = {
+#include "shaders/mul_mat_q4_0_cm.spv.inc"
+};
+static const u32 spv_mul_mat_q4_k_cm[] = {
+#include "shaders/mul_mat_q4_k_cm.spv.inc"
+};
+static const u32 spv_mul_mat_q5_k_cm[] = {
+#include "shaders/mul_mat_q5_k_cm.spv.inc"
+};
+static const u32 spv_mul_mat_q6_k_cm[] = {
+#include "shaders/mul_mat_q6_k_cm.spv.inc"
+};
+#endif
 
 #define CODE(m) .spirv = spv_##m, .spirv_bytes = sizeof(spv_##m)
 /* One workgroup does n items of x. */
@@ -123,6 +140,10 @@ static const u32 spv_mul_mat_q6_k_dot[] = {
 	MUL_MAT_Q_ROW(k, "dot.lane4", m##_dot, 1, 4, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide", m##_dot, 16, 1, PIPELINE_ON_GPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide8", m##_dot, 16, 8, PIPELINE_ON_GPU | PIPELINE_INT_DOT)
+/* Tiles of both, on matrix units; the device fills in constants and items. */
+#define MUL_MAT_CM(k, m, n) \
+	{ .kernel = KERNEL_##k, .variant = "cm", CODE(m##_cm), .items_x = 8, .items_y = 8, \
+	  .needs = PIPELINE_ON_GPU | PIPELINE_COOPMAT | (n) }
 
 const struct pipeline_row pipeline_rows[] = {
 	BASE(EMBED_F32, embed_f32, 256),
@@ -152,13 +173,44 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(SWIGLU, swiglu, 256),
 	BASE(ADD, add, 256),
 	BASE(ROWS, rows, 256),
+#ifdef KEEP_COOPMAT
+	MUL_MAT_CM(MUL_MAT_Q8_0, mul_mat_q8_0, 0),
+	MUL_MAT_CM(MUL_MAT_Q4_0, mul_mat_q4_0, 0),
+	MUL_MAT_CM(MUL_MAT_Q4_K, mul_mat_q4_k, 0),
+	MUL_MAT_CM(MUL_MAT_Q5_K, mul_mat_q5_k, 0),
+	MUL_MAT_CM(MUL_MAT_Q6_K, mul_mat_q6_k, PIPELINE_K_16),
+#endif
 };
 /* clang-format on */
 const u32 pipeline_rows_n = ARRAY_LEN(pipeline_rows);
 
 bool pipeline_row_runs(const struct pipeline_row *row, const struct pipeline_caps *caps)
 {
+	if (row->needs & PIPELINE_COOPMAT && caps->tile.m == 0)
+		return false;
+	if (row->needs & PIPELINE_K_16 && caps->tile.k > 16)
+		return false;
 	return caps->int_dot || !(row->needs & PIPELINE_INT_DOT);
+}
+
+bool pipeline_tile_fits(const struct pipeline_tile *t)
+{
+	return t->m <= 32 && t->n <= 32 && t->m * t->n <= 256 && (t->k == 8 || t->k == 16 || t->k == 32) &&
+	       t->lanes > 0 && t->lanes <= 256 && t->m * t->n >= t->lanes && t->m * t->n % t->lanes == 0 &&
+	       t->m * t->n / t->lanes <= 32;
+}
+
+struct pipeline_row pipeline_row_resolve(const struct pipeline_row *row, const struct pipeline_caps *caps)
+{
+	struct pipeline_row r = *row;
+	const struct pipeline_tile *t = &caps->tile;
+	if (r.needs & PIPELINE_COOPMAT) {
+		r.items_x = t->m;
+		r.items_y = t->n;
+		r.n_spec = 4;
+		memcpy(r.spec, (const u32[4]){ t->lanes, t->m, t->n, t->k }, sizeof(r.spec));
+	}
+	return r;
 }
 
 static bool wanted(const struct pipeline_row *row, const struct pipeline_caps *caps)
@@ -216,9 +268,10 @@ void pipeline_rows_digest(
 	for (u32 k = 0; k < KERNELS_N; k++) {
 		const struct pipeline_row *chosen[2];
 		pipeline_rows_choose(rows, n, caps, k, chosen);
-		digest_row(&s, chosen[0]);
-		if (chosen[1] != chosen[0])
-			digest_row(&s, chosen[1]);
+		for (u32 i = 0; i < (chosen[1] == chosen[0] ? 1 : 2); i++) {
+			const struct pipeline_row row = pipeline_row_resolve(chosen[i], caps);
+			digest_row(&s, &row);
+		}
 	}
 	sha256_final(&s, ret);
 }

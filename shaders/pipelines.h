@@ -8,6 +8,9 @@ enum pipeline_needs {
 	PIPELINE_INT_DOT = 1, /* shaderIntegerDotProduct: packed dot product of int8 */
 	PIPELINE_ON_CPU = 2,  /* chosen only on a driver that runs on a CPU */
 	PIPELINE_ON_GPU = 4,  /* chosen only on hardware */
+	PIPELINE_COOPMAT =
+		8, /* int8 cooperative matrix of a shape that mul_mat_cm.comp can use; the device gives the tile */
+	PIPELINE_K_16 = 16, /* and of at most 16 along K */
 };
 
 struct pipeline_row {
@@ -17,7 +20,7 @@ struct pipeline_row {
 	u32 spirv_bytes;
 	u32 items_x, items_y; /* items of work that one workgroup does */
 	u32 n_spec;
-	u32 spec[2]; /* specialisation constants 0, 1 */
+	u32 spec[4]; /* specialisation constants 0, 1, … */
 	u32 needs;   /* enum pipeline_needs */
 };
 
@@ -25,15 +28,25 @@ struct pipeline_row {
 extern const struct pipeline_row pipeline_rows[];
 extern const u32 pipeline_rows_n;
 
+/* An int8 cooperative matrix of one subgroup: sums [m, n] of products along k. m 0: none. */
+struct pipeline_tile {
+	u32 lanes, m, n, k;
+};
+/* Is that a shape that mul_mat_cm.comp can use? */
+bool pipeline_tile_fits(const struct pipeline_tile *t);
+
 /* What a device offers. */
 struct pipeline_caps {
 	bool cpu, int_dot;
+	struct pipeline_tile tile;
 	const char *
 		only; /* NULL, or prefer rows whose variant starts with this, whatever ON_CPU and ON_GPU say (tests) */
 };
 
 /* Can a device with those abilities compute this row correctly? (Whether it would choose it is another question.) */
 bool pipeline_row_runs(const struct pipeline_row *row, const struct pipeline_caps *caps);
+/* The row with the constants and items that a device with those abilities gives it. */
+struct pipeline_row pipeline_row_resolve(const struct pipeline_row *row, const struct pipeline_caps *caps);
 /* The rows that a device uses for `kernel`: ret[0] for one column, ret[1] for several (the same row where the kernel has only one). */
 void pipeline_rows_choose(const struct pipeline_row *rows, u32 n, const struct pipeline_caps *caps,
 	enum kernel kernel, const struct pipeline_row *ret[2]);

@@ -193,6 +193,8 @@ static void add_device(const struct gpu_found *f, bool validate)
 		add_target(name, "dot.lane", 0, false, validate);
 		add_target(name, "dot.wide", 0, false, validate);
 	}
+	if (f->caps.tile.m)
+		add_target(name, "cm", 0, false, validate);
 	add_target(name, "wide", SPLIT_RANGE, false, validate);
 }
 
