@@ -208,7 +208,7 @@ void model_quarantine(struct keepd *k, const struct quarantine *q);
 /* Finish what a crash interrupted: publish what was accepted, withdraw what was removed. 0; -errno. */
 _must_use_ int model_recover(struct keepd *k);
 
-/* ---- gate.c: grants, sessions, tickets ---- */
+/* ---- gate.c, ticket.c: grants, sessions, tickets ---- */
 
 int session_frame(struct conn *c, struct ipc_frame *f);
 int begin_frame(struct conn *c, struct ipc_frame *f);

@@ -23,12 +23,12 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_LOAD, EVENT_CLOSES, "load",
 		"result reason text device driver kernel_set numerics kv_mode ctx_tokens n_vocab "
 		"weight_bytes kv_bytes "
-		"work_bytes load_ns file offset" },
+		"work_bytes load_ns file path offset" },
 	{ EVENT_UNLOAD, 0, "unload", "grant model why" },
 	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why" },
 	{ EVENT_REQUEST, EVENT_OPENS, "request",
-		"session request name model digest bytes kv_mode replay_of" },
+		"session request name model digest bytes kv_mode ctx_tokens replay_of" },
 	{ EVENT_OUTCOME, EVENT_CLOSES, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
 		"generate_ns digest tokens "

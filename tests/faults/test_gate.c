@@ -1,8 +1,10 @@
 /* The gate over its real sockets: what it lets through, what it refuses, and what the log says of both. */
 #define _GNU_SOURCE
 #include "rig.h"
+#include "audit/record.h"
 #include "base/fd.h"
 
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,9 +23,44 @@ static int up(void **state)
 	return 0;
 }
 
+/* A record's own fields are those of the catalogue, in its order; some events leave some out. */
+static void check_fields(const char *line, size_t len)
+{
+	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *v;
+	struct audit_record_head h;
+	const char *key;
+	u32 n = 0;
+	assert_non_null(o);
+	assert_int_equal(audit_record_head(line, len, &h), 0);
+	const char *at = audit_event_info(h.event)->fields;
+	u32 skip = 7 + (h.intent != INTENT_NONE); /* v index time_ns boot boottime_ns event [intent] actor */
+	json_object_foreach(o, key, v)
+	{
+		size_t k = strlen(key);
+		if (n++ < skip)
+			continue;
+		while (*at && (strncmp(at, key, k) != 0 || (at[k] != ' ' && at[k]))) {
+			at += strcspn(at, " ");
+			at += *at == ' ';
+		}
+		if (!*at)
+			fail_msg("%s is not a field of %s there", key, audit_event_info(h.event)->name);
+	}
+	json_decref(o);
+}
+
 static int down(void **state)
 {
-	rig_fini(*state);
+	struct rig *r = *state;
+	if (r->pid > 0) {
+		int c = rig_client(r);
+		struct rig_answer a = rig_query(c, QUERY_RECORDS, 0, 0, NULL);
+		for (const char *line = a.data, *lf; line && (lf = strchr(line, '\n')); line = lf + 1)
+			check_fields(line, (size_t)(lf - line));
+		rig_answer_fini(&a);
+		close(c);
+	}
+	rig_fini(r);
 	return 0;
 }
 

@@ -1,0 +1,149 @@
+/* Tickets. The path of a request: BEGIN(sealed request) → hash it here → intent record → commit → TICKET to the runtime, END to the
+ * client. The runtime computes nothing without the ticket, so nothing is computed without the record. */
+#include "audit/keepd.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void gate_ticket_free(struct keepd *k, struct ticket *t)
+{
+	for (struct ticket **p = &k->tickets; *p; p = &(*p)->next) {
+		if (*p != t)
+			continue;
+		*p = t->next;
+		break;
+	}
+	struct session *s = t->session;
+	k->n_tickets--;
+	s->n_open--;
+	free(t);
+	if (!s->client && s->n_open == 0)
+		gate_session_free(k, s);
+}
+
+struct replay {
+	const u8 *model, *digest;
+	bool fits;
+};
+
+static int on_replayed(void *arg, u64 index, const char *line, size_t len)
+{
+	struct replay *rp = arg;
+	struct audit_record_head h;
+	rp->fits = audit_record_head(line, len, &h) == 0 && h.event == EVENT_REQUEST &&
+		   audit_record_has_hex(line, len, "model", rp->model, MODEL_DIGEST_BYTES) &&
+		   audit_record_has_hex(line, len, "digest", rp->digest, SHA256_BYTES);
+	return 1;
+}
+
+/* 0 the record is a request for this model with this digest; 1 it is not; -errno. */
+static int replay_check(struct keepd *k, u64 index, const struct grant *g, const u8 *digest)
+{
+	struct replay rp = { g->model, digest, false };
+	if (index >= audit_log_size(k->log))
+		return 1;
+	int r = audit_log_lines(k->log, index, 1, on_replayed, &rp);
+	return r < 0 ? r : rp.fits ? 0 : 1;
+}
+
+static struct session *session_of(struct conn *c, u64 id)
+{
+	for (struct session *s = c->k->sessions; s; s = s->next)
+		if (s->id == id && s->client == c)
+			return s;
+	return NULL;
+}
+
+/* Why this request must not be let through; NULL when it may. *ret_bytes: its length. */
+static const char *begin_check(
+	struct conn *c, const struct proto_begin *b, u64 request, int fd, u64 *ret_bytes)
+{
+	struct keepd *k = c->k;
+	_cleanup_map_ struct fd_map map = { 0 };
+	u8 digest[SHA256_BYTES];
+	const struct session *s = session_of(c, b->session);
+	if (!s)
+		return "there is no such session of this client, or it has ended";
+	if (s->grant->state != GRANT_READY || !k->runtime || k->runtime->dead)
+		return "its grant has ended";
+	if (request <= s->last_request)
+		return "request ids must rise within a session";
+	if (s->n_open >= TICKETS_WAITING_MAX || k->n_tickets >= TICKETS_OPEN_MAX)
+		return "too many requests are running";
+	int r = fd_map_sealed(fd, REQUEST_BYTES_MAX, &map);
+	if (r)
+		return r == 1	? "the request is not a sealed memory file"
+		       : r == 2 ? "the request is too long"
+				: "the request could not be read";
+	sha256_of(map.data, map.len, digest);
+	*ret_bytes = map.len;
+	if (memcmp(digest, b->digest, sizeof digest) != 0)
+		return "the digest is not that of the request";
+	if (b->replay_of == REPLAY_NONE)
+		return NULL;
+	r = replay_check(k, b->replay_of, s->grant, digest);
+	return r < 0 ? "the record to replay could not be read"
+	       : r   ? "the record to replay is not a request with this digest to this model"
+		     : NULL;
+}
+
+static void record_request(struct audit_record *rec, const struct session *s, const struct proto_begin *b,
+	u64 request, u64 bytes)
+{
+	struct jsonw *w = &rec->w;
+	jsonw_kv_u64(w, "session", s->id);
+	jsonw_kv_u64(w, "request", request);
+	jsonw_kv_str(w, "name", s->grant->name);
+	jsonw_kv_hex(w, "model", s->grant->model, sizeof s->grant->model);
+	jsonw_kv_hex(w, "digest", b->digest, sizeof b->digest);
+	jsonw_kv_u64(w, "bytes", bytes);
+	jsonw_kv_str(w, "kv_mode", gate_kv_name(s->grant->ready.kv_mode));
+	jsonw_kv_u64(w, "ctx_tokens", s->grant->ready.ctx_tokens);
+	if (b->replay_of != REPLAY_NONE)
+		jsonw_kv_u64(w, "replay_of", b->replay_of);
+}
+
+int begin_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct keepd *k = c->k;
+	struct proto_begin b;
+	u64 request = f->h.id, bytes = 0;
+	memcpy(&b, f->body, sizeof b);
+	if (client_refused(c, request, 1))
+		return 0;
+	const char *why = begin_check(c, &b, request, f->fd, &bytes);
+	if (why) {
+		client_end(c, request, END_REFUSED, UINT64_MAX, "request %" PRIu64 ": %s", request, why);
+		return 0;
+	}
+	struct ticket *t = calloc(1, sizeof *t);
+	if (!t) {
+		client_end(c, request, END_UNDECIDED, UINT64_MAX, "request %" PRIu64 ": %s", request,
+			strerror(ENOMEM));
+		return 0;
+	}
+	struct session *s = session_of(c, b.session);
+	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_REQUEST, INTENT_NONE, &s->actor);
+	record_request(&rec, s, &b, request, bytes);
+	t->session = s;
+	t->request = request;
+	t->intent = rec.index;
+	t->replay_of = b.replay_of;
+	memcpy(t->digest, b.digest, sizeof t->digest);
+	t->next = k->tickets;
+	k->tickets = t;
+	k->n_tickets++;
+	s->n_open++;
+	s->last_request = request;
+	if (audit_log_append(k->log, &rec, NULL))
+		return 0;
+	struct proto_ticket p = { .session = s->id, .index = rec.index };
+	memcpy(p.digest, b.digest, sizeof p.digest);
+	conn_send(k->runtime, GATE_TICKET, request, &p, sizeof p, NULL);
+	client_end(c, request, END_DONE, rec.index, "%s", "");
+	return 0;
+}
