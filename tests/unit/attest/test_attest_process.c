@@ -238,6 +238,23 @@ static void test_layout_job(void **state)
 	attest_tree_fini(&tree);
 }
 
+/* A segment table of the largest size, and one byte more, that is none in either case: the process ends, having read at most the limit. */
+static void test_segments_limit(void **state)
+{
+	for (u64 more = 0; more < 2; more++) {
+		struct proto_job j = { .kind = JOB_KIND_LAYOUT, .n_files = 1 };
+		_cleanup_fd_ int fd = memfd_create("segments", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(fd, (off_t)(SEGMENTS_BYTES_MAX + more)), 0);
+		start();
+		put(JOB_BEGIN, &j, sizeof j, fd);
+		put_source(0, "m.gguf", fd);
+		put(JOB_GO, NULL, 0, -1);
+		struct ipc_frame f;
+		assert_int_equal(ipc_recv(sock, &f), 1);
+		assert_int_equal(finish(), 1);
+	}
+}
+
 /* The largest number of files: every descriptor fits. */
 static void test_many_files(void **state)
 {
@@ -335,8 +352,9 @@ static void test_gone(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_key_job), cmocka_unit_test(test_verify_job),
-		cmocka_unit_test(test_layout_job), cmocka_unit_test(test_many_files),
-		cmocka_unit_test(test_breaches), cmocka_unit_test(test_gone) };
+		cmocka_unit_test(test_layout_job), cmocka_unit_test(test_segments_limit),
+		cmocka_unit_test(test_many_files), cmocka_unit_test(test_breaches),
+		cmocka_unit_test(test_gone) };
 	if (argc != 2)
 		return 2;
 	binary = argv[1];

@@ -576,7 +576,7 @@ static void test_bundle_limit(void **state)
 }
 
 /* A statement with n ignore paths, or n shards of one byte. */
-static int statement_with(u32 n_ignore, u32 n_shards, struct attest_report *report)
+static int statement_with(u32 n_ignore, u32 n_shards, u64 shard_size, struct attest_report *report)
 {
 	char *text, *at;
 	size_t cap = 4096 + (size_t)n_ignore * 16 + (size_t)n_shards * 160;
@@ -595,9 +595,9 @@ static int statement_with(u32 n_ignore, u32 n_shards, struct attest_report *repo
 		"{\"_type\":\"" STATEMENT_TYPE
 		"\",\"subject\":[{\"name\":\"m\",\"digest\":{\"sha256\":\"%s\"}}],"
 		"\"predicateType\":\"" PREDICATE_TYPE
-		"\",\"predicate\":{\"serialization\":{\"method\":\"shards\",\"shard_size\":1,"
+		"\",\"predicate\":{\"serialization\":{\"method\":\"shards\",\"shard_size\":%llu,"
 		"\"hash_type\":\"sha256\",\"allow_symlinks\":true,\"ignore_paths\":[",
-		root_hex);
+		root_hex, (unsigned long long)shard_size);
 	for (u32 i = 0; i < n_ignore; i++)
 		at += sprintf(at, "%s\"i%u\"", i ? "," : "", i);
 	at += sprintf(at, "]},\"resources\":[");
@@ -616,12 +616,20 @@ static int statement_with(u32 n_ignore, u32 n_shards, struct attest_report *repo
 static void test_statement_limits(void **state)
 {
 	struct attest_report report;
-	assert_int_equal(statement_with(IGNORE_PATHS_MAX, 1, &report), 0);
-	assert_int_equal(statement_with(IGNORE_PATHS_MAX + 1, 1, &report), 1);
+	assert_int_equal(statement_with(IGNORE_PATHS_MAX, 1, 1, &report), 0);
+	assert_int_equal(statement_with(IGNORE_PATHS_MAX + 1, 1, 1, &report), 1);
 	assert_int_equal(report.reason, ATTEST_IGNORE_PATH);
-	assert_int_equal(statement_with(0, SHARDS_MAX, &report), 0);
-	assert_int_equal(statement_with(0, SHARDS_MAX + 1, &report), 1);
+	assert_int_equal(statement_with(0, SHARDS_MAX, 1, &report), 0);
+	assert_int_equal(statement_with(0, SHARDS_MAX + 1, 1, &report), 1);
 	assert_int_equal(report.reason, ATTEST_FILE_LIMIT);
+}
+
+static void test_shard_limit(void **state)
+{
+	struct attest_report report;
+	assert_int_equal(statement_with(0, 1, SHARD_BYTES_MAX, &report), 0);
+	assert_int_equal(statement_with(0, 1, SHARD_BYTES_MAX + 1, &report), 1);
+	assert_int_equal(report.reason, ATTEST_SERIALIZATION);
 }
 
 static void test_base64(void **state)
@@ -672,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_tree), cmocka_unit_test(test_tree_ignored),
 		cmocka_unit_test(test_tree_limits), cmocka_unit_test(test_sign_refused),
 		cmocka_unit_test(test_flipped_bytes), cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_bundle_limit), cmocka_unit_test(test_statement_limits) };
+		cmocka_unit_test(test_bundle_limit), cmocka_unit_test(test_statement_limits),
+		cmocka_unit_test(test_shard_limit) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, setup, teardown);
 }

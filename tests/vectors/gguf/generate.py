@@ -102,6 +102,7 @@ kvset('good-alignment-64', ok, 'general.alignment', 64, U32); CASES[-1] = ('good
 kvset('good-empty-token', ok, 'tokenizer.ggml.tokens', (STR, ['<unk>', '<s>', '</s>', '<0x0A>', '', 'b', 'ab', 'c']))
 edit('good-bytes-behind', ok, lambda m: setattr(m, 'tail', b'x' * 7))
 
+edit('good-key-255', ok, lambda m: m.kv.append(['k' * 255, U32, 1]))
 edit('bad-magic', 'gguf-magic', lambda m: setattr(m, 'magic', b'GGML'))
 edit('bad-version-2', 'gguf-version', lambda m: setattr(m, 'version', 2))
 edit('bad-big-endian', 'gguf-version', lambda m: setattr(m, 'version', 3 << 24))
