@@ -1,9 +1,9 @@
 /* The promise of the arithmetic, on whole models: the logits of a request are the same bits whatever its prompt was cut into, whatever else
  * was computed with it, whether a prefix came from the cache, and on every device. Every weight type, both attention modes.
  *
- * KEEP_DEVICES names the devices, separated by commas; without it: the reference, and the best other device that there is. The reference is
- * scheduled in every way for every type; the others for one model of mixed types, and for all with KEEP_FULL set.
- * The digests of the reference are stored in digests.h: a drift is a failure. `test_invariance print` prints what belongs there. */
+ * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device that there is, and the software
+ * drivers of Vulkan that are there. The reference is scheduled in every way for every type; the others for one model of mixed types, and
+ * for all with KEEP_FULL set. The digests of the reference are stored in digests.h: a drift is a failure. */
 #include "tests/logits/asks.h"
 #include "tests/logits/digests.h"
 #include "tests/logits/tiny_model.h"
@@ -283,34 +283,42 @@ static void print(void)
 	printf("};\n");
 }
 
+/* Opens what is there and not open yet. Returns false when there is no such device. */
+static bool open_device(const char *name)
+{
+	const char *why = "";
+	struct rt_device *d;
+	int r = rt_device_open(name, &d, &why);
+	if (r)
+		return false;
+	for (u32 i = 0; i < n_devices; i++)
+		if (strcmp(rt_device_info(devices[i]).name, rt_device_info(d).name) == 0) {
+			rt_device_close(d);
+			return true;
+		}
+	if (n_devices < ARRAY_LEN(devices))
+		devices[n_devices++] = d;
+	fprintf(stderr, "device: %s, %s\n", rt_device_info(d).name, rt_device_info(d).driver);
+	return true;
+}
+
 static void open_devices(void)
 {
-	const char *names = getenv("KEEP_DEVICES"), *why = "";
+	const char *names = getenv("KEEP_DEVICES");
 	char list[512];
-	if (rt_device_open("reference", &devices[n_devices++], &why)) {
-		fprintf(stderr, "reference: %s\n", why);
+	if (!open_device("reference"))
 		exit(1);
-	}
 	if (!names) {
-		struct rt_device *best;
-		if (rt_device_open(NULL, &best, &why) == 0) {
-			if (strcmp(rt_device_info(best).kind, "reference") != 0)
-				devices[n_devices++] = best;
-			else
-				rt_device_close(best);
-		}
+		(void)open_device(NULL);
+		(void)open_device("llvmpipe");
+		(void)open_device("SwiftShader");
 	}
 	snprintf(list, sizeof list, "%s", names ? names : "");
-	for (char *save, *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
-		if (strcmp(name, "reference") == 0 || n_devices == ARRAY_LEN(devices))
-			continue;
-		if (rt_device_open(name, &devices[n_devices++], &why)) {
-			fprintf(stderr, "%s: %s\n", name, why);
+	for (char *save, *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save))
+		if (!open_device(name)) {
+			fprintf(stderr, "%s: no such device\n", name);
 			exit(1);
 		}
-	}
-	for (u32 i = 0; i < n_devices; i++)
-		fprintf(stderr, "device: %s\n", rt_device_info(devices[i]).name);
 }
 
 int main(int argc, char **argv)
