@@ -110,11 +110,12 @@ struct attest_tree {
 };
 
 struct attest_tree_params {
-	const char *path;	 /* a directory, or one file */
-	const char *bundle_path; /* left out of the tree when it lies inside; NULL: none. Need not exist */
-	const struct attest_manifest *
-		listed; /* names in it are kept although a rule would leave them out, and its ignore paths are
-					       * left out; NULL when signing */
+	/* a directory, or one file */
+	const char *path;
+	/* left out of the tree when it lies inside; need not exist; NULL: none */
+	const char *bundle_path;
+	/* names in it are kept although a rule would leave them out, its ignore paths are left out; NULL when signing */
+	const struct attest_manifest *listed;
 };
 /* Open every file of a model, once, read-only, below one directory descriptor: no symbolic link is followed, anything that is
  * neither file nor directory is refused. .git, .github, .gitignore, .gitattributes at the top are left out (OMS §6.2). Raises the
@@ -158,11 +159,11 @@ _must_use_ int attest_statement_make(
 
 struct attest_layout_params {
 	const struct segments *segments;
-	const struct attest_source
-		*files; /* any order; names equal those of the segment table; only .gguf files are read */
+	/* any order; names equal those of the segment table; only .gguf files are read */
+	const struct attest_source *files;
 	u32 n_files;
 };
 /* Read the GGUF headers, each segment of them compared with its digest first, and write the layout. 1: the ATTEST_GGUF_ reasons,
- * _SEGMENTS, _MISSING_FILE, _EXTRA_FILE, _DIGEST. */
+ * _MISSING_FILE, _EXTRA_FILE, _SPECIAL_FILE, _CHANGED, _DIGEST. */
 _must_use_ int attest_layout_make(
 	const struct attest_layout_params *p, struct attest_blob *ret_layout, struct attest_report *report);

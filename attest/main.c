@@ -3,14 +3,13 @@
  *
  *   BEGIN ─▶ KEY × n_keys, SOURCE × n_files, STAGE × n_files (verify) ─▶ GO ─▶ PROGRESS…, RESULT (accepted), REPORT, exit */
 #define _GNU_SOURCE
-#include "attest/attest.h"
+#include "attest/internal.h"
 #include "base/bytes.h"
 #include "base/daemon.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/sandbox.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,16 +163,13 @@ static int input_read(
 	struct job *j, const char *object, u64 max, u8 **ret, size_t *ret_len, struct attest_report *report)
 {
 	int r = fd_read_file(j->fd, max, ret, ret_len);
-	if (r <= 0)
-		return r;
-	u32 reason = r == 1 ? ATTEST_SPECIAL_FILE : ATTEST_SIZE_LIMIT;
-	report->verdict = ATTEST_REJECTED;
-	report->reason = reason;
-	memset(report->code, 0, sizeof report->code);
-	snprintf(report->code, sizeof report->code, "%s", attest_reason_code(reason));
-	snprintf(report->object, sizeof report->object, "%s", object);
-	snprintf(report->detail, sizeof report->detail, "the %s: %s", object, attest_reason_text(reason));
-	return 1;
+	if (r == 1)
+		return attest_reject(
+			report, ATTEST_SPECIAL_FILE, object, "the %s is not a regular file", object);
+	if (r == 2)
+		return attest_reject(report, ATTEST_SIZE_LIMIT, object, "the %s is longer than %llu bytes",
+			object, (unsigned long long)max);
+	return r;
 }
 
 static int job_key(struct job *j, struct attest_report *report)
@@ -219,11 +215,11 @@ static int job_layout(struct job *j, struct attest_report *report)
 	struct attest_blob layout = { 0 };
 	const char *why;
 	int r = input_read(j, "segments", SEGMENTS_BYTES_MAX, &data, &len, report);
-	if (r < 0)
+	if (!r && segments_open(data, len, &segments, &why))
+		r = attest_reject(
+			report, ATTEST_SEGMENTS, "segments", "the segment table is malformed: %s", why);
+	if (r)
 		return r;
-	/* keepd hands on what a verify job made; a table that is none breaks the protocol */
-	if (r || segments_open(data, len, &segments, &why))
-		return -EPROTO;
 	struct attest_layout_params p = {
 		.segments = &segments, .files = j->sources, .n_files = j->n_sources
 	};
