@@ -138,4 +138,5 @@ struct out_table {
 	bool failed;
 };
 void out_table_row(struct out_table *t, ...) __attribute__((sentinel));
-void out_table_print(struct out_table *t); /* to stdout; frees it */
+void out_table_print(struct out_table *t); /* to stdout; ends it */
+void out_table_fini(struct out_table *t);

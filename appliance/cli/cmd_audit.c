@@ -100,8 +100,9 @@ static int ls(struct cli *c, int argc, char **argv)
 		if (got < q.count)
 			break;
 	}
-	if (!json)
+	if (!json && r == 0)
 		out_table_print(&t);
+	out_table_fini(&t);
 	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : r;
 }
 

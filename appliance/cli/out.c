@@ -200,6 +200,14 @@ void out_table_row(struct out_table *t, ...)
 	va_end(ap);
 }
 
+void out_table_fini(struct out_table *t)
+{
+	for (size_t i = 0; i < t->n_cells; i++)
+		free(t->cells[i]);
+	free(t->cells);
+	*t = (struct out_table){ .n_cols = t->n_cols };
+}
+
 /* Characters of a UTF-8 string; wide ones count as one. */
 static size_t width(const char *s)
 {
@@ -253,10 +261,7 @@ void out_table_print(struct out_table *t)
 		else
 			printf("%*s", (int)(w[i % t->n_cols] - width(t->cells[i]) + 2), "");
 	}
-	for (size_t i = 0; i < t->n_cells; i++)
-		free(t->cells[i]);
-	free(t->cells);
 	if (t->failed)
 		out_say("the table is incomplete: out of memory");
-	*t = (struct out_table){ .n_cols = t->n_cols };
+	out_table_fini(t);
 }
