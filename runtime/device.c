@@ -3,6 +3,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <string.h>
 #include <strings.h>
 
 struct rt_device_info rt_device_info(const struct rt_device *d)
@@ -15,7 +16,8 @@ int rt_device_open(const char *name, struct rt_device **ret, const char **ret_wh
 	if (name && !strcasecmp(name, "reference"))
 		return dev_ref_open(ret);
 	int r = gpu_open(name, ret, ret_why);
-	if (r == 1 && !name)
+	/* without a name the reference is the last choice; a part of its name finds it when no Vulkan device has that */
+	if (r == 1 && (!name || (strlen(name) >= 3 && !strncasecmp(name, "reference", strlen(name)))))
 		return dev_ref_open(ret);
 	return r;
 }

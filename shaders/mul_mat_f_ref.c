@@ -4,39 +4,53 @@
 #include "base/layout.h"
 
 #define LANES MUL_MAT_F_LANES
-#define TILE  8u /* columns that share one reading of the weights */
+#define TILE  8u   /* columns that share one reading of the weights */
+#define CHUNK 256u /* elements of a row that are decoded at once; a multiple of LANES */
 
-static void weights_load(u32 type, const u8 *row, u32 e, u32 n, f32 *ret)
+/* Elements e .. e + n of a row, in the window. */
+static inline void weights_load(u32 type, const u8 *row, u32 e, u32 n, f32 *ret)
 {
-	u32 u[LANES] = { 0 };
-	u16 h[LANES] = { 0 };
-	if (type == TENSOR_F32)
+	u32 u[CHUNK];
+	u16 h[CHUNK];
+	if (type == TENSOR_F32) {
 		memcpy(u, row + 4 * (size_t)e, 4 * (size_t)n);
-	else
+	} else {
 		memcpy(h, row + 2 * (size_t)e, 2 * (size_t)n);
-	for (u32 l = 0; l < LANES; l++) {
-		if (type == TENSOR_F16)
-			u[l] = f2u(exact_from_half(h[l]));
-		else if (type == TENSOR_BF16)
-			u[l] = (u32)h[l] << 16;
-		ret[l] = u2f(exact_window_bits(u[l]));
+		for (u32 i = 0; i < n; i++)
+			u[i] = type == TENSOR_F16 ? f2u(exact_from_half(h[i])) : (u32)h[i] << 16;
 	}
+	for (u32 i = 0; i < n; i++)
+		ret[i] = u2f(exact_window_bits(u[i]));
 }
 
-static void row_times_cols(u32 type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 lane[TILE][LANES])
+/* Adds the products of n elements to the lanes; n is at most CHUNK, and element 0 belongs to lane 0. */
+static inline void lanes_add(f32 *lane, const f32 *restrict w, const f32 *restrict x, u32 n)
 {
-	memset(lane, 0, sizeof(f32) * TILE * LANES);
-	for (u32 e = 0; e < k; e += LANES) {
-		u32 n = MIN(LANES, k - e);
-		f32 w[LANES];
-		weights_load(type, row, e, n, w);
-		for (u32 c = 0; c < cols; c++) {
-			const f32 *xc = x + (size_t)c * k + e;
-			for (u32 l = 0; l < n; l++) {
-				f32 t = w[l] * xc[l];
-				lane[c][l] = lane[c][l] + t;
-			}
+	f32 acc[LANES];
+	u32 i = 0;
+	memcpy(acc, lane, sizeof(acc));
+	for (; i + LANES <= n; i += LANES)
+		for (u32 l = 0; l < LANES; l++) {
+			f32 t = w[i + l] * x[i + l];
+			acc[l] = acc[l] + t;
 		}
+	for (u32 l = 0; i + l < n; l++) {
+		f32 t = w[i + l] * x[i + l];
+		acc[l] = acc[l] + t;
+	}
+	memcpy(lane, acc, sizeof(acc));
+}
+
+static inline void row_times_cols(
+	u32 type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 lane[TILE][LANES])
+{
+	memset(lane, 0, sizeof(f32) * cols * LANES);
+	for (u32 e = 0; e < k; e += CHUNK) {
+		u32 n = MIN(CHUNK, k - e);
+		f32 w[CHUNK];
+		weights_load(type, row, e, n, w);
+		for (u32 c = 0; c < cols; c++)
+			lanes_add(lane[c], w, x + (size_t)c * k + e, n);
 	}
 }
 

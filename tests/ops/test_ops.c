@@ -279,7 +279,11 @@ int main(int argc, char **argv)
 	struct gpu_instance *g;
 	struct rt_device *ref;
 	u32 bad = 0;
-	if (gpu_instance_create(false, &g) < 0 || dev_ref_open(&ref) < 0)
+	if (gpu_instance_create(validate, &g) < 0) {
+		printf(validate ? "the validation layer is not installed\n" : "no Vulkan loader\n");
+		return 77;
+	}
+	if (dev_ref_open(&ref) < 0)
 		return 1;
 	for (u32 i = 0; i < g->n_found; i++)
 		if (argc < 2 || strstr(g->found[i].info.name, argv[1]))
