@@ -321,8 +321,11 @@ static void welcome(struct keepd *k)
 	for (u32 i = 0; i < FRAMES_PER_TURN && k->n_clients < IPC_CLIENTS_MAX; i++) {
 		_cleanup_fd_ int fd = accept4(k->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct ipc_peer peer;
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				usleep(1000); /* it waits in the queue; do not spin */
 			return;
+		}
 		if (ipc_peer(fd, &peer))
 			continue;
 		if (k->single_user && peer.uid != k->uid && peer.uid != 0) {

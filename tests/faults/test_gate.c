@@ -518,6 +518,68 @@ static void states(void **state)
 	assert_true(rig_ended(r, 5000));
 }
 
+/* One past each limit of limits.h that the gate keeps. */
+static void limits(void **state)
+{
+	struct rig *r = *state;
+	int c = rig_client(r), gate, k = -1;
+	struct rig_session s[5];
+	struct rig_answer a;
+	char name[16];
+	rig_demo(r, c, &gate, &s[0]); /* one key, one session */
+	for (u32 i = 1; i <= TRUST_KEYS_MAX; i++) {
+		snprintf(name, sizeof name, "k%u", i);
+		assert_int_equal(fd_memfd_sealed("k", name, strlen(name), &k), 0);
+		assert_int_equal(
+			rig_name(c, CTL_TRUST_ADD, name, "", k).status, i < TRUST_KEYS_MAX ? 0 : END_REFUSED);
+		close(k);
+	}
+	for (u32 i = 1; i <= IPC_SESSIONS_MAX; i++) {
+		struct rig_session one;
+		rig_session_ask(c, 100, "demo");
+		assert_int_equal(rig_session_take(c, 100, &one, &a), i < IPC_SESSIONS_MAX ? 0 : END_REFUSED);
+		if (i < ARRAY_LEN(s))
+			s[i] = one;
+		else if (one.sock >= 0)
+			close(one.sock);
+	}
+	char *text = malloc(REQUEST_BYTES_MAX + 2);
+	assert_non_null(text);
+	for (u32 i = 0; i < 2; i++) {
+		memset(text, 'x', REQUEST_BYTES_MAX + i);
+		text[REQUEST_BYTES_MAX + i] = 0;
+		struct rig_begin b = { s[4].id, 1, i ? REPLAY_NONE : REPLAY_NONE - 1,
+			text }; /* no such record: never a ticket */
+		a = rig_begin(c, &b);
+		assert_int_equal(a.status, END_REFUSED);
+		assert_non_null(strstr(a.text, i ? "too long" : "to replay"));
+	}
+	free(text);
+	for (u32 i = 0; i <= TICKETS_OPEN_MAX; i++) {
+		struct rig_begin b = { s[i / TICKETS_WAITING_MAX].id, 1 + i % TICKETS_WAITING_MAX,
+			REPLAY_NONE, "x" };
+		assert_int_equal(rig_begin(c, &b).status, i < TICKETS_OPEN_MAX ? 0 : END_REFUSED);
+	}
+	/* the last client beyond the limit waits until another leaves */
+	int more[IPC_CLIENTS_MAX];
+	struct proto_query q = { .what = QUERY_STATUS };
+	for (u32 i = 0; i < IPC_CLIENTS_MAX; i++) {
+		more[i] = rig_client(r);
+		assert_int_equal(ipc_send(more[i], CTL_QUERY, 1, &q, sizeof q, -1), 0);
+		assert_true(rig_quiet(more[i], 200) == (i == IPC_CLIENTS_MAX - 1));
+	}
+	close(more[0]);
+	rig_answer(more[IPC_CLIENTS_MAX - 1], 1, &a);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	for (u32 i = 1; i < IPC_CLIENTS_MAX; i++)
+		close(more[i]);
+	for (u32 i = 0; i < ARRAY_LEN(s); i++)
+		close(s[i].sock);
+	close(c);
+	close(gate);
+}
+
 static void import_limits(void **state)
 {
 	struct rig *r = *state;
@@ -695,6 +757,7 @@ int main(int argc, char **argv)
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoked), T(quarantine),
 		T(table_changed), T(runtime_lost), T(runtime_lies), T(make_room), T(hostile), T(imports),
-		T(states), T(import_limits), T(trust), T(killed), T(killed_under_load), T(answers) };
+		T(states), T(limits), T(import_limits), T(trust), T(killed), T(killed_under_load),
+		T(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,6 +306,41 @@ static void state_rows(void **unused)
 	assert_int_equal(first_bad("INSERT INTO models VALUES(x'00', zeroblob(616))", 0), 1);
 }
 
+/* One past each limit, and rows in their order whatever the order of arrival. */
+static void state_full(void **unused)
+{
+	struct audit_state *s = calloc(1, sizeof *s), *t = calloc(1, sizeof *t);
+	u8 a[SHA256_BYTES], b[SHA256_BYTES];
+	for (u32 i = 0; i <= MODELS_MAX; i++) {
+		struct model_row m = { .stored = 1, .status = MODEL_ACCEPTED };
+		u32 first = i * 2654435761u;
+		memcpy(m.digest, &first, sizeof first);
+		snprintf(m.name, sizeof m.name, "m%u", i);
+		assert_int_equal(audit_model_put(s, &m), i < MODELS_MAX ? 0 : 1);
+		first = (MODELS_MAX - 1 - i) * 2654435761u;
+		memcpy(m.digest, &first, sizeof first);
+		memset(m.name, 0, sizeof m.name); /* fields are zero-filled: the digest is over bytes */
+		snprintf(m.name, sizeof m.name, "m%u", MODELS_MAX - 1 - i);
+		assert_int_equal(audit_model_put(t, &m), i < MODELS_MAX ? 0 : 1);
+	}
+	audit_state_digest(s, a);
+	audit_state_digest(t, b);
+	assert_memory_equal(a, b, sizeof a);
+	assert_non_null(audit_model_find(s, "m77"));
+	assert_null(audit_model_find(s, "0000000"));	  /* seven digits are too few */
+	assert_non_null(audit_model_find(s, "00000000")); /* the one whose key is 0 */
+	for (u32 i = 0; i <= TRUST_KEYS_MAX; i++) {
+		struct trust_row r = { .index = i };
+		snprintf(r.name, sizeof r.name, "k%u", i);
+		assert_int_equal(audit_trust_put(s, &r), i < TRUST_KEYS_MAX ? 0 : 1);
+	}
+	audit_trust_drop(s, "k5");
+	assert_null(audit_trust_find(s, "k5"));
+	assert_int_equal(s->n_trust, TRUST_KEYS_MAX - 1);
+	free(s);
+	free(t);
+}
+
 static void other_key(void **unused)
 {
 	struct note_key mine = key;
@@ -352,6 +387,6 @@ int main(void)
 		cmocka_unit_test(not_committed), cmocka_unit_test(open_intents), cmocka_unit_test(edited),
 		cmocka_unit_test(edited_with_care), cmocka_unit_test(deleted), cmocka_unit_test(reordered),
 		cmocka_unit_test(added), cmocka_unit_test(cut_with_head), cmocka_unit_test(state_rows),
-		cmocka_unit_test(other_key), cmocka_unit_test(growing) };
+		cmocka_unit_test(state_full), cmocka_unit_test(other_key), cmocka_unit_test(growing) };
 	return cmocka_run_group_tests(tests, build, clean);
 }
