@@ -133,7 +133,7 @@ static int scaling_read(const struct gguf *g, struct layout_header *h, struct at
 		return 1;
 	if (factor != 0 && factor < 1e-6f)
 		return contradiction(g, "llama.rope.scaling.factor", "is too small", report);
-	h->rope_scale = factor == 0 || text_is(type, len, "none") ? 1.0f : 1.0f / factor;
+	h->rope_scale = factor == 0 || text_is(type, len, "none") ? 1.0f : factor;
 	f32 attn_factor = 1;
 	if (gguf_get_f32(g, "llama.rope.scaling.attn_factor", &attn_factor, report) == 1)
 		return 1;

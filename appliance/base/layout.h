@@ -100,7 +100,7 @@ struct layout_header {
 	/* the network */
 	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, ctx_train;
 	f32 rms_eps, rope_base;
-	f32 rope_scale; /* position p is rotated as p * rope_scale: 1 / rope.scaling.factor; 1 when there is none */
+	f32 rope_scale; /* position p is rotated as p / rope_scale: rope.scaling.factor; 1 when there is none */
 	u32 reserved0;
 
 	/* the tokenizer */

@@ -91,7 +91,7 @@ static void test_others(void **state)
 {
 	struct layout l;
 	struct attest_blob b = layout_of(GGUF "good-linear-scaling.gguf", &l);
-	assert_true(l.h->rope_scale == 0.25f);
+	assert_true(l.h->rope_scale == 4.0f);
 	attest_blob_fini(&b);
 	b = layout_of(GGUF "good-empty-token.gguf", &l);
 	assert_str(&l, l.vocab[4].text, "[EMPTY_4]");
