@@ -48,20 +48,21 @@ int ask_read_stdin(size_t max, char **ret, size_t *ret_len)
 	return out_fail(CLI_UNDECIDED, "standard input: out of memory");
 }
 
-/* A request that our own runtime would refuse is a mistake of the user: check it here, where the reason can be said. */
+/* A request that the runtime would refuse is a mistake of the user: checked here, where the reason can be said. */
 static int finish(struct request_builder *b, u8 **ret_data, size_t *ret_len)
 {
 	struct request r;
 	const char *why;
+	if (!b->failed && request_open(b->buf, b->len, &r, &why))
+		out_say("the request is malformed: %s", why);
+	else
+		why = NULL;
 	int e = request_built(b, ret_data, ret_len);
-	if (e)
-		return e > 0 ? out_fail(CLI_REFUSED, "the request is larger than %u bytes", REQUEST_BYTES_MAX)
-			     : out_fail(CLI_UNDECIDED, "request: %s", out_reason(e));
-	if (!request_open(*ret_data, *ret_len, &r, &why))
-		return 0;
-	free(*ret_data);
-	*ret_data = NULL;
-	return out_fail(CLI_REFUSED, "the request is malformed: %s", why);
+	if (e > 0 && !why)
+		out_say("the request is larger than %u bytes", REQUEST_BYTES_MAX);
+	if (e < 0)
+		return out_fail(CLI_UNDECIDED, "request: %s", out_reason(e));
+	return e ? CLI_REFUSED : 0;
 }
 
 static void add_stops(struct request_builder *b, const struct ask_sampling *how)

@@ -365,14 +365,16 @@ static int check(struct cli *c, const struct run *q, u32 *ret_kv)
 		return out_usage(c, "--kv: f32 or f16");
 	if (q->tokens && opt_u32_list(q->tokens, &ids, &n))
 		return out_usage(c, "--tokens: \"%s\" is not a list of token ids like 1,2,3", q->tokens);
-	if (h->temperature < 0)
-		return out_usage(c, "--temp: not below 0");
+	if (h->temperature != 0 && !(h->temperature >= TEMPERATURE_MIN && h->temperature <= TEMPERATURE_MAX))
+		return out_usage(
+			c, "--temp: 0, or from %g to %g", (double)TEMPERATURE_MIN, (double)TEMPERATURE_MAX);
 	if (h->top_p <= 0 || h->top_p > 1)
 		return out_usage(c, "--top-p: above 0, at most 1");
 	if (h->min_p < 0 || h->min_p > 1)
 		return out_usage(c, "--min-p: from 0 to 1");
-	if (h->repeat_penalty <= 0)
-		return out_usage(c, "--repeat-penalty: above 0");
+	if (!(h->repeat_penalty >= REPEAT_PENALTY_MIN && h->repeat_penalty <= REPEAT_PENALTY_MAX))
+		return out_usage(c, "--repeat-penalty: from %g to %g", (double)REPEAT_PENALTY_MIN,
+			(double)REPEAT_PENALTY_MAX);
 	if (q->max_given && (h->max_tokens == 0 || h->max_tokens > CTX_TOKENS_MAX))
 		return out_usage(c, "--max-tokens: 1 to %u", CTX_TOKENS_MAX);
 	for (size_t i = 0; i < q->how.stops.n; i++)

@@ -3,10 +3,34 @@
 #include "base/fd.h"
 #include "cli/model.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PUB_PEM_BYTES_MAX 65536u /* a public key's PEM text with any preamble */
+
+/* A whole file that the verdict depends on. 0; otherwise an exit status, said: with --json as a verdict. */
+static int read_file(const char *path, u64 max, u8 **ret, size_t *ret_len, bool json)
+{
+	struct attest_report rep;
+	if (!json)
+		return model_read_file(path, max, ret, ret_len);
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r = fd < 0 ? -errno : fd_read_file(fd, max, ret, ret_len);
+	if (r == 0)
+		return 0;
+	attest_report_init(&rep);
+	if (r < 0)
+		return model_say_result(r, &rep, path, json);
+	rep.verdict = ATTEST_REJECTED;
+	rep.reason = r == 1 ? ATTEST_SPECIAL_FILE : ATTEST_SIZE_LIMIT;
+	snprintf(rep.code, sizeof rep.code, "%s", attest_reason_code(rep.reason));
+	snprintf(rep.object, sizeof rep.object, "%s", path);
+	snprintf(rep.detail, sizeof rep.detail, "%s", attest_reason_text(rep.reason));
+	return model_say_verdict(&rep, path, json, UINT64_MAX);
+}
 
 /* The publisher's key, named after its file. 0; otherwise an exit status, said. */
 static int read_key(const char *path, struct proto_key *ret, bool json)
@@ -14,7 +38,7 @@ static int read_key(const char *path, struct proto_key *ret, bool json)
 	_cleanup_free_ u8 *pem = NULL;
 	struct attest_report rep;
 	size_t len;
-	int r = model_read_file(path, PUB_PEM_BYTES_MAX, &pem, &len);
+	int r = read_file(path, PUB_PEM_BYTES_MAX, &pem, &len, json);
 	if (r)
 		return r;
 	attest_report_init(&rep);
@@ -106,7 +130,7 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 			return out_fail(CLI_UNDECIDED, "%s: cannot be read", roots.v[i]);
 	if (key_path && (r = read_key(key_path, &key, json)))
 		return r;
-	if ((r = model_read_file(bundle, BUNDLE_BYTES_MAX, &data, &len)))
+	if ((r = read_file(bundle, BUNDLE_BYTES_MAX, &data, &len, json)))
 		return r;
 	attest_report_init(&rep);
 	r = judge(argv[0], bundle,

@@ -49,6 +49,11 @@ usage run m --tokens 1,2,x
 usage run m --tokens 1 prompt
 usage run m p --temp -1
 usage run m p --temp hot
+usage run m p --temp 101
+usage run m p --temp 0.00001
+usage run m p --repeat-penalty 0
+usage run m p --min-p 2
+usage run m p --top-p nan
 usage run m p --max-tokens 0
 usage run m p --max-tokens 4294967296
 usage run m p --seed -1
@@ -100,6 +105,13 @@ expect 3 keep trust add a --key "$work/nothing.pem"
 mkdir "$work/unsigned"
 expect 1 keep import "$work/unsigned"
 says 'no bundle'
+# text that is none
+printf '\377' | keep tokenize m >"$out" 2>"$err"
+[ $? = 1 ] || fail "text that is not UTF-8"
+says 'UTF-8'
+# a verdict is JSON whenever JSON was asked for, also when nothing could be decided
+expect 3 keep verify "$work/nothing" --bundle "$work/nothing" --key "$work/nothing" --json
+[ "$(member "$out" verdict)" = undecided ] || fail "no verdict"
 # standard output that cannot be written is not success
 keep ls --json >/dev/full 2>"$err" </dev/null
 keep help >/dev/full 2>"$err"
