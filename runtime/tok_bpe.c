@@ -111,7 +111,7 @@ static int bytes_index(struct tok *t, const char **ret_why)
 
 int tok_bpe_init(struct tok *t, const char **ret_why)
 {
-	if (t->l.h->tok_pre != LAYOUT_PRE_LLAMA3 && t->l.h->tok_pre != LAYOUT_PRE_GPT2) {
+	if (t->l.h->tok_pre > LAYOUT_PRE_GPT2) {
 		*ret_why = "a byte-level vocabulary without a pre-tokenizer that Keep knows";
 		return 1;
 	}

@@ -114,8 +114,10 @@ _must_use_ int tok_bpe_encode(
 /* The byte that a character of byte-level BPE's alphabet stands for, or -1. */
 int tok_bpe_byte(u32 cp);
 
-/* tok_pre.c: bytes of the first word of text[len], len > 0, by the rules of enum layout_tok_pre (LLAMA3, GPT2). */
+/* tok_pre.c: bytes of the first word of text[len], len > 0, by the rules of enum layout_tok_pre. */
 size_t tok_pre_word(u32 pre, const u8 *text, size_t len);
+/* Characters that it has looked at, ever: what the bounded-work test counts. */
+extern _Thread_local u64 tok_pre_looks;
 
 /* tok_stream.c: the character at text[0], len > 0: its bytes, 1..4, and code point. 0: not a character, nor the beginning of one.
  * -1: the beginning of one that is cut off by the end. */

@@ -2,17 +2,22 @@
  *
  * llama-3   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
  * gpt-2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+ * default   runs of [\p{P}$+<=>^~|] stand alone; what is between them as gpt-2; of that, runs of \p{N}; of those, three digits each
  *
  * Every alternative looks at a run of characters and takes all of it, or all but one, so the whole is linear. */
 #include "runtime/tok_impl.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 enum kind { END, LETTER, NUMBER, SPACE, OTHER };
 
+_Thread_local u64 tok_pre_looks;
+
 struct text {
 	const u8 *s;
 	size_t len;
+	bool to_punct; /* the text ends in front of the next punctuation */
 };
 
 static bool is_space(u32 cp)
@@ -44,12 +49,37 @@ static enum kind kind_of(u32 cp)
 	}
 }
 
+static bool is_punct(u32 cp)
+{
+	switch (utf8proc_category((utf8proc_int32_t)cp)) {
+	case UTF8PROC_CATEGORY_PC:
+	case UTF8PROC_CATEGORY_PD:
+	case UTF8PROC_CATEGORY_PS:
+	case UTF8PROC_CATEGORY_PE:
+	case UTF8PROC_CATEGORY_PI:
+	case UTF8PROC_CATEGORY_PF:
+	case UTF8PROC_CATEGORY_PO:
+		return true;
+	default:
+		return cp < 0x80 && cp && strchr("$+<=>^~|", (int)cp);
+	}
+}
+
+/* Bytes of the punctuation character at byte at, 0: there is none. */
+static size_t punct_len(struct text x, size_t at)
+{
+	u32 cp;
+	int n = at < x.len ? tok_utf8(x.s + at, x.len - at, &cp) : 0;
+	return n > 0 && is_punct(cp) ? (size_t)n : 0;
+}
+
 /* The kind of the character at byte at, and its bytes. A byte that is no character is one of its own, of kind OTHER. */
 static enum kind look(struct text x, size_t at, size_t *ret_n)
 {
 	u32 cp;
 	*ret_n = 0;
-	if (at >= x.len)
+	tok_pre_looks++;
+	if (at >= x.len || (x.to_punct && punct_len(x, at)))
 		return END;
 	*ret_n = 1;
 	int n = tok_utf8(x.s + at, x.len - at, &cp);
@@ -106,7 +136,7 @@ static size_t spaces(struct text x, bool newlines)
 	}
 	if (newlines && after_newline)
 		return after_newline;
-	if (last > 0 && at < x.len)
+	if (last > 0 && look(x, at, &n) != END)
 		return last; /* the last one belongs to the next word */
 	return at;
 }
@@ -147,9 +177,45 @@ static size_t gpt2(struct text x)
 	return spaces(x, false);
 }
 
+/* A run of numbers: up to the first three ASCII digits in a row, or those. */
+static size_t digits(struct text x)
+{
+	size_t at = 0, n;
+	for (; look(x, at, &n) == NUMBER; at += n) {
+		u32 k = 0;
+		while (k < 3 && at + k < x.len && x.s[at + k] >= '0' && x.s[at + k] <= '9')
+			k++;
+		if (k == 3)
+			return at ? at : 3;
+	}
+	return at;
+}
+
+static size_t plain(struct text x)
+{
+	size_t at = 0, n;
+	while (punct_len(x, at))
+		at += punct_len(x, at);
+	if (at)
+		return at;
+	x.to_punct = true;
+	if (look(x, 0, &n) == NUMBER)
+		return digits(x);
+	if (x.s[0] == ' ' && look(x, n, &n) == NUMBER)
+		return 1;
+	return gpt2(x);
+}
+
 size_t tok_pre_word(u32 pre, const u8 *text, size_t len)
 {
-	struct text x = { text, len };
+	struct text x = { text, len, false };
 	assert(len > 0);
-	return pre == LAYOUT_PRE_GPT2 ? gpt2(x) : llama3(x);
+	switch (pre) {
+	case LAYOUT_PRE_LLAMA3:
+		return llama3(x);
+	case LAYOUT_PRE_GPT2:
+		return gpt2(x);
+	default:
+		return plain(x);
+	}
 }

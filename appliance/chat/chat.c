@@ -79,14 +79,28 @@ static bool parse(struct chat_run *r, const char *source, size_t len, struct cha
 	return chat_lex(r, source, len, &t) && chat_parse(r, t, ret, ret_n);
 }
 
+/* A reason quotes the template: nothing in it may steer a terminal, and a character that was cut is no character. */
+static void clean(char *why)
+{
+	struct chat_str s = chat_cstr(why);
+	for (u32 i = 0, n; i < s.len; i += n) {
+		n = chat_char_len(s, i);
+		if (n == 1 && ((u8)why[i] < 0x20 || (u8)why[i] >= 0x7f))
+			why[i] = '?';
+		if (n == 2 && (u8)why[i] == 0xc2 && (u8)why[i + 1] < 0xa0)
+			why[i] = why[i + 1] = '?';
+	}
+}
+
 /* The outcome for the caller; the reason in his arena. */
 static int outcome(const struct chat_run *r, struct arena *a, const char **ret_why)
 {
 	if (r->err != 1)
 		return r->err;
-	const char *why = arena_dup(a, r->why, strlen(r->why));
+	char *why = arena_dup(a, r->why, strlen(r->why));
 	if (!why)
 		return -ENOMEM;
+	clean(why);
 	*ret_why = why;
 	return 1;
 }

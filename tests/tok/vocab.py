@@ -37,7 +37,7 @@ def read_meta(path):
         k = text().decode(); kv[k] = value(take('I'))
     return kv
 
-PRE = {b'llama-bpe': 1, b'llama3': 1, b'llama-v3': 1, b'glm4': 1, b'chatglm-bpe': 1, b'gpt-2': 2}
+PRE = {b'llama-bpe': 1, b'llama3': 1, b'llama-v3': 1, b'glm4': 1, b'chatglm-bpe': 1, b'gpt-2': 2, b'default': 0}
 
 def write_vocab(kv, path):
     g = lambda k, d=None: kv.get('tokenizer.ggml.' + k, d)
@@ -176,8 +176,10 @@ MAKERS = {
     'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab '),
     'bpe-llama3': lambda p: make_bpe(p, 6, 'llama-bpe', WIDE),
     'bpe-gpt2': lambda p: make_bpe(p, 7, 'gpt-2', WIDE),
+    'bpe-default': lambda p: make_bpe(p, 8, 'default', WIDE),
     'spm-ends': make_ends,
     'probe-llama3': lambda p: make_probe(p, 'llama-bpe'),
+    'probe-default': lambda p: make_probe(p, 'default'),
     'probe-gpt2': lambda p: make_probe(p, 'gpt-2'),
 }
 

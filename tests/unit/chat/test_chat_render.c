@@ -200,6 +200,8 @@ static void reasons(void **state)
 	refused("{{ [].extend([]) }}", "line 1: a method of a list that is outside the subset");
 	refused("{{ 1 + 'a' }}", "line 1: an integer and a string do not go together here");
 	refused("{{ 'x", "line 1: a string without an end");
+	refused("{{ raise_exception('\x1b[2J\xc2\x9b\xff\xc3\xa9') }}",
+		"line 1: the template says: ?[2J???\xc3\xa9");
 	refused("{{ m(*x) }}", "line 1: arguments from a list are outside the subset");
 	refused("{% for x in [1] recursive %}{% endfor %}",
 		"line 1: a recursive loop is outside the subset at 'recursive'");

@@ -398,11 +398,12 @@ static void blank_in_front(void **state)
 
 /* ---- work ---------------------------------------------------------------------------------------------------------------- */
 
-/* A long run of anything: the heap sees no more than three pushes a byte. */
+/* A long run of anything: no more than three pushes and ten looks a byte. */
 static void bounded_work(void **state)
 {
 	static const char *const units[] = { "a", " ", "\n", "ab", "a ", "\xcc\x81", "e\xcc\x81", "1", "'",
-		"'s", "\t \n", "\xe2\x96\x81", "\xff", "aab", "abba", "   ", "<|", "<|a|>", "漢", "😀" };
+		"'s", "\t \n", "\xe2\x96\x81", "\xff", "aab", "1٢", "12 ", "x.", ". ", "\n1", "abba", "   ",
+		"<|", "<|a|>", "漢", "😀" };
 	size_t len = 1u << 17;
 	u8 *text = malloc(len + 16);
 	assert_non_null(text);
@@ -415,8 +416,10 @@ static void bounded_work(void **state)
 				memcpy(text + at, units[u], n);
 			struct tok_work w = { 0 };
 			struct tok_ids ids = { 0 };
+			tok_pre_looks = 0;
 			assert_int_equal(tok_encode_with(f.t, &w, text, at, u % 2, true, &ids), 0);
 			assert_true(w.heap.pushes <= 3 * at + 64);
+			assert_true(tok_pre_looks <= 10 * at + 64);
 			assert_true(ids.n > 0);
 			tok_ids_fini(&ids);
 			tok_work_fini(&w);
