@@ -47,7 +47,7 @@ FUNC f32 exact_exp(f32_in x)
 {
 	f32 t = x * 1.44269504f;
 	t = t + 12582912.0f;
-	i32 ki = f2i(t) - 0x4b400000;
+	i32 ki = isub(f2i(t), 0x4b400000); /* means nothing for x < -86 */
 	f32 k = t - 12582912.0f;
 	f32 r = x - k * 0.693359375f;
 	r = r - k * -2.12194440e-4f;

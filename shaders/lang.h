@@ -5,20 +5,21 @@
 
 #ifdef VULKAN /* glslc defines it */
 
-#define u32	 uint
-#define i32	 int
-#define f32	 precise float
-#define f32_in	 float /* a parameter; precise has no effect on it */
-#define FUNC	       /* a function of a shared header */
-#define f2u(x)	 floatBitsToUint(x)
-#define u2f(x)	 uintBitsToFloat(x)
-#define f2i(x)	 floatBitsToInt(x)
-#define i2f(x)	 intBitsToFloat(x)
-#define tof(i)	 float(i) /* int32 to float, |i| <= 2^24: exact */
-#define toi(u)	 int(u)
-#define tou(i)	 uint(i)
-#define PUSH(n)	 layout(push_constant) uniform push_##n
-#define PUSH_END p;
+#define u32	   uint
+#define i32	   int
+#define f32	   precise float
+#define f32_in	   float /* a parameter; precise has no effect on it */
+#define FUNC		 /* a function of a shared header */
+#define f2u(x)	   floatBitsToUint(x)
+#define u2f(x)	   uintBitsToFloat(x)
+#define f2i(x)	   floatBitsToInt(x)
+#define i2f(x)	   intBitsToFloat(x)
+#define tof(i)	   float(i) /* int32 to float, |i| <= 2^24: exact */
+#define toi(u)	   int(u)
+#define tou(i)	   uint(i)
+#define isub(a, b) ((a) - (b)) /* wraps */
+#define PUSH(n)	   layout(push_constant) uniform push_##n
+#define PUSH_END   p;
 
 #else
 
@@ -50,6 +51,11 @@ static inline f32 u2f(u32 u)
 static inline i32 f2i(f32 x)
 {
 	return (i32)f2u(x);
+}
+
+static inline i32 isub(i32 a, i32 b)
+{
+	return (i32)((u32)a - (u32)b);
 }
 
 static inline f32 i2f(i32 i)
