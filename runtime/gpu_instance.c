@@ -85,8 +85,8 @@ static const struct {
 	{ VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, "discrete", 5 },
 	{ VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, "integrated", 4 },
 	{ VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU, "virtual", 3 },
-	{ VK_PHYSICAL_DEVICE_TYPE_CPU, "cpu", 2 },
-	{ VK_PHYSICAL_DEVICE_TYPE_OTHER, "other", 1 },
+	{ VK_PHYSICAL_DEVICE_TYPE_OTHER, "other", 2 },
+	{ VK_PHYSICAL_DEVICE_TYPE_CPU, "cpu", 1 },
 };
 
 static size_t kind_of(VkPhysicalDeviceType type)
@@ -223,8 +223,9 @@ int gpu_instance_create(bool validate, struct gpu_instance **ret)
 	struct gpu_instance *i = calloc(1, sizeof(*i));
 	if (!i)
 		return err_origin(-ENOMEM);
-	/* no file outside the appliance: Mesa would write compiled kernels under $HOME */
+	/* no file outside the appliance: Mesa and NVIDIA's driver would write compiled kernels under $HOME */
 	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
+	setenv("__GL_SHADER_DISK_CACHE", "0", 1);
 	VkResult v = vk_create(validate, i);
 	if (v == VK_ERROR_INCOMPATIBLE_DRIVER) {
 		*ret = i;

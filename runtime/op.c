@@ -37,13 +37,13 @@ void op_call_push_bytes(struct rt_call *c, const void *p, size_t bytes)
 int op_call(struct rt_device *d, const struct rt_call *c)
 {
 	const struct kernel_ref *k = &kernel_refs[c->kernel];
+	if (c->work_x == 0 || c->work_y == 0)
+		return 0;
 	for (u32 i = 0; i < k->n_bufs; i++) {
 		if (c->view[i].offset % RT_ALIGN || c->bytes[i] == 0 ||
 			c->bytes[i] > op_view_rest(c->view[i]) || c->bytes[i] > d->info.range_bytes_max)
 			return err_origin(-EINVAL);
 	}
-	if (c->work_x == 0 || c->work_y == 0)
-		return 0;
 	return d->fns->call(d, c);
 }
 

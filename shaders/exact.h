@@ -42,7 +42,8 @@ FUNC i32 exact_round(f32_in x)
 	return f2i(t) - 0x4b400000;
 }
 
-/* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. */
+/* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. For |x| < 2^-60 a product may underflow, flushed or not: the
+ * sum that it enters rounds it away. */
 FUNC f32 exact_exp(f32_in x)
 {
 	f32 t = x * 1.44269504f;
