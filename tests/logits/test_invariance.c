@@ -1,7 +1,7 @@
 /* The promise of the arithmetic, on whole models: the logits of a request are the same bits whatever its prompt was cut into, whatever else
  * was computed with it, whether a prefix came from the cache, and on every device. Every weight type, both attention modes.
  *
- * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device that there is, and the software
+ * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device, the native one, and the software
  * drivers of Vulkan that are there. The reference is scheduled in every way for every type, the second device for one model of mixed
  * types; all are with KEEP_FULL set. The digests of the reference are stored in digests.h: a drift is a failure. */
 #include "tests/logits/asks.h"
@@ -309,7 +309,9 @@ static void open_devices(void)
 	if (!open_device("reference"))
 		exit(1);
 	if (!names) {
+		(void)open_device("native");
 		(void)open_device(NULL);
+		(void)open_device("native");
 		(void)open_device("llvmpipe");
 		(void)open_device("SwiftShader");
 	}
