@@ -1,4 +1,4 @@
-/* Between ops and devices. An op (op_*.c) checks its shapes and turns itself into calls of kernels; a device runs calls in order. The two
+/* Between ops and devices. An op (op_*.c) checks its shapes and turns itself into calls of kernels; a device runs calls in order. The
  * kinds of device are tables of functions behind struct rt_device. */
 #pragma once
 
@@ -41,5 +41,7 @@ struct rt_device {
 };
 
 int dev_ref_open(struct rt_device **ret);
-/* Opens the Vulkan device of that name, or with NULL the best. 0; 1 none or several, *ret_why says which; -errno. */
+/* Opens the native CPU device, with the best kernels that this machine runs. */
+int dev_native_open(struct rt_device **ret);
+/* Opens the Vulkan device of that name, or with NULL the best that is not itself a CPU. 0; 1 none or several, *ret_why says which; -errno. */
 int gpu_open(const char *name, struct rt_device **ret, const char **ret_why);

@@ -1,4 +1,5 @@
-#include "runtime/dev.h"
+#define _GNU_SOURCE /* strcasestr */
+#include "runtime/cpu.h"
 
 #include "base/err.h"
 
@@ -11,15 +12,26 @@ struct rt_device_info rt_device_info(const struct rt_device *d)
 	return d->info;
 }
 
+static bool names_native(const char *name)
+{
+	struct rt_device_info info;
+	cpu_info(cpu_level_best(), &info);
+	return !strcasecmp(name, info.kind) || !strcasecmp(name, info.name);
+}
+
 int rt_device_open(const char *name, struct rt_device **ret, const char **ret_why)
 {
 	if (name && !strcasecmp(name, "reference"))
 		return dev_ref_open(ret);
+	if (name && names_native(name))
+		return dev_native_open(ret);
 	int r = gpu_open(name, ret, ret_why);
-	/* without a name the reference is the last choice; a part of its name finds it when no Vulkan device has that */
-	if (r == 1 && (!name || (strlen(name) >= 3 && !strncasecmp(name, "reference", strlen(name)))))
-		return dev_ref_open(ret);
-	return r;
+	if (r != 1 || (name && strlen(name) < 3))
+		return r;
+	/* without a name the native CPU is the last choice; a part of their names finds it and the reference when no Vulkan device has that */
+	if (!name || strcasestr(CPU_NAME, name))
+		return dev_native_open(ret);
+	return strncasecmp(name, "reference", strlen(name)) ? r : dev_ref_open(ret);
 }
 
 struct rt_device *rt_device_close(struct rt_device *d)

@@ -1,5 +1,6 @@
-/* A device: memory and ops. Layer programs (model_*.c) know nothing else. Two devices exist: the scalar references of shaders/
- * (dev_ref.c: slow, complete, what every other must equal) and every Vulkan device (gpu_*.c). All give the same bits.
+/* A device: memory and ops. Layer programs (model_*.c) know nothing else. There are the scalar references of shaders/ (dev_ref.c: slow,
+ * complete, what every other must equal), the CPU with kernels made for it (cpu_*.c), and every Vulkan device (gpu_*.c). All give
+ * the same bits.
  *
  * One thread uses a device at a time. Ops are recorded between rt_begin and rt_submit and take effect in order: every op sees the
  * results of those before it. Buffers named by a recorded op stay alive until rt_submit has returned (it waits). */
@@ -27,7 +28,7 @@ struct rt_view {
 struct rt_device_info {
 	char name[128];	   /* as `keep device ls` lists and --device takes it */
 	char driver[128];  /* driver name and version */
-	char kind[16];	   /* "discrete", "integrated", "virtual", "cpu", "reference" */
+	char kind[16];	   /* "discrete", "integrated", "virtual", "cpu" (by Vulkan), "native", "reference" */
 	u8 kernel_set[32]; /* SHA-256 over every kernel that this device would run, in table order */
 	u64 memory_bytes;  /* of the heap that weights go to; 0 unknown */
 	u64 buf_bytes_max; /* largest single buffer */
@@ -37,9 +38,9 @@ struct rt_device_info {
 };
 
 struct rt_device_info rt_device_info(const struct rt_device *d);
-/* Opens the Vulkan device or the reference ("reference") of that name (unique case-insensitive substring is enough); NULL: the best there is
- * (discrete, integrated, virtual, Vulkan CPU, reference). Creates all pipelines and compiles one throw-away dispatch, so that
- * nothing is opened or compiled after the sandbox closes. 0; 1 no or several such devices (*ret_why); -errno. */
+/* Opens the device of that name ("reference", "native", or a unique case-insensitive substring of a name); NULL: the best there is
+ * (discrete, integrated, virtual, other, native CPU; Vulkan on the CPU and the reference come after it, so only by name). Creates
+ * all pipelines and compiles one throw-away dispatch, so that nothing is opened or compiled after the sandbox closes. 0; 1 no or several such devices (*ret_why); -errno. */
 _must_use_ int rt_device_open(const char *name, struct rt_device **ret, const char **ret_why);
 struct rt_device *rt_device_close(struct rt_device *d);
 

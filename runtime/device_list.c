@@ -1,4 +1,5 @@
 #include "runtime/device_list.h"
+#include "runtime/cpu.h"
 #include "runtime/gpu.h"
 #include "runtime/selftest.h"
 
@@ -141,7 +142,7 @@ static int json_out(struct jsonw *w, FILE *out)
 	return r;
 }
 
-static int ls_json(const struct gpu_instance *g, const struct rt_device_info *ref, FILE *out)
+static int ls_json(const struct gpu_instance *g, const struct rt_device_info *host, u32 n_host, FILE *out)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, LIST_BYTES_MAX);
@@ -150,9 +151,11 @@ static int ls_json(const struct gpu_instance *g, const struct rt_device_info *re
 	jsonw_array(&w);
 	for (u32 i = 0; i < g->n_found; i++)
 		found_json(&w, &g->found[i]);
-	jsonw_object(&w);
-	info_json(&w, ref, NULL);
-	jsonw_object_end(&w);
+	for (u32 i = 0; i < n_host; i++) {
+		jsonw_object(&w);
+		info_json(&w, &host[i], NULL);
+		jsonw_object_end(&w);
+	}
 	jsonw_array_end(&w);
 	jsonw_key(&w, "build");
 	jsonw_object(&w);
@@ -175,13 +178,15 @@ int rt_device_ls(bool json, FILE *out)
 		gpu_instance_destroy(g);
 		return r;
 	}
-	const struct rt_device_info info = rt_device_info(ref);
+	struct rt_device_info host[2] = { [1] = rt_device_info(ref) };
+	cpu_info(cpu_level_best(), &host[0]);
 	if (json) {
-		r = ls_json(g, &info, out);
+		r = ls_json(g, host, ARRAY_LEN(host), out);
 	} else {
 		for (u32 i = 0; i < g->n_found; i++)
 			found_text(out, &g->found[i]);
-		info_text(out, &info);
+		for (u32 i = 0; i < ARRAY_LEN(host); i++)
+			info_text(out, &host[i]);
 		build_text(out);
 	}
 	rt_device_close(ref);
@@ -271,8 +276,9 @@ static int test_all(struct jsonw *w, FILE *out)
 	int r = gpu_instance_create(false, &g), worst = 0;
 	if (r < 0)
 		return r;
-	for (u32 i = 0; i <= g->n_found && r >= 0; i++) {
-		r = test_one(i < g->n_found ? g->found[i].info.name : "reference", w, out);
+	static const char *const host[] = { "native", "reference" };
+	for (u32 i = 0; i < g->n_found + ARRAY_LEN(host) && r >= 0; i++) {
+		r = test_one(i < g->n_found ? g->found[i].info.name : host[i - g->n_found], w, out);
 		worst |= r > 0;
 	}
 	gpu_instance_destroy(g);

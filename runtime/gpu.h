@@ -168,5 +168,6 @@ struct gpu_params {
 	const char *only;    /* see struct pipeline_caps */
 	u64 range_bytes_max; /* 0: the device's own limit */
 	bool validate;
+	bool hardware; /* refuse one that computes on the CPU */
 };
 int gpu_open_with(const struct gpu_params *p, struct rt_device **ret, const char **ret_why);

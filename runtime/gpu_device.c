@@ -100,6 +100,10 @@ int gpu_open_with(const struct gpu_params *p, struct rt_device **ret, const char
 	int r = gpu_instance_create(p->validate, &g->instance);
 	if (r == 0)
 		r = gpu_instance_find(g->instance, p->name, &found, ret_why);
+	if (r == 0 && p->hardware && found->type == VK_PHYSICAL_DEVICE_TYPE_CPU) {
+		*ret_why = "no GPU";
+		r = 1;
+	}
 	if (r != 0)
 		goto error;
 	g->found = *found;
@@ -128,5 +132,5 @@ error:
 
 int gpu_open(const char *name, struct rt_device **ret, const char **ret_why)
 {
-	return gpu_open_with(&(struct gpu_params){ .name = name }, ret, ret_why);
+	return gpu_open_with(&(struct gpu_params){ .name = name, .hardware = !name }, ret, ret_why);
 }

@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 	}
 	struct rt_device_info info = rt_device_info(d);
 	bool cpu = !strcmp(info.kind, "cpu");
-	if (!cpu && strcmp(info.kind, "reference")) {
+	if (!cpu && strcmp(info.kind, "reference") && strcmp(info.kind, "native")) {
 		printf("%s is a %s device: its paths stand in keep-runtime\n", info.name, info.kind);
 		return 77;
 	}

@@ -1,5 +1,6 @@
 /* Every op, on every pipeline row, on every Vulkan driver found, against the references: bit for bit.
  *   test_ops [DEVICE]      VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
+#include "runtime/cpu.h"
 #include "runtime/gpu.h"
 #include "runtime/op_case.h"
 
@@ -180,6 +181,21 @@ static void add_target(const char *device, const char *only, u64 range, bool all
 	n_targets++;
 }
 
+/* The native CPU with the kernels of one level. */
+static void add_level(enum cpu_level level, u32 threads)
+{
+	const struct cpu_params p = { .level = level, .threads = threads };
+	struct target *t = &targets[n_targets];
+	assert(n_targets < TARGETS_MAX);
+	if (cpu_open_with(&p, &t->d) != 0) {
+		fprintf(stderr, "%s: cannot be opened\n", cpu_level_name(level));
+		exit(1);
+	}
+	t->all = true;
+	snprintf(t->name, sizeof(t->name), "%s  %s, %u threads", CPU_NAME, cpu_level_name(level), threads);
+	n_targets++;
+}
+
 static void add_device(const struct gpu_found *f, bool validate)
 {
 	const char *name = f->info.name;
@@ -289,9 +305,12 @@ int main(int argc, char **argv)
 		if (argc < 2 || strstr(g->found[i].info.name, argv[1]))
 			add_device(&g->found[i], validate);
 	gpu_instance_destroy(g);
+	for (u32 l = 0; l < CPU_LEVELS_N; l++)
+		if (cpu_level_runs(l) && (argc < 2 || strstr(CPU_NAME, argv[1])))
+			add_level(l, l % 2 ? 3 : 2);
 	if (n_targets == 0) {
-		printf("no Vulkan device to test\n");
-		return argc < 2 ? 77 : 1;
+		printf("no such device to test\n");
+		return 1;
 	}
 	add_all_cases();
 	add_split_cases();
@@ -301,7 +320,8 @@ int main(int argc, char **argv)
 		struct target *t = &targets[i];
 		if (t->all)
 			t->bad += run_long_recording(t->d);
-		u32 messages = gpu_of(t->d)->instance->messages;
+		bool native = !strcmp(rt_device_info(t->d).kind, "native");
+		u32 messages = native ? 0 : gpu_of(t->d)->instance->messages;
 		bad += t->bad + messages;
 		printf("%-72s %4u cases, %u differ, %.1f s", t->name, t->cases, t->bad, t->seconds);
 		printf(validate ? ", %u messages\n" : "\n", messages);

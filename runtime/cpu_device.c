@@ -1,0 +1,493 @@
+/* The native device: host memory, calls that run at once on the pool. A matrix of quantised weights is packed in place when a product first
+ * names it (or when rt_weights_ready does); what else reads it later goes by cpu_packed_block, or finds it unpacked again. */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "runtime/cpu.h"
+
+#include "base/err.h"
+#include "base/layout.h"
+#include "base/sha256.h"
+#include "shaders/blocks_ref.h"
+#include "shaders/embed.h"
+#include "shaders/mul_mat_q.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define STAGES	    8u
+#define COST_INLINE (256u << 10) /* multiplications below which sharing costs more than it saves */
+#define SHARES	    8u		 /* of a call for each thread */
+
+/* A matrix that a product has named. */
+struct matrix {
+	u64 offset, bytes;
+	u32 type, k, n_out;
+	bool packed;
+};
+
+struct cpu_buf {
+	struct rt_buf b;
+	struct matrix *matrices; /* by offset, none overlaps another */
+	u32 n_matrices, cap;
+};
+
+struct cpu_device {
+	struct rt_device d;
+	enum cpu_level level;
+	struct cpu_pool *pool;
+	u32 *tiles;
+	pthread_mutex_t stage_lock;
+	pthread_cond_t stage_free;
+	u8 *stages;
+	u32 stages_free; /* bit i: piece i is free */
+};
+
+static struct cpu_device *cpu_of(struct rt_device *d)
+{
+	return (struct cpu_device *)d;
+}
+
+static struct cpu_buf *buf_of(struct rt_buf *b)
+{
+	return (struct cpu_buf *)b;
+}
+
+static void *pages_alloc(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
+/* ---- buffers ---- */
+
+static int cpu_buf_create(
+	struct rt_device *d, enum rt_buf_kind kind, u64 bytes, const char *tag, struct rt_buf **ret)
+{
+	struct cpu_buf *b = calloc(1, sizeof(*b));
+	if (!b)
+		return err_origin(-ENOMEM);
+	b->b = (struct rt_buf){ .kind = kind, .bytes = bytes, .host = pages_alloc(bytes) };
+	if (!b->b.host) {
+		free(b);
+		return err_origin(-ENOMEM);
+	}
+	strncpy(b->b.tag, tag, sizeof(b->b.tag) - 1);
+	*ret = &b->b;
+	return 0;
+}
+
+static struct rt_buf *cpu_buf_destroy(struct rt_device *d, struct rt_buf *b)
+{
+	explicit_bzero(b->host, b->bytes);
+	munmap(b->host, b->bytes);
+	free(buf_of(b)->matrices);
+	free(b);
+	return NULL;
+}
+
+static void *cpu_stage_get(struct rt_device *d)
+{
+	struct cpu_device *c = cpu_of(d);
+	pthread_mutex_lock(&c->stage_lock);
+	while (c->stages_free == 0)
+		pthread_cond_wait(&c->stage_free, &c->stage_lock);
+	u32 i = (u32)__builtin_ctz(c->stages_free);
+	c->stages_free &= ~(1u << i);
+	pthread_mutex_unlock(&c->stage_lock);
+	return c->stages + (size_t)i * RT_STAGE_BYTES;
+}
+
+static int cpu_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len)
+{
+	struct cpu_device *c = cpu_of(d);
+	size_t i = (size_t)((u8 *)stage - c->stages) / RT_STAGE_BYTES;
+	assert(i < STAGES);
+	if (dst.buf) {
+		assert(buf_of(dst.buf)->n_matrices == 0); /* written at load, before any product */
+		memcpy((u8 *)dst.buf->host + dst.offset, (u8 *)stage + stage_offset, len);
+	}
+	pthread_mutex_lock(&c->stage_lock);
+	assert(!(c->stages_free & 1u << i));
+	c->stages_free |= 1u << i;
+	pthread_cond_signal(&c->stage_free);
+	pthread_mutex_unlock(&c->stage_lock);
+	return 0;
+}
+
+/* ---- packed matrices ---- */
+
+struct packing {
+	const struct matrix *m;
+	u8 *w, *scratch;
+	size_t scratch_bytes; /* of a thread */
+	bool pack;
+};
+
+static void packing_run(const void *arg, u32 thread, u32 first, u32 end)
+{
+	const struct packing *p = arg;
+	u8 *scratch = p->scratch + thread * p->scratch_bytes;
+	if (p->pack)
+		cpu_pack_panels(p->m->type, p->m->k, p->w, first, end, scratch);
+	else
+		cpu_unpack_panels(p->m->type, p->m->k, p->w, first, end, scratch);
+}
+
+/* Packs or unpacks. 0; -ENOMEM: it stays as it is. */
+static int matrix_convert(struct cpu_device *c, struct rt_buf *b, struct matrix *m, bool pack)
+{
+	size_t panel = CPU_PANEL * (m->bytes / m->n_out);
+	struct packing p = { .m = m, .w = (u8 *)b->host + m->offset, .scratch_bytes = panel, .pack = pack };
+	p.scratch = malloc(panel * cpu_pool_threads(c->pool));
+	if (!p.scratch)
+		return err_origin(-ENOMEM);
+	cpu_pool_run(c->pool, packing_run, &p, m->n_out / CPU_PANEL, 1);
+	free(p.scratch);
+	m->packed = pack;
+	return 0;
+}
+
+/* The first matrix that ends behind offset: an index, n_matrices when there is none. */
+static u32 matrix_at(const struct cpu_buf *b, u64 offset)
+{
+	u32 lo = 0, hi = b->n_matrices;
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		if (b->matrices[mid].offset + b->matrices[mid].bytes <= offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int matrix_insert(struct cpu_buf *b, u32 at, const struct matrix *m)
+{
+	if (b->n_matrices == b->cap) {
+		u32 cap = b->cap ? 2 * b->cap : 64;
+		struct matrix *grown = realloc(b->matrices, cap * sizeof(*grown));
+		if (!grown)
+			return err_origin(-ENOMEM);
+		b->matrices = grown;
+		b->cap = cap;
+	}
+	memmove(b->matrices + at + 1, b->matrices + at, (b->n_matrices - at) * sizeof(*m));
+	b->matrices[at] = *m;
+	b->n_matrices++;
+	return 0;
+}
+
+/* Makes bytes of a buffer stand as in the file again, for who reads them otherwise. 0; -ENOMEM. */
+static int make_plain(struct cpu_device *c, struct rt_view v, u64 bytes)
+{
+	struct cpu_buf *b = buf_of(v.buf);
+	for (u32 i = matrix_at(b, v.offset); i < b->n_matrices; i++) {
+		struct matrix *m = &b->matrices[i];
+		if (m->offset >= v.offset + bytes)
+			break;
+		int r = m->packed ? matrix_convert(c, v.buf, m, false) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Is the matrix at v packed (after packing it, when it is new)? 1; 0: it stands as in the file; -ENOMEM. */
+static int matrix_packed(struct cpu_device *c, struct rt_view v, const struct matrix *want)
+{
+	struct cpu_buf *b = buf_of(v.buf);
+	u32 at = matrix_at(b, v.offset);
+	struct matrix *m = at < b->n_matrices ? &b->matrices[at] : NULL;
+	if (m && m->offset == want->offset && m->type == want->type && m->k == want->k &&
+		m->n_out == want->n_out)
+		return m->packed;
+	if (m &&
+		m->offset < want->offset + want->bytes) /* the same bytes as another matrix: as in the file */
+		return make_plain(c, v, want->bytes);
+	int r = matrix_insert(b, at, want);
+	if (r < 0)
+		return r;
+	if (want->n_out >= CPU_PANEL)
+		(void)matrix_convert(c, v.buf, &b->matrices[at], true); /* no memory: slower, the same bits */
+	return b->matrices[at].packed;
+}
+
+/* ---- calls ---- */
+
+struct plain_call {
+	kernel_ref_fn *run;
+	const void *push;
+	void *buf[KERNEL_BUFS_MAX];
+};
+
+static void plain_run(const void *arg, u32 thread, u32 first, u32 end)
+{
+	const struct plain_call *p = arg;
+	p->run(p->push, (void *const *)p->buf, first, end);
+}
+
+static u8 *host_of(struct rt_view v)
+{
+	return (u8 *)v.buf->host + v.offset;
+}
+
+static int call_plain(struct cpu_device *c, const struct rt_call *call)
+{
+	const struct kernel_ref *ref = &kernel_refs[call->kernel];
+	kernel_ref_fn *rows = cpu_rows_kernel(c->level, call->kernel),
+		      *attention = cpu_attention_kernel(c->level, call->kernel);
+	struct plain_call p = { .run = rows ? rows : attention ? attention : ref->run, .push = call->push };
+	u32 items = attention ? cpu_attention_items(call->push) : call->work_x;
+	for (u32 i = 0; i < ref->n_bufs; i++) {
+		if (call->view[i].buf->kind == RT_BUF_WEIGHTS) {
+			int r = make_plain(c, call->view[i], call->bytes[i]);
+			if (r < 0)
+				return r;
+		}
+		p.buf[i] = host_of(call->view[i]);
+	}
+	u32 step = call->cost < COST_INLINE ? items : MAX(1u, items / (cpu_pool_threads(c->pool) * SHARES));
+	cpu_pool_run(c->pool, plain_run, &p, items, MIN(step, 1u << 20));
+	return 0;
+}
+
+static u32 quantised_type(enum kernel k)
+{
+	switch (k) {
+	case KERNEL_MUL_MAT_Q8_0:
+	case KERNEL_EMBED_Q8_0:
+		return TENSOR_Q8_0;
+	case KERNEL_MUL_MAT_Q4_0:
+	case KERNEL_EMBED_Q4_0:
+		return TENSOR_Q4_0;
+	case KERNEL_MUL_MAT_Q4_K:
+	case KERNEL_EMBED_Q4_K:
+		return TENSOR_Q4_K;
+	case KERNEL_MUL_MAT_Q5_K:
+	case KERNEL_EMBED_Q5_K:
+		return TENSOR_Q5_K;
+	case KERNEL_MUL_MAT_Q6_K:
+	case KERNEL_EMBED_Q6_K:
+		return TENSOR_Q6_K;
+	default:
+		return TENSOR_F32;
+	}
+}
+
+static const struct cpu_tile_kernel *tile_kernels(enum cpu_level level, u32 type)
+{
+	switch (level) {
+	case CPU_AVX2:
+		return cpu_q_avx2(type);
+	case CPU_AVX512:
+		return cpu_q_avx512(type);
+	case CPU_NEON:
+		return cpu_q_neon(type);
+	default:
+		return NULL;
+	}
+}
+
+static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 type)
+{
+	const struct push_mul_mat_q *p = (const void *)call->push;
+	const struct cpu_mul m = { .kernels = tile_kernels(c->level, type),
+		.type = type,
+		.k = p->k,
+		.n_out = p->n_out,
+		.cols = p->cols,
+		.w = host_of(call->view[0]) + p->base,
+		.act = host_of(call->view[1]),
+		.y = (f32 *)(void *)host_of(call->view[2]),
+		.tiles = c->tiles };
+	const struct matrix want = { .offset = call->view[0].offset + p->base,
+		.bytes = (u64)p->row_bytes * p->n_out,
+		.type = type,
+		.k = p->k,
+		.n_out = p->n_out };
+	bool whole = p->first == 0 && p->count == p->n_out && call->view[0].buf->kind == RT_BUF_WEIGHTS;
+	if (!m.kernels || !whole)
+		return call_plain(c, call);
+	int packed = matrix_packed(c, call->view[0], &want);
+	if (packed < 0)
+		return packed;
+	if (!packed)
+		return call_plain(c, call);
+	cpu_mul_run(c->pool, &m);
+	return 0;
+}
+
+/* ---- embedding from a packed matrix, which also is the head ---- */
+
+struct embed_call {
+	const struct push_embed *p;
+	const u8 *w;
+	const u32 *ids;
+	f32 *y;
+	u32 type;
+};
+
+static void embed_row(const struct embed_call *e, u32 row)
+{
+	const struct push_embed *p = e->p;
+	u32 id = e->ids[row], len = block_len_of(e->type);
+	f32 *y = e->y + (size_t)row * p->dim;
+	if (id >= p->vocab) {
+		memset(y, 0, p->dim * sizeof(f32));
+		return;
+	}
+	for (u32 b = 0; b < p->dim / len; b++) {
+		u8 block[256];
+		struct block_ints ints;
+		cpu_packed_block(e->type, p->dim, e->w, p->vocab, id, b, block);
+		block_unpack(e->type, block, &ints);
+		for (u32 i = 0; i < len; i++)
+			y[b * len + i] = block_ints_value(e->type, &ints, i);
+	}
+}
+
+static void embed_rows(const void *arg, u32 thread, u32 first, u32 end)
+{
+	for (u32 i = first; i < end; i++)
+		embed_row(arg, i);
+}
+
+static int call_embed(struct cpu_device *c, const struct rt_call *call, u32 type)
+{
+	const struct push_embed *p = (const void *)call->push;
+	struct cpu_buf *b = buf_of(call->view[0].buf);
+	u64 offset = call->view[0].offset + p->base;
+	u32 at = matrix_at(b, offset);
+	const struct matrix *m = at < b->n_matrices ? &b->matrices[at] : NULL;
+	if (!m || !m->packed || m->offset != offset || m->type != type || m->k != p->dim ||
+		m->n_out != p->vocab || p->first != 0 || p->count != p->vocab)
+		return call_plain(c, call);
+	const struct embed_call e = { .p = p,
+		.w = host_of(call->view[0]) + p->base,
+		.ids = (const u32 *)(const void *)host_of(call->view[1]),
+		.y = (f32 *)(void *)host_of(call->view[2]),
+		.type = type };
+	cpu_pool_run(c->pool, embed_rows, &e, p->n, 4);
+	return 0;
+}
+
+static int cpu_call(struct rt_device *d, const struct rt_call *call)
+{
+	u32 type = quantised_type(call->kernel);
+	if (type == TENSOR_F32)
+		return call_plain(cpu_of(d), call);
+	if (call->kernel >= KERNEL_MUL_MAT_F32)
+		return call_mul_mat(cpu_of(d), call, type);
+	return call_embed(cpu_of(d), call, type);
+}
+
+static int cpu_nothing(struct rt_device *d)
+{
+	return 0; /* calls have run when they return */
+}
+
+/* ---- open and close ---- */
+
+static struct rt_device *cpu_close(struct rt_device *d)
+{
+	struct cpu_device *c = cpu_of(d);
+	cpu_pool_destroy(c->pool);
+	if (c->stages) {
+		explicit_bzero(c->stages, STAGES * (size_t)RT_STAGE_BYTES);
+		munmap(c->stages, STAGES * (size_t)RT_STAGE_BYTES);
+	}
+	if (c->tiles)
+		munmap(c->tiles, CPU_TILES_BYTES);
+	free(c);
+	return NULL;
+}
+
+static const struct rt_device_fns cpu_fns = {
+	.close = cpu_close,
+	.buf_create = cpu_buf_create,
+	.buf_destroy = cpu_buf_destroy,
+	.stage_get = cpu_stage_get,
+	.stage_put = cpu_stage_put,
+	.begin = cpu_nothing,
+	.submit = cpu_nothing,
+	.call = cpu_call,
+};
+
+/* What runs kernel k at that level: "reference", or the level. */
+static const char *variant_of(enum cpu_level level, enum kernel k)
+{
+	bool native = cpu_rows_kernel(level, k) || cpu_attention_kernel(level, k) ||
+		      (k >= KERNEL_MUL_MAT_F32 && tile_kernels(level, quantised_type(k)));
+	return native ? cpu_level_name(level) : "reference";
+}
+
+static void kernel_set(enum cpu_level level, u8 ret[32])
+{
+	static const char head[] = "keep native kernels, version 1, numerics 1\n";
+	struct sha256 s;
+	sha256_init(&s);
+	sha256_update(&s, head, sizeof(head) - 1);
+	for (u32 k = 0; k < KERNELS_N; k++) {
+		const char *variant = variant_of(level, k);
+		sha256_update(&s, kernel_refs[k].name, strlen(kernel_refs[k].name));
+		sha256_update(&s, " ", 1);
+		sha256_update(&s, variant, strlen(variant));
+		sha256_update(&s, "\n", 1);
+	}
+	sha256_final(&s, ret);
+}
+
+void cpu_info(enum cpu_level level, struct rt_device_info *ret)
+{
+	char model[64];
+	*ret = (struct rt_device_info){
+		.kind = "native", .buf_bytes_max = 1ull << 46, .range_bytes_max = 1ull << 46
+	};
+	cpu_model_name(model, sizeof(model));
+	snprintf(ret->name, sizeof(ret->name), CPU_NAME ": %s", model);
+	snprintf(ret->driver, sizeof(ret->driver), "native kernels of Keep, %s", cpu_level_name(level));
+	kernel_set(level, ret->kernel_set);
+}
+
+static u32 threads_of_machine(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (u32)CPU_COUNT(&set) : 1;
+}
+
+int cpu_open_with(const struct cpu_params *p, struct rt_device **ret)
+{
+	struct cpu_device *c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_origin(-ENOMEM);
+	*c = (struct cpu_device){ .d.fns = &cpu_fns,
+		.level = p->level,
+		.tiles = pages_alloc(CPU_TILES_BYTES),
+		.stage_lock = PTHREAD_MUTEX_INITIALIZER,
+		.stage_free = PTHREAD_COND_INITIALIZER,
+		.stages = pages_alloc(STAGES * (u64)RT_STAGE_BYTES),
+		.stages_free = (1u << STAGES) - 1 };
+	int r = c->stages && c->tiles ? 0 : err_origin(-ENOMEM);
+	u32 threads = p->threads ? p->threads : threads_of_machine();
+	if (r == 0)
+		r = cpu_pool_create(MIN(threads, CPU_THREADS_MAX), &c->pool);
+	if (r < 0) {
+		cpu_close(&c->d);
+		return r;
+	}
+	cpu_info(p->level, &c->d.info);
+	*ret = &c->d;
+	return 0;
+}
+
+int dev_native_open(struct rt_device **ret)
+{
+	return cpu_open_with(&(struct cpu_params){ .level = cpu_level_best() }, ret);
+}

@@ -1,0 +1,208 @@
+/* Products of packed weights: the activations laid out in tiles of columns once a call, then panels of rows shared among the threads. */
+#include "runtime/cpu.h"
+
+#include "base/layout.h"
+#include "shaders/act.h"
+#include "shaders/blocks_ref.h"
+#include "shaders/mul_mat_q.h"
+
+#define SHARES	    8u /* shares that a thread takes of a call: the last ones even out what a slow core left */
+#define SHARE_BYTES (16u << 10) /* of weights, at least: a share costs an atomic addition */
+#define LAY_COST    (1u << 16)	/* values of activations that are laid out by one thread */
+
+struct part {
+	const struct cpu_mul *m;
+	u32 first, cols;	 /* columns of this part */
+	u32 len, blocks, record; /* elements of a block, blocks of a row, words of a record and column */
+	u32 widest;		 /* columns of a full tile */
+	size_t panel_bytes;
+};
+
+/* Columns first .. first + cols of a part, computed together. All tiles are as wide as the widest kernel but the last. */
+struct tile {
+	const struct cpu_tile_kernel *kernel;
+	u32 first, cols;
+	u32 *x;
+};
+
+static u32 widest(const struct cpu_tile_kernel *list)
+{
+	while (list[1].width)
+		list++;
+	return list->width;
+}
+
+/* The tile that holds column c. */
+static struct tile tile_of(const struct part *p, u32 c)
+{
+	const struct cpu_tile_kernel *kernel = p->m->kernels;
+	u32 first = c / p->widest * p->widest, left = p->cols - first;
+	while (kernel->width < left && kernel[1].width)
+		kernel++;
+	return (struct tile){ .kernel = kernel,
+		.first = first,
+		.cols = MIN(left, kernel->width),
+		.x = p->m->tiles + (size_t)first * p->record * p->blocks };
+}
+
+static i32 sum_16(const i8 *q)
+{
+	i32 s = 0;
+	for (u32 i = 0; i < 16; i++)
+		s += q[i];
+	return s;
+}
+
+static u32 pair(i32 a, i32 b)
+{
+	return ((u32)a & 0xffff) | (u32)b << 16;
+}
+
+/* The words of a record that follow the quantised values. */
+static void corrections(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
+{
+	static const u8 order[4] = { 0, 1, 4, 5 };
+	switch (p->m->type) {
+	case TENSOR_Q8_0:
+		x[0] = (u32)(sums[0] * -128);
+		return;
+	case TENSOR_Q4_0:
+		x[0] = (u32)(sums[0] * -8);
+		return;
+	case TENSOR_Q6_K:
+		for (u32 i = 0; i < 16; i++)
+			x[(size_t)i * width] = (u32)(-32 * sum_16(q + 16 * i));
+		return;
+	}
+	for (u32 i = 0; i < 4; i++)
+		x[(size_t)i * width] = pair(sums[order[i]], sums[order[i] + 2]);
+}
+
+/* Column c of the part into place i of a tile that is width wide. */
+static void column_lay(const struct part *p, u32 c, u32 *x, u32 width)
+{
+	const struct cpu_mul *m = p->m;
+	size_t row = p->first + c;
+	const i8 *q = (const i8 *)m->act + row * m->k;
+	const f32 *scale = (const f32 *)m->act + act_scale_at(m->cols, m->k) + row * p->blocks;
+	const i32 *sums = (const i32 *)m->act + act_sum_at(m->cols, m->k, p->len) + row * (m->k / 32);
+	u32 words = p->len / 4;
+	for (u32 b = 0; b < p->blocks; b++, x += (size_t)p->record * width) {
+		for (u32 i = 0; i < words; i++)
+			memcpy(x + (size_t)i * width, q + (size_t)b * p->len + 4 * i, 4);
+		corrections(p, q + (size_t)b * p->len, sums + b * (p->len / 32), x + (size_t)words * width,
+			width);
+		memcpy(x + (size_t)(p->record - 1) * width, scale + b, 4);
+	}
+}
+
+static void lay(const void *arg, u32 thread, u32 first, u32 end)
+{
+	const struct part *p = arg;
+	for (u32 c = first; c < end; c++) {
+		struct tile t = tile_of(p, c);
+		column_lay(p, c, t.x + (c - t.first), t.kernel->width);
+	}
+}
+
+static void panel_run(const struct part *p, u32 panel)
+{
+	const struct cpu_mul *m = p->m;
+	struct tile tile;
+	for (u32 c = 0; c < p->cols; c += tile.cols) {
+		tile = tile_of(p, c);
+		const struct cpu_tile t = { .panel = m->w + panel * p->panel_bytes,
+			.x = tile.x,
+			.y = m->y + (size_t)(p->first + c) * m->n_out + (size_t)panel * CPU_PANEL,
+			.stride = m->n_out,
+			.blocks = p->blocks,
+			.cols = tile.cols };
+		tile.kernel->run(&t);
+	}
+}
+
+static kernel_ref_fn *reference_of(u32 type)
+{
+	switch (type) {
+	case TENSOR_Q8_0:
+		return ref_mul_mat_q8_0;
+	case TENSOR_Q4_0:
+		return ref_mul_mat_q4_0;
+	case TENSOR_Q4_K:
+		return ref_mul_mat_q4_k;
+	case TENSOR_Q5_K:
+		return ref_mul_mat_q5_k;
+	}
+	return ref_mul_mat_q6_k;
+}
+
+/* The rows beyond the last whole panel, which are as in the file; all columns of the call. */
+static void rest_run(const struct part *p)
+{
+	const struct cpu_mul *m = p->m;
+	u32 row_bytes = p->blocks * block_bytes_of(m->type);
+	const struct push_mul_mat_q push = {
+		.k = m->k, .n_out = m->n_out, .cols = m->cols, .count = m->n_out, .row_bytes = row_bytes
+	};
+	void *const buf[3] = { (void *)(uintptr_t)m->w, (void *)(uintptr_t)m->act, m->y };
+	reference_of(m->type)(&push, buf, m->n_out / CPU_PANEL * CPU_PANEL, m->n_out);
+}
+
+static void panels(const void *arg, u32 thread, u32 first, u32 end)
+{
+	const struct part *p = arg;
+	u32 n = p->m->n_out / CPU_PANEL;
+	for (u32 i = first; i < end; i++) {
+		if (i < n)
+			panel_run(p, i);
+		else
+			rest_run(p);
+	}
+}
+
+static u32 record_words(u32 type)
+{
+	switch (type) {
+	case TENSOR_Q8_0:
+	case TENSOR_Q4_0:
+		return 8 + 1 + 1;
+	case TENSOR_Q6_K:
+		return 64 + 16 + 1;
+	}
+	return 64 + 4 + 1;
+}
+
+/* Panels of a share. */
+static u32 share_of(const struct part *p, u32 threads)
+{
+	size_t panel_work = p->panel_bytes * DIV_UP(p->cols, 4u);
+	u32 n = p->m->n_out / CPU_PANEL, few = (u32)(SHARE_BYTES / panel_work);
+	return MAX(MAX(n / (threads * SHARES), few), 1u);
+}
+
+static void part_run(struct cpu_pool *pool, const struct part *p)
+{
+	const struct cpu_mul *m = p->m;
+	u32 n = m->n_out / CPU_PANEL, lay_step = p->cols;
+	if ((u64)p->cols * m->k > LAY_COST)
+		lay_step = MAX(LAY_COST / m->k, 1u);
+	cpu_pool_run(pool, lay, p, p->cols, lay_step);
+	bool rest = p->first == 0 && m->n_out % CPU_PANEL; /* once a call */
+	cpu_pool_run(pool, panels, p, n + rest, share_of(p, cpu_pool_threads(pool)));
+}
+
+void cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
+{
+	struct part p = { .m = m,
+		.len = block_len_of(m->type),
+		.record = record_words(m->type),
+		.widest = widest(m->kernels) };
+	p.blocks = m->k / p.len;
+	p.panel_bytes = CPU_PANEL * (size_t)p.blocks * block_bytes_of(m->type);
+	u32 most = (u32)(CPU_TILES_BYTES / 4 / ((size_t)p.record * p.blocks)) / p.widest * p.widest;
+	assert(most > 0);
+	for (; p.first < m->cols; p.first += p.cols) {
+		p.cols = MIN(m->cols - p.first, most);
+		part_run(pool, &p);
+	}
+}

@@ -1,0 +1,295 @@
+/* Products of packed weights with AVX-512 VNNI: a row of the panel is a lane, so the ordered float sums of 16 rows go side by side. */
+#include "runtime/cpu.h"
+
+#ifdef __x86_64__
+
+#include "base/layout.h"
+
+#include <immintrin.h>
+
+#define ISA	target("avx512f,avx512bw,avx512vl,avx512vnni")
+#define FN	static inline __attribute__((always_inline, ISA))
+#define EACH(c) _Pragma("GCC unroll 12") for (u32 c = 0; c < C; c++)
+#define UNROLL	_Pragma("GCC unroll 16")
+
+FN __m512i word(const u8 *p, u32 i)
+{
+	return _mm512_loadu_si512(p + (size_t)i * 64);
+}
+
+FN __m512i all(u32 x)
+{
+	return _mm512_set1_epi32((i32)x);
+}
+
+FN __m512i and (__m512i a, u32 mask)
+{
+	return _mm512_and_si512(a, all(mask));
+}
+
+/* exact_from_half of the low 16 bits of every lane, the others 0 */
+FN __m512 from_half(__m512i h)
+{
+	__m512i u = and(h, 0x7fff), s = _mm512_slli_epi32(and(h, 0x8000), 16);
+	__m512i d = _mm512_castps_si512(
+		_mm512_mul_ps(_mm512_cvtepi32_ps(u), _mm512_set1_ps(5.9604644775390625e-8f)));
+	__m512i n = _mm512_add_epi32(_mm512_slli_epi32(u, 13), all(0x38000000));
+	__mmask16 small = _mm512_cmplt_epu32_mask(u, all(0x400));
+	return _mm512_castsi512_ps(_mm512_or_si512(_mm512_mask_blend_epi32(small, n, d), s));
+}
+
+FN __m512 halves(const u8 *p)
+{
+	return from_half(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)));
+}
+
+FN __m512 window(__m512 x)
+{
+	__m512i u = _mm512_castps_si512(x), m = and(u, 0x7fffffff);
+	__m512i top = _mm512_or_si512(and(u, 0x80000000), all(0x53800000));
+	u = _mm512_mask_blend_epi32(_mm512_cmpgt_epu32_mask(m, all(0x53800000)), u, top);
+	return _mm512_castsi512_ps(_mm512_maskz_mov_epi32(_mm512_cmpge_epu32_mask(m, all(0x2b800000)), u));
+}
+
+FN void put(const struct cpu_tile *t, const __m512 *acc, const u32 C)
+{
+	EACH(c)
+	if (c < t->cols)
+		_mm512_storeu_ps(t->y + c * t->stride, window(acc[c]));
+}
+
+FN __m512 scale_of(const u32 *x)
+{
+	return _mm512_castsi512_ps(all(*x));
+}
+
+/* ---- Q8_0, Q4_0 ---- */
+
+FN void words_q8_0(const u8 *p, __m512i *w)
+{
+	UNROLL for (u32 i = 0; i < 8; i++) w[i] = _mm512_xor_si512(word(p, i), all(0x80808080));
+}
+
+FN void words_q4_0(const u8 *p, __m512i *w)
+{
+	UNROLL for (u32 i = 0; i < 4; i++)
+	{
+		w[i] = and(word(p, i), 0x0f0f0f0f);
+		w[4 + i] = and(_mm512_srli_epi32(word(p, i), 4), 0x0f0f0f0f);
+	}
+}
+
+FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C)
+{
+	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	EACH(c) acc[c] = _mm512_setzero_ps();
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
+			__m512i w[8], s[CPU_TILE_MAX];
+			__m512 d = halves(p + 32 * i);
+			if (type == TENSOR_Q8_0)
+				words_q8_0(q, w);
+			else
+				words_q4_0(q, w);
+			EACH(c) s[c] = all(x[8 * C + c]);
+			UNROLL for (u32 j = 0; j < 8; j++) EACH(c) s[c] =
+				_mm512_dpbusd_epi32(s[c], w[j], all(x[j * C + c]));
+			EACH(c)
+			{
+				__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(s[c]), d);
+				v = _mm512_mul_ps(v, scale_of(x + 9 * C + c));
+				acc[c] = _mm512_add_ps(acc[c], v);
+			}
+		}
+		p = q;
+	}
+	put(t, acc, C);
+}
+
+/* ---- Q4_K, Q5_K ---- */
+
+struct scales {
+	__m512i sc[2], m[2]; /* a byte each: 0..3, 4..7 */
+};
+
+FN struct scales scales_of(const u8 *p)
+{
+	__m512i a = word(p, 1), b = word(p, 2), c = word(p, 3);
+	struct scales s;
+	s.sc[0] = and(a, 0x3f3f3f3f);
+	s.m[0] = and(b, 0x3f3f3f3f);
+	s.sc[1] = _mm512_or_si512(and(c, 0x0f0f0f0f), and(_mm512_srli_epi32(a, 2), 0x30303030));
+	s.m[1] = _mm512_or_si512(
+		and(_mm512_srli_epi32(c, 4), 0x0f0f0f0f), and(_mm512_srli_epi32(b, 2), 0x30303030));
+	return s;
+}
+
+/* The eight words of sub-block j as bytes 0..31. */
+FN void words_k(const u8 *p, const u32 type, const u32 j, __m512i *w)
+{
+	const u32 low = type == TENSOR_Q4_K ? 4 : 12;
+	UNROLL for (u32 i = 0; i < 8; i++)
+	{
+		__m512i q = word(p, low + 8 * (j / 2) + i);
+		w[i] = and(j % 2 ? _mm512_srli_epi32(q, 4) : q, 0x0f0f0f0f);
+		if (type == TENSOR_Q5_K) {
+			__m512i h = word(p, 4 + i);
+			h = j < 4 ? _mm512_slli_epi32(h, 4 - j) : _mm512_srli_epi32(h, j - 4);
+			w[i] = _mm512_or_si512(w[i], and(h, 0x10101010));
+		}
+	}
+}
+
+FN __m512i mins_dot(const struct scales *s, const u32 *x, const u32 C)
+{
+	__m512i sum = _mm512_setzero_si512();
+	UNROLL for (u32 i = 0; i < 4; i++)
+	{
+		__m512i m = s->m[i / 2];
+		m = and(i % 2 ? _mm512_srli_epi32(m, 8) : m, 0x00ff00ff);
+		sum = _mm512_dpwssd_epi32(sum, m, all(x[i * C]));
+	}
+	return sum;
+}
+
+FN void tile_k(const struct cpu_tile *t, const u32 type, const u32 C)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	EACH(c) acc[c] = _mm512_setzero_ps();
+	for (u32 b = 0; b < t->blocks; b++) {
+		struct scales sc = scales_of(p);
+		__m512i sum[CPU_TILE_MAX];
+		EACH(c) sum[c] = _mm512_setzero_si512();
+		UNROLL for (u32 j = 0; j < 8; j++)
+		{
+			__m512i w[8], s[CPU_TILE_MAX];
+			words_k(p, type, j, w);
+			EACH(c) s[c] = _mm512_setzero_si512();
+			UNROLL for (u32 i = 0; i < 8; i++) EACH(c) s[c] =
+				_mm512_dpbusd_epi32(s[c], w[i], all(x[(8 * j + i) * C + c]));
+			__m512i m = and(_mm512_srli_epi32(sc.sc[j / 4], 8 * (j % 4)), 0xff);
+			EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], m));
+		}
+		__m512 d = from_half(and(word(p, 0), 0xffff)),
+		       dmin = from_half(_mm512_srli_epi32(word(p, 0), 16));
+		EACH(c)
+		{
+			__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), d);
+			__m512 o = _mm512_mul_ps(_mm512_cvtepi32_ps(mins_dot(&sc, x + 64 * C + c, C)), dmin);
+			v = _mm512_mul_ps(_mm512_sub_ps(v, o), scale_of(x + 68 * C + c));
+			acc[c] = _mm512_add_ps(acc[c], v);
+		}
+		p += 64 * (type == TENSOR_Q4_K ? 36 : 44);
+		x += 69 * C;
+	}
+	put(t, acc, C);
+}
+
+/* ---- Q6_K ---- */
+
+/* The four words of sub-block j (elements 16 j ..) as bytes 0..63. */
+FN void words_q6_k(const u8 *p, const u32 j, __m512i *w)
+{
+	const u32 h = j / 8, e = j % 8 / 2, first = 8 * h + 4 * (j % 2);
+	UNROLL for (u32 i = 0; i < 4; i++)
+	{
+		__m512i low = word(p, 4 + 3 * (first + i) + e % 2), high = word(p, 4 + 3 * (first + i) + 2);
+		low = and(e < 2 ? low : _mm512_srli_epi32(low, 4), 0x0f0f0f0f);
+		high = e < 2 ? _mm512_slli_epi32(high, 4 - 2 * e) : _mm512_srli_epi32(high, 2 * e - 4);
+		w[i] = _mm512_or_si512(low, and(high, 0x30303030));
+	}
+}
+
+FN void block_q6_k(const u8 *p, const u8 *d_at, const u32 *x, __m512 *acc, const u32 C)
+{
+	__m512i sum[CPU_TILE_MAX];
+	EACH(c) sum[c] = _mm512_setzero_si512();
+	UNROLL for (u32 j = 0; j < 16; j++)
+	{
+		__m512i w[4], s[CPU_TILE_MAX];
+		words_q6_k(p, j, w);
+		EACH(c) s[c] = all(x[(64 + j) * C + c]);
+		UNROLL for (u32 i = 0; i < 4; i++) EACH(c) s[c] =
+			_mm512_dpbusd_epi32(s[c], w[i], all(x[(4 * j + i) * C + c]));
+		__m512i m = _mm512_srai_epi32(_mm512_slli_epi32(word(p, j / 4), 24 - 8 * (j % 4)), 24);
+		EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], m));
+	}
+	__m512 d = halves(d_at);
+	EACH(c)
+	{
+		__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), d);
+		acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(v, scale_of(x + 80 * C + c)));
+	}
+}
+
+FN void tile_q6_k(const struct cpu_tile *t, const u32 type, const u32 C)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	EACH(c) acc[c] = _mm512_setzero_ps();
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 i = 0; i < n; i++, q += 52 * 64, x += 81 * C)
+			block_q6_k(q, p + 32 * i, x, acc, C);
+		p = q;
+	}
+	put(t, acc, C);
+}
+
+/* ---- tables ---- */
+
+#define KERNEL(name, call, C)                                                 \
+	static __attribute__((ISA)) void name##_##C(const struct cpu_tile *t) \
+	{                                                                     \
+		call;                                                         \
+	}
+#define LIST(name)                                                                              \
+	static const struct cpu_tile_kernel name##_list[] = { { 1, name##_1 }, { 2, name##_2 }, \
+		{ 4, name##_4 }, { 8, name##_8 }, { 12, name##_12 }, { 0, NULL } };
+#define KERNELS(name, tile, type)           \
+	KERNEL(name, tile(t, type, 1), 1)   \
+	KERNEL(name, tile(t, type, 2), 2)   \
+	KERNEL(name, tile(t, type, 4), 4)   \
+	KERNEL(name, tile(t, type, 8), 8)   \
+	KERNEL(name, tile(t, type, 12), 12) \
+	LIST(name)
+KERNELS(q8_0, tile_32, TENSOR_Q8_0)
+KERNELS(q4_0, tile_32, TENSOR_Q4_0)
+KERNELS(q4_k, tile_k, TENSOR_Q4_K)
+KERNELS(q5_k, tile_k, TENSOR_Q5_K)
+KERNELS(q6_k, tile_q6_k, TENSOR_Q6_K)
+
+const struct cpu_tile_kernel *cpu_q_avx512(u32 type)
+{
+	switch (type) {
+	case TENSOR_Q8_0:
+		return q8_0_list;
+	case TENSOR_Q4_0:
+		return q4_0_list;
+	case TENSOR_Q4_K:
+		return q4_k_list;
+	case TENSOR_Q5_K:
+		return q5_k_list;
+	case TENSOR_Q6_K:
+		return q6_k_list;
+	}
+	return NULL;
+}
+
+#else
+
+const struct cpu_tile_kernel *cpu_q_avx512(u32 type)
+{
+	return NULL;
+}
+
+#endif

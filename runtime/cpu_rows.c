@@ -1,0 +1,277 @@
+/* The ops on rows of floats, written so that a compiler turns them into vectors: the same text for each instruction set. */
+#include "runtime/cpu.h"
+
+#include "shaders/act.h"
+#include "shaders/add.h"
+#include "shaders/exact.h"
+#include "shaders/mul_mat_f.h"
+#include "shaders/quantize.h"
+#include "shaders/rms_norm.h"
+#include "shaders/rope.h"
+#include "shaders/rows.h"
+#include "shaders/swiglu.h"
+
+#include <string.h>
+
+#define BODY static inline __attribute__((always_inline))
+
+/* ---- rms_norm ---- */
+
+BODY f32 norm_factor(const struct push_rms_norm *p, const f32 *x)
+{
+	f32 lane[RMS_NORM_LANES] = { 0 };
+	for (u32 i = 0; i < p->dim; i += RMS_NORM_LANES) {
+		u32 n = MIN(RMS_NORM_LANES, p->dim - i);
+		for (u32 l = 0; l < n; l++) {
+			f32 v = exact_window(x[i + l]);
+			f32 sq = v * v;
+			lane[l] = lane[l] + sq;
+		}
+	}
+	for (u32 h = RMS_NORM_LANES / 2; h > 0; h /= 2)
+		for (u32 l = 0; l < h; l++)
+			lane[l] = lane[l] + lane[l + h];
+	f32 mean = lane[0] * u2f(p->inv_dim_bits);
+	return exact_rsqrt(mean + u2f(p->eps_bits));
+}
+
+BODY void rms_norm(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_rms_norm *p = push;
+	const f32 *w = buf[1];
+	for (u32 r = first; r < end; r++) {
+		const f32 *x = (const f32 *)buf[0] + (size_t)r * p->dim;
+		f32 *y = (f32 *)buf[2] + (size_t)r * p->dim;
+		f32 m = norm_factor(p, x);
+		for (u32 i = 0; i < p->dim; i++) {
+			f32 t = exact_window(exact_window(x[i]) * m);
+			y[i] = exact_window(t * exact_window(w[i]));
+		}
+	}
+}
+
+/* ---- quantize ---- */
+
+BODY f32 group_max(const f32 *x, u32 n)
+{
+	u32 m = 0;
+	for (u32 i = 0; i < n; i++) {
+		u32 u = exact_window_bits(f2u(x[i])) & 0x7fffffffu;
+		m = MAX(m, u);
+	}
+	return u2f(m);
+}
+
+BODY i32 quantize_32_values(const f32 *restrict x, f32 inv, i8 *restrict q)
+{
+	i32 total = 0, v[32];
+	for (u32 i = 0; i < 32; i++) {
+		i32 r = exact_round(exact_window(x[i]) * inv);
+		v[i] = MIN(MAX(r, -127), 127);
+		total += v[i];
+	}
+	for (u32 i = 0; i < 32; i++)
+		q[i] = (i8)v[i];
+	return total;
+}
+
+BODY void quantize(u32 group, const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_quantize *p = push;
+	const f32 *x = buf[0];
+	i8 *q = buf[1];
+	f32 *scale = (f32 *)buf[1] + act_scale_at(p->rows, p->k);
+	i32 *sum = (i32 *)buf[1] + act_sum_at(p->rows, p->k, group);
+	for (u32 g = first; g < end; g++) {
+		size_t at = (size_t)g * group;
+		f32 m = group_max(x + at, group);
+		f32 inv = m == 0 ? 0 : exact_recip(m) * 127.0f;
+		scale[g] = m * QUANTIZE_INV_127;
+		for (u32 s = 0; s < group; s += 32)
+			sum[(at + s) / 32] = quantize_32_values(x + at + s, inv, q + at + s);
+	}
+}
+
+BODY void quantize_32(const void *push, void *const buf[], u32 first, u32 end)
+{
+	quantize(32, push, buf, first, end);
+}
+
+BODY void quantize_256(const void *push, void *const buf[], u32 first, u32 end)
+{
+	quantize(256, push, buf, first, end);
+}
+
+/* ---- swiglu, add, rope, rows ---- */
+
+BODY void swiglu(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const f32 *gate = buf[0], *up = buf[1]; /* y may be gate */
+	f32 *y = buf[2], t[64];
+	for (u32 i = first; i < end; i += 64) {
+		u32 n = MIN(64u, end - i);
+		for (u32 j = 0; j < n; j++) {
+			f32 s = exact_window(exact_silu(exact_window(gate[i + j])));
+			t[j] = exact_window(s * exact_window(up[i + j]));
+		}
+		memcpy(y + i, t, n * sizeof(f32));
+	}
+}
+
+BODY void add(const void *push, void *const buf[], u32 first, u32 end)
+{
+	f32 *x = buf[0];
+	const f32 *y = buf[1];
+	for (u32 i = first; i < end; i++)
+		x[i] = exact_window(exact_window(x[i]) + exact_window(y[i]));
+}
+
+BODY void rows(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_rows *p = push;
+	const u32 *x = buf[0], *from = buf[1];
+	for (u32 i = first, n; i < end; i += n) {
+		u32 e = i % p->dim;
+		n = MIN(p->dim - e, end - i);
+		memcpy((u32 *)buf[2] + i, x + (size_t)from[i / p->dim] * p->dim + e, 4ul * n);
+	}
+}
+
+/* ---- products with float weights ---- */
+
+#define LANES  MUL_MAT_F_LANES
+#define F_COLS 4u /* columns that share one reading of the weights */
+
+enum float_type { F_32, F_16, F_BF16 };
+
+BODY void weights_load(enum float_type type, const u8 *w, u32 n, f32 *restrict ret)
+{
+	u32 u[LANES] = { 0 };
+	u16 h[LANES] = { 0 };
+	if (type == F_32)
+		memcpy(u, w, n == LANES ? sizeof(u) : 4 * (size_t)n);
+	else
+		memcpy(h, w, n == LANES ? sizeof(h) : 2 * (size_t)n);
+	for (u32 l = 0; l < LANES; l++) {
+		if (type == F_16)
+			u[l] = f2u(exact_from_half(h[l]));
+		else if (type == F_BF16)
+			u[l] = (u32)h[l] << 16;
+		ret[l] = u2f(exact_window_bits(u[l]));
+	}
+}
+
+BODY f32 tree(f32 *lane)
+{
+	for (u32 h = LANES / 2; h > 0; h /= 2)
+		for (u32 l = 0; l < h; l++)
+			lane[l] = lane[l] + lane[l + h];
+	return exact_window(lane[0]);
+}
+
+/* One row of weights times cols <= F_COLS columns, whole groups of lanes only. */
+BODY u32 row_times_cols(
+	enum float_type type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 lane[F_COLS][LANES])
+{
+	u32 size = type == F_32 ? 4 : 2, e = 0;
+	for (; e + LANES <= k; e += LANES) {
+		f32 w[LANES];
+		weights_load(type, row + (size_t)e * size, LANES, w);
+		for (u32 c = 0; c < cols; c++)
+			for (u32 l = 0; l < LANES; l++) {
+				f32 t = w[l] * x[(size_t)c * k + e + l];
+				lane[c][l] = lane[c][l] + t;
+			}
+	}
+	return e;
+}
+
+BODY void row_run(enum float_type type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 *y, size_t stride)
+{
+	f32 lane[F_COLS][LANES] = { 0 }, w[LANES];
+	u32 size = type == F_32 ? 4 : 2;
+	u32 e = cols == 1	 ? row_times_cols(type, row, x, k, 1, lane)
+		: cols == F_COLS ? row_times_cols(type, row, x, k, F_COLS, lane)
+				 : row_times_cols(type, row, x, k, cols, lane);
+	if (e < k)
+		weights_load(type, row + (size_t)e * size, k - e, w);
+	for (u32 c = 0; c < cols; c++) {
+		for (u32 l = 0; e + l < k; l++) {
+			f32 t = w[l] * x[(size_t)c * k + e + l];
+			lane[c][l] = lane[c][l] + t;
+		}
+		y[c * stride] = tree(lane[c]);
+	}
+}
+
+BODY void mul_mat(enum float_type type, const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_mul_mat_f *p = push;
+	size_t row_bytes = (size_t)p->k * (type == F_32 ? 4 : 2);
+	const f32 *x = buf[1];
+	for (u32 o = first; o < end; o++) {
+		const u8 *row = (const u8 *)buf[0] + p->base + o * row_bytes;
+		for (u32 c = 0; c < p->cols; c += F_COLS)
+			row_run(type, row, x + (size_t)c * p->k, p->k, MIN(F_COLS, p->cols - c),
+				(f32 *)buf[2] + (size_t)c * p->n_out + p->first + o, p->n_out);
+	}
+}
+
+BODY void mul_mat_f32(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(F_32, push, buf, first, end);
+}
+
+BODY void mul_mat_f16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(F_16, push, buf, first, end);
+}
+
+BODY void mul_mat_bf16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	mul_mat(F_BF16, push, buf, first, end);
+}
+
+/* ---- one set of them for each instruction set ---- */
+
+#define KERNEL(name, isa, attr)                                                                \
+	static attr void name##_##isa(const void *push, void *const buf[], u32 first, u32 end) \
+	{                                                                                      \
+		name(push, buf, first, end);                                                   \
+	}
+#define KERNELS(isa, attr)                                                                           \
+	KERNEL(rms_norm, isa, attr)                                                                  \
+	KERNEL(quantize_32, isa, attr)                                                               \
+	KERNEL(quantize_256, isa, attr)                                                              \
+	KERNEL(swiglu, isa, attr)                                                                    \
+	KERNEL(add, isa, attr)                                                                       \
+	KERNEL(rows, isa, attr)                                                                      \
+	KERNEL(mul_mat_f32, isa, attr)                                                               \
+	KERNEL(mul_mat_f16, isa, attr)                                                               \
+	KERNEL(mul_mat_bf16, isa, attr)                                                              \
+	static kernel_ref_fn *const kernels_##isa[KERNELS_N] = { [KERNEL_RMS_NORM] = rms_norm_##isa, \
+		[KERNEL_QUANTIZE_32] = quantize_32_##isa,                                            \
+		[KERNEL_QUANTIZE_256] = quantize_256_##isa,                                          \
+		[KERNEL_SWIGLU] = swiglu_##isa,                                                      \
+		[KERNEL_ADD] = add_##isa,                                                            \
+		[KERNEL_ROWS] = rows_##isa,                                                          \
+		[KERNEL_MUL_MAT_F32] = mul_mat_f32_##isa,                                            \
+		[KERNEL_MUL_MAT_F16] = mul_mat_f16_##isa,                                            \
+		[KERNEL_MUL_MAT_BF16] = mul_mat_bf16_##isa };
+
+KERNELS(portable, )
+#ifdef __x86_64__
+KERNELS(avx2, CPU_ATTR_AVX2)
+KERNELS(avx512, CPU_ATTR_AVX512)
+#endif
+
+kernel_ref_fn *cpu_rows_kernel(enum cpu_level level, enum kernel k)
+{
+#ifdef __x86_64__
+	if (level == CPU_AVX2)
+		return kernels_avx2[k];
+	if (level == CPU_AVX512)
+		return kernels_avx512[k];
+#endif
+	return kernels_portable[k];
+}
