@@ -137,8 +137,8 @@ static int accept_gate(int listener, u32 uid, int *ret)
 static int enter_sandbox(struct rt_device *d)
 {
 	struct rt_device_info info = rt_device_info(d);
-	bool cpu = strcmp(info.kind, "cpu") == 0, none = cpu || strcmp(info.kind, "reference") == 0 ||
-			strcmp(info.kind, "native") == 0;
+	bool cpu = strcmp(info.kind, "cpu") == 0,
+	     none = cpu || strcmp(info.kind, "reference") == 0 || strcmp(info.kind, "native") == 0;
 	struct sandbox_params p = { .role = SANDBOX_RUNTIME,
 		.paths = none ? NULL : gpu_paths,
 		.n_paths = none ? 0 : ARRAY_LEN(gpu_paths),

@@ -25,7 +25,8 @@ struct tok *tok_destroy(struct tok *t);
  * also behind a control or user-defined token: in this text, or the last one of ids). Pieces are words of their own: nothing merges
  * across two calls.
  * 0; -ENOMEM. Any bytes are accepted; invalid UTF-8 is encoded as bytes. */
-_must_use_ int tok_encode(const struct tok *t, const void *text, size_t len, bool trusted, bool first, struct tok_ids *ids);
+_must_use_ int tok_encode(
+	const struct tok *t, const void *text, size_t len, bool trusted, bool first, struct tok_ids *ids);
 
 /* BOS and EOS that the model wants around a prompt: LAYOUT_NONE where it wants none. */
 u32 tok_bos(const struct tok *t);

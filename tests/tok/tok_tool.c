@@ -43,7 +43,8 @@ int main(int argc, char **argv)
 	struct vocab v;
 	struct tok *t;
 	const char *why, *path = argv[argc - 1];
-	bool streamed = argc == 3 && strcmp(argv[1], "-s") == 0, ends = argc == 3 && strcmp(argv[1], "-e") == 0;
+	bool streamed = argc == 3 && strcmp(argv[1], "-s") == 0,
+	     ends = argc == 3 && strcmp(argv[1], "-e") == 0;
 	if (argc < 2 || argc > 3 || vocab_read(path, &v))
 		return 2;
 	if (tok_create(&v.l, &t, &why)) {

@@ -55,9 +55,9 @@ static int line_read(struct vocab *v, char *line)
 		v->h.unk = number(w[7]);
 		v->h.pad = LAYOUT_NONE;
 	} else if (strcmp(w[0], "t") == 0 && n == 4) {
-		v->vocab[v->h.n_vocab++] = (struct layout_token){ .type = number(w[1]),
-			.score = strtof(w[2], NULL),
-			.text = keep(v, w[3]) };
+		v->vocab[v->h.n_vocab++] = (struct layout_token){
+			.type = number(w[1]), .score = strtof(w[2], NULL), .text = keep(v, w[3])
+		};
 	} else if (strcmp(w[0], "m") == 0 && n == 3) {
 		struct layout_str left = keep(v, w[1]);
 		v->merges[v->h.n_merges++] = (struct layout_merge){ left, keep(v, w[2]) };
@@ -90,7 +90,8 @@ int vocab_read(const char *path, struct vocab *ret)
 		return -e;
 	}
 	fseek(f, 0, SEEK_END);
-	size_t size = (size_t)ftell(f) + 1; /* more than enough of everything: every line has more characters */
+	size_t size =
+		(size_t)ftell(f) + 1; /* more than enough of everything: every line has more characters */
 	rewind(f);
 	v.vocab = calloc(size, sizeof *v.vocab);
 	v.merges = calloc(size, sizeof *v.merges);
