@@ -1,7 +1,7 @@
 #!/bin/sh
 # Colours and bars only on a terminal that wants them; a model's text cannot drive the terminal.
 . "$(dirname "$0")/lib.sh"
-command -v script >/dev/null || skip "no script(1), so no terminal"
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "script(1) is not there or gets no terminal"
 appliance
 unset NO_COLOR
 on_terminal() { script -qec "$*" /dev/null </dev/null >"$out" 2>/dev/null; }

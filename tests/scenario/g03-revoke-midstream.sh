@@ -1,7 +1,7 @@
 #!/bin/sh
 # Revocation shuts the session at once: a stream ends in the middle, the model is never served again, the log says both.
 . "$(dirname "$0")/lib.sh"
-command -v script >/dev/null || skip "no script(1), so no terminal"
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "script(1) is not there or gets no terminal"
 appliance
 start_up
 # a client that never hangs up: question after question on one session
