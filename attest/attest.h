@@ -54,6 +54,17 @@ _must_use_ int attest_key_pem(const struct proto_key *key, char **ret_pem);
  * curve_bits 256, 384 or 521. ret_key: the public half. 0; -EEXIST; -EINVAL the curve; -errno. */
 _must_use_ int attest_keygen(const char *prefix, u32 curve_bits, struct proto_key *ret_key);
 
+/* ---- certificates --------------------------------------------------------------------------------------------------------- */
+
+/* Certificates in the order in which they were added, at most CERTS_MAX. NULL holds none. */
+struct attest_certs;
+/* Append every certificate of a PEM file, at least one; *certs is made when it is NULL, and is the caller's in every case.
+ * 1: ATTEST_CERTIFICATE, ATTEST_SIZE_LIMIT. */
+_must_use_ int attest_certs_add(
+	struct attest_certs **certs, const void *pem, size_t len, struct attest_report *report);
+u32 attest_certs_count(const struct attest_certs *certs);
+struct attest_certs *attest_certs_free(struct attest_certs *certs);
+
 /* ---- bundles -------------------------------------------------------------------------------------------------------------- */
 
 /* One signed file. Its digests are items first .. first + n - 1 of the manifest: one for method files, one per shard otherwise. */
@@ -83,9 +94,12 @@ struct attest_bundle_params {
 	size_t len;
 	const struct proto_key *keys; /* trusted; the bundle never brings its own */
 	u32 n_keys;
+	const struct attest_certs
+		*roots; /* pinned; NULL: bundles of method certificate are refused by method */
+	i64 at;		/* seconds of UTC at which certificates are judged */
 };
-/* Read the bundle strictly, verify its one signature with the trusted key that it names, and only then read the statement.
- * report gets model, bundle, key_id and signer as soon as the signature held. */
+/* Read the bundle strictly, verify its one signature with the trusted key that it names, or with the leaf of a chain that leads to
+ * a pinned root, and only then read the statement. report gets model, bundle, key_id and signer as soon as the signature held. */
 _must_use_ int attest_bundle_verify(
 	const struct attest_bundle_params *p, struct attest_manifest **ret, struct attest_report *report);
 /* The same reading without any key: tells a sender which files to send, and proves nothing (verified is false; attest_model_verify
@@ -146,6 +160,7 @@ struct attest_sign_params {
 	size_t key_len;
 	u64 shard_bytes; /* 0: method files */
 	const struct attest_progress *progress;
+	const struct attest_certs *certs; /* leaf first, of this key: method certificate; NULL: method key */
 };
 /* Hash the files, sign the statement and read the result back with the same eyes as a verifier. ret_bundle: the bundle's bytes.
  * 1: ATTEST_KEY, _EMPTY_FILE, _SHARD, _CHANGED, _FILE_LIMIT. */

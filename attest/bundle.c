@@ -1,12 +1,15 @@
 /* The bundle (OMS v1.0, Sigstore bundle v0.3):
  *
- *   { "mediaType", "verificationMaterial": { "publicKey": {"hint"} , "tlogEntries": [] },
+ *   { "mediaType", "verificationMaterial": { "publicKey": {"hint"} | "x509CertificateChain": {"certificates": [{"rawBytes"}…]},
+ *                                            "tlogEntries": [] },
  *     "dsseEnvelope": { "payload": b64, "payloadType", "signatures": [ {"sig": b64, "keyid"?} ] } }
  *
  * Rules, in the order in which they are held: 1. at most BUNDLE_BYTES_MAX, UTF-8, at most JSON_DEPTH_MAX deep, one object, nothing
- * behind it, no key twice; 2. only known fields; 3. exactly one of the three methods, and it is `key`; 4. exactly one signature;
+ * behind it, no key twice; 2. only known fields; 3. exactly one of the three methods, and it is `key`,
+ * or `certificate` where roots are pinned; 4. exactly one signature;
  * 5. base64 canonical; 6. the key is a trusted one, named by its fingerprint (or, before v1.1, brought along as PEM: its
- * fingerprint is then computed and the trusted key of that fingerprint used, never the one in the bundle); 7. DER exact, signature
+ * fingerprint is then computed and the trusted key of that fingerprint used, never the one in the bundle), or the leaf's, whose chain
+ * leads to a pinned root (chain.c); 7. DER exact, signature
  * over PAE(type, payload) holds. Only then is the payload read (statement.c). */
 #include "attest/internal.h"
 #include "base/bytes.h"
@@ -22,12 +25,15 @@ struct envelope {
 	size_t payload_len, sig_len;
 	u8 key_id[SHA256_BYTES];
 	const char *key_details; /* before v1.1; borrowed */
+	bool chains;		 /* may it bring a certificate chain? */
+	struct attest_certs *chain;
 };
 
 static void envelope_fini(struct envelope *e)
 {
 	free(e->payload);
 	free(e->sig);
+	attest_certs_free(e->chain);
 }
 
 static void json_put(json_t **j)
@@ -98,7 +104,49 @@ static int timestamps_check(json_t *material, struct attest_report *report)
 	if (t && !json_is_object(t))
 		return attest_reject(report, ATTEST_FIELD, "timestampVerificationData",
 			"timestampVerificationData is not an object");
-	return 0; /* method key is not judged by time: stamps are carried, not read */
+	return 0; /* carried, not read: an unchecked stamp says nothing about any time */
+}
+
+static int certificate_read(json_t *c, struct envelope *e, struct attest_report *report)
+{
+	static const char *const known[] = { "rawBytes", NULL };
+	_cleanup_free_ u8 *der = NULL;
+	size_t len;
+	if (!json_is_object(c))
+		return attest_reject(
+			report, ATTEST_FIELD, "certificates", "an entry of certificates is not an object");
+	if (json_only(c, "the certificate", known, report))
+		return 1;
+	json_t *raw = json_field(c, "the certificate", "rawBytes", JSON_STRING, report);
+	if (!raw)
+		return 1;
+	int r = base64_decode(json_string_value(raw), json_string_length(raw), &der, &len);
+	if (r < 0)
+		return r;
+	if (r || len == 0)
+		return attest_reject(report, ATTEST_BASE64, "rawBytes",
+			"a certificate in the bundle is not canonical base64");
+	return certs_add_der(&e->chain, der, len, report);
+}
+
+static int chain_read(json_t *material, struct envelope *e, struct attest_report *report)
+{
+	static const char *const known[] = { "certificates", NULL };
+	json_t *c = json_field(material, "verificationMaterial", "x509CertificateChain", JSON_OBJECT, report);
+	if (!c || json_only(c, "x509CertificateChain", known, report))
+		return 1;
+	json_t *list = json_field(c, "x509CertificateChain", "certificates", JSON_ARRAY, report);
+	if (!list)
+		return 1;
+	if (json_array_size(list) == 0)
+		return attest_reject(
+			report, ATTEST_MATERIAL, "certificates", "the bundle's certificate chain is empty");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		int r = certificate_read(json_array_get(list, i), e, report);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 static int material_read(json_t *bundle, struct envelope *e, struct attest_report *report)
@@ -117,17 +165,22 @@ static int material_read(json_t *bundle, struct envelope *e, struct attest_repor
 			"verificationMaterial must hold exactly one of publicKey, x509CertificateChain and "
 			"certificate, not %u",
 			n);
-	if (!json_object_get(m, "publicKey"))
+	bool chain = json_object_get(m, "x509CertificateChain");
+	if (json_object_get(m, "certificate"))
 		return attest_reject(report, ATTEST_METHOD, "verificationMaterial",
-			"the bundle was signed by method %s; this build verifies method key",
-			json_object_get(m, "certificate") ? "sigstore" : "certificate");
+			"the bundle was signed by method sigstore, which this build does not verify");
+	if (chain && !e->chains)
+		return attest_reject(report, ATTEST_METHOD, "verificationMaterial",
+			"the bundle was signed by method certificate, and no root is pinned here");
 	json_t *entries = json_object_get(m, "tlogEntries");
 	if (entries && !json_is_array(entries))
 		return attest_reject(report, ATTEST_FIELD, "tlogEntries", "tlogEntries is not an array");
 	if (json_array_size(entries))
-		return attest_reject(
-			report, ATTEST_MATERIAL, "tlogEntries", "method key has no transparency log entries");
+		return attest_reject(report, ATTEST_MATERIAL, "tlogEntries",
+			"method %s has no transparency log entries", chain ? "certificate" : "key");
 	int r = timestamps_check(m, report);
+	if (chain)
+		return r ? r : chain_read(m, e, report);
 	json_t *k = r ? NULL : json_field(m, "verificationMaterial", "publicKey", JSON_OBJECT, report);
 	return k ? fingerprint_read(k, e, report) : 1;
 }
@@ -249,24 +302,40 @@ static int unknown_key(
 	return 1;
 }
 
-static int envelope_verify(
-	const struct attest_bundle_params *p, const struct envelope *e, struct attest_report *report)
+/* The key that the caller trusts: by its fingerprint, or as the leaf of a chain that leads to a pinned root. */
+static int key_trusted(const struct attest_bundle_params *p, const struct envelope *e, struct proto_key *ret,
+	struct attest_report *report)
 {
+	if (e->chain)
+		return certs_verify(e->chain, p->roots, p->at, ret, report);
 	const struct proto_key *key = key_find(p, e->key_id);
 	if (!key)
 		return unknown_key(p, e, report);
+	*ret = *key;
 	memcpy(report->key_id, key->id, SHA256_BYTES);
-	int r = details_check(e, key, report);
-	if (r)
-		return r;
+	return details_check(e, key, report);
+}
+
+static int signature_verify(
+	const struct proto_key *key, const struct envelope *e, struct attest_report *report)
+{
 	_cleanup_free_ u8 *pae = NULL;
 	size_t len;
-	r = bundle_pae(e->payload, e->payload_len, &pae, &len);
-	r = r ? r : key_verify(key, pae, len, e->sig, e->sig_len, report);
+	memcpy(report->key_id, key->id, SHA256_BYTES);
+	int r = bundle_pae(e->payload, e->payload_len, &pae, &len);
+	return r ? r : key_verify(key, pae, len, e->sig, e->sig_len, report);
+}
+
+static int envelope_verify(
+	const struct attest_bundle_params *p, const struct envelope *e, struct attest_report *report)
+{
+	struct proto_key key;
+	int r = key_trusted(p, e, &key, report);
+	r = r ? r : signature_verify(&key, e, report);
 	if (r)
 		return r;
-	if (bytes_str_ok(key->name, sizeof key->name))
-		memcpy(report->signer, key->name, sizeof report->signer);
+	if (bytes_str_ok(key.name, sizeof key.name))
+		memcpy(report->signer, key.name, sizeof report->signer);
 	return 0;
 }
 
@@ -308,7 +377,7 @@ int attest_bundle_verify(
 	const struct attest_bundle_params *p, struct attest_manifest **ret, struct attest_report *report)
 {
 	_cleanup_(json_put) json_t *j = NULL;
-	_cleanup_(envelope_fini) struct envelope e = { 0 };
+	_cleanup_(envelope_fini) struct envelope e = { .chains = attest_certs_count(p->roots) > 0 };
 	int r = load(p->data, p->len, &j, &e, report);
 	r = r ? r : envelope_verify(p, &e, report);
 	r = r ? r : statement_of(&e, ret, report);
@@ -316,6 +385,25 @@ int attest_bundle_verify(
 		return r;
 	(*ret)->verified = true;
 	return 0;
+}
+
+int bundle_read_back(const void *data, size_t len, const struct proto_key *key, struct attest_report *report)
+{
+	_cleanup_(json_put) json_t *j = NULL;
+	_cleanup_(envelope_fini) struct envelope e = { .chains = true };
+	struct attest_manifest *m = NULL;
+	struct proto_key leaf = *key;
+	int r = load(data, len, &j, &e, report);
+	if (!r && e.chain)
+		r = certs_leaf_key(e.chain, &leaf, report);
+	if (!r && (memcmp(leaf.id, key->id, sizeof leaf.id) ||
+			  (!e.chain && memcmp(e.key_id, key->id, sizeof leaf.id))))
+		r = attest_reject(
+			report, ATTEST_KEY, "key", "the bundle names another key than the signer's");
+	r = r ? r : signature_verify(key, &e, report);
+	r = r ? r : statement_of(&e, &m, report);
+	attest_manifest_free(m);
+	return r;
 }
 
 int attest_bundle_peek(

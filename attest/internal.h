@@ -14,6 +14,8 @@
 /* Fill the report as rejected; always 1, so that a check reads `return attest_reject(…)`. */
 int attest_reject(struct attest_report *r, u32 reason, const char *object, const char *fmt, ...)
 	_printf_(4, 5);
+/* Copy into a field of a report: what fits, cut at a character's edge, control characters and broken UTF-8 made visible. */
+void attest_text(char *field, size_t size, const char *s, size_t len);
 /* Name what an error was about, for the report of "could not decide"; returns its argument. */
 int attest_about(struct attest_report *r, int error, const char *object);
 /* What was wanted and what was there; call after attest_reject. */
@@ -54,6 +56,22 @@ _must_use_ int key_verify(const struct proto_key *key, const void *data, size_t 
 _must_use_ int key_sign(const void *pem, size_t pem_len, const void *data, size_t len, u8 **ret_sig,
 	size_t *ret_sig_len, struct proto_key *ret_key, struct attest_report *report);
 
+/* ---- certificates (chain.c) ------------------------------------------------------------------------------------------------ */
+
+/* Append one certificate of a bundle. 0; 1 ATTEST_CERTIFICATE, _SIZE_LIMIT; -errno. */
+_must_use_ int certs_add_der(
+	struct attest_certs **certs, const u8 *der, size_t len, struct attest_report *report);
+/* The i-th one's bytes in a fresh allocation. 0; -ENOMEM. */
+_must_use_ int certs_der(const struct attest_certs *certs, u32 i, u8 **ret, size_t *ret_len);
+/* The first one's key, of nobody's trust. 0; 1 ATTEST_KEY; -errno. */
+_must_use_ int certs_leaf_key(
+	const struct attest_certs *chain, struct proto_key *ret, struct attest_report *report);
+/* Does the first certificate of the chain lead to one of the roots, every link of the path valid at that second of UTC and as strict
+ * as chain.c says? The other certificates only help to find the path. ret_key: the leaf's, named after its subject.
+ * 0; 1 one of the reasons from ATTEST_CERTIFICATE on, or ATTEST_KEY; -errno. */
+_must_use_ int certs_verify(const struct attest_certs *chain, const struct attest_certs *roots, i64 at,
+	struct proto_key *ret_key, struct attest_report *report);
+
 /* ---- the envelope (bundle.c) ---------------------------------------------------------------------------------------------- */
 
 #define PAYLOAD_TYPE   "application/vnd.in-toto+json"
@@ -63,6 +81,9 @@ _must_use_ int key_sign(const void *pem, size_t pem_len, const void *data, size_
 
 /* DSSE's pre-authentication encoding of a payload of our type: what is signed. 0, *ret to be freed; -ENOMEM. */
 _must_use_ int bundle_pae(const void *payload, size_t len, u8 **ret, size_t *ret_len);
+/* A signer reads its own bundle back: as strict as attest_bundle_verify, but the leaf of a chain needs no root: it must be this key. */
+_must_use_ int bundle_read_back(
+	const void *data, size_t len, const struct proto_key *key, struct attest_report *report);
 
 /* ---- the statement (statement.c) ------------------------------------------------------------------------------------------ */
 

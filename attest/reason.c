@@ -46,6 +46,18 @@ static const struct {
 	{ ATTEST_DIGEST, "digest", "the bytes are not the ones that were signed" },
 	{ ATTEST_CHANGED, "changed", "the file changed while it was read" },
 	{ ATTEST_EMPTY_FILE, "empty-file", "an empty file has no shard, so its name would not be signed" },
+	{ ATTEST_CERTIFICATE, "certificate", "it is not an X.509 v3 certificate in exact DER" },
+	{ ATTEST_CHAIN, "chain", "the certificate does not lead to a pinned root" },
+	{ ATTEST_EXPIRED, "expired", "a certificate of the chain has expired at the judged time" },
+	{ ATTEST_NOT_YET, "not-yet", "a certificate of the chain is not valid yet at the judged time" },
+	{ ATTEST_EKU, "eku", "a certificate of the chain is not for code signing" },
+	{ ATTEST_KEY_USAGE, "key-usage", "a certificate's key usage forbids what it was used for" },
+	{ ATTEST_WEAK_KEY, "weak-key", "a key in the chain is weaker than RSA 3072 or P-256" },
+	{ ATTEST_WEAK_HASH, "weak-hash", "a certificate is signed over less than SHA-256" },
+	{ ATTEST_PATH_LENGTH, "path-length", "a CA of the chain allows fewer CAs below it" },
+	{ ATTEST_NAME_CONSTRAINT, "name-constraint", "a CA of the chain may not vouch for the name" },
+	{ ATTEST_CRITICAL_EXTENSION, "critical-extension",
+		"a critical extension that Keep does not interpret" },
 	{ ATTEST_SEGMENTS, "segments", "the segment table is malformed" },
 	{ ATTEST_GGUF_NONE, "gguf-none", "there is no .gguf file" },
 	{ ATTEST_GGUF_MAGIC, "gguf-magic", "the file does not begin with GGUF" },
@@ -102,7 +114,7 @@ u32 attest_reason_at(size_t i)
 /* ---- reports -------------------------------------------------------------------------------------------------------------- */
 
 /* Copy as much as fits, cut at a character's edge, with control characters and broken UTF-8 made visible: reports are printed. */
-static void put_text(char *field, size_t size, const char *s, size_t len)
+void attest_text(char *field, size_t size, const char *s, size_t len)
 {
 	size_t n = 0;
 	memset(field, 0, size);
@@ -136,11 +148,11 @@ void attest_report_undecided(struct attest_report *r, int error, const char *obj
 	assert(error < 0);
 	r->verdict = ATTEST_UNDECIDED;
 	r->reason = ATTEST_REASON_NONE;
-	put_text(r->code, sizeof r->code, "undecided", 9);
+	attest_text(r->code, sizeof r->code, "undecided", 9);
 	if (!r->object[0])
-		put_text(r->object, sizeof r->object, object, strlen(object));
+		attest_text(r->object, sizeof r->object, object, strlen(object));
 	const char *why = strerror(-error);
-	put_text(r->detail, sizeof r->detail, why, strlen(why));
+	attest_text(r->detail, sizeof r->detail, why, strlen(why));
 }
 
 int attest_reject(struct attest_report *r, u32 reason, const char *object, const char *fmt, ...)
@@ -149,8 +161,8 @@ int attest_reject(struct attest_report *r, u32 reason, const char *object, const
 	assert(code);
 	r->verdict = ATTEST_REJECTED;
 	r->reason = reason;
-	put_text(r->code, sizeof r->code, code, strlen(code));
-	put_text(r->object, sizeof r->object, object, strlen(object));
+	attest_text(r->code, sizeof r->code, code, strlen(code));
+	attest_text(r->object, sizeof r->object, object, strlen(object));
 	memset(r->expected, 0, sizeof r->expected);
 	memset(r->found, 0, sizeof r->found);
 	char text[2 * sizeof r->detail];
@@ -158,20 +170,20 @@ int attest_reject(struct attest_report *r, u32 reason, const char *object, const
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	put_text(r->detail, sizeof r->detail, text, strlen(text));
+	attest_text(r->detail, sizeof r->detail, text, strlen(text));
 	return 1;
 }
 
 int attest_about(struct attest_report *r, int error, const char *object)
 {
-	put_text(r->object, sizeof r->object, object, strlen(object));
+	attest_text(r->object, sizeof r->object, object, strlen(object));
 	return error;
 }
 
 void attest_expected(struct attest_report *r, const char *expected, const char *found)
 {
-	put_text(r->expected, sizeof r->expected, expected, strlen(expected));
-	put_text(r->found, sizeof r->found, found, strlen(found));
+	attest_text(r->expected, sizeof r->expected, expected, strlen(expected));
+	attest_text(r->found, sizeof r->found, found, strlen(found));
 }
 
 void attest_expected_hex(

@@ -52,6 +52,19 @@ enum attest_reason {
 	ATTEST_CHANGED = 55,	  /* the file changed while it was read */
 	ATTEST_EMPTY_FILE = 56,	  /* an empty file cannot be signed in shards */
 
+	/* certificates, before the signature */
+	ATTEST_CERTIFICATE = 100, /* not an X.509 v3 certificate in exact DER */
+	ATTEST_CHAIN = 101,	  /* no path from the leaf to a pinned root */
+	ATTEST_EXPIRED = 102,	  /* a link of the path has expired at the judged time */
+	ATTEST_NOT_YET = 103,	  /* a link of the path is not valid yet at the judged time */
+	ATTEST_EKU = 104,	  /* a link is for other purposes than code signing */
+	ATTEST_KEY_USAGE = 105,	  /* a leaf that must not sign data or may issue, a CA that must not issue */
+	ATTEST_WEAK_KEY = 106,	  /* a link's key is weaker than RSA 3072 or P-256 */
+	ATTEST_WEAK_HASH = 107,	  /* a link is signed over less than SHA-256 */
+	ATTEST_PATH_LENGTH = 108, /* more CAs in the path than one of them allows */
+	ATTEST_NAME_CONSTRAINT = 109,	 /* a name that a CA of the path may not vouch for */
+	ATTEST_CRITICAL_EXTENSION = 110, /* a critical extension that Keep does not interpret */
+
 	/* the model's header */
 	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */
 	ATTEST_GGUF_NONE = 71,	       /* no .gguf file */

@@ -1,4 +1,5 @@
-/* Signing (OMS v1.0, method key), as model-transparency writes it since v1.1: the bundle names the key by its fingerprint. Resources are sorted
+/* Signing (OMS v1.0, methods key and certificate), as model-transparency writes it since v1.1: the bundle names the key by its fingerprint
+ * or brings the certificates, leaf first. Resources are sorted
  * by name in byte order, shards are "path:start:end" with algorithm sha256 and a whole shard_size, as the specification wants. */
 #include "attest/internal.h"
 #include "base/bytes.h"
@@ -201,16 +202,46 @@ int attest_statement_make(
 
 /* ---- the bundle ------------------------------------------------------------------------------------------------------------ */
 
-static void write_bundle(struct jsonw *w, const char *payload, const char *sig, const struct proto_key *key)
+/* Method certificate: the chain as it was given, leaf first. 0; -ENOMEM. */
+static int write_chain(struct jsonw *w, const struct attest_certs *certs)
+{
+	jsonw_key(w, "x509CertificateChain");
+	jsonw_object(w);
+	jsonw_key(w, "certificates");
+	jsonw_array(w);
+	for (u32 i = 0; i < attest_certs_count(certs); i++) {
+		_cleanup_free_ u8 *der = NULL;
+		size_t len;
+		int r = certs_der(certs, i, &der, &len);
+		_cleanup_free_ char *text = r ? NULL : base64_encode(der, len);
+		if (!text)
+			return err_origin(-ENOMEM);
+		jsonw_object(w);
+		jsonw_kv_str(w, "rawBytes", text);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+	return 0;
+}
+
+static int write_bundle(struct jsonw *w, const char *payload, const char *sig, const struct proto_key *key,
+	const struct attest_certs *certs)
 {
 	jsonw_object(w);
 	jsonw_kv_str(w, "mediaType", MEDIA_TYPE);
 	jsonw_key(w, "verificationMaterial");
 	jsonw_object(w);
-	jsonw_key(w, "publicKey");
-	jsonw_object(w);
-	jsonw_kv_hex(w, "hint", key->id, sizeof key->id);
-	jsonw_object_end(w);
+	if (certs) {
+		int r = write_chain(w, certs);
+		if (r)
+			return r;
+	} else {
+		jsonw_key(w, "publicKey");
+		jsonw_object(w);
+		jsonw_kv_hex(w, "hint", key->id, sizeof key->id);
+		jsonw_object_end(w);
+	}
 	jsonw_key(w, "tlogEntries");
 	jsonw_array(w);
 	jsonw_array_end(w);
@@ -229,6 +260,7 @@ static void write_bundle(struct jsonw *w, const char *payload, const char *sig, 
 	jsonw_object_end(w);
 	jsonw_object_end(w);
 	jsonw_newline(w);
+	return 0;
 }
 
 static int envelope_sign(const struct attest_sign_params *p, const struct attest_blob *statement,
@@ -246,22 +278,12 @@ static int envelope_sign(const struct attest_sign_params *p, const struct attest
 		return err_origin(-ENOMEM);
 	struct jsonw w;
 	jsonw_init_grow(&w, BUNDLE_BYTES_MAX);
-	write_bundle(&w, payload64, sig64, ret_key);
+	r = write_bundle(&w, payload64, sig64, ret_key, p->certs);
+	if (r) {
+		jsonw_fini(&w);
+		return r;
+	}
 	return blob_of(&w, ret, report);
-}
-
-/* Does a verifier that trusts this key accept what was just written? */
-static int read_back(const struct attest_blob *bundle, const struct proto_key *key, u64 bytes,
-	struct attest_report *report)
-{
-	struct attest_bundle_params p = {
-		.data = bundle->data, .len = bundle->len, .keys = key, .n_keys = 1
-	};
-	struct attest_manifest *m = NULL;
-	int r = attest_bundle_verify(&p, &m, report);
-	attest_manifest_free(m);
-	report->bytes = bytes;
-	return r;
 }
 
 int attest_sign(
@@ -272,7 +294,8 @@ int attest_sign(
 	int r = attest_statement_make(p, &statement, report);
 	u64 bytes = report->bytes;
 	r = r ? r : envelope_sign(p, &statement, &bundle, &key, report);
-	r = r ? r : read_back(&bundle, &key, bytes, report);
+	r = r ? r : bundle_read_back(bundle.data, bundle.len, &key, report);
+	report->bytes = bytes;
 	if (r)
 		return r;
 	*ret_bundle = bundle;

@@ -18,6 +18,25 @@ static void wipe(u8 **p, size_t n)
 	*p = NULL;
 }
 
+static void certs_put(struct attest_certs **c)
+{
+	*c = attest_certs_free(*c);
+}
+
+/* Append the certificates of a file. 0; otherwise an exit status, said. */
+static int read_certs(const char *path, struct attest_certs **certs)
+{
+	_cleanup_free_ u8 *pem = NULL;
+	struct attest_report rep;
+	size_t len;
+	int r = model_read_file(path, CERTS_PEM_BYTES_MAX, &pem, &len);
+	if (r)
+		return r;
+	attest_report_init(&rep);
+	r = attest_certs_add(certs, pem, len, &rep);
+	return r ? model_say_result(r, &rep, path, false) : 0;
+}
+
 /* Read everything, sign it, write the bundle. tree and key are there already. */
 static int sign(const struct attest_sign_params *p, const char *model, const char *out)
 {
@@ -33,12 +52,14 @@ static int sign(const struct attest_sign_params *p, const char *model, const cha
 
 int cmd_sign(struct cli *c, int argc, char **argv)
 {
-	const char *key = NULL, *out = NULL;
+	const char *key = NULL, *out = NULL, *cert = NULL;
+	struct opt_list chain = { 0 };
 	char path[PATH_MAX];
 	u64 shards = 0;
 	bool sharded = false;
 	int n;
-	const struct opt opts[] = { { "--key", OPT_STR, &key, NULL }, { "--out", OPT_STR, &out, NULL },
+	const struct opt opts[] = { { "--key", OPT_STR, &key, NULL }, { "--cert", OPT_STR, &cert, NULL },
+		{ "--chain", OPT_LIST, &chain, NULL }, { "--out", OPT_STR, &out, NULL },
 		{ "--shards", OPT_U64, &shards, &sharded } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
@@ -46,6 +67,8 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--key KEY.pem is needed");
 	if (sharded && !shards)
 		return out_usage(c, "--shards: at least 1 byte");
+	if (chain.n && !cert)
+		return out_usage(c, "--chain is for --cert");
 	const char *model = argv[0];
 	struct stat st;
 	size_t len = strlen(model);
@@ -65,6 +88,12 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
+	_cleanup_(certs_put) struct attest_certs *certs = NULL;
+	if (cert && (r = read_certs(cert, &certs)))
+		return r;
+	for (size_t i = 0; i < chain.n; i++)
+		if ((r = read_certs(chain.v[i], &certs)))
+			return r;
 	if ((r = model_read_file(key, KEY_PEM_BYTES_MAX, &pem, &pem_len)))
 		return r;
 	attest_report_init(&rep);
@@ -76,6 +105,7 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 				 .key_pem = pem,
 				 .key_len = pem_len,
 				 .shard_bytes = shards,
+				 .certs = certs,
 				 .progress = &model_progress },
 			model, out);
 		if (r == 0)
@@ -84,6 +114,6 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 	wipe(&pem, pem_len);
 	attest_tree_fini(&tree);
 	if (r == 0)
-		out_next("keep verify %s --bundle %s --key PUB.pem", model, out);
+		out_next("keep verify %s --bundle %s --%s.pem", model, out, cert ? "root CA" : "key PUB");
 	return r;
 }

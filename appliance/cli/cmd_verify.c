@@ -7,9 +7,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#define PUB_PEM_BYTES_MAX 65536u /* a public key's PEM text with any preamble */
+#define PUB_PEM_BYTES_MAX 65536u	  /* a public key's PEM text with any preamble */
+#define AT_MAX		  253402300799ull /* seconds: the last that a certificate can name */
 
 /* A whole file that the verdict depends on. 0; otherwise an exit status, said: with --json as a verdict. */
 static int read_file(const char *path, u64 max, u8 **ret, size_t *ret_len, bool json)
@@ -50,6 +51,25 @@ static int read_key(const char *path, struct proto_key *ret, bool json)
 	memset(ret->name, 0, sizeof ret->name);
 	memcpy(ret->name, base, MIN(strlen(base), (size_t)NAME_LEN_MAX));
 	return 0;
+}
+
+static void certs_put(struct attest_certs **c)
+{
+	*c = attest_certs_free(*c);
+}
+
+/* Append the certificates of a file. 0; otherwise an exit status, said. */
+static int read_certs(const char *path, struct attest_certs **certs, bool json)
+{
+	_cleanup_free_ u8 *pem = NULL;
+	struct attest_report rep;
+	size_t len;
+	int r = read_file(path, CERTS_PEM_BYTES_MAX, &pem, &len, json);
+	if (r)
+		return r;
+	attest_report_init(&rep);
+	r = attest_certs_add(certs, pem, len, &rep);
+	return r ? model_say_result(r, &rep, path, json) : 0;
 }
 
 /* The signature held: what it said about the model belongs into whatever is said about its files. */
@@ -101,11 +121,11 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 	const char *bundle = NULL, *key_path = NULL;
 	struct opt_list roots = { 0 };
 	u64 at = 0;
-	bool json = false;
+	bool json = false, at_given = false;
 	int n;
 	const struct opt opts[] = { { "--bundle", OPT_STR, &bundle, NULL },
 		{ "--key", OPT_STR, &key_path, NULL }, { "--root", OPT_LIST, &roots, NULL },
-		{ "--at", OPT_U64, &at, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+		{ "--at", OPT_U64, &at, &at_given }, { "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 + (int)OPT_LIST_MAX },
 		    &n))
 		return n;
@@ -115,27 +135,34 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--bundle F is needed");
 	if (!key_path == !roots.n)
 		return out_usage(c, "one of --key and --root is needed");
+	if (at > AT_MAX)
+		return out_usage(c, "--at: at most %llu, the end of the year 9999", AT_MAX);
 	struct proto_key key;
 	struct attest_report rep;
 	_cleanup_free_ u8 *data = NULL;
+	_cleanup_(certs_put) struct attest_certs *certs = NULL;
 	size_t len;
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	for (int i = 1; i < n; i++) /* --root A.pem B.pem */
-		if (access(argv[i], R_OK) < 0)
-			return out_fail(CLI_UNDECIDED, "%s: cannot be read", argv[i]);
 	for (size_t i = 0; i < roots.n; i++)
-		if (access(roots.v[i], R_OK) < 0)
-			return out_fail(CLI_UNDECIDED, "%s: cannot be read", roots.v[i]);
+		if ((r = read_certs(roots.v[i], &certs, json)))
+			return r;
+	for (int i = 1; i < n; i++) /* --root A.pem B.pem */
+		if ((r = read_certs(argv[i], &certs, json)))
+			return r;
 	if (key_path && (r = read_key(key_path, &key, json)))
 		return r;
 	if ((r = read_file(bundle, BUNDLE_BYTES_MAX, &data, &len, json)))
 		return r;
 	attest_report_init(&rep);
 	r = judge(argv[0], bundle,
-		&(struct attest_bundle_params){
-			.data = data, .len = len, .keys = &key, .n_keys = key_path ? 1 : 0 },
+		&(struct attest_bundle_params){ .data = data,
+			.len = len,
+			.keys = &key,
+			.n_keys = key_path ? 1 : 0,
+			.roots = certs,
+			.at = at_given ? (i64)at : (i64)time(NULL) },
 		&rep);
 	return model_say_result(r, &rep, argv[0], json);
 }

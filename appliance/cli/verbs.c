@@ -34,15 +34,20 @@ const struct verb cli_verbs[] = {
 		"keygen --out PREFIX [--curve p256|p384|p521]",
 		"  writes PREFIX.key.pem (secret) and PREFIX.pub.pem; needs no appliance\n" },
 	{ "sign", cmd_sign, "sign a model, as its publisher",
-		"sign MODEL --key KEY.pem [--out BUNDLE] [--shards BYTES]",
+		"sign MODEL --key KEY.pem [--cert LEAF.pem [--chain CA.pem ...]] [--out BUNDLE] [--shards "
+		"BYTES]",
 		"  MODEL is a directory or one file; needs no appliance\n"
+		"  --cert LEAF.pem      sign by certificate: the key's own, and what is in that file behind "
+		"it\n"
+		"  --chain CA.pem       more certificates for the bundle, issuer after issuer\n"
 		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
 		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ...) [--at UNIXTIME] [--json]",
 		"  --key PUB.pem        the publisher's public key\n"
-		"  --root CA.pem        a certificate authority; may come several times\n"
-		"  --at UNIXTIME        judge as of that time\n" },
+		"  --root CA.pem        a root that the signer's certificate must lead to; may come several "
+		"times\n"
+		"  --at UNIXTIME        judge certificates as of that time (default: now)\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
 		"trust add NAME --key PUB.pem\ntrust ls [--json]\ntrust rm NAME", NULL },
 	{ "import", cmd_import, "verify a signed model and take it in",

@@ -30,6 +30,38 @@ done
 expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p384.pub.pem"
 says 'unknown-key'
 expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --root "$work/p256.pub.pem"
+says 'certificate'
+# by certificate: the pinned root and nothing else, at a time that the caller says
+ca() { # NAME ISSUER EXTENSION...: NAME.pem below ISSUER, from NAME.key.pem
+	name=$1 issuer=$2
+	shift 2
+	printf '%s\n' "$@" >"$work/ext"
+	openssl req -new -key "$work/$name.key.pem" -subj "/CN=$name" -out "$work/csr" 2>"$err" || fail "openssl req"
+	if [ "$issuer" = "$name" ]; then
+		openssl x509 -req -in "$work/csr" -signkey "$work/$name.key.pem" -days 30 -extfile "$work/ext" -sha384 -out "$work/$name.pem" 2>"$err" || fail "openssl x509"
+	else
+		openssl x509 -req -in "$work/csr" -CA "$work/$issuer.pem" -CAkey "$work/$issuer.key.pem" -set_serial 2 -days 30 -extfile "$work/ext" -sha384 -out "$work/$name.pem" 2>"$err" || fail "openssl x509"
+	fi
+}
+ca p521 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign'
+ca p384 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign'
+ca p256 p384 'keyUsage=critical,digitalSignature' 'extendedKeyUsage=codeSigning'
+expect 0 keep sign "$work/m" --key "$work/p256.key.pem" --cert "$work/p256.pem" --chain "$work/p384.pem" --out "$work/c.sig"
+openssl_agrees "$work/c.sig" "$work/p256.pub.pem" sha256
+expect 0 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --json
+[ "$(member "$out" signer)" = CN=p256 ] || fail "signer"
+expect 1 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p384.pem"
+says 'chain'
+expect 1 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --at 1000000000
+says 'not-yet'
+expect 1 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --at 4000000000 --json
+[ "$(member "$out" code)" = expired ] || fail "expired"
+expect 2 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --at 253402300800
+expect 1 keep verify "$work/m" --bundle "$work/c.sig" --key "$work/p256.pub.pem"
+says 'method'
+expect 1 keep sign "$work/m" --key "$work/p384.key.pem" --cert "$work/p256.pem" --out "$work/c2.sig"
+expect 2 keep sign "$work/m" --key "$work/p256.key.pem" --chain "$work/p384.pem" --out "$work/c2.sig"
+[ ! -e "$work/c2.sig" ] || fail "a bundle was written"
 expect 3 keep verify "$work/nothing" --bundle "$work/p256.sig" --key "$work/p256.pub.pem"
 expect 3 keep verify "$work/m" --bundle "$work/nothing" --key "$work/p256.pub.pem"
 expect 1 keep verify "$work/m" --bundle "$demo/LICENSE" --key "$work/p256.pub.pem"

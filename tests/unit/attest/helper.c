@@ -84,14 +84,13 @@ static int verify(const struct attest_bundle_params *b, const char *bundle, cons
 	return r;
 }
 
-const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
+static const char *judge(const char *bundle, const char *model, struct attest_bundle_params *b,
 	struct attest_report *report, struct attest_blob *ret_segments)
 {
 	struct attest_blob data = helper_read(bundle), segments = { 0 };
-	struct attest_bundle_params b = {
-		.data = data.data, .len = data.len, .keys = keys, .n_keys = n_keys
-	};
-	int r = verify(&b, bundle, model, report, &segments);
+	b->data = data.data;
+	b->len = data.len;
+	int r = verify(b, bundle, model, report, &segments);
 	attest_blob_fini(&data);
 	assert_in_range(r, 0, 1);
 	assert_int_equal(report->verdict, r == 0 ? ATTEST_ACCEPTED : ATTEST_REJECTED);
@@ -101,6 +100,20 @@ const char *helper_verify(const char *bundle, const char *model, const struct pr
 	else
 		attest_blob_fini(&segments);
 	return report->code;
+}
+
+const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
+	struct attest_report *report, struct attest_blob *ret_segments)
+{
+	struct attest_bundle_params b = { .keys = keys, .n_keys = n_keys };
+	return judge(bundle, model, &b, report, ret_segments);
+}
+
+const char *helper_verify_chain(const char *bundle, const char *model, const struct attest_certs *roots,
+	i64 at, struct attest_report *report)
+{
+	struct attest_bundle_params b = { .roots = roots, .at = at };
+	return judge(bundle, model, &b, report, NULL);
 }
 
 void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments)

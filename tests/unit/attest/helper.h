@@ -23,6 +23,9 @@ u32 helper_keys(const char *dir, const char *list, struct proto_key *ret, u32 ma
 /* The verdict's code for a bundle and a model, as `keep verify` reaches it; a report and a segment table where wanted. */
 const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
 	struct attest_report *report, struct attest_blob *ret_segments);
+/* The same for bundles of method certificate, judged at that second of UTC. */
+const char *helper_verify_chain(const char *bundle, const char *model, const struct attest_certs *roots,
+	i64 at, struct attest_report *report);
 /* A segment table over a directory or file of unsigned files, and the tree that it describes. */
 void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments);
 /* The layout job's verdict over it. */

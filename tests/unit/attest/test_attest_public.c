@@ -51,6 +51,19 @@ static void expect(const char *bundle, const char *model, const char *want)
 		fail_msg("%s: %s (%s: %s), expected %s", bundle, code, report.object, report.detail, want);
 }
 
+static void expect_chain(const char *bundle, const char *model, const char *root, i64 when, const char *want)
+{
+	struct attest_report report;
+	struct attest_certs *roots = NULL;
+	struct attest_blob pem = helper_read(root);
+	assert_int_equal(attest_certs_add(&roots, pem.data, pem.len, &report), 0);
+	const char *code = helper_verify_chain(bundle, model, roots, when, &report);
+	if (strcmp(code, want))
+		fail_msg("%s: %s (%s: %s), expected %s", bundle, code, report.object, report.detail, want);
+	attest_certs_free(roots);
+	attest_blob_fini(&pem);
+}
+
 static void test_reference_signer(void **state)
 {
 	static const struct {
@@ -74,6 +87,32 @@ static void test_reference_signer(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect(at("model-transparency/%s/model.sig", rows[i].dir),
 			at("model-transparency/%s/%s", rows[i].dir, rows[i].model), rows[i].want);
+}
+
+/* The same models by certificate: the suite's root pinned, at a time within the chain's validity; the leaf has CA:TRUE. */
+static void test_reference_certificates(void **state)
+{
+	static const struct {
+		const char *dir, *root;
+		i64 at;
+		const char *want;
+	} rows[] = {
+		{ "v0.2.0", "ca-cert", 1787000000,
+			"signature" }, /* its pre-authentication encoding is faulty */
+		{ "v0.3.1", "ca-cert", 1787000000, "accepted" },
+		{ "v1.0.0", "ca-cert", 1787000000, "accepted" },
+		{ "v1.0.1", "ca-cert", 1787000000, "extra-file" },
+		{ "v1.1.0", "ca-cert", 1787000000, "accepted" },
+		{ "v1.1.0", "ca-cert", 1746228987, "not-yet" },
+		{ "v1.1.0", "ca-cert", 1746228988, "accepted" },
+		{ "v1.1.0", "ca-cert", 2061588989, "expired" },
+		{ "v1.1.0", "int-ca-cert", 1787000000, "chain" }, /* not a root */
+		{ "v1.1.0", "signing-key-cert", 1787000000, "chain" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expect_chain(at("model-transparency/%s-certificate/model.sig", rows[i].dir),
+			at("model-transparency/%s-certificate", rows[i].dir),
+			at("model-transparency/keys/%s.pem", rows[i].root), rows[i].at, rows[i].want);
 }
 
 /* v1.0.1 with only the two files that it signs. */
@@ -161,6 +200,34 @@ static void test_others(void **state)
 {
 	assert_true(all_refused("nvidia-skills", "skill.oms.sig", "method") > 20);
 	assert_true(all_refused("sigstore-conformance", "bundle.sigstore.json", NULL) > 8);
+}
+
+/* What NVIDIA signed in production has the verdicts that stand beside it. */
+static void test_nvidia(void **state)
+{
+	char *line = NULL, root[600];
+	size_t cap = 0;
+	u32 n = 0, accepted = 0;
+	FILE *f = fopen(at("nvidia-skills/expected.tsv"), "re");
+	assert_non_null(f);
+	assert_true(getline(&line, &cap, f) > 0); /* the head */
+	while (getline(&line, &cap, f) > 0) {
+		char *p = line, *fields[8] = { 0 };
+		for (u32 i = 0; i < ARRAY_LEN(fields) && p; i++)
+			fields[i] = strsep(&p, "\t\n");
+		assert_string_equal(fields[1], "certificate");
+		bool ok = !strcmp(fields[5], "ACCEPT");
+		snprintf(root, sizeof root, "%s", at("nvidia-skills/%s", fields[2]));
+		expect_chain(at("nvidia-skills/%s/%s", fields[0], fields[3]),
+			at("nvidia-skills/%s", fields[0]), root, strtoll(fields[4], NULL, 10),
+			ok ? "accepted" : fields[6]);
+		accepted += ok;
+		n++;
+	}
+	free(line);
+	fclose(f);
+	print_message("nvidia: %u of %u accepted, all as documented\n", accepted, n);
+	assert_true(n > 30 && accepted > 20);
 }
 
 /* ---- Wycheproof ------------------------------------------------------------------------------------------------------------------ */
@@ -399,6 +466,7 @@ static void test_random_gguf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reference_signer),
+		cmocka_unit_test(test_reference_certificates), cmocka_unit_test(test_nvidia),
 		cmocka_unit_test(test_v1_0_1), cmocka_unit_test(test_specification),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_wycheproof),
 		cmocka_unit_test(test_golden), cmocka_unit_test(test_random_gguf) };
