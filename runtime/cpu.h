@@ -43,6 +43,8 @@ typedef void cpu_job_fn(const void *arg, u32 thread, u32 first, u32 end); /* thr
 int cpu_pool_create(u32 threads, struct cpu_pool **ret);
 struct cpu_pool *cpu_pool_destroy(struct cpu_pool *p);
 u32 cpu_pool_threads(const struct cpu_pool *p);
+/* Processors that this process may run on, at most CPU_THREADS_MAX. */
+u32 cpu_threads_of_machine(void);
 /* Run all items in shares of at most step, and return when all are done. One caller at a time. */
 void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 items, u32 step);
 

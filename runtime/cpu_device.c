@@ -1,6 +1,5 @@
 /* The native device: host memory, calls that run at once on the pool. A matrix of quantised weights is packed in place when a product first
  * names it (or when rt_weights_ready does); what else reads it later goes by cpu_packed_block, or finds it unpacked again. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "runtime/cpu.h"
 
 #include "base/err.h"
@@ -12,7 +11,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -456,12 +454,6 @@ void cpu_info(enum cpu_level level, struct rt_device_info *ret)
 	kernel_set(level, ret->kernel_set);
 }
 
-static u32 threads_of_machine(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (u32)CPU_COUNT(&set) : 1;
-}
-
 int cpu_open_with(const struct cpu_params *p, struct rt_device **ret)
 {
 	struct cpu_device *c = calloc(1, sizeof(*c));
@@ -475,9 +467,9 @@ int cpu_open_with(const struct cpu_params *p, struct rt_device **ret)
 		.stages = pages_alloc(STAGES * (u64)RT_STAGE_BYTES),
 		.stages_free = (1u << STAGES) - 1 };
 	int r = c->stages && c->tiles ? 0 : err_origin(-ENOMEM);
-	u32 threads = p->threads ? p->threads : threads_of_machine();
+	u32 threads = p->threads ? p->threads : cpu_threads_of_machine();
 	if (r == 0)
-		r = cpu_pool_create(MIN(threads, CPU_THREADS_MAX), &c->pool);
+		r = cpu_pool_create(threads, &c->pool);
 	if (r < 0) {
 		cpu_close(&c->d);
 		return r;

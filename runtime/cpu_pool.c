@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -157,6 +158,13 @@ void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 item
 u32 cpu_pool_threads(const struct cpu_pool *p)
 {
 	return p->n_workers + 1;
+}
+
+u32 cpu_threads_of_machine(void)
+{
+	cpu_set_t set;
+	u32 n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (u32)CPU_COUNT(&set) : 1;
+	return MIN(n, CPU_THREADS_MAX);
 }
 
 int cpu_pool_create(u32 threads, struct cpu_pool **ret)

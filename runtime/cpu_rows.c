@@ -139,20 +139,23 @@ BODY void rows(const void *push, void *const buf[], u32 first, u32 end)
 
 /* ---- products with float weights ---- */
 
-#define LANES  MUL_MAT_F_LANES
-#define F_COLS 4u /* columns that share one reading of the weights */
+#define LANES	   MUL_MAT_F_LANES
+#define F_COLS_MAX 8u /* columns that share one reading of the weights */
+#define UNROLL	   _Pragma("GCC unroll 16")
 
 enum float_type { F_32, F_16, F_BF16 };
+typedef f32 f32x16 __attribute__((vector_size(64), aligned(4), may_alias));
 
+/* 16 weights, or fewer and zeros. */
 BODY void weights_load(enum float_type type, const u8 *w, u32 n, f32 *restrict ret)
 {
-	u32 u[LANES] = { 0 };
-	u16 h[LANES] = { 0 };
+	u32 u[16] = { 0 };
+	u16 h[16] = { 0 };
 	if (type == F_32)
-		memcpy(u, w, n == LANES ? sizeof(u) : 4 * (size_t)n);
+		memcpy(u, w, n == 16 ? sizeof(u) : 4 * (size_t)n);
 	else
-		memcpy(h, w, n == LANES ? sizeof(h) : 2 * (size_t)n);
-	for (u32 l = 0; l < LANES; l++) {
+		memcpy(h, w, n == 16 ? sizeof(h) : 2 * (size_t)n);
+	for (u32 l = 0; l < 16; l++) {
 		if (type == F_16)
 			u[l] = f2u(exact_from_half(h[l]));
 		else if (type == F_BF16)
@@ -169,67 +172,81 @@ BODY f32 tree(f32 *lane)
 	return exact_window(lane[0]);
 }
 
-/* One row of weights times cols <= F_COLS columns, whole groups of lanes only. */
-BODY u32 row_times_cols(
-	enum float_type type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 lane[F_COLS][LANES])
+/* The elements from e on, fewer than all lanes. */
+BODY void rest_add(enum float_type type, const u8 *row, const f32 *x, u32 n, f32 *lane)
 {
-	u32 size = type == F_32 ? 4 : 2, e = 0;
-	for (; e + LANES <= k; e += LANES) {
-		f32 w[LANES];
-		weights_load(type, row + (size_t)e * size, LANES, w);
-		for (u32 c = 0; c < cols; c++)
-			for (u32 l = 0; l < LANES; l++) {
-				f32 t = w[l] * x[(size_t)c * k + e + l];
-				lane[c][l] = lane[c][l] + t;
-			}
-	}
-	return e;
-}
-
-BODY void row_run(enum float_type type, const u8 *row, const f32 *x, u32 k, u32 cols, f32 *y, size_t stride)
-{
-	f32 lane[F_COLS][LANES] = { 0 }, w[LANES];
+	f32 w[LANES];
 	u32 size = type == F_32 ? 4 : 2;
-	u32 e = cols == 1	 ? row_times_cols(type, row, x, k, 1, lane)
-		: cols == F_COLS ? row_times_cols(type, row, x, k, F_COLS, lane)
-				 : row_times_cols(type, row, x, k, cols, lane);
-	if (e < k)
-		weights_load(type, row + (size_t)e * size, k - e, w);
-	for (u32 c = 0; c < cols; c++) {
-		for (u32 l = 0; e + l < k; l++) {
-			f32 t = w[l] * x[(size_t)c * k + e + l];
-			lane[c][l] = lane[c][l] + t;
-		}
-		y[c * stride] = tree(lane[c]);
+	weights_load(type, row, MIN(n, 16u), w);
+	weights_load(type, row + 16 * size, n > 16 ? n - 16 : 0, w + 16);
+	for (u32 l = 0; l < n; l++) {
+		f32 t = w[l] * x[l];
+		lane[l] = lane[l] + t;
 	}
 }
 
-BODY void mul_mat(enum float_type type, const void *push, void *const buf[], u32 first, u32 end)
+/* One row of weights times `cols` columns, a constant where it is called. */
+BODY void row_tile(
+	enum float_type type, const u8 *row, const f32 *x, u32 k, const u32 cols, f32 *y, size_t stride)
+{
+	const u32 size = type == F_32 ? 4 : 2;
+	f32x16 acc[F_COLS_MAX][2];
+	u32 e = 0;
+	UNROLL for (u32 c = 0; c < cols; c++) acc[c][0] = acc[c][1] = (f32x16){ 0 };
+	for (; e + LANES <= k; e += LANES)
+		UNROLL for (u32 i = 0; i < 2; i++)
+		{
+			f32x16 w;
+			weights_load(type, row + (size_t)(e + 16 * i) * size, 16, (f32 *)&w);
+			UNROLL for (u32 c = 0; c < cols; c++)
+			{
+				f32x16 t = w * *(const f32x16 *)(x + (size_t)c * k + e + 16 * i);
+				acc[c][i] = acc[c][i] + t;
+			}
+		}
+	UNROLL for (u32 c = 0; c < cols; c++)
+	{
+		f32 lane[LANES];
+		memcpy(lane, acc[c], sizeof(lane));
+		if (e < k)
+			rest_add(type, row + (size_t)e * size, x + (size_t)c * k + e, k - e, lane);
+		y[c * stride] = tree(lane);
+	}
+}
+
+/* Rows first..end of the weights with `most` columns at a time: those that registers hold. The columns outside, so that they stay near. */
+BODY void mul_mat(
+	enum float_type type, const u32 most, const void *push, void *const buf[], u32 first, u32 end)
 {
 	const struct push_mul_mat_f *p = push;
 	size_t row_bytes = (size_t)p->k * (type == F_32 ? 4 : 2);
-	const f32 *x = buf[1];
-	for (u32 o = first; o < end; o++) {
-		const u8 *row = (const u8 *)buf[0] + p->base + o * row_bytes;
-		for (u32 c = 0; c < p->cols; c += F_COLS)
-			row_run(type, row, x + (size_t)c * p->k, p->k, MIN(F_COLS, p->cols - c),
-				(f32 *)buf[2] + (size_t)c * p->n_out + p->first + o, p->n_out);
+	const u8 *w = (const u8 *)buf[0] + p->base;
+	for (u32 c = 0, n; c < p->cols; c += n) {
+		const f32 *x = (const f32 *)buf[1] + (size_t)c * p->k;
+		f32 *y = (f32 *)buf[2] + (size_t)c * p->n_out + p->first;
+		n = p->cols - c >= most ? most : 1;
+		for (u32 o = first; o < end; o++) {
+			if (n == most)
+				row_tile(type, w + o * row_bytes, x, p->k, most, y + o, p->n_out);
+			else
+				row_tile(type, w + o * row_bytes, x, p->k, 1, y + o, p->n_out);
+		}
 	}
 }
 
-BODY void mul_mat_f32(const void *push, void *const buf[], u32 first, u32 end)
+BODY void mul_mat_f32(const u32 most, const void *push, void *const buf[], u32 first, u32 end)
 {
-	mul_mat(F_32, push, buf, first, end);
+	mul_mat(F_32, most, push, buf, first, end);
 }
 
-BODY void mul_mat_f16(const void *push, void *const buf[], u32 first, u32 end)
+BODY void mul_mat_f16(const u32 most, const void *push, void *const buf[], u32 first, u32 end)
 {
-	mul_mat(F_16, push, buf, first, end);
+	mul_mat(F_16, most, push, buf, first, end);
 }
 
-BODY void mul_mat_bf16(const void *push, void *const buf[], u32 first, u32 end)
+BODY void mul_mat_bf16(const u32 most, const void *push, void *const buf[], u32 first, u32 end)
 {
-	mul_mat(F_BF16, push, buf, first, end);
+	mul_mat(F_BF16, most, push, buf, first, end);
 }
 
 /* ---- one set of them for each instruction set ---- */
@@ -239,16 +256,21 @@ BODY void mul_mat_bf16(const void *push, void *const buf[], u32 first, u32 end)
 	{                                                                                      \
 		name(push, buf, first, end);                                                   \
 	}
-#define KERNELS(isa, attr)                                                                           \
+#define KERNEL_F(name, isa, attr, cols)                                                        \
+	static attr void name##_##isa(const void *push, void *const buf[], u32 first, u32 end) \
+	{                                                                                      \
+		name(cols, push, buf, first, end);                                             \
+	}
+#define KERNELS(isa, attr, cols)                                                                     \
 	KERNEL(rms_norm, isa, attr)                                                                  \
 	KERNEL(quantize_32, isa, attr)                                                               \
 	KERNEL(quantize_256, isa, attr)                                                              \
 	KERNEL(swiglu, isa, attr)                                                                    \
 	KERNEL(add, isa, attr)                                                                       \
 	KERNEL(rows, isa, attr)                                                                      \
-	KERNEL(mul_mat_f32, isa, attr)                                                               \
-	KERNEL(mul_mat_f16, isa, attr)                                                               \
-	KERNEL(mul_mat_bf16, isa, attr)                                                              \
+	KERNEL_F(mul_mat_f32, isa, attr, cols)                                                       \
+	KERNEL_F(mul_mat_f16, isa, attr, cols)                                                       \
+	KERNEL_F(mul_mat_bf16, isa, attr, cols)                                                      \
 	static kernel_ref_fn *const kernels_##isa[KERNELS_N] = { [KERNEL_RMS_NORM] = rms_norm_##isa, \
 		[KERNEL_QUANTIZE_32] = quantize_32_##isa,                                            \
 		[KERNEL_QUANTIZE_256] = quantize_256_##isa,                                          \
@@ -259,10 +281,10 @@ BODY void mul_mat_bf16(const void *push, void *const buf[], u32 first, u32 end)
 		[KERNEL_MUL_MAT_F16] = mul_mat_f16_##isa,                                            \
 		[KERNEL_MUL_MAT_BF16] = mul_mat_bf16_##isa };
 
-KERNELS(portable, )
+KERNELS(portable, , 2)
 #ifdef __x86_64__
-KERNELS(avx2, CPU_ATTR_AVX2)
-KERNELS(avx512, CPU_ATTR_AVX512)
+KERNELS(avx2, CPU_ATTR_AVX2, 2)
+KERNELS(avx512, CPU_ATTR_AVX512, 8)
 #endif
 
 kernel_ref_fn *cpu_rows_kernel(enum cpu_level level, enum kernel k)
