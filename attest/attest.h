@@ -130,6 +130,11 @@ struct attest_tree_params {
 	const char *bundle_path;
 	/* names in it are kept although a rule would leave them out, its ignore paths are left out; NULL when signing */
 	const struct attest_manifest *listed;
+	/* with listed: leave out everything that it does not list, whatever it is */
+	bool only_listed;
+	/* the caller's: each left out with all below it, but what listed lists; relative to the model */
+	const char *const *ignore;
+	u32 n_ignore;
 };
 /* Open every file of a model, once, read-only, below one directory descriptor: no symbolic link is followed, anything that is
  * neither file nor directory is refused. .git, .github, .gitignore, .gitattributes at the top are left out (OMS §6.2). Raises the
@@ -161,6 +166,8 @@ struct attest_sign_params {
 	u64 shard_bytes; /* 0: method files */
 	const struct attest_progress *progress;
 	const struct attest_certs *certs; /* leaf first, of this key: method certificate; NULL: method key */
+	const char *const *ignore;	  /* what the tree was opened without; written into the statement */
+	u32 n_ignore;
 };
 /* Hash the files, sign the statement and read the result back with the same eyes as a verifier. ret_bundle: the bundle's bytes.
  * 1: ATTEST_KEY, _EMPTY_FILE, _SHARD, _CHANGED, _FILE_LIMIT. */

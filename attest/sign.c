@@ -132,6 +132,8 @@ static void write_serialization(struct jsonw *w, const struct attest_sign_params
 		jsonw_str(w, git[i]);
 	if (p->tree->bundle && !strpbrk(p->tree->bundle, "*?["))
 		jsonw_str(w, p->tree->bundle);
+	for (u32 i = 0; i < p->n_ignore; i++)
+		jsonw_str(w, p->ignore[i]);
 	jsonw_array_end(w);
 	jsonw_object_end(w);
 }

@@ -70,9 +70,11 @@ static bool ignored(const struct walk *w, const char *path)
 	bool out = w->t->bundle && !strcmp(w->t->bundle, path);
 	for (size_t i = 0; !out && i < ARRAY_LEN(git); i++)
 		out = !strcmp(git[i], path) && !listed(m, path);
+	for (u32 i = 0; !out && i < w->p->n_ignore; i++)
+		out = !strcmp(w->p->ignore[i], path) && !listed(m, path);
 	for (u32 i = 0; !out && m && i < m->n_ignore; i++)
 		out = !strcmp(m->ignore[i], path) && !listed(m, path);
-	return out;
+	return out || (w->p->only_listed && !listed(m, path));
 }
 
 /* Where the bundle lies seen from the root; NULL when it lies elsewhere. */

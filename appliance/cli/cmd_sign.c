@@ -18,25 +18,6 @@ static void wipe(u8 **p, size_t n)
 	*p = NULL;
 }
 
-static void certs_put(struct attest_certs **c)
-{
-	*c = attest_certs_free(*c);
-}
-
-/* Append the certificates of a file. 0; otherwise an exit status, said. */
-static int read_certs(const char *path, struct attest_certs **certs)
-{
-	_cleanup_free_ u8 *pem = NULL;
-	struct attest_report rep;
-	size_t len;
-	int r = model_read_file(path, CERTS_PEM_BYTES_MAX, &pem, &len);
-	if (r)
-		return r;
-	attest_report_init(&rep);
-	r = attest_certs_add(certs, pem, len, &rep);
-	return r ? model_say_result(r, &rep, path, false) : 0;
-}
-
 /* Read everything, sign it, write the bundle. tree and key are there already. */
 static int sign(const struct attest_sign_params *p, const char *model, const char *out)
 {
@@ -88,11 +69,11 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	_cleanup_(certs_put) struct attest_certs *certs = NULL;
-	if (cert && (r = read_certs(cert, &certs)))
+	_cleanup_(model_certs_free) struct attest_certs *certs = NULL;
+	if (cert && (r = model_read_roots(cert, &certs, false)))
 		return r;
 	for (size_t i = 0; i < chain.n; i++)
-		if ((r = read_certs(chain.v[i], &certs)))
+		if ((r = model_read_roots(chain.v[i], &certs, false)))
 			return r;
 	if ((r = model_read_file(key, KEY_PEM_BYTES_MAX, &pem, &pem_len)))
 		return r;

@@ -15,6 +15,24 @@ int model_say_verdict(const struct attest_report *r, const char *model, bool jso
 /* The same for what an attest function returned: r < 0 makes the report undecided first. */
 int model_say_result(int r, struct attest_report *rep, const char *model, bool json);
 
+/* A whole file that the verdict depends on. 0; otherwise an exit status, said: with json as a verdict. (judge.c) */
+_must_use_ int model_read_judged(const char *path, u64 max, u8 **ret, size_t *ret_len, bool json);
+/* The publisher's key, named after its file; the same. */
+_must_use_ int model_read_key(const char *path, struct proto_key *ret, bool json);
+/* Append the certificates of a file; the same. */
+_must_use_ int model_read_roots(const char *path, struct attest_certs **certs, bool json);
+void model_certs_free(struct attest_certs **c); /* for _cleanup_ */
+
+struct model_judge_params {
+	const char *model, *bundle;	   /* paths */
+	struct attest_bundle_params trust; /* the bundle's bytes, and whom to believe */
+	bool only_listed;		   /* files that were not signed are nobody's business */
+	const char *const *ignore;	   /* relative to the model */
+	u32 n_ignore;
+};
+/* Signature, names, bytes. Returns as attest does. */
+_must_use_ int model_judge(const struct model_judge_params *p, struct attest_report *rep);
+
 /* Where a model's bundle is looked for: inside a directory (model.sig), else beside (NAME.sig). 0; otherwise an exit status, said. */
 _must_use_ int model_find_bundle(const char *model, char ret_path[], size_t size);
 /* Shows progress on stderr. */

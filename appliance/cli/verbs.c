@@ -43,11 +43,14 @@ const struct verb cli_verbs[] = {
 		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
-		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ...) [--at UNIXTIME] [--json]",
+		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ...) [--at UNIXTIME]\n"
+		"    [--ignore-unsigned-files] [--json]",
 		"  --key PUB.pem        the publisher's public key\n"
 		"  --root CA.pem        a root that the signer's certificate must lead to; may come several "
 		"times\n"
-		"  --at UNIXTIME        judge certificates as of that time (default: now)\n" },
+		"  --at UNIXTIME        judge certificates as of that time (default: now)\n"
+		"  --ignore-unsigned-files\n"
+		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
 		"trust add NAME --key PUB.pem\ntrust ls [--json]\ntrust rm NAME", NULL },
 	{ "import", cmd_import, "verify a signed model and take it in",

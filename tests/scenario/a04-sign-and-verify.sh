@@ -65,7 +65,24 @@ expect 2 keep sign "$work/m" --key "$work/p256.key.pem" --chain "$work/p384.pem"
 expect 3 keep verify "$work/nothing" --bundle "$work/p256.sig" --key "$work/p256.pub.pem"
 expect 3 keep verify "$work/m" --bundle "$work/nothing" --key "$work/p256.pub.pem"
 expect 1 keep verify "$work/m" --bundle "$demo/LICENSE" --key "$work/p256.pub.pem"
+# what was not signed, when the caller does not mind: only then, and what was signed still counts
+mkdir "$work/m/more" && mkfifo "$work/m/more/fifo" && ln -s /etc/passwd "$work/m/link" && echo x >"$work/m/sub/extra"
+for left in link more sub/extra; do
+	expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p256.pub.pem"
+	says 'symlink|special-file|extra-file'
+	expect 0 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p256.pub.pem" --ignore-unsigned-files
+	rm -r "$work/m/$left"
+done
+mv "$work/m/sub" "$work/sub" && ln -s ../sub "$work/m/sub"
+expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p256.pub.pem" --ignore-unsigned-files
+says 'symlink'
+rm "$work/m/sub"
+expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p256.pub.pem" --ignore-unsigned-files
+says 'missing-file'
+mv "$work/sub" "$work/m/sub"
 flip "$work/m/sub/LICENSE" 3
+expect 1 keep verify "$work/m" --bundle "$work/p256.sig" --key "$work/p256.pub.pem" --ignore-unsigned-files
+says 'digest'
 expect 1 keep verify "$work/m" --bundle "$work/s.sig" --key "$work/p521.pub.pem"
 says 'sub/LICENSE'
 [ ! -e "$KEEP_ROOT" ] || fail "an appliance was made"
