@@ -10,7 +10,7 @@ for page in "$src"/packaging/man/*.[1578]; do
 	out=$(mandoc -T lint -W warning "$page" 2>&1) || fault "$out"
 done
 if [ -x "$keep" ]; then
-	for verb in $("$keep" help 2>/dev/null | awk '/^   *[a-z]+ / {print $1}' | sort -u); do
+	for verb in $("$keep" help 2>/dev/null | awk '/^   *[a-z-]+ / && !/^ *-/ {print $1}' | sort -u); do
 		[ -f "$src/packaging/man/keep-$verb.1" ] || fault "keep $verb: no man page"
 	done
 fi

@@ -31,70 +31,87 @@ static int sign(const struct attest_sign_params *p, const char *model, const cha
 	return r;
 }
 
-int cmd_sign(struct cli *c, int argc, char **argv)
+/* The key's certificates, leaf first. 0; otherwise an exit status, said. */
+static int read_chain(const struct model_sign_params *p, struct attest_certs **certs)
 {
-	const char *key = NULL, *out = NULL, *cert = NULL;
-	struct opt_list chain = { 0 };
-	char path[PATH_MAX];
-	u64 shards = 0;
-	bool sharded = false;
-	int n;
-	const struct opt opts[] = { { "--key", OPT_STR, &key, NULL }, { "--cert", OPT_STR, &cert, NULL },
-		{ "--chain", OPT_LIST, &chain, NULL }, { "--out", OPT_STR, &out, NULL },
-		{ "--shards", OPT_U64, &shards, &sharded } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (!key)
-		return out_usage(c, "--key KEY.pem is needed");
-	if (sharded && !shards)
-		return out_usage(c, "--shards: at least 1 byte");
-	if (chain.n && !cert)
-		return out_usage(c, "--chain is for --cert");
-	const char *model = argv[0];
-	struct stat st;
-	size_t len = strlen(model);
-	while (len > 1 && model[len - 1] == '/')
-		len--;
-	if (!out) {
-		bool dir = stat(model, &st) == 0 && S_ISDIR(st.st_mode);
-		if (snprintf(path, sizeof path, "%.*s%s", (int)len, model, dir ? "/model.sig" : ".sig") >=
-			(int)sizeof path)
-			return out_fail(CLI_UNDECIDED, "%s: the name is too long", model);
-		out = path;
-	}
+	int r = p->cert ? model_read_roots(p->cert, certs, false) : 0;
+	for (size_t i = 0; i < p->chain.n && !r; i++)
+		r = model_read_roots(p->chain.v[i], certs, false);
+	return r;
+}
+
+int model_sign(const struct model_sign_params *p)
+{
 	struct attest_tree tree = { 0 };
 	struct attest_report rep;
+	_cleanup_(model_certs_free) struct attest_certs *certs = NULL;
 	u8 *pem = NULL;
 	size_t pem_len = 0;
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	_cleanup_(model_certs_free) struct attest_certs *certs = NULL;
-	if (cert && (r = model_read_roots(cert, &certs, false)))
-		return r;
-	for (size_t i = 0; i < chain.n; i++)
-		if ((r = model_read_roots(chain.v[i], &certs, false)))
-			return r;
-	if ((r = model_read_file(key, KEY_PEM_BYTES_MAX, &pem, &pem_len)))
+	r = read_chain(p, &certs);
+	r = r ? r : model_read_file(p->key, KEY_PEM_BYTES_MAX, &pem, &pem_len);
+	if (r)
 		return r;
 	attest_report_init(&rep);
-	r = attest_tree_open(&(struct attest_tree_params){ .path = model, .bundle_path = out }, &tree, &rep);
+	r = attest_tree_open(&(struct attest_tree_params){ .path = p->model,
+				     .bundle_path = p->out,
+				     .ignore = p->ignore,
+				     .n_ignore = p->n_ignore },
+		&tree, &rep);
 	if (r) {
-		r = model_say_result(r, &rep, model, false);
+		r = model_say_result(r, &rep, p->model, false);
 	} else {
 		r = sign(&(struct attest_sign_params){ .tree = &tree,
 				 .key_pem = pem,
 				 .key_len = pem_len,
-				 .shard_bytes = shards,
+				 .shard_bytes = p->shards,
 				 .certs = certs,
+				 .ignore = p->ignore,
+				 .n_ignore = p->n_ignore,
 				 .progress = &model_progress },
-			model, out);
+			p->model, p->out);
 		if (r == 0)
-			out_say("%s: signs %u files, %s", out, tree.n_files, out_size(tree.bytes).s);
+			out_say("%s: signs %u files, %s", p->out, tree.n_files, out_size(tree.bytes).s);
 	}
 	wipe(&pem, pem_len);
 	attest_tree_fini(&tree);
+	return r;
+}
+
+int cmd_sign(struct cli *c, int argc, char **argv)
+{
+	struct model_sign_params p = { 0 };
+	char path[PATH_MAX];
+	bool sharded = false;
+	int n;
+	const struct opt opts[] = { { "--key", OPT_STR, &p.key, NULL }, { "--cert", OPT_STR, &p.cert, NULL },
+		{ "--chain", OPT_LIST, &p.chain, NULL }, { "--out", OPT_STR, &p.out, NULL },
+		{ "--shards", OPT_U64, &p.shards, &sharded } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+		return n;
+	if (!p.key)
+		return out_usage(c, "--key KEY.pem is needed");
+	if (sharded && !p.shards)
+		return out_usage(c, "--shards: at least 1 byte");
+	if (p.chain.n && !p.cert)
+		return out_usage(c, "--chain is for --cert");
+	p.model = argv[0];
+	struct stat st;
+	size_t len = strlen(p.model);
+	while (len > 1 && p.model[len - 1] == '/')
+		len--;
+	if (!p.out) {
+		bool dir = stat(p.model, &st) == 0 && S_ISDIR(st.st_mode);
+		if (snprintf(path, sizeof path, "%.*s%s", (int)len, p.model, dir ? "/model.sig" : ".sig") >=
+			(int)sizeof path)
+			return out_fail(CLI_UNDECIDED, "%s: the name is too long", p.model);
+		p.out = path;
+	}
+	int r = model_sign(&p);
 	if (r == 0)
-		out_next("keep verify %s --bundle %s --%s.pem", model, out, cert ? "root CA" : "key PUB");
+		out_next("keep verify %s --bundle %s --%s.pem", p.model, p.out,
+			p.cert ? "root CA" : "key PUB");
 	return r;
 }

@@ -33,6 +33,17 @@ struct model_judge_params {
 /* Signature, names, bytes. Returns as attest does. */
 _must_use_ int model_judge(const struct model_judge_params *p, struct attest_report *rep);
 
+struct model_sign_params {
+	const char *model, *key, *out; /* paths */
+	const char *cert;	       /* NULL: by key */
+	struct opt_list chain;
+	u64 shards;		   /* 0: whole files */
+	const char *const *ignore; /* relative to the model */
+	u32 n_ignore;
+};
+/* Hash, sign, write. An exit status; whatever is not 0 was said. (cmd_sign.c) */
+_must_use_ int model_sign(const struct model_sign_params *p);
+
 /* Where a model's bundle is looked for: inside a directory (model.sig), else beside (NAME.sig). 0; otherwise an exit status, said. */
 _must_use_ int model_find_bundle(const char *model, char ret_path[], size_t size);
 /* Shows progress on stderr. */

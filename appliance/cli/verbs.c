@@ -80,6 +80,15 @@ const struct verb cli_verbs[] = {
 		"audit ls [--from N] [--count N] [--json]\naudit show N [--json]\naudit verify [--json]\n"
 		"audit checkpoint [--json]\naudit replay N [--request F] [--json]",
 		"  verify re-reads everything; replay runs request N again and compares\n" },
+	{ "verify-model", cmd_verify_model, "verify, in the words of the conformance suite's adapters",
+		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"
+		"    [--cert-chain ROOT.pem ...] [--ignore-paths P ...] [--ignore-unsigned-files]\n"
+		"    [--identity I --identity-provider URL --trusted-root F]",
+		"  paths are absolute; method sigstore is refused\n" },
+	{ "sign-model", cmd_sign_model, "sign, in the words of the conformance suite's adapters",
+		"sign-model --method key|certificate --model-path D --output-bundle F --private-key K\n"
+		"    [--signing-cert C] [--cert-chain P ...] [--ignore-paths P ...]",
+		"  paths are absolute\n" },
 	{ "help", cmd_help, "say how a verb is used", "help [VERB]", NULL },
 };
 const size_t cli_n_verbs = ARRAY_LEN(cli_verbs);
@@ -181,7 +190,7 @@ void cli_help_all(FILE *f)
 	fprintf(f, "keep - run open-weight models on a machine that is connected to nothing\n\n"
 		   "usage: keep [--root DIR] VERB ...\n\n");
 	for (size_t i = 0; i < cli_n_verbs; i++)
-		fprintf(f, "  %-10s %s\n", cli_verbs[i].name, cli_verbs[i].summary);
+		fprintf(f, "  %-13s %s\n", cli_verbs[i].name, cli_verbs[i].summary);
 	fprintf(f, "\n  --root DIR   the appliance; else KEEP_ROOT; else $XDG_STATE_HOME/keep or "
 		   "~/.local/state/keep\n"
 		   "  --version, --help\n\n"

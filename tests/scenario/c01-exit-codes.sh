@@ -29,6 +29,21 @@ usage verify model --bundle b
 usage verify model --key k
 usage verify model --bundle b --key k --root r
 usage verify model --bundle b --key k --at yesterday
+usage verify model --bundle b --root r --at 253402300800
+usage sign model --key k --chain c
+usage verify-model
+usage verify-model --method pgp --model-path m --bundle b
+usage verify-model --method key --model-path m --bundle b
+usage verify-model --method key --model-path m --bundle b --cert-chain c
+usage verify-model --method certificate --model-path m --bundle b --public-key p
+usage verify-model --method key --model-path m --public-key p
+usage verify-model --method key --model-path m --bundle b --public-key p --identity i
+usage verify-model --method key --model-path / --bundle b --public-key p --ignore-paths etc
+usage verify-model --method key --model-path m --bundle b --public-key p more
+usage sign-model
+usage sign-model --method key --model-path m --output-bundle b
+usage sign-model --method key --model-path m --output-bundle b --private-key k --signing-cert c
+usage sign-model --method certificate --model-path m --output-bundle b --private-key k
 usage trust
 usage trust frob
 usage trust add
@@ -76,7 +91,7 @@ usage audit replay 1 2
 usage help a b
 usage help frobnicate
 # help is no mistake
-for verb in $(keep help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+for verb in $(keep help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
 	expect 0 keep "$verb" --help
 	[ -s "$err" ] && fail "$verb --help wrote to stderr"
 	[ "$verb" = help ] || says "^usage: +keep $verb"

@@ -2,7 +2,7 @@
 # Every verb has its page, every option that help names stands in the page, and the page names no option that the verb does not take.
 . "$(dirname "$0")/lib.sh"
 man=$KEEP_SOURCE/packaging/man
-for verb in $(keep help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+for verb in $(keep help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
 	page=$man/keep-$verb.1
 	[ -f "$page" ] || fail "keep $verb has no page"
 	keep help "$verb" >"$work/help"
