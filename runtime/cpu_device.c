@@ -322,6 +322,19 @@ static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 ty
 	return 0;
 }
 
+static void cpu_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out)
+{
+	struct cpu_device *c = cpu_of(d);
+	if (!tile_kernels(c->level, type))
+		return;
+	const struct matrix m = { .offset = w.offset,
+		.bytes = (u64)n_out * (k / block_len_of(type)) * block_bytes_of(type),
+		.type = type,
+		.k = k,
+		.n_out = n_out };
+	(void)matrix_packed(c, w, &m); /* no memory: slower, the same bits */
+}
+
 /* ---- embedding from a packed matrix, which also is the head ---- */
 
 struct embed_call {
@@ -413,6 +426,7 @@ static const struct rt_device_fns cpu_fns = {
 	.buf_destroy = cpu_buf_destroy,
 	.stage_get = cpu_stage_get,
 	.stage_put = cpu_stage_put,
+	.weights_ready = cpu_weights_ready,
 	.begin = cpu_nothing,
 	.submit = cpu_nothing,
 	.call = cpu_call,

@@ -30,6 +30,8 @@ struct rt_device_fns {
 	struct rt_buf *(*buf_destroy)(struct rt_device *d, struct rt_buf *b);
 	void *(*stage_get)(struct rt_device *d);
 	int (*stage_put)(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len);
+	/* NULL: nothing to do */
+	void (*weights_ready)(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out);
 	int (*begin)(struct rt_device *d);
 	int (*submit)(struct rt_device *d);
 	int (*call)(struct rt_device *d, const struct rt_call *c);

@@ -79,6 +79,13 @@ int rt_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage
 	return d->fns->stage_put(d, stage, dst, stage_offset, len);
 }
 
+void rt_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out)
+{
+	assert(w.buf->kind == RT_BUF_WEIGHTS && n_out > 0);
+	if (d->fns->weights_ready)
+		d->fns->weights_ready(d, w, type, k, n_out);
+}
+
 int rt_begin(struct rt_device *d)
 {
 	return d->fns->begin(d);

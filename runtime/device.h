@@ -60,6 +60,10 @@ void *rt_host_ptr(struct rt_buf *b);
 void *rt_stage_get(struct rt_device *d);
 _must_use_ int rt_stage_put(struct rt_device *d, void *stage, struct rt_view dst, u64 stage_offset, u64 len);
 
+/* The matrix [n_out, k] of that type at w (WEIGHTS) is complete, and so is every other part of its buffer: a device that reads weights in a form of
+ * its own may turn them now, else its first product does. Changes no result. */
+void rt_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out);
+
 /* Starts a recording; one that was begun and not submitted is thrown away. */
 _must_use_ int rt_begin(struct rt_device *d);
 /* Run what was recorded and wait. 0; -EIO device lost; -ETIME. */

@@ -259,6 +259,16 @@ static void fill_ready(struct grant *g)
 	memcpy(g->ready.kernel_set, info.kernel_set, sizeof g->ready.kernel_set);
 }
 
+/* Matrices in the form that the device likes best, once for all tokens. */
+static void turn_weights(struct grant *g)
+{
+	for (u32 i = 0; i < g->layout.h->n_tensors; i++) {
+		const struct layout_tensor *t = &g->layout.tensors[i];
+		if (t->n_dims == 2 && g->places[i].view.buf)
+			rt_weights_ready(g->d, g->places[i].view, t->type, t->ne[0], t->ne[1]);
+	}
+}
+
 int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed)
 {
 	const char *why;
@@ -275,6 +285,7 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 		at[i] = g->places[i].view;
 	model_place(&g->model, at);
 	free(at);
+	turn_weights(g);
 	r = tok_create(&g->layout, &g->tok, &why);
 	if (r > 0)
 		return refuse(ret_failed, LOAD_UNSUPPORTED, "vocabulary: %s", why);
