@@ -1,6 +1,282 @@
+/* Products of packed weights with NEON's dot product: four rows of the panel are lanes, the panel is four quarters. Values stay signed, as in
+ * the references, so the offsets of Q8_0 and Q4_0 are not needed and Q4_0's is taken from the values. */
 #include "runtime/cpu.h"
+
+/* clang before 16 has the intrinsics only where all of the build may use them */
+#if defined(__aarch64__) && (defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__) || __clang_major__ >= 16)
+
+#include "base/layout.h"
+
+#include <arm_neon.h>
+
+#ifdef __clang__
+#define ISA target("dotprod")
+#else
+#define ISA target("arch=armv8.2-a+dotprod")
+#endif
+#define FN	static inline __attribute__((always_inline, ISA))
+#define C_MAX	4u
+#define EACH(c) _Pragma("GCC unroll 4") for (u32 c = 0; c < C; c++)
+#define UNROLL	_Pragma("GCC unroll 16")
+
+/* Word i of the quarter that p points into. */
+FN uint32x4_t word(const u8 *p, u32 i)
+{
+	return vreinterpretq_u32_u8(vld1q_u8(p + (size_t)i * 64));
+}
+
+FN uint32x4_t and (uint32x4_t a, u32 mask)
+{
+	return vandq_u32(a, vdupq_n_u32(mask));
+}
+
+FN uint32x4_t right(uint32x4_t a, i32 n)
+{
+	return vshlq_u32(a, vdupq_n_s32(-n));
+}
+
+FN int32x4_t dot(int32x4_t s, uint32x4_t w, u32 x)
+{
+	return vdotq_s32(s, vreinterpretq_s8_u32(w), vreinterpretq_s8_u32(vdupq_n_u32(x)));
+}
+
+/* exact_from_half of the low 16 bits of every lane, the others 0 */
+FN float32x4_t from_half(uint32x4_t h)
+{
+	uint32x4_t u = and(h, 0x7fff), s = vshlq_n_u32(and(h, 0x8000), 16);
+	float32x4_t d = vmulq_n_f32(vcvtq_f32_u32(u), 5.9604644775390625e-8f);
+	uint32x4_t n = vaddq_u32(vshlq_n_u32(u, 13), vdupq_n_u32(0x38000000));
+	uint32x4_t small = vcltq_u32(u, vdupq_n_u32(0x400));
+	return vreinterpretq_f32_u32(vorrq_u32(vbslq_u32(small, vreinterpretq_u32_f32(d), n), s));
+}
+
+FN float32x4_t halves(const u8 *p)
+{
+	return from_half(vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))));
+}
+
+FN float32x4_t window(float32x4_t x)
+{
+	uint32x4_t u = vreinterpretq_u32_f32(x), m = and(u, 0x7fffffff);
+	uint32x4_t top = vorrq_u32(and(u, 0x80000000), vdupq_n_u32(0x53800000));
+	u = vbslq_u32(vcgtq_u32(m, vdupq_n_u32(0x53800000)), top, u);
+	return vreinterpretq_f32_u32(vbicq_u32(u, vcltq_u32(m, vdupq_n_u32(0x2b800000))));
+}
+
+FN void put(const struct cpu_tile *t, u32 quarter, const float32x4_t *acc, const u32 C)
+{
+	EACH(c)
+	if (c < t->cols)
+		vst1q_f32(t->y + c * t->stride + 4 * quarter, window(acc[c]));
+}
+
+FN float32x4_t scaled(float32x4_t v, const u32 *scale)
+{
+	return vmulq_f32(v, vreinterpretq_f32_u32(vdupq_n_u32(*scale)));
+}
+
+/* ---- Q8_0, Q4_0 ---- */
+
+FN void words_32(const u8 *q, const u32 type, uint32x4_t *w)
+{
+	if (type == TENSOR_Q8_0) {
+		UNROLL for (u32 i = 0; i < 8; i++) w[i] = word(q, i);
+		return;
+	}
+	UNROLL for (u32 i = 0; i < 4; i++)
+	{
+		uint8x16_t b = vreinterpretq_u8_u32(word(q, i)), eight = vdupq_n_u8(8);
+		w[i] = vreinterpretq_u32_u8(vsubq_u8(vandq_u8(b, vdupq_n_u8(15)), eight));
+		w[4 + i] = vreinterpretq_u32_u8(vsubq_u8(vshrq_n_u8(b, 4), eight));
+	}
+}
+
+FN void quarter_32(const struct cpu_tile *t, const u32 type, u32 quarter, const u32 C)
+{
+	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	float32x4_t acc[C_MAX];
+	EACH(c) acc[c] = vdupq_n_f32(0);
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
+			float32x4_t d = halves(p + 32 * i + 8 * quarter);
+			uint32x4_t w[8];
+			words_32(q + 16 * quarter, type, w);
+			EACH(c)
+			{
+				int32x4_t s = vdupq_n_s32(0);
+				UNROLL for (u32 j = 0; j < 8; j++) s = dot(s, w[j], x[j * C + c]);
+				float32x4_t v = vmulq_f32(vcvtq_f32_s32(s), d);
+				acc[c] = vaddq_f32(acc[c], scaled(v, x + 9 * C + c));
+			}
+		}
+		p = q;
+	}
+	put(t, quarter, acc, C);
+}
+
+/* ---- Q4_K, Q5_K ---- */
+
+/* Scale and minimum of sub-block j of every row. */
+FN void scale_k(const u8 *p, const u32 j, int32x4_t *ret_sc, int32x4_t *ret_m)
+{
+	uint32x4_t a = word(p, 1), b = word(p, 2), c = word(p, 3), sc, m;
+	if (j < 4) {
+		sc = and(a, 0x3f3f3f3f);
+		m = and(b, 0x3f3f3f3f);
+	} else {
+		sc = vorrq_u32(and(c, 0x0f0f0f0f), and(right(a, 2), 0x30303030));
+		m = vorrq_u32(and(right(c, 4), 0x0f0f0f0f), and(right(b, 2), 0x30303030));
+	}
+	*ret_sc = vreinterpretq_s32_u32(and(right(sc, 8 * (j % 4)), 0xff));
+	*ret_m = vreinterpretq_s32_u32(and(right(m, 8 * (j % 4)), 0xff));
+}
+
+/* Word i of sub-block j as bytes 0..31. */
+FN uint32x4_t word_k(const u8 *p, const u32 type, const u32 j, u32 i)
+{
+	uint32x4_t q = word(p, (type == TENSOR_Q4_K ? 4 : 12) + 8 * (j / 2) + i);
+	q = and(j % 2 ? right(q, 4) : q, 0x0f0f0f0f);
+	if (type == TENSOR_Q5_K)
+		q = vorrq_u32(q, and(right(word(p, 4 + i), (i32)j - 4), 0x10101010));
+	return q;
+}
+
+/* The sum of the 32 activations of sub-block j: see the pairs of cpu.h. */
+FN i32 sum_of(const u32 *pairs, const u32 j, const u32 C)
+{
+	u32 pair = pairs[(j / 4 * 2 + j % 2) * C];
+	return (i16)(j % 4 < 2 ? pair & 0xffff : pair >> 16);
+}
+
+FN void quarter_k(const struct cpu_tile *t, const u32 type, u32 quarter, const u32 C)
+{
+	const u8 *p = t->panel + 16 * quarter;
+	const u32 *x = t->x;
+	float32x4_t acc[C_MAX];
+	EACH(c) acc[c] = vdupq_n_f32(0);
+	for (u32 b = 0; b < t->blocks; b++) {
+		int32x4_t sum[C_MAX], mins[C_MAX];
+		EACH(c) sum[c] = mins[c] = vdupq_n_s32(0);
+		UNROLL for (u32 j = 0; j < 8; j++)
+		{
+			int32x4_t sc, m, s[C_MAX];
+			scale_k(p, j, &sc, &m);
+			EACH(c) s[c] = vdupq_n_s32(0);
+			UNROLL for (u32 i = 0; i < 8; i++)
+			{
+				uint32x4_t w = word_k(p, type, j, i);
+				EACH(c) s[c] = dot(s[c], w, x[(8 * j + i) * C + c]);
+			}
+			EACH(c) sum[c] = vmlaq_s32(sum[c], s[c], sc);
+			EACH(c) mins[c] = vmlaq_n_s32(mins[c], m, sum_of(x + 64 * C + c, j, C));
+		}
+		float32x4_t d = from_half(and(word(p, 0), 0xffff)), dmin = from_half(right(word(p, 0), 16));
+		EACH(c)
+		{
+			float32x4_t v = vmulq_f32(vcvtq_f32_s32(sum[c]), d);
+			float32x4_t o = vmulq_f32(vcvtq_f32_s32(mins[c]), dmin);
+			acc[c] = vaddq_f32(acc[c], scaled(vsubq_f32(v, o), x + 68 * C + c));
+		}
+		p += 64 * (type == TENSOR_Q4_K ? 36 : 44);
+		x += 69 * C;
+	}
+	put(t, quarter, acc, C);
+}
+
+/* ---- Q6_K ---- */
+
+/* Word i of sub-block j (elements 16 j ..) as bytes 0..63. */
+FN uint32x4_t word_q6_k(const u8 *p, const u32 j, const u32 i)
+{
+	const u32 h = j / 8, e = j % 8 / 2, at = 4 + 3 * (8 * h + 4 * (j % 2) + i);
+	uint32x4_t low = word(p, at + e % 2), high = word(p, at + 2);
+	low = and(e < 2 ? low : right(low, 4), 0x0f0f0f0f);
+	return vorrq_u32(low, and(right(high, 2 * (i32)e - 4), 0x30303030));
+}
+
+FN void quarter_q6_k(const struct cpu_tile *t, const u32 type, u32 quarter, const u32 C)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	float32x4_t acc[C_MAX];
+	EACH(c) acc[c] = vdupq_n_f32(0);
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 k = 0; k < n; k++, q += 52 * 64, x += 81 * C) {
+			const u8 *at = q + 16 * quarter;
+			int32x4_t sum[C_MAX];
+			EACH(c) sum[c] = vdupq_n_s32(0);
+			UNROLL for (u32 j = 0; j < 16; j++)
+			{
+				int32x4_t sc = vreinterpretq_s32_u32(word(at, j / 4)), s[C_MAX];
+				sc = vshrq_n_s32(vshlq_s32(sc, vdupq_n_s32(24 - 8 * (i32)(j % 4))), 24);
+				EACH(c) s[c] = vdupq_n_s32((i32)x[(64 + j) * C + c]);
+				UNROLL for (u32 i = 0; i < 4; i++)
+				{
+					uint32x4_t w = word_q6_k(at, j, i);
+					EACH(c) s[c] = dot(s[c], w, x[(4 * j + i) * C + c]);
+				}
+				EACH(c) sum[c] = vmlaq_s32(sum[c], s[c], sc);
+			}
+			float32x4_t d = halves(p + 32 * k + 8 * quarter);
+			EACH(c)
+			{
+				float32x4_t v = vmulq_f32(vcvtq_f32_s32(sum[c]), d);
+				acc[c] = vaddq_f32(acc[c], scaled(v, x + 80 * C + c));
+			}
+		}
+		p = q;
+	}
+	put(t, quarter, acc, C);
+}
+
+/* ---- tables ---- */
+
+#define KERNEL(name, quarter, type, C)                                        \
+	static __attribute__((ISA)) void name##_##C(const struct cpu_tile *t) \
+	{                                                                     \
+		for (u32 i = 0; i < 4; i++)                                   \
+			quarter(t, type, i, C);                               \
+	}
+#define KERNELS(name, quarter, type)                                                            \
+	KERNEL(name, quarter, type, 1)                                                          \
+	KERNEL(name, quarter, type, 2)                                                          \
+	KERNEL(name, quarter, type, 4)                                                          \
+	static const struct cpu_tile_kernel name##_list[] = { { 1, name##_1 }, { 2, name##_2 }, \
+		{ 4, name##_4 }, { 0, NULL } };
+KERNELS(q8_0, quarter_32, TENSOR_Q8_0)
+KERNELS(q4_0, quarter_32, TENSOR_Q4_0)
+KERNELS(q4_k, quarter_k, TENSOR_Q4_K)
+KERNELS(q5_k, quarter_k, TENSOR_Q5_K)
+KERNELS(q6_k, quarter_q6_k, TENSOR_Q6_K)
+
+const struct cpu_tile_kernel *cpu_q_neon(u32 type)
+{
+	switch (type) {
+	case TENSOR_Q8_0:
+		return q8_0_list;
+	case TENSOR_Q4_0:
+		return q4_0_list;
+	case TENSOR_Q4_K:
+		return q4_k_list;
+	case TENSOR_Q5_K:
+		return q5_k_list;
+	case TENSOR_Q6_K:
+		return q6_k_list;
+	}
+	return NULL;
+}
+
+#else
 
 const struct cpu_tile_kernel *cpu_q_neon(u32 type)
 {
 	return NULL;
 }
+
+#endif
