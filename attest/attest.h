@@ -65,6 +65,13 @@ _must_use_ int attest_certs_add(
 u32 attest_certs_count(const struct attest_certs *certs);
 struct attest_certs *attest_certs_free(struct attest_certs *certs);
 
+/* Revocation lists, at most CRLS_MAX; NULL holds none. */
+struct attest_crls;
+/* Append every list of a PEM file, at least one, as attest_certs_add does. 1: ATTEST_CRL, ATTEST_SIZE_LIMIT. */
+_must_use_ int attest_crls_add(
+	struct attest_crls **crls, const void *pem, size_t len, struct attest_report *report);
+struct attest_crls *attest_crls_free(struct attest_crls *crls);
+
 /* ---- bundles -------------------------------------------------------------------------------------------------------------- */
 
 /* One signed file. Its digests are items first .. first + n - 1 of the manifest: one for method files, one per shard otherwise. */
@@ -96,7 +103,9 @@ struct attest_bundle_params {
 	u32 n_keys;
 	const struct attest_certs
 		*roots; /* pinned; NULL: bundles of method certificate are refused by method */
-	i64 at;		/* seconds of UTC at which certificates are judged */
+	const struct attest_crls
+		*crls; /* NULL: revocation is not looked at; else every issuer needs a list */
+	i64 at;	       /* seconds of UTC at which certificates are judged */
 };
 /* Read the bundle strictly, verify its one signature with the trusted key that it names, or with the leaf of a chain that leads to
  * a pinned root, and only then read the statement. report gets model, bundle, key_id and signer as soon as the signature held. */

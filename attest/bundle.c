@@ -307,7 +307,7 @@ static int key_trusted(const struct attest_bundle_params *p, const struct envelo
 	struct attest_report *report)
 {
 	if (e->chain)
-		return certs_verify(e->chain, p->roots, p->at, ret, report);
+		return certs_verify(e->chain, p, ret, report);
 	const struct proto_key *key = key_find(p, e->key_id);
 	if (!key)
 		return unknown_key(p, e, report);

@@ -62,7 +62,7 @@ u32 attest_certs_count(const struct attest_certs *c)
 }
 
 /* The subject as RFC 2253 writes it, for reports. */
-static void subject_text(const X509 *c, char *ret, size_t size)
+void cert_subject(const X509 *c, char *ret, size_t size)
 {
 	_cleanup_(bio_free) BIO *b = BIO_new(BIO_s_mem());
 	const char *text = "";
@@ -76,7 +76,7 @@ static void subject_text(const X509 *c, char *ret, size_t size)
 static int refuse(struct attest_report *report, u32 reason, const X509 *c, const char *why)
 {
 	char subject[PATH_LEN_MAX + 1];
-	subject_text(c, subject, sizeof subject);
+	cert_subject(c, subject, sizeof subject);
 	return attest_reject(report, reason, subject, "the certificate of %.160s %s", subject, why);
 }
 
@@ -366,10 +366,10 @@ int certs_leaf_key(const struct attest_certs *chain, struct proto_key *ret, stru
 	return r;
 }
 
-int certs_verify(const struct attest_certs *chain, const struct attest_certs *roots, i64 at,
+int certs_verify(const struct attest_certs *chain, const struct attest_bundle_params *p,
 	struct proto_key *ret_key, struct attest_report *report)
 {
-	_cleanup_(store_free) X509_STORE *store = store_of(roots);
+	_cleanup_(store_free) X509_STORE *store = store_of(p->roots);
 	_cleanup_(ctx_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	_cleanup_(stack_free) STACK_OF(X509) *others = sk_X509_new_null();
 	X509 *leaf = sk_X509_value(chain->list, 0);
@@ -381,19 +381,20 @@ int certs_verify(const struct attest_certs *chain, const struct attest_certs *ro
 	if (X509_STORE_CTX_init(ctx, store, leaf, others) != 1)
 		return err_origin(-ENOMEM);
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-	X509_VERIFY_PARAM_set_time(param, (time_t)at);
+	X509_VERIFY_PARAM_set_time(param, (time_t)p->at);
 	X509_VERIFY_PARAM_set_depth(param, (int)CERTS_MAX);
 	int ok = X509_verify_cert(ctx);
 	ERR_clear_error();
 	if (ok != 1)
-		return path_failed(ctx, leaf, at, report);
+		return path_failed(ctx, leaf, p->at, report);
 	struct proto_key key = { 0 };
 	int r = path_check(X509_STORE_CTX_get0_chain(ctx), report);
+	r = r ? r : crls_check(p->crls, X509_STORE_CTX_get0_chain(ctx), p->at, report);
 	r = r ? r : certs_leaf_key(chain, &key, report);
 	ERR_clear_error();
 	if (r)
 		return r;
-	subject_text(leaf, key.name, sizeof key.name);
+	cert_subject(leaf, key.name, sizeof key.name);
 	*ret_key = key;
 	return 0;
 }

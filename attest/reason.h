@@ -64,6 +64,10 @@ enum attest_reason {
 	ATTEST_PATH_LENGTH = 108, /* more CAs in the path than one of them allows */
 	ATTEST_NAME_CONSTRAINT = 109,	 /* a name that a CA of the path may not vouch for */
 	ATTEST_CRITICAL_EXTENSION = 110, /* a critical extension that Keep does not interpret */
+	ATTEST_REVOKED = 111,		 /* a link was revoked by its issuer */
+	ATTEST_CRL = 112,		 /* a revocation list that is unreadable, forged or incomplete */
+	ATTEST_CRL_STALE = 113,		 /* a revocation list that is not current at the judged time */
+	ATTEST_CRL_MISSING = 114,	 /* lists were brought, and none of an issuer of the path */
 
 	/* the model's header */
 	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */

@@ -22,15 +22,17 @@
 #define SEGMENT_BYTES	(1u << 20)   /* unit of load-time verification; 32 bytes of digest per MiB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
-#define JSON_DEPTH_MAX	    64u	       /* nesting of any JSON that a stranger wrote */
-#define TRUST_KEYS_MAX	    64u	       /* trusted publisher keys of one appliance */
-#define MODELS_MAX	    1024u      /* models in one store */
-#define KEY_DER_BYTES_MAX   256u       /* DER SubjectPublicKeyInfo: P-521 needs 158 */
-#define KEY_PEM_BYTES_MAX   65536u     /* a key file: PEM with the text that tools put before it */
-#define CERTS_MAX	    16u	       /* certificates of one chain, or pinned roots of one verdict */
-#define CERT_BYTES_MAX	    65536u     /* one certificate; real ones have 1 to 4 kB */
-#define CERTS_PEM_BYTES_MAX (1u << 20) /* a file of certificates, with the text that tools put before each */
-#define IGNORE_PATHS_MAX    1024u      /* ignore_paths of one statement; real ones have five */
+#define JSON_DEPTH_MAX	    64u		/* nesting of any JSON that a stranger wrote */
+#define TRUST_KEYS_MAX	    64u		/* trusted publisher keys of one appliance */
+#define MODELS_MAX	    1024u	/* models in one store */
+#define KEY_DER_BYTES_MAX   256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
+#define KEY_PEM_BYTES_MAX   65536u	/* a key file: PEM with the text that tools put before it */
+#define CERTS_MAX	    16u		/* certificates of one chain, or pinned roots of one verdict */
+#define CERT_BYTES_MAX	    65536u	/* one certificate; real ones have 1 to 4 kB */
+#define CERTS_PEM_BYTES_MAX (1u << 20)	/* a file of certificates, with the text that tools put before each */
+#define CRLS_MAX	    64u		/* revocation lists of one verdict: one for each CA that may occur */
+#define CRLS_PEM_BYTES_MAX  (16u << 20) /* a file of revocation lists; large public CAs reach some MB */
+#define IGNORE_PATHS_MAX    1024u	/* ignore_paths of one statement; real ones have five */
 #define SHARDS_MAX \
 	(1u << 18) /* shards of one model; 4 TiB in shards of 16 MiB, and a list that a bundle can hold */
 #define SHARD_BYTES_MAX	   (1ull << 40) /* bytes of one shard; the default is 1 GB */

@@ -70,6 +70,24 @@ int model_read_roots(const char *path, struct attest_certs **certs, bool json)
 	return r ? model_say_result(r, &rep, path, json) : 0;
 }
 
+void model_crls_free(struct attest_crls **c)
+{
+	*c = attest_crls_free(*c);
+}
+
+int model_read_crls(const char *path, struct attest_crls **crls, bool json)
+{
+	_cleanup_free_ u8 *pem = NULL;
+	struct attest_report rep;
+	size_t len;
+	int r = model_read_judged(path, CRLS_PEM_BYTES_MAX, &pem, &len, json);
+	if (r)
+		return r;
+	attest_report_init(&rep);
+	r = attest_crls_add(crls, pem, len, &rep);
+	return r ? model_say_result(r, &rep, path, json) : 0;
+}
+
 /* The signature held: what it said about the model belongs into whatever is said about its files. */
 static void keep_signer(const struct attest_report *bundle, struct attest_report *rep)
 {

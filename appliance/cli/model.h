@@ -23,6 +23,10 @@ _must_use_ int model_read_key(const char *path, struct proto_key *ret, bool json
 _must_use_ int model_read_roots(const char *path, struct attest_certs **certs, bool json);
 void model_certs_free(struct attest_certs **c); /* for _cleanup_ */
 
+/* Append the revocation lists of a file; the same. */
+_must_use_ int model_read_crls(const char *path, struct attest_crls **crls, bool json);
+void model_crls_free(struct attest_crls **c); /* for _cleanup_ */
+
 struct model_judge_params {
 	const char *model, *bundle;	   /* paths */
 	struct attest_bundle_params trust; /* the bundle's bytes, and whom to believe */

@@ -43,11 +43,13 @@ const struct verb cli_verbs[] = {
 		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
-		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ...) [--at UNIXTIME]\n"
-		"    [--ignore-unsigned-files] [--json]",
+		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ... [--crl F ...])\n"
+		"    [--at UNIXTIME] [--ignore-unsigned-files] [--json]",
 		"  --key PUB.pem        the publisher's public key\n"
 		"  --root CA.pem        a root that the signer's certificate must lead to; may come several "
 		"times\n"
+		"  --crl F              revocation lists; with one, every CA of the chain needs a current "
+		"one\n"
 		"  --at UNIXTIME        judge certificates as of that time (default: now)\n"
 		"  --ignore-unsigned-files\n"
 		"                       do not look at what was not signed\n" },

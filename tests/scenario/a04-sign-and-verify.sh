@@ -43,8 +43,8 @@ ca() { # NAME ISSUER EXTENSION...: NAME.pem below ISSUER, from NAME.key.pem
 		openssl x509 -req -in "$work/csr" -CA "$work/$issuer.pem" -CAkey "$work/$issuer.key.pem" -set_serial 2 -days 30 -extfile "$work/ext" -sha384 -out "$work/$name.pem" 2>"$err" || fail "openssl x509"
 	fi
 }
-ca p521 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign'
-ca p384 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign'
+ca p521 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign,cRLSign'
+ca p384 p521 'basicConstraints=critical,CA:TRUE' 'keyUsage=critical,keyCertSign,cRLSign'
 ca p256 p384 'keyUsage=critical,digitalSignature' 'extendedKeyUsage=codeSigning'
 expect 0 keep sign "$work/m" --key "$work/p256.key.pem" --cert "$work/p256.pem" --chain "$work/p384.pem" --out "$work/c.sig"
 openssl_agrees "$work/c.sig" "$work/p256.pub.pem" sha256
@@ -57,6 +57,26 @@ says 'not-yet'
 expect 1 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --at 4000000000 --json
 [ "$(member "$out" code)" = expired ] || fail "expired"
 expect 2 keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" --at 253402300800
+# revocation lists, when there are any, of every CA
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=%s/index\ndefault_md=sha256\n' "$work" >"$work/ca.conf"
+printf 'R\t300101000000Z\t260101000000Z\t03\tunknown\t/CN=somebody\n' >"$work/index"
+for c in p384 p521; do
+	openssl ca -gencrl -config "$work/ca.conf" -keyfile "$work/$c.key.pem" -cert "$work/$c.pem" -crldays 30 -out "$work/$c.crl" 2>"$err" || fail "openssl ca"
+done
+crl() { # STATUS OPTION...
+	want=$1
+	shift
+	expect "$want" keep verify "$work/m" --bundle "$work/c.sig" --root "$work/p521.pem" "$@"
+}
+crl 0 --crl "$work/p384.crl" --crl "$work/p521.crl"
+crl 1 --crl "$work/p384.crl"
+says 'crl-missing'
+crl 1 --crl "$work/p384.pem"
+crl 3 --crl "$work/nothing"
+sed -i 's/\t03\t/\t02\t/' "$work/index"
+openssl ca -gencrl -config "$work/ca.conf" -keyfile "$work/p384.key.pem" -cert "$work/p384.pem" -crldays 30 -out "$work/p384.crl" 2>"$err" || fail "openssl ca"
+crl 1 --crl "$work/p384.crl" --crl "$work/p521.crl"
+says 'revoked'
 expect 1 keep verify "$work/m" --bundle "$work/c.sig" --key "$work/p256.pub.pem"
 says 'method'
 expect 1 keep sign "$work/m" --key "$work/p384.key.pem" --cert "$work/p256.pem" --out "$work/c2.sig"

@@ -30,6 +30,7 @@ usage verify model --key k
 usage verify model --bundle b --key k --root r
 usage verify model --bundle b --key k --at yesterday
 usage verify model --bundle b --root r --at 253402300800
+usage verify model --bundle b --key k --crl c
 usage sign model --key k --chain c
 usage verify-model
 usage verify-model --method pgp --model-path m --bundle b
