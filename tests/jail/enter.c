@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS 8
@@ -166,7 +167,12 @@ static int one_thread_more(void)
 static void covers_threads(void **state)
 {
 	assert_int_equal(in_child(threads_enter), THREADS);
+	struct timespec began, now;
+	clock_gettime(CLOCK_MONOTONIC, &began);
 	assert_int_equal(in_child(deaf_thread), ETIMEDOUT);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	i64 ms = (now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000;
+	assert_true(ms >= (i64)SANDBOX_THREAD_MS_MAX - 1);
 	assert_int_equal(in_child(most_threads), 77);
 	assert_int_equal(in_child(one_thread_more), E2BIG);
 }

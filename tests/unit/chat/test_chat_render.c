@@ -2,6 +2,7 @@
  * the language means is compared with Jinja2 elsewhere (jinja2_oracle.py). */
 #define _GNU_SOURCE
 #include "chat/chat.h"
+#include "chat/jinja.h"
 #include "base/limits.h"
 
 #include <stdarg.h>
@@ -287,6 +288,54 @@ static void limits(void **state)
 	free(s);
 }
 
+/* An expression that repeats head or tail: read, or too deep. */
+static bool is_read(const char *head, const char *tail, size_t n)
+{
+	char *s = repeat("{{ ", head, n, "1", tail, " }}"), *got = render(s, one, 1);
+	bool ok = got[0] != '!';
+	assert_true(ok || strstr(got, "nested too deep"));
+	free(got);
+	free(s);
+	return ok;
+}
+
+/* At each limit, and one past it. The reader counts the template, the expression and the number too; the tree the number and what
+ * prints it. */
+static void edges(void **state)
+{
+	assert_true(is_read("not ", "", TEMPLATE_DEPTH_MAX - 3));
+	assert_false(is_read("not ", "", TEMPLATE_DEPTH_MAX - 2));
+	assert_true(is_read("", " + 1", TEMPLATE_DEPTH_MAX - 2));
+	assert_false(is_read("", " + 1", TEMPLATE_DEPTH_MAX - 1));
+
+	char source[64], want[64];
+	snprintf(source, sizeof source, "{{ range(%u)|length }}", TEMPLATE_RANGE_MAX);
+	snprintf(want, sizeof want, "%u", TEMPLATE_RANGE_MAX);
+	check(source, one, 1, want);
+	snprintf(source, sizeof source, "{{ range(%u)|length }}", TEMPLATE_RANGE_MAX + 1);
+	snprintf(want, sizeof want, "line 1: range() of more than %u", TEMPLATE_RANGE_MAX);
+	refused(source, want);
+
+	struct chat_run r = { .steps = TEMPLATE_STEPS_MAX - 3 };
+	assert_true(chat_charge(&r, 2 * 64)); /* three steps */
+	assert_false(chat_charge(&r, 0));
+	assert_int_equal(r.err, 1);
+
+	r = (struct chat_run){ .depth = TEMPLATE_NEST_MAX - 1 };
+	assert_true(chat_enter(&r));
+	assert_false(chat_enter(&r));
+	chat_leave(&r);
+	chat_leave(&r);
+	assert_int_equal(r.depth, TEMPLATE_NEST_MAX - 1);
+
+	r = (struct chat_run){ .a = { .max_bytes = TEMPLATE_MEMORY_BYTES_MAX,
+				       .used_bytes = TEMPLATE_MEMORY_BYTES_MAX - 32 } };
+	assert_non_null(chat_alloc(&r, 32));
+	assert_null(chat_alloc(&r, 1));
+	assert_int_equal(r.err, 1);
+	arena_fini(&r.a);
+}
+
 /* The time is what the caller says. */
 static void now(void **state)
 {
@@ -319,6 +368,7 @@ int main(void)
 		cmocka_unit_test(template_check),
 		cmocka_unit_test(depth),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(edges),
 		cmocka_unit_test(now),
 	};
 	dir = getenv("CHAT_TEMPLATES");

@@ -584,6 +584,73 @@ static void limits(void **state)
 	assert_int_equal(ended(&rt), 0);
 }
 
+/* As many requests as one runtime holds, spread over sessions, and one more. */
+static void many_requests(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	int sock[REQUESTS_QUEUED_MAX / TICKETS_WAITING_MAX + 1];
+	start_loaded(&rt);
+	struct sealed s = generation(3);
+	for (u32 i = 0; i < REQUESTS_QUEUED_MAX; i++) {
+		if (i % TICKETS_WAITING_MAX == 0)
+			sock[i / TICKETS_WAITING_MAX] = session(&rt, &sid);
+		ticket(&rt, sid, 1 + i % TICKETS_WAITING_MAX, s.digest);
+	}
+	assert_true(silent(rt.gate));
+	int last = sock[ARRAY_LEN(sock) - 1] = session(&rt, &sid);
+	ticket(&rt, sid, 1, s.digest);
+	struct proto_outcome o = outcome(&rt, 1);
+	assert_int_equal(o.session, sid);
+	assert_non_null(strstr(o.why, "too many tickets"));
+	tell(last, SESSION_REQUEST, 2, NULL, 0, s.fd);
+	o = done(last, 2);
+	assert_non_null(strstr(o.why, "too many requests"));
+	close(sock[0]); /* its requests end; then there is room */
+	for (u32 id = 1; id <= TICKETS_WAITING_MAX; id++)
+		(void)outcome(&rt, id);
+	ticket(&rt, sid, 3, s.digest);
+	tell(last, SESSION_REQUEST, 3, NULL, 0, s.fd);
+	assert_int_equal(done(last, 3).finish, FINISH_LENGTH);
+	for (size_t i = 1; i < ARRAY_LEN(sock); i++)
+		close(sock[i]);
+	close(s.fd);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* As many sessions as there may be are served; the gate that makes one more is broken. */
+static void many_sessions(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	struct ipc_frame f;
+	int sock[IPC_SESSIONS_MAX + 1];
+	start(&rt);
+	for (u32 i = 0; i < IPC_SESSIONS_MAX; i++)
+		sock[i] = session(&rt, &sid);
+	tell(rt.gate, GATE_UNLOAD, 99, NULL, 0, -1);
+	assert_int_equal(hear(rt.gate, GATE_UNLOADED)->h.id, 99);
+	sock[IPC_SESSIONS_MAX] = session(&rt, &sid);
+	while (ipc_recv(rt.gate, &f) == 0)
+		ipc_frame_fini(&f);
+	for (u32 i = 0; i <= IPC_SESSIONS_MAX; i++)
+		close(sock[i]);
+	assert_int_equal(ended(&rt), 1);
+}
+
+/* A gate that asks and never reads: what it asked for waits, up to the limit; then the runtime gives up. */
+static void stuck_gate(void **state)
+{
+	struct runtime rt;
+	u32 n = 0;
+	start(&rt);
+	while (n < 2 * GATE_QUEUE_MAX && ipc_send(rt.gate, GATE_UNLOAD, 99, NULL, 0, -1) == 0)
+		n++;
+	/* beyond the queue: what the two sockets hold */
+	assert_in_range(n, GATE_QUEUE_MAX, GATE_QUEUE_MAX + 4096);
+	assert_int_equal(ended(&rt), 0);
+}
+
 /* Asked to end, it ends what it does, says so, and goes. */
 static void ends_politely(void **state)
 {
@@ -693,6 +760,9 @@ int main(void)
 		cmocka_unit_test(gate_rules),
 		cmocka_unit_test(unloads),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(many_requests),
+		cmocka_unit_test(many_sessions),
+		cmocka_unit_test(stuck_gate),
 		cmocka_unit_test(ends_politely),
 		cmocka_unit_test(flipped),
 		cmocka_unit_test(unfit),

@@ -2,6 +2,7 @@
 #include "tests/logits/tiny_model.h"
 #include "base/request.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -210,6 +211,8 @@ static void requests(void **state)
 	h = generate();
 	h.max_tokens = 0;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
+	h.max_tokens = CTX_TOKENS_MAX;
+	assert_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h.max_tokens = CTX_TOKENS_MAX + 1;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h = generate();
@@ -223,6 +226,91 @@ static void requests(void **state)
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1)); /* has max_tokens */
 	h.kind = 4;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
+}
+
+/* The two numbers with both ends, at each end and at the float beyond it. */
+static void request_ranges(void **state)
+{
+	static const struct {
+		size_t field;
+		f32 min, max;
+	} rows[] = {
+		{ offsetof(struct request_header, temperature), TEMPERATURE_MIN, TEMPERATURE_MAX },
+		{ offsetof(struct request_header, repeat_penalty), REPEAT_PENALTY_MIN, REPEAT_PENALTY_MAX },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const f32 good[] = { rows[i].min, rows[i].max },
+			  bad[] = { nextafterf(rows[i].min, 0), nextafterf(rows[i].max, INFINITY) };
+		struct request_header h = generate();
+		for (u32 end = 0; end < 2; end++) {
+			memcpy((u8 *)&h + rows[i].field, &good[end], sizeof(f32));
+			assert_null(refusal(&h, REQUEST_TEXT, "x", 1));
+			memcpy((u8 *)&h + rows[i].field, &bad[end], sizeof(f32));
+			assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
+		}
+	}
+}
+
+/* What request_built says of n parts of that kind and length. */
+static int parts_built(u32 kind, u32 n, const void *data, size_t len)
+{
+	struct request_header h = generate();
+	struct request_builder b;
+	u8 *blob = NULL;
+	size_t blob_len;
+	request_build(&b, &h);
+	for (u32 i = 0; i < n; i++)
+		request_add(&b, kind, data, len);
+	int r = request_built(&b, &blob, &blob_len);
+	free(blob);
+	return r;
+}
+
+/* And what request_open says of them, whoever built them. */
+static bool parts_open(u32 kind, u32 n, const void *data, size_t len)
+{
+	size_t cap = sizeof(struct request_header) + n * (sizeof(struct request_part) + ALIGN_UP(len, 4u));
+	struct request_header h = generate();
+	struct request_part part = { .kind = kind, .len = (u32)len };
+	struct request r;
+	const char *why;
+	u8 *blob = calloc(1, cap), *at = blob + sizeof h;
+	memcpy(h.magic, REQUEST_MAGIC, sizeof h.magic);
+	*(kind == REQUEST_STOP ? &h.n_stops : &h.n_pieces) = n;
+	memcpy(blob, &h, sizeof h);
+	for (u32 i = 0; i < n; i++, at += sizeof part + ALIGN_UP(len, 4u)) {
+		memcpy(at, &part, sizeof part);
+		memcpy(at + sizeof part, data, len);
+	}
+	int refused = request_open(blob, cap, &r, &why);
+	free(blob);
+	return !refused;
+}
+
+/* As many parts and bytes as a request may have, and one more: neither made nor read. */
+static void request_limits(void **state)
+{
+	const size_t text = REQUEST_BYTES_MAX - sizeof(struct request_header) - sizeof(struct request_part);
+	char *big = calloc(1, REQUEST_BYTES_MAX);
+	const struct {
+		u32 kind, n;
+		size_t len;
+		bool ok;
+	} rows[] = {
+		{ REQUEST_STOP, STOPS_MAX, 1, true },
+		{ REQUEST_STOP, STOPS_MAX + 1, 1, false },
+		{ REQUEST_STOP, 1, STOP_BYTES_MAX, true },
+		{ REQUEST_STOP, 1, STOP_BYTES_MAX + 1, false },
+		{ REQUEST_TEXT, REQUEST_PIECES_MAX, 0, true },
+		{ REQUEST_TEXT, REQUEST_PIECES_MAX + 1, 0, false },
+		{ REQUEST_TEXT, 1, text, true },
+		{ REQUEST_TEXT, 1, text + 1, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(parts_built(rows[i].kind, rows[i].n, big, rows[i].len), !rows[i].ok);
+		assert_int_equal(parts_open(rows[i].kind, rows[i].n, big, rows[i].len), rows[i].ok);
+	}
+	free(big);
 }
 
 static void request_shapes(void **state)
@@ -254,29 +342,6 @@ static void request_shapes(void **state)
 	blob[len - 1] = 1; /* padding */
 	assert_int_equal(request_open(blob, len, &r, &why), 1);
 	free(blob);
-
-	request_build(&b, &h);
-	for (u32 i = 0; i < STOPS_MAX + 1; i++)
-		request_add(&b, REQUEST_STOP, "x", 1);
-	assert_int_equal(request_built(&b, &blob, &len), 1);
-	char stop[STOP_BYTES_MAX + 1];
-	memset(stop, 'x', sizeof stop);
-	request_build(&b, &h);
-	request_add(&b, REQUEST_STOP, stop, STOP_BYTES_MAX);
-	assert_int_equal(request_built(&b, &blob, &len), 0);
-	free(blob);
-	request_build(&b, &h);
-	request_add(&b, REQUEST_STOP, stop, STOP_BYTES_MAX + 1);
-	assert_int_equal(request_built(&b, &blob, &len), 1);
-	request_build(&b, &h);
-	for (u32 i = 0; i < REQUEST_PIECES_MAX + 1; i++)
-		request_add(&b, REQUEST_TEXT, "", 0);
-	assert_int_equal(request_built(&b, &blob, &len), 1);
-	char *big = calloc(1, REQUEST_BYTES_MAX);
-	request_build(&b, &h);
-	request_add(&b, REQUEST_TEXT, big, REQUEST_BYTES_MAX);
-	assert_int_equal(request_built(&b, &blob, &len), 1);
-	free(big);
 }
 
 int main(void)
@@ -287,6 +352,8 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads),
 		cmocka_unit_test(overlaps),
 		cmocka_unit_test(requests),
+		cmocka_unit_test(request_ranges),
+		cmocka_unit_test(request_limits),
 		cmocka_unit_test(request_shapes),
 	};
 	return cmocka_run_group_tests(tests, open_reference, close_reference);

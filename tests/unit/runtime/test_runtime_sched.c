@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 static struct rt_device *device;
@@ -111,9 +112,22 @@ static void waits_for_pages(void **state)
 static void more_than_a_batch(void **state)
 {
 	load(0, 0);
-	for (u32 i = 0; i < 80; i++)
+	for (u32 i = 0; i < 80; i++) {
 		asks[i] = generation(5 + i % 7, 4, i);
-	ask_all(asks, 80, &grant);
+		ask_begin(&asks[i], &grant);
+	}
+	u64 rows = 0;
+	for (bool first = true; !sched_idle(&grant.sched); first = false) {
+		assert_int_equal(sched_step(&grant.sched), 0);
+		u64 n = grant.sched.n_rows - rows;
+		if (first) { /* as many as may run, one chunk of their prompts */
+			assert_int_equal(grant.sched.n_running, BATCH_REQUESTS_MAX);
+			assert_int_equal(grant.sched.n_waiting, 80 - BATCH_REQUESTS_MAX);
+			assert_int_equal(n, STEP_PROMPT_ROWS);
+		}
+		assert_true(grant.sched.n_running <= BATCH_REQUESTS_MAX && n <= STEP_ROWS_MAX);
+		rows += n;
+	}
 	for (u32 i = 7; i < 80; i++)
 		assert_memory_equal(asks[i].rows, asks[i % 7].rows, SHA256_BYTES);
 	grant_fini(&grant);
@@ -233,6 +247,42 @@ static void logits_take_a_bounded_memory(void **state)
 	grant_fini(&grant);
 }
 
+/* The rows of all of them at once: up to the limit, and one row of logits more. */
+static void results_are_bounded(void **state)
+{
+	const u64 row = 320 * sizeof(f32);
+	const u32 full = (u32)(RESULT_BYTES_MAX / (1024 * row)),
+		  rest = (u32)(RESULT_BYTES_MAX % (1024 * row) / row);
+	static u32 ids[1024];
+	struct ask *k = calloc(full + 2, sizeof *k);
+	struct rlimit files;
+	assert_non_null(k);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	load(0, 0);
+	for (u32 i = 0; i < full; i++) {
+		k[i] = (struct ask){ .kind = REQUEST_LOGITS, .ids = ids, .n_ids = 1024 };
+		ask_begin(&k[i], &grant);
+		assert_null(k[i].refused);
+	}
+	k[full] = (struct ask){ .kind = REQUEST_LOGITS, .ids = ids, .n_ids = rest + 1 };
+	ask_begin(&k[full], &grant);
+	assert_non_null(k[full].refused);
+	assert_non_null(strstr(k[full].refused, "MiB are free"));
+	k[full].n_ids = rest;
+	ask_begin(&k[full], &grant);
+	assert_null(k[full].refused);
+	k[full + 1] = (struct ask){ .kind = REQUEST_LOGITS, .ids = ids, .n_ids = 1 };
+	ask_begin(&k[full + 1], &grant);
+	assert_non_null(k[full + 1].refused);
+	for (u32 i = 0; i <= full; i++)
+		answer_abort(&k[i].a, FINISH_CANCELLED, "");
+	assert_int_equal(answer_result_bytes(), 0);
+	grant_fini(&grant);
+	free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +294,7 @@ int main(void)
 		cmocka_unit_test(stop_strings_end_it),
 		cmocka_unit_test(end_tokens_end_it),
 		cmocka_unit_test(logits_take_a_bounded_memory),
+		cmocka_unit_test(results_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }
