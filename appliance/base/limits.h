@@ -1,4 +1,5 @@
-/* Every limit of Keep, each with its unit and its reason. tests/unit and tests/vectors stand one past each. */
+/* Every limit of Keep, each with its unit and its reason. A test stands one past each and names it (tests/limits.sh). The sizes at the end
+ * are no limits: they say how Keep divides its work. */
 #pragma once
 
 /* names and paths */
@@ -19,7 +20,6 @@
 /* models */
 #define MODEL_FILES_MAX 1024u	     /* files of one model; GLM-class models come in some hundred shards */
 #define MODEL_BYTES_MAX (4ull << 40) /* bytes of one model; the largest published one has 1.5 TB */
-#define SEGMENT_BYTES	(1u << 20)   /* unit of load-time verification; 32 bytes of digest per MiB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
 #define JSON_DEPTH_MAX	    64u		/* nesting of any JSON that a stranger wrote */
@@ -69,9 +69,7 @@
 #define HEAD_DIM_MAX		  512u	       /* elements of one head */
 
 /* requests */
-#define CTX_TOKENS_MAX (1u << 20) /* positions of one context */
-#define CTX_TOKENS_DEFAULT \
-	4096u /* positions when nobody says otherwise, if the model was trained on as many */
+#define CTX_TOKENS_MAX	   (1u << 20)  /* positions of one context */
 #define REQUEST_BYTES_MAX  (16u << 20) /* bytes of a sealed request */
 #define REQUEST_PIECES_MAX 65536u      /* pieces of a prompt */
 #define STOPS_MAX	   16u	       /* stop strings of a request */
@@ -84,15 +82,11 @@
 
 /* the runtime */
 #define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
-#define STEP_ROWS_MAX	    128u  /* rows of one step: one for each running request, the rest prompt */
-#define STEP_PROMPT_ROWS    64u	  /* prompt rows of one step: bounds how long running answers wait */
-#define KV_CONTEXTS	    4u	  /* full contexts that a grant's KV pool holds where memory allows */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
 #define RESULT_BYTES_MAX \
 	(1ull << 30)	       /* logits of all requests in flight: memory that the kernel cannot page out */
 #define SESSION_QUEUE_MAX 256u /* frames that wait for a slow reader before its requests are cancelled */
 #define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
-#define LOAD_THREADS_MAX  4u	 /* hashing four segments at once outruns any disk of today */
 
 /* the log */
 #define RECORD_BYTES_MAX  8192u	     /* bytes of one record; a C2SP entry may have 65,535 */
@@ -101,3 +95,12 @@
 /* sandboxes */
 #define SANDBOX_THREADS_MAX   1024u /* threads of a process that enters; drivers start one per core */
 #define SANDBOX_THREAD_MS_MAX 2000u /* a thread that has not entered after this long never will */
+
+/* chosen sizes: they bound nothing that a file or a frame may say */
+#define SEGMENT_BYTES (1u << 20) /* unit of load-time verification; 32 bytes of digest per MiB */
+#define CTX_TOKENS_DEFAULT \
+	4096u		      /* positions when nobody says otherwise, if the model was trained on as many */
+#define STEP_ROWS_MAX	 128u /* rows of one step: one for each running request, the rest prompt */
+#define STEP_PROMPT_ROWS 64u  /* prompt rows of one step: bounds how long running answers wait */
+#define KV_CONTEXTS	 4u   /* full contexts that a grant's KV pool holds where memory allows */
+#define LOAD_THREADS_MAX 4u   /* hashing four segments at once outruns any disk of today */
