@@ -143,42 +143,61 @@ static int lost(struct session *s)
 		"%s: the session ended before the answer did; \"keep audit ls\" says why", s->open.name);
 }
 
-/* 0 go on; 1 DONE came; -EPROTO. */
-static int take(const struct session_request *q, u64 id, struct ipc_frame *f, struct session_result *ret)
+/* Requests in flight together: ids first, first + 1, … */
+struct flight {
+	const struct session_request *q;
+	struct session_result *ret;
+	size_t n, n_done;
+	u64 first;
+};
+
+/* 0; -EPROTO. */
+static int take(struct flight *l, struct ipc_frame *f)
 {
 	static const struct ipc_rule rules[] = {
 		{ SESSION_TOKENS, 1, sizeof(struct proto_tokens), false, false, NULL },
 		{ SESSION_RESULT, 1, sizeof(struct proto_data), true, false, NULL },
 		{ SESSION_DONE, 1, sizeof(struct proto_outcome), false, false, NULL },
 	};
-	u64 seen = 0;
-	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f) || f->h.id != id)
+	u64 seen = 0, i = f->h.id - l->first;
+	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f) || i >= l->n || l->ret[i].done)
 		return -EPROTO;
 	if (f->h.type == SESSION_TOKENS) {
 		const struct proto_tokens *t = (const void *)f->body;
 		if (t->n_tokens > TOKENS_PER_FRAME || t->text_len > sizeof t->text)
 			return -EPROTO;
-		if (q->on_tokens)
-			q->on_tokens(q->ctx, t);
+		if (l->q[i].on_tokens)
+			l->q[i].on_tokens(l->q[i].ctx, t);
 		return 0;
 	}
 	if (f->h.type == SESSION_RESULT) {
-		fd_unmap(&ret->data);
-		return fd_map_sealed(f->fd, SIZE_MAX, &ret->data) ? -EPROTO : 0;
+		fd_unmap(&l->ret[i].data);
+		return fd_map_sealed(f->fd, SIZE_MAX, &l->ret[i].data) ? -EPROTO : 0;
 	}
-	memcpy(&ret->outcome, f->body, sizeof ret->outcome);
-	return 1;
+	memcpy(&l->ret[i].outcome, f->body, sizeof l->ret[i].outcome);
+	l->ret[i].done = true;
+	l->n_done++;
+	return 0;
 }
 
-static int stream(struct session *s, const struct session_request *q, u64 id, struct session_result *ret)
+static int cancel(struct session *s, const struct flight *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->ret[i].done && ipc_send(s->sock, SESSION_CANCEL, l->first + i, NULL, 0, -1))
+			return lost(s);
+	return 0;
+}
+
+static int stream(struct session *s, struct flight *l)
 {
 	bool cancelled = false;
-	for (;;) {
+	while (l->n_done < l->n) {
 		struct pollfd pf = { s->sock, POLLIN, 0 };
 		if (interrupts && !cancelled) {
 			cancelled = true;
-			if (ipc_send(s->sock, SESSION_CANCEL, id, NULL, 0, -1))
-				return lost(s);
+			int r = cancel(s, l);
+			if (r)
+				return r;
 		}
 		if (poll(&pf, 1, -1) < 0) {
 			if (errno == EINTR)
@@ -190,40 +209,57 @@ static int stream(struct session *s, const struct session_request *q, u64 id, st
 		if (r == 1)
 			return lost(s);
 		if (r == 0)
-			r = take(q, id, &f, ret);
+			r = take(l, &f);
 		ipc_frame_fini(&f);
 		if (r < 0)
 			return out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r));
-		if (r == 1)
-			return 0;
 	}
+	return 0;
 }
 
-int session_run(struct session *s, const struct session_request *q, struct session_result *ret)
+/* Seal, record, send. */
+static int begin(struct session *s, const struct session_request *q, u64 id, u64 *ret_index)
 {
-	u64 id = ++s->last_id;
 	_cleanup_fd_ int fd = -1;
-	struct sigaction old;
 	int r = fd_memfd_sealed("request", q->data, q->len, &fd);
 	if (r)
 		return out_fail(CLI_UNDECIDED, "request: %s", out_reason(r));
-	r = show_keepd(s, q, id, fd, &ret->index);
+	r = show_keepd(s, q, id, fd, ret_index);
 	if (r)
 		return r;
 	r = ipc_send(s->sock, SESSION_REQUEST, id, NULL, 0, fd);
 	if (r == -EPIPE)
 		return lost(s);
-	if (r)
-		return out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r));
-	catch_interrupt(&old);
-	r = stream(s, q, id, ret);
-	sigaction(SIGINT, &old, NULL);
-	if (r)
-		return r;
-	if (ret->outcome.finish == FINISH_REFUSED || ret->outcome.finish == FINISH_ERROR)
-		return out_fail(CLI_REFUSED, "%s",
-			ret->outcome.why[0] ? ret->outcome.why : "the runtime refused the request");
-	if (ret->outcome.finish == FINISH_REVOKED)
+	return r ? out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r)) : 0;
+}
+
+static int judge(const struct session *s, const struct proto_outcome *o)
+{
+	if (o->finish == FINISH_REFUSED || o->finish == FINISH_ERROR)
+		return out_fail(CLI_REFUSED, "%s", o->why[0] ? o->why : "the runtime refused the request");
+	if (o->finish == FINISH_REVOKED)
 		return out_fail(CLI_REFUSED, "%s: the model was revoked", s->open.name);
 	return 0;
+}
+
+int session_run_all(struct session *s, const struct session_request *q, size_t n, struct session_result *ret)
+{
+	struct flight l = { .q = q, .ret = ret, .n = n, .first = s->last_id + 1 };
+	struct sigaction old;
+	int r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = begin(s, &q[i], ++s->last_id, &ret[i].index);
+	if (r)
+		return r;
+	catch_interrupt(&old);
+	r = stream(s, &l);
+	sigaction(SIGINT, &old, NULL);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = judge(s, &ret[i].outcome);
+	return r;
+}
+
+int session_run(struct session *s, const struct session_request *q, struct session_result *ret)
+{
+	return session_run_all(s, q, 1, ret);
 }

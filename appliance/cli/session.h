@@ -40,6 +40,7 @@ struct session_result {
 	u64 index; /* of the intent record */
 	struct proto_outcome outcome;
 	struct fd_map data; /* logits or ids; empty for the other kinds */
+	bool done;
 };
 #define SESSION_RESULT_NONE \
 	{                   \
@@ -51,6 +52,10 @@ void session_result_fini(struct session_result *r);
 /* Run one request to its end. Ctrl-C cancels it (the answer so far stands); a second one ends the program.
  * 0 it finished, or was cancelled (see outcome.finish); otherwise an exit status, said. */
 _must_use_ int session_run(struct session *s, const struct session_request *q, struct session_result *ret);
+
+/* The same for n requests at once over one session, results in their order; every one of them must finish well. */
+_must_use_ int session_run_all(
+	struct session *s, const struct session_request *q, size_t n, struct session_result *ret);
 
 /* A special token's text, "" where the model has none. Borrowed from the layout, *ret_len bytes. */
 const char *session_token_text(const struct session *s, u32 id, size_t *ret_len);

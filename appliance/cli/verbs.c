@@ -78,6 +78,16 @@ const struct verb cli_verbs[] = {
 		"logits MODEL --tokens 1,2,3 --out FILE [--kv f32|f16] [--json]",
 		"  FILE                 float32, little-endian, [n_tokens, n_vocab]\n"
 		"  --kv f32|f16         type of the key-value cache (default f32)\n" },
+	{ "bench", cmd_bench, "measure a model on this machine, through the gate",
+		"bench MODEL [--prompt N] [--generate N] [--parallel 1,2,4,8] [--ctx-sweep 1024,4096]\n"
+		"    [--repeat R] [--kv f32|f16] [--json]",
+		"  --prompt N           tokens of a prompt (default 512)\n"
+		"  --generate N         tokens of an answer (default 128)\n"
+		"  --parallel LIST      so many requests at once, each with that prompt and answer "
+		"(1,2,4,8)\n"
+		"  --ctx-sweep LIST     prompts of these lengths too, and answers behind them\n"
+		"  --repeat R           rounds (default 3); a round measures every line once\n"
+		"  --kv f32|f16         type of the key-value cache\n" },
 	{ "audit", cmd_audit, "read, check and repeat what the log holds",
 		"audit ls [--from N] [--count N] [--json]\naudit show N [--json]\naudit verify [--json]\n"
 		"audit checkpoint [--json]\naudit replay N [--request F] [--json]",
