@@ -208,7 +208,7 @@ struct network {
 /* The reason that its hyperparameters are refused for; 0, and the context that is read. */
 static u32 network_of(const struct network *n, u32 *ret_ctx)
 {
-	u8 *buf = header(0, 8);
+	u8 *buf = header(0, 9);
 	f32 eps = 1e-5f;
 	put_key_u32("llama.block_count", n->layers);
 	put_key_u32("llama.embedding_length", n->dim);
@@ -216,7 +216,8 @@ static u32 network_of(const struct network *n, u32 *ret_ctx)
 	put_key_u32("llama.context_length", n->ctx);
 	put_key_u32("llama.attention.head_count", n->heads);
 	put_key_u32("llama.attention.key_length", n->head_dim);
-	put_key_u32("llama.attention.value_length", n->head_dim);
+	put_key_u32("llama.attention.value_length", n->heads * n->head_dim == n->dim ? 0 : n->head_dim);
+	put_key_u32("llama.rope.dimension_count", 2); /* that of an odd head would be odd */
 	put_u64(38);
 	put("llama.attention.layer_norm_rms_epsilon", 38);
 	put_u32(6);
@@ -255,6 +256,8 @@ static void test_network(void **state)
 		{ { 1, 64, 64, 64, HEADS_MAX + 1, 16 }, refused },
 		{ { 1, 64, 64, 64, 4, HEAD_DIM_MAX }, 0 },
 		{ { 1, 64, 64, 64, 4, HEAD_DIM_MAX + 1 }, refused },
+		{ { 1, 4 * HEAD_DIM_MAX, 64, 64, 4, HEAD_DIM_MAX }, 0 },
+		{ { 1, 4 * (HEAD_DIM_MAX + 1), 64, 64, 4, HEAD_DIM_MAX + 1 }, refused },
 		{ { 1, 64, 64, 64, DIM_MAX / HEAD_DIM_MAX, HEAD_DIM_MAX }, 0 },
 		{ { 1, 64, 64, 64, DIM_MAX / HEAD_DIM_MAX + 1, HEAD_DIM_MAX }, refused },
 	};
