@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "base/fd.h"
+#include "base/limits.h"
 #include "cli/model.h"
 
 #include <limits.h>
@@ -7,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define KEY_PEM_BYTES_MAX 65536u /* a key's PEM text; P-521 with every preamble has a few kB */
 
 static void wipe(u8 **p, size_t n)
 {

@@ -2,13 +2,12 @@
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "cli/model.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-
-#define PUB_PEM_BYTES_MAX 65536u /* a public key's PEM text with any preamble */
 
 /* A whole file that the verdict depends on. 0; otherwise an exit status, said: with --json as a verdict. */
 int model_read_judged(const char *path, u64 max, u8 **ret, size_t *ret_len, bool json)
@@ -37,7 +36,7 @@ int model_read_key(const char *path, struct proto_key *ret, bool json)
 	_cleanup_free_ u8 *pem = NULL;
 	struct attest_report rep;
 	size_t len;
-	int r = model_read_judged(path, PUB_PEM_BYTES_MAX, &pem, &len, json);
+	int r = model_read_judged(path, KEY_PEM_BYTES_MAX, &pem, &len, json);
 	if (r)
 		return r;
 	attest_report_init(&rep);
