@@ -101,8 +101,8 @@ struct cpu_mul {
 	f32 *y;
 	u32 *tiles; /* CPU_TILES_BYTES */
 };
-/* What mul_mat_q computes. */
-void cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m);
+/* What mul_mat_q computes. Returns how many bytes of tiles may have been written. */
+size_t cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m);
 
 /* ---- cpu_rows.c, cpu_attention.c: in place of a reference, on the same arguments; items as there, but for attention ---- */
 

@@ -38,6 +38,7 @@ struct cpu_device {
 	enum cpu_level level;
 	struct cpu_pool *pool;
 	u32 *tiles;
+	size_t tiles_used; /* bytes that hold activations */
 	pthread_mutex_t stage_lock;
 	pthread_cond_t stage_free;
 	u8 *stages;
@@ -83,6 +84,11 @@ static int cpu_buf_create(
 
 static struct rt_buf *cpu_buf_destroy(struct rt_device *d, struct rt_buf *b)
 {
+	struct cpu_device *c = cpu_of(d);
+	if (b->kind == RT_BUF_WEIGHTS) { /* a model goes, and what was laid out of its activations */
+		explicit_bzero(c->tiles, c->tiles_used);
+		c->tiles_used = 0;
+	}
 	explicit_bzero(b->host, b->bytes);
 	munmap(b->host, b->bytes);
 	free(buf_of(b)->matrices);
@@ -147,6 +153,7 @@ static int matrix_convert(struct cpu_device *c, struct rt_buf *b, struct matrix 
 	if (!p.scratch)
 		return err_origin(-ENOMEM);
 	cpu_pool_run(c->pool, packing_run, &p, m->n_out / CPU_PANEL, 1);
+	explicit_bzero(p.scratch, panel * cpu_pool_threads(c->pool));
 	free(p.scratch);
 	m->packed = pack;
 	return 0;
@@ -318,7 +325,8 @@ static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 ty
 		return packed;
 	if (!packed)
 		return call_plain(c, call);
-	cpu_mul_run(c->pool, &m);
+	size_t used = cpu_mul_run(c->pool, &m);
+	c->tiles_used = MAX(c->tiles_used, used);
 	return 0;
 }
 

@@ -191,7 +191,7 @@ static void part_run(struct cpu_pool *pool, const struct part *p)
 	cpu_pool_run(pool, panels, p, n + rest, share_of(p, cpu_pool_threads(pool)));
 }
 
-void cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
+size_t cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
 {
 	struct part p = { .m = m,
 		.len = block_len_of(m->type),
@@ -205,4 +205,6 @@ void cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
 		p.cols = MIN(m->cols - p.first, most);
 		part_run(pool, &p);
 	}
+	size_t column = 4 * (size_t)p.record * p.blocks;
+	return MIN(ALIGN_UP((size_t)m->cols, p.widest) * column, (size_t)CPU_TILES_BYTES);
 }
