@@ -166,7 +166,7 @@ static void start(struct sup *s, struct service *v)
 	const char *name = app_program_name(v->program);
 	u64 *slot = &v->starts_ms[v->n_starts % SUP_RESTARTS_MAX], now = now_ms();
 	if (v->n_starts >= SUP_RESTARTS_MAX && now - *slot < SUP_RESTART_WINDOW_MS) {
-		out_say("%s: ended %u times in %u s; giving up", name, SUP_RESTARTS_MAX,
+		out_say("%s: failed %u times in %u s; giving up", name, SUP_RESTARTS_MAX,
 			SUP_RESTART_WINDOW_MS / 1000);
 		fail(s);
 		return;
@@ -227,6 +227,8 @@ static void ended(struct sup *s, struct service *v, int status)
 		return;
 	out_say("%s %s", app_program_name(v->program), how);
 	v->unready = v->ready ? 0 : v->unready + 1;
+	if (v->ready && status == 0) /* it served and had done: the runtime, whenever its gate closes */
+		v->starts_ms[(v->n_starts - 1) % SUP_RESTARTS_MAX] = 0;
 	if (v->unready >= SUP_UNREADY_MAX) {
 		out_say("%s: ended %u times before it was ready; giving up", app_program_name(v->program),
 			v->unready);

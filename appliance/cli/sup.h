@@ -5,7 +5,7 @@
 #include "cli/app.h"
 
 #define SUP_RESTARTS_MAX \
-	5u /* starts of one daemon within SUP_RESTART_WINDOW_MS; more is a fault, not bad luck */
+	5u /* failures of one daemon within SUP_RESTART_WINDOW_MS; more is a fault, not bad luck */
 #define SUP_RESTART_WINDOW_MS 10000u /* as systemd's StartLimitIntervalSec */
 #define SUP_UNREADY_MAX	      3u     /* ends in a row before it ever served: it will not serve */
 #define SUP_JOBS_MAX	      16u    /* keep-attest processes at once; keepd runs one or two */
