@@ -6,6 +6,19 @@
 
 #include "runtime/dev.h"
 
+/* Unrolled by hand, so that accumulators stay in registers; not under sanitizers, whose checks make such code take minutes to compile. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CPU_UNROLL(n)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CPU_UNROLL(n)
+#endif
+#endif
+#ifndef CPU_UNROLL
+#define CPU_PRAGMA(text) _Pragma(#text)
+#define CPU_UNROLL(n)	 CPU_PRAGMA(GCC unroll n)
+#endif
+
 #define CPU_NAME	"CPU native" /* the device's name begins so */
 #define CPU_THREADS_MAX 16u	     /* more share the memory's bandwidth without adding to it */
 #define CPU_PANEL	16u	     /* rows of a panel of packed weights: lanes of the widest vectors */

@@ -11,8 +11,8 @@
 #define ISA	 target("avx2")
 #define FN	 static inline __attribute__((always_inline, ISA))
 #define C_MAX	 4u
-#define EACH(c)	 _Pragma("GCC unroll 4") for (u32 c = 0; c < C; c++)
-#define UNROLL	 _Pragma("GCC unroll 16")
+#define EACH(c)	 CPU_UNROLL(4) for (u32 c = 0; c < C; c++)
+#define UNROLL	 CPU_UNROLL(16)
 #define HALF_ROW 32u /* bytes of a packed word of eight rows */
 
 /* Word i of the half that p points into. */

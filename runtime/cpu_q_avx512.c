@@ -9,8 +9,8 @@
 
 #define ISA	target("avx512f,avx512bw,avx512vl,avx512vnni")
 #define FN	static inline __attribute__((always_inline, ISA))
-#define EACH(c) _Pragma("GCC unroll 12") for (u32 c = 0; c < C; c++)
-#define UNROLL	_Pragma("GCC unroll 16")
+#define EACH(c) CPU_UNROLL(12) for (u32 c = 0; c < C; c++)
+#define UNROLL	CPU_UNROLL(16)
 
 FN __m512i word(const u8 *p, u32 i)
 {

@@ -16,8 +16,8 @@
 #endif
 #define FN	static inline __attribute__((always_inline, ISA))
 #define C_MAX	4u
-#define EACH(c) _Pragma("GCC unroll 4") for (u32 c = 0; c < C; c++)
-#define UNROLL	_Pragma("GCC unroll 16")
+#define EACH(c) CPU_UNROLL(4) for (u32 c = 0; c < C; c++)
+#define UNROLL	CPU_UNROLL(16)
 
 /* Word i of the quarter that p points into. */
 FN uint32x4_t word(const u8 *p, u32 i)

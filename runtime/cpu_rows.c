@@ -141,7 +141,7 @@ BODY void rows(const void *push, void *const buf[], u32 first, u32 end)
 
 #define LANES	   MUL_MAT_F_LANES
 #define F_COLS_MAX 8u /* columns that share one reading of the weights */
-#define UNROLL	   _Pragma("GCC unroll 16")
+#define UNROLL	   CPU_UNROLL(16)
 
 enum float_type { F_32, F_16, F_BF16 };
 typedef f32 f32x16 __attribute__((vector_size(64), aligned(4), may_alias));
