@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: keep-runtime [--device NAME] [--gate-uid UID]        serves the inherited socket\n"
+	"usage: keep-runtime [--device NAME] [--gate-user NAME]      serves the inherited socket\n"
 	"       keep-runtime --device-ls [--json]\n"
 	"       keep-runtime --device-test [NAME] [--json]\n";
 
@@ -52,18 +53,33 @@ static const struct sandbox_path gpu_paths[] = {
 	{ "/proc/driver/nvidia", SANDBOX_READ },   /* NVIDIA: parameters of the kernel driver */
 };
 
+/* Of a user of this machine. /etc/passwd itself: a name service could ask a network. 0; 1 there is none; -errno. */
+static int user_id(const char *name, u32 *ret)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	if (!f)
+		return err_errno();
+	struct passwd *p;
+	do
+		p = fgetpwent(f);
+	while (p && strcmp(p->pw_name, name) != 0);
+	if (p)
+		*ret = p->pw_uid;
+	fclose(f);
+	return p ? 0 : 1;
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
 	static const struct option longs[] = {
 		{ "device", required_argument, NULL, 'd' },
 		{ "device-ls", no_argument, NULL, 'l' },
 		{ "device-test", no_argument, NULL, 't' },
-		{ "gate-uid", required_argument, NULL, 'g' },
+		{ "gate-user", required_argument, NULL, 'g' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
 	struct options o = { .gate_uid = getuid() };
-	char *end = NULL;
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
 		if (c == 'd') {
 			o.device = optarg;
@@ -74,11 +90,10 @@ static int parse(int argc, char **argv, struct options *ret)
 		} else if (c == 'j') {
 			o.json = true;
 		} else if (c == 'g') {
-			errno = 0;
-			unsigned long uid = strtoul(optarg, &end, 10);
-			if (errno || *end || end == optarg || uid >= UINT32_MAX)
+			if (user_id(optarg, &o.gate_uid)) {
+				daemon_say("user %s: not in /etc/passwd", optarg);
 				return 2;
-			o.gate_uid = (u32)uid;
+			}
 		} else {
 			return 2;
 		}
