@@ -1,5 +1,5 @@
-/* Inside of chat: the Jinja interpreter. A template is read into tokens (jinja_lex.c), those into a tree (jinja_parse.c), and the
- * tree is walked (jinja_eval.c expressions, jinja_exec.c statements) over values (jinja_value.c) that can do nothing but be read.
+/* Inside of chat: the Jinja interpreter. A template is read into tokens (jinja_lex.c), those into a tree (jinja_parse.c,
+ * jinja_expr.c), and the tree is walked (jinja_eval.c expressions, jinja_exec.c statements) over values (jinja_value.c) that can do nothing but be read.
  *
  * Every byte of every string knows whether a user wrote it. What an operation puts together keeps the marks of its parts. */
 #pragma once
@@ -183,7 +183,7 @@ bool chat_charge(struct chat_run *r, u64 n);
 bool chat_enter(struct chat_run *r); /* one level deeper; undone by chat_leave also after false */
 void chat_leave(struct chat_run *r);
 
-/* ---- jinja_value.c ------------------------------------------------------------------------------------------------------- */
+/* ---- jinja_str.c, jinja_value.c ------------------------------------------------------------------------------------------ */
 
 #define CHAT_S(text) ((struct chat_str){ .p = (text), .len = sizeof(text) - 1 })
 #define CHAT_LEN_MAX (1u << 30) /* bytes of one string; memory runs out long before */
@@ -263,9 +263,11 @@ struct chat_func {
 bool chat_func_call(struct chat_run *r, const struct chat_func *f, struct chat_call *c, struct chat_val *ret);
 const struct chat_func *chat_func_in(const struct chat_func *table, size_t n, struct chat_str name);
 const struct chat_func *chat_filter_find(struct chat_str name); /* jinja_filter.c; NULL: no such filter */
-const struct chat_func *chat_test_find(struct chat_str name);	/* jinja_test.c */
+const struct chat_func *chat_filter_seq_find(
+	struct chat_str name); /* jinja_filter_seq.c: the part of it that is about sequences */
+const struct chat_func *chat_test_find(struct chat_str name);			     /* jinja_func.c */
 const struct chat_func *chat_method_find(enum chat_kind kind, struct chat_str name); /* jinja_method.c */
-const struct chat_func *chat_global_find(struct chat_str name);			     /* jinja_global.c */
+const struct chat_func *chat_global_find(struct chat_str name);			     /* jinja_func.c */
 /* v.name or v[name] as templates say it: element, key or undefined. */
 bool chat_attr(struct chat_run *r, const struct chat_val *v, struct chat_str name, struct chat_val *ret);
 bool chat_item(
@@ -305,6 +307,10 @@ struct chat_token {
 bool chat_lex(struct chat_run *r, const char *source, size_t len, struct chat_token **ret);
 bool chat_parse(struct chat_run *r, const struct chat_token *t, struct chat_node ***ret, u32 *ret_n);
 bool chat_eval(struct chat_run *r, const struct chat_node *n, struct chat_val *ret);
+/* jinja_arith.c: nodes of two operands, of a sign, of ~ */
+bool chat_eval_binary(struct chat_run *r, const struct chat_node *n, struct chat_val *ret);
+bool chat_eval_sign(struct chat_run *r, const struct chat_node *n, struct chat_val *ret);
+bool chat_eval_concat(struct chat_run *r, const struct chat_node *n, struct chat_val *ret);
 bool chat_exec(struct chat_run *r, struct chat_node *const *body, u32 n);
 bool chat_macro_call(
 	struct chat_run *r, const struct chat_macro *m, const struct chat_call *c, struct chat_val *ret);
