@@ -51,9 +51,9 @@ static int read_head(struct audit_check *c, struct audit_log *log)
 	if (n)
 		memcpy(note, sqlite3_column_blob(s, 2), n);
 	sqlite3_reset(s);
-	if (audit_note_open(note, n, &log->key, 1, &text_len))
+	if (tlog_note_open(note, n, &log->key, 1, &text_len))
 		return bad(c, c->next, "the signature of the head does not hold");
-	if (audit_checkpoint_read(note, text_len, &c->head) || strcmp(c->head.origin, log->key.name) != 0)
+	if (tlog_checkpoint_read(note, text_len, &c->head) || strcmp(c->head.origin, log->key.name) != 0)
 		return bad(c, c->next, "the head is not a checkpoint of this log");
 	if (!root_ok || size != c->head.size || memcmp(root.b, c->head.root.b, sizeof root.b) != 0)
 		return bad(c, c->next, "the head's columns differ from its signed note");
@@ -150,7 +150,7 @@ static int row_check(struct audit_check *c, const struct row *row)
 		return bad(c, i, "record %" PRIu64 " is missing", i);
 	if (!row->line || row->len == 0 || row->len > RECORD_BYTES_MAX)
 		return bad(c, i, "record %" PRIu64 " is empty or too long", i);
-	struct merkle_hash leaf = audit_merkle_leaf(row->line, row->len);
+	struct merkle_hash leaf = tlog_merkle_leaf(row->line, row->len);
 	if (row->leaf_len != sizeof leaf.b || memcmp(row->leaf, leaf.b, sizeof leaf.b) != 0)
 		return bad(c, i, "record %" PRIu64 " does not have its leaf hash", i);
 	struct audit_record_head h;
@@ -164,7 +164,7 @@ static int row_check(struct audit_check *c, const struct row *row)
 			i, h.intent);
 	if (flags & EVENT_STATE)
 		c->state_index = i;
-	audit_merkle_add(&c->tree, &leaf);
+	tlog_merkle_add(&c->tree, &leaf);
 	c->next++;
 	return flags & EVENT_OPENS ? open_add(c, i, h.event) : 0;
 }
@@ -200,9 +200,9 @@ static int on_row(struct audit_check *c, struct audit_log *log, const struct row
 /* The second pass, only when the root is wrong: the first record whose own signature does not fit the tree up to it. */
 static int on_suspect(struct audit_check *c, struct audit_log *log, const struct row *row)
 {
-	struct merkle_hash leaf = audit_merkle_leaf(row->line, row->len);
-	audit_merkle_add(&c->tree, &leaf);
-	struct merkle_hash root = audit_merkle_root(&c->tree);
+	struct merkle_hash leaf = tlog_merkle_leaf(row->line, row->len);
+	tlog_merkle_add(&c->tree, &leaf);
+	struct merkle_hash root = tlog_merkle_root(&c->tree);
 	char text[SIGNED_TEXT_MAX];
 	size_t n = audit_log_signed_text(log, c->tree.size, &root, text, sizeof text);
 	if (row->sig_len != crypto_sign_BYTES ||
@@ -272,7 +272,7 @@ static int on_extra(struct audit_check *c, struct audit_log *log, const struct r
 static int finish(struct audit_check *c, struct audit_log *log)
 {
 	u64 seen, size = c->size;
-	struct merkle_hash root = audit_merkle_root(&c->tree);
+	struct merkle_hash root = tlog_merkle_root(&c->tree);
 	if (memcmp(root.b, c->head.root.b, sizeof root.b) != 0)
 		return find_first_bad(c, log);
 	int r = read_head(c, log); /* it may have grown meanwhile */

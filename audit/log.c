@@ -257,7 +257,7 @@ int audit_log_create(const char *path, const struct note_key *key, const char *v
 		return err_errno();
 	log->ready = true;
 	char vkey[256];
-	audit_note_vkey(key, vkey, sizeof vkey);
+	tlog_note_vkey(key, vkey, sizeof vkey);
 	struct audit_state *state = calloc(1, sizeof *state);
 	if (!state)
 		return err_origin(-ENOMEM);
@@ -305,7 +305,7 @@ size_t audit_log_signed_text(
 {
 	static const char prefix[] = "keep record\n";
 	memcpy(out, prefix, sizeof prefix);
-	audit_checkpoint_text(log->key.name, size, root, out + sizeof prefix - 1, cap - sizeof prefix);
+	tlog_checkpoint_text(log->key.name, size, root, out + sizeof prefix - 1, cap - sizeof prefix);
 	return strlen(out);
 }
 
@@ -326,9 +326,9 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	int e = begin(log);
 	if (e)
 		return e;
-	struct merkle_hash leaf = audit_merkle_leaf(r->w.buf, r->w.len);
-	audit_merkle_add(&log->tree, &leaf);
-	struct merkle_hash root = audit_merkle_root(&log->tree);
+	struct merkle_hash leaf = tlog_merkle_leaf(r->w.buf, r->w.len);
+	tlog_merkle_add(&log->tree, &leaf);
+	struct merkle_hash root = tlog_merkle_root(&log->tree);
 	char text[SIGNED_TEXT_MAX];
 	u8 sig[crypto_sign_BYTES];
 	size_t n = audit_log_signed_text(log, log->tree.size, &root, text, sizeof text);
@@ -381,10 +381,10 @@ int audit_log_commit(struct audit_log *log)
 		return err_origin(-EIO);
 	if (!log->dirty)
 		return 0;
-	struct merkle_hash root = audit_merkle_root(&log->tree);
+	struct merkle_hash root = tlog_merkle_root(&log->tree);
 	char text[SIGNED_TEXT_MAX], note[sizeof log->note];
-	audit_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
-	if (audit_note_sign(&log->key, text, note, sizeof note)) {
+	tlog_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
+	if (tlog_note_sign(&log->key, text, note, sizeof note)) {
 		audit_log_fail(log, "log: the checkpoint is too long");
 		return err_origin(-EMSGSIZE);
 	}
@@ -441,7 +441,7 @@ const char *audit_log_note(const struct audit_log *log)
 
 struct merkle_hash audit_log_root(const struct audit_log *log)
 {
-	return log->failed ? log->head_root : audit_merkle_root(&log->tree);
+	return log->failed ? log->head_root : tlog_merkle_root(&log->tree);
 }
 
 int audit_log_lines(struct audit_log *log, u64 first, u64 count,

@@ -318,12 +318,12 @@ static int checkpoint(struct conn *c, u64 id)
 	struct checkpoint cp = { 0 };
 	size_t text_len;
 	char vkey[256];
-	if (audit_note_open(note, strlen(note), key, 1, &text_len) ||
-		audit_checkpoint_read(note, text_len, &cp)) {
+	if (tlog_note_open(note, strlen(note), key, 1, &text_len) ||
+		tlog_checkpoint_read(note, text_len, &cp)) {
 		client_end(c, id, END_UNDECIDED, UINT64_MAX, "checkpoint: the stored one does not verify");
 		return 0;
 	}
-	audit_note_vkey(key, vkey, sizeof vkey);
+	tlog_note_vkey(key, vkey, sizeof vkey);
 	struct jsonw w;
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	jsonw_object(&w);

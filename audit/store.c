@@ -60,13 +60,13 @@ static int put_keys(int dir, const struct note_key *key, char *vkey, size_t cap)
 	if (r)
 		return r;
 	char text[256];
-	audit_note_key_secret_text(key, text, sizeof text - 1);
+	tlog_note_key_secret_text(key, text, sizeof text - 1);
 	strcat(text, "\n");
 	r = put_file(keys, "log.key", 0600, text, strlen(text));
 	sodium_memzero(text, sizeof text);
 	if (r)
 		return r;
-	audit_note_vkey(key, vkey, cap);
+	tlog_note_vkey(key, vkey, cap);
 	r = put_file(keys, "log.vkey", 0644, vkey, strlen(vkey));
 	return r ? r : sync_fd(keys);
 }
@@ -95,7 +95,7 @@ int audit_store_create(const char *path, const char *version, char *vkey, size_t
 		return err_origin(-ENAMETOOLONG);
 	/* the database takes its name last: a store with log.db is whole */
 	unlink(tmp);
-	audit_note_key_make(&key);
+	tlog_note_key_make(&key);
 	r = audit_log_create(tmp, &key, version);
 	if (!r)
 		r = put_keys(dir, &key, vkey, cap);
@@ -119,7 +119,7 @@ static int read_key(int dir, struct note_key *ret)
 	int r = fd_read_file(fd, 255, &text, &len);
 	if (r)
 		return r < 0 ? r : 1;
-	r = audit_note_key_from_secret((const char *)text, ret);
+	r = tlog_note_key_from_secret((const char *)text, ret);
 	sodium_memzero(text, len);
 	free(text);
 	return r;

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "appliance/proto.h"
-#include "audit/note.h"
+#include "audit/tlog/note.h"
 
 struct store {
 	int dir, models, staging; /* directories */

@@ -23,7 +23,7 @@ for p in $programs; do
 done
 
 # folder | what the names begin with that other folders use
-objects() { find "$build/$1" -maxdepth 2 -name '*.o' -path '*.p/*' 2>/dev/null; }
+objects() { find "$build/$1" -maxdepth 3 -name '*.o' -path '*.p/*' 2>/dev/null; }
 tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
 folders="appliance/base attest audit shaders runtime appliance/chat appliance/cli"
 for folder in $folders; do
@@ -46,7 +46,7 @@ while read -r folder prefix; do
 done <<END
 appliance/base err_|fd_|free_ptr|bytes_|ipc_|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
 attest attest_
-audit audit_|keepd_
+audit audit_|keepd_|tlog_
 shaders ref_|shader_|kernel_|kernels_|exact_|rt_|op_|block_|pipeline_
 runtime rt_|gpu_|op_|tok_|model_
 appliance/chat chat_

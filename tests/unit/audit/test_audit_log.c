@@ -48,7 +48,7 @@ static int build(void **unused)
 	assert_non_null(mkdtemp(dir));
 	snprintf(good, sizeof good, "%s/good.db", dir);
 	snprintf(work, sizeof work, "%s/work.db", dir);
-	audit_note_key_make(&key);
+	tlog_note_key_make(&key);
 	assert_int_equal(audit_log_create(good, &key, "test"), 0);
 	assert_int_equal(audit_log_create(good, &key, "test"), -EEXIST);
 	struct audit_check c;
@@ -137,9 +137,9 @@ static void whole(void **unused)
 	struct merkle_proof p;
 	struct merkle_hash root = audit_log_root(log), leaf;
 	for (u64 i = 0; i < RECORDS; i++) {
-		assert_int_equal(audit_merkle_inclusion(&src, i, RECORDS, &p), 0);
+		assert_int_equal(tlog_merkle_inclusion(&src, i, RECORDS, &p), 0);
 		assert_int_equal(src.leaf(src.arg, i, &leaf), 0);
-		assert_int_equal(audit_merkle_inclusion_check(
+		assert_int_equal(tlog_merkle_inclusion_check(
 					 &(struct merkle_included){ i, RECORDS, &leaf, &root, p.h, p.n }),
 			0);
 	}
@@ -231,7 +231,7 @@ static void edited_with_care(void **unused)
 		sqlite3_finalize(s);
 		char *at = memmem(line, (size_t)n, "\"time_ns\":", 10);
 		at[10] ^= 1;
-		struct merkle_hash leaf = audit_merkle_leaf(line, (size_t)n);
+		struct merkle_hash leaf = tlog_merkle_leaf(line, (size_t)n);
 		sqlite3_prepare_v2(db, "UPDATE records SET line = ?, leaf = ? WHERE idx = ?", -1, &s, NULL);
 		sqlite3_bind_blob(s, 1, line, n, SQLITE_STATIC);
 		sqlite3_bind_blob(s, 2, leaf.b, sizeof leaf.b, SQLITE_STATIC);
@@ -345,7 +345,7 @@ static void other_key(void **unused)
 {
 	struct note_key mine = key;
 	struct audit_check c;
-	audit_note_key_make(&key);
+	tlog_note_key_make(&key);
 	change("", 0);
 	struct audit_log *log = open_checked(work, &c);
 	assert_false(c.ok);

@@ -1,7 +1,7 @@
 /* The tree against its definition, and proofs against public vectors (KEEP_SHARED/vectors/tlog/merkle). */
 #define _GNU_SOURCE
-#include "audit/merkle.h"
-#include "audit/note.h"
+#include "audit/tlog/merkle.h"
+#include "audit/tlog/note.h"
 
 #include <ftw.h>
 #include <jansson.h>
@@ -29,7 +29,7 @@ static struct merkle_hash mth(u64 from, u64 n)
 		while (2 * k < n)
 			k *= 2;
 		struct merkle_hash l = mth(from, k), r = mth(from + k, n - k);
-		h = audit_merkle_node(&l, &r);
+		h = tlog_merkle_node(&l, &r);
 	}
 	return h;
 }
@@ -44,7 +44,7 @@ static int source_leaf(void *arg, u64 index, struct merkle_hash *ret)
 static int make_leaves(void **state)
 {
 	for (u32 i = 0; i < N; i++)
-		leaves[i] = audit_merkle_leaf(&i, sizeof i);
+		leaves[i] = tlog_merkle_leaf(&i, sizeof i);
 	return 0;
 }
 
@@ -52,10 +52,10 @@ static void roots(void **state)
 {
 	struct merkle m = { 0 };
 	for (u32 i = 0; i <= N; i++) {
-		struct merkle_hash a = audit_merkle_root(&m), b = mth(0, i);
+		struct merkle_hash a = tlog_merkle_root(&m), b = mth(0, i);
 		assert_memory_equal(a.b, b.b, sizeof a.b);
 		if (i < N)
-			audit_merkle_add(&m, &leaves[i]);
+			tlog_merkle_add(&m, &leaves[i]);
 	}
 }
 
@@ -66,17 +66,17 @@ static void inclusion_all(void **state)
 	for (u64 size = 1; size <= N; size++) {
 		struct merkle_hash root = mth(0, size);
 		for (u64 i = 0; i < size; i++) {
-			assert_int_equal(audit_merkle_inclusion(&s, i, size, &p), 0);
+			assert_int_equal(tlog_merkle_inclusion(&s, i, size, &p), 0);
 			struct merkle_included in = { i, size, &leaves[i], &root, p.h, p.n };
-			assert_int_equal(audit_merkle_inclusion_check(&in), 0);
+			assert_int_equal(tlog_merkle_inclusion_check(&in), 0);
 			in.leaf = &leaves[(i + 1) % N];
-			assert_int_equal(audit_merkle_inclusion_check(&in), 1);
+			assert_int_equal(tlog_merkle_inclusion_check(&in), 1);
 			in.leaf = &leaves[i];
 			in.n_proof++; /* one more */
-			assert_int_equal(audit_merkle_inclusion_check(&in), 1);
+			assert_int_equal(tlog_merkle_inclusion_check(&in), 1);
 		}
 	}
-	assert_int_equal(audit_merkle_inclusion(&s, 5, 5, &p), 1);
+	assert_int_equal(tlog_merkle_inclusion(&s, 5, 5, &p), 1);
 }
 
 static void consistency_all(void **state)
@@ -87,18 +87,18 @@ static void consistency_all(void **state)
 		struct merkle_hash root2 = mth(0, b);
 		for (u64 a = 1; a <= b; a++) {
 			struct merkle_hash root1 = mth(0, a);
-			assert_int_equal(audit_merkle_consistency(&s, a, b, &p), 0);
+			assert_int_equal(tlog_merkle_consistency(&s, a, b, &p), 0);
 			struct merkle_consistent c = { a, b, &root1, &root2, p.h, p.n };
-			assert_int_equal(audit_merkle_consistency_check(&c), 0);
+			assert_int_equal(tlog_merkle_consistency_check(&c), 0);
 			c.root1 = &leaves[1];
-			assert_int_equal(audit_merkle_consistency_check(&c), 1);
+			assert_int_equal(tlog_merkle_consistency_check(&c), 1);
 			c.root1 = &root1;
 			c.root2 = &leaves[1];
-			assert_int_equal(audit_merkle_consistency_check(&c), 1);
+			assert_int_equal(tlog_merkle_consistency_check(&c), 1);
 		}
 	}
-	assert_int_equal(audit_merkle_consistency(&s, 0, 5, &p), 1);
-	assert_int_equal(audit_merkle_consistency(&s, 6, 5, &p), 1);
+	assert_int_equal(tlog_merkle_consistency(&s, 0, 5, &p), 1);
+	assert_int_equal(tlog_merkle_consistency(&s, 6, 5, &p), 1);
 }
 
 /* ---- public vectors ---- */
@@ -111,7 +111,7 @@ static int hash_of(const json_t *j, struct merkle_hash *ret)
 	const char *s = json_string_value(j);
 	u8 data[256];
 	size_t n;
-	if (!s || audit_unbase64(s, strlen(s), data, sizeof data, &n) || n == 0)
+	if (!s || tlog_unbase64(s, strlen(s), data, sizeof data, &n) || n == 0)
 		return 1;
 	if (n == sizeof ret->b)
 		memcpy(ret->b, data, n);
@@ -144,7 +144,7 @@ static int check_inclusion(const json_t *o)
 	if (hash_of(json_object_get(o, "leafHash"), &leaf) || hash_of(json_object_get(o, "root"), &root) ||
 		proof_of(o, proof, &in.n_proof))
 		return 1;
-	return audit_merkle_inclusion_check(&in);
+	return tlog_merkle_inclusion_check(&in);
 }
 
 static int check_consistency(const json_t *o)
@@ -155,7 +155,7 @@ static int check_consistency(const json_t *o)
 	if (hash_of(json_object_get(o, "root1"), &root1) || hash_of(json_object_get(o, "root2"), &root2) ||
 		proof_of(o, proof, &c.n_proof))
 		return 1;
-	return audit_merkle_consistency_check(&c);
+	return tlog_merkle_consistency_check(&c);
 }
 
 static int one_file(const char *path, const struct stat *st, int type, struct FTW *ftw)

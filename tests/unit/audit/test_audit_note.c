@@ -1,6 +1,6 @@
 /* Signed notes, keys and checkpoints against public vectors (KEEP_SHARED/vectors/tlog), and against every kind of damage. */
 #define _GNU_SOURCE
-#include "audit/note.h"
+#include "audit/tlog/note.h"
 #include "base/bytes.h"
 
 #include <setjmp.h>
@@ -44,16 +44,16 @@ static void base64(void **state)
 	for (size_t len = 0; len <= 40; len++) {
 		u8 data[40];
 		randombytes_buf(data, sizeof data);
-		audit_base64(data, len, text);
+		tlog_base64(data, len, text);
 		assert_int_equal(strlen(text), 4 * DIV_UP(len, 3));
-		assert_int_equal(audit_unbase64(text, strlen(text), out, sizeof out, &n), 0);
+		assert_int_equal(tlog_unbase64(text, strlen(text), out, sizeof out, &n), 0);
 		assert_int_equal(n, len);
 		assert_memory_equal(out, data, len);
 		if (len)
-			assert_int_equal(audit_unbase64(text, strlen(text), out, len - 1, &n), 1);
+			assert_int_equal(tlog_unbase64(text, strlen(text), out, len - 1, &n), 1);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(audit_unbase64(bad[i], strlen(bad[i]), out, sizeof out, &n), 1);
+		assert_int_equal(tlog_unbase64(bad[i], strlen(bad[i]), out, sizeof out, &n), 1);
 }
 
 static void own_key(void **state)
@@ -61,24 +61,24 @@ static void own_key(void **state)
 	struct note_key k, again, pub;
 	char text[256], vkey[256], note[1024];
 	size_t n;
-	audit_note_key_make(&k);
-	audit_note_key_secret_text(&k, text, sizeof text);
-	assert_int_equal(audit_note_key_from_secret(text, &again), 0);
+	tlog_note_key_make(&k);
+	tlog_note_key_secret_text(&k, text, sizeof text);
+	assert_int_equal(tlog_note_key_from_secret(text, &again), 0);
 	assert_memory_equal(&k, &again, sizeof k);
-	audit_note_vkey(&k, vkey, sizeof vkey);
-	assert_int_equal(audit_note_key_from_vkey(vkey, &pub), 0);
-	assert_int_equal(audit_note_sign(&again, "origin\n1\nx\n", note, sizeof note), 0);
-	assert_int_equal(audit_note_open(note, strlen(note), &pub, 1, &n), 0);
+	tlog_note_vkey(&k, vkey, sizeof vkey);
+	assert_int_equal(tlog_note_key_from_vkey(vkey, &pub), 0);
+	assert_int_equal(tlog_note_sign(&again, "origin\n1\nx\n", note, sizeof note), 0);
+	assert_int_equal(tlog_note_open(note, strlen(note), &pub, 1, &n), 0);
 	assert_int_equal(n, 11);
 	/* flip each bit of it: never accepted */
 	size_t len = strlen(note);
 	for (size_t i = 0; i < len * 8; i++) {
 		note[i / 8] ^= (char)(1 << (i % 8));
-		assert_int_not_equal(audit_note_open(note, len, &pub, 1, &n), 0);
+		assert_int_not_equal(tlog_note_open(note, len, &pub, 1, &n), 0);
 		note[i / 8] ^= (char)(1 << (i % 8));
 	}
-	assert_int_equal(audit_note_open(note, len, &pub, 0, &n), 3);
-	assert_int_equal(audit_note_open(note, len - 1, &pub, 1, &n), 1);
+	assert_int_equal(tlog_note_open(note, len, &pub, 0, &n), 3);
+	assert_int_equal(tlog_note_open(note, len - 1, &pub, 1, &n), 1);
 }
 
 static void public_keys(void **state)
@@ -91,8 +91,8 @@ static void public_keys(void **state)
 		char kind[16], want[16], text[512];
 		struct note_key k;
 		assert_int_equal(sscanf(line, "%15s %15s %511s", kind, want, text), 3);
-		int r = kind[0] == 's' ? audit_note_key_from_secret(text, &k)
-				       : audit_note_key_from_vkey(text, &k);
+		int r = kind[0] == 's' ? tlog_note_key_from_secret(text, &k)
+				       : tlog_note_key_from_vkey(text, &k);
 		assert_int_equal(r != 0, strcmp(want, "ok") != 0);
 	}
 	assert_int_equal(seen, 5);
@@ -111,12 +111,12 @@ static void public_notes(void **state)
 		size_t n_keys = 0, note_len;
 		assert_true(sscanf(line, "%63s %15s %255s %255s", file, want, v1, v2) >= 2);
 		if (v1[0])
-			assert_int_equal(audit_note_key_from_vkey(v1, &keys[n_keys++]), 0);
+			assert_int_equal(tlog_note_key_from_vkey(v1, &keys[n_keys++]), 0);
 		if (v2[0])
-			assert_int_equal(audit_note_key_from_vkey(v2, &keys[n_keys++]), 0);
+			assert_int_equal(tlog_note_key_from_vkey(v2, &keys[n_keys++]), 0);
 		snprintf(path, sizeof path, "xmod-note/%s", file);
 		char *note = load(shared, path, &note_len);
-		int r = audit_note_open(note, note_len, keys, n_keys, &n);
+		int r = tlog_note_open(note, note_len, keys, n_keys, &n);
 		if ((r == 0) != (strncmp(want, "ok", 2) == 0))
 			fail_msg("%s: %d, wanted %s", file, r, want);
 		free(note);
@@ -127,8 +127,8 @@ static void public_notes(void **state)
 	char *note = load(shared, "c2sp-examples/signed-note-foo.note", &len);
 	struct note_key k;
 	vkey[strcspn(vkey, "\n")] = 0;
-	assert_int_equal(audit_note_key_from_vkey(vkey, &k), 0);
-	assert_int_equal(audit_note_open(note, len, &k, 1, &n), 0);
+	assert_int_equal(tlog_note_key_from_vkey(vkey, &k), 0);
+	assert_int_equal(tlog_note_open(note, len, &k, 1, &n), 0);
 	free(vkey);
 	free(note);
 }
@@ -144,26 +144,26 @@ static void public_log(void **state)
 	struct note_key k;
 	char *sk = strstr(keys, "PRIVATE+KEY+");
 	sk[strcspn(sk, "\n")] = 0;
-	assert_int_equal(audit_note_key_from_secret(sk, &k), 0);
+	assert_int_equal(tlog_note_key_from_secret(sk, &k), 0);
 	struct merkle m = { 0 };
 	for (u32 size = 0; size <= ARRAY_LEN(leaf); size++) {
 		char name[64], text[256], ours[1024];
 		struct checkpoint c;
-		struct merkle_hash root = audit_merkle_root(&m);
+		struct merkle_hash root = tlog_merkle_root(&m);
 		snprintf(name, sizeof name, "tessera/testdata/log/checkpoint.%u", size);
 		char *note = load(shared, name, &len);
-		assert_int_equal(audit_note_open(note, len, &k, 1, &n), 0);
-		assert_int_equal(audit_checkpoint_read(note, n, &c), 0);
+		assert_int_equal(tlog_note_open(note, len, &k, 1, &n), 0);
+		assert_int_equal(tlog_checkpoint_read(note, n, &c), 0);
 		assert_int_equal(c.size, size);
 		assert_string_equal(c.origin, "example.com/log/testdata");
 		assert_memory_equal(c.root.b, root.b, sizeof root.b);
-		audit_checkpoint_text(k.name, size, &root, text, sizeof text);
-		assert_int_equal(audit_note_sign(&k, text, ours, sizeof ours), 0);
+		tlog_checkpoint_text(k.name, size, &root, text, sizeof text);
+		assert_int_equal(tlog_note_sign(&k, text, ours, sizeof ours), 0);
 		assert_string_equal(ours, note);
 		free(note);
 		if (size < ARRAY_LEN(leaf)) {
-			struct merkle_hash h = audit_merkle_leaf(leaf[size], strlen(leaf[size]));
-			audit_merkle_add(&m, &h);
+			struct merkle_hash h = tlog_merkle_leaf(leaf[size], strlen(leaf[size]));
+			tlog_merkle_add(&m, &h);
 		}
 	}
 	free(keys);
@@ -190,15 +190,15 @@ static void checkpoint_damage(void **state)
 	char text[256];
 	struct checkpoint c;
 	snprintf(text, sizeof text, "o\n18446744073709551615\n%s\n", root);
-	assert_int_equal(audit_checkpoint_read(text, strlen(text), &c), 0);
+	assert_int_equal(tlog_checkpoint_read(text, strlen(text), &c), 0);
 	assert_true(c.size == UINT64_MAX);
 	snprintf(text, sizeof text, "o\n0\n%s\n", root);
-	assert_int_equal(audit_checkpoint_read(text, strlen(text), &c), 0);
+	assert_int_equal(tlog_checkpoint_read(text, strlen(text), &c), 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const char *at = strstr(bad[i], "%s");
 		snprintf(text, sizeof text, "%.*s%s%s", at ? (int)(at - bad[i]) : (int)strlen(bad[i]), bad[i],
 			at ? root : "", at ? at + 2 : "");
-		if (audit_checkpoint_read(text, strlen(text), &c) != 1)
+		if (tlog_checkpoint_read(text, strlen(text), &c) != 1)
 			fail_msg("case %zu was read", i);
 	}
 }

@@ -9,7 +9,7 @@
  * Only Ed25519 notes (0x01) are written or verified here; signatures of unknown keys are ignored, as the format demands. */
 #pragma once
 
-#include "audit/merkle.h"
+#include "audit/tlog/merkle.h"
 
 #define NOTE_NAME_MAX	    128u  /* bytes of a key's name; ours take 27 */
 #define NOTE_BYTES_MAX	    8192u /* bytes of a note that is read; ours take 250 */
@@ -24,28 +24,28 @@ struct note_key {
 };
 
 /* Base64 of RFC 4648 with padding, strictly canonical. out holds 4 * DIV_UP(len, 3) + 1 characters. */
-void audit_base64(const void *data, size_t len, char *out);
+void tlog_base64(const void *data, size_t len, char *out);
 /* 0 done, *ret_len bytes at ret; 1 not canonical base64 or more than cap bytes. */
-_must_use_ int audit_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret_len);
+_must_use_ int tlog_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret_len);
 
 /* A fresh key whose name is "keep.local/" and the first 8 bytes of SHA-256(public key) in hex. */
-void audit_note_key_make(struct note_key *ret);
+void tlog_note_key_make(struct note_key *ret);
 /* "PRIVATE+KEY+name+id+base64(0x01 || seed)", 0-terminated, for the key file. out holds at least 256 bytes. */
-void audit_note_key_secret_text(const struct note_key *k, char *out, size_t cap);
+void tlog_note_key_secret_text(const struct note_key *k, char *out, size_t cap);
 /* 0 done; 1 not a key of that form, or its id does not fit. text may end in one LF. */
-_must_use_ int audit_note_key_from_secret(const char *text, struct note_key *ret);
-void audit_note_vkey(const struct note_key *k, char *out, size_t cap);
-_must_use_ int audit_note_key_from_vkey(const char *text, struct note_key *ret);
+_must_use_ int tlog_note_key_from_secret(const char *text, struct note_key *ret);
+void tlog_note_vkey(const struct note_key *k, char *out, size_t cap);
+_must_use_ int tlog_note_key_from_vkey(const char *text, struct note_key *ret);
 
 /* Sign text (ends in LF): the whole note goes to out, 0-terminated. 0 done; 1 out is too small. */
-_must_use_ int audit_note_sign(const struct note_key *k, const char *text, char *out, size_t cap);
+_must_use_ int tlog_note_sign(const struct note_key *k, const char *text, char *out, size_t cap);
 /* 0 at least one of the keys signed the note and none of their signatures is wrong; *ret_text_len is the length of the text with
  * its final LF. 1 malformed; 2 a known key's signature is wrong; 3 no known key signed it. */
-_must_use_ int audit_note_open(
+_must_use_ int tlog_note_open(
 	const char *note, size_t len, const struct note_key *keys, size_t n_keys, size_t *ret_text_len);
 
 /* The text of a checkpoint; out holds NOTE_NAME_MAX + 80. */
-void audit_checkpoint_text(
+void tlog_checkpoint_text(
 	const char *origin, u64 size, const struct merkle_hash *root, char *out, size_t cap);
 struct checkpoint {
 	char origin[NOTE_NAME_MAX + 1];
@@ -54,4 +54,4 @@ struct checkpoint {
 };
 /* Read a checkpoint's text, strictly: decimal size without leading zero, root of 32 bytes; extension lines are refused, since ours
  * has none. 0 done; 1 malformed. */
-_must_use_ int audit_checkpoint_read(const char *text, size_t len, struct checkpoint *ret);
+_must_use_ int tlog_checkpoint_read(const char *text, size_t len, struct checkpoint *ret);

@@ -20,13 +20,13 @@ struct merkle {
 	struct merkle_hash edge[64];
 };
 
-struct merkle_hash audit_merkle_leaf(const void *record, size_t len);
-struct merkle_hash audit_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right);
+struct merkle_hash tlog_merkle_leaf(const void *record, size_t len);
+struct merkle_hash tlog_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right);
 
 /* Add one leaf hash; a zeroed struct merkle is the empty tree. */
-void audit_merkle_add(struct merkle *m, const struct merkle_hash *leaf);
+void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf);
 /* Root of the leaves so far. */
-struct merkle_hash audit_merkle_root(const struct merkle *m);
+struct merkle_hash tlog_merkle_root(const struct merkle *m);
 
 /* Where proofs take leaf hashes from: leaf `index` into *ret. 0 done; -errno. Called in rising order of index within one proof. */
 struct merkle_source {
@@ -41,10 +41,10 @@ struct merkle_proof {
 
 /* RFC 6962 2.1.1: that leaf `index` is in the tree of `size` leaves. 0 done; 1 index >= size; -errno of the source.
  * Reads every leaf of the tree once. */
-_must_use_ int audit_merkle_inclusion(
+_must_use_ int tlog_merkle_inclusion(
 	const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret);
 /* RFC 6962 2.1.2: that the tree of `size1` leaves is a prefix of that of `size2`. 0 done; 1 not 0 < size1 <= size2; -errno. */
-_must_use_ int audit_merkle_consistency(
+_must_use_ int tlog_merkle_consistency(
 	const struct merkle_source *s, u64 size1, u64 size2, struct merkle_proof *ret);
 
 struct merkle_included {
@@ -53,7 +53,7 @@ struct merkle_included {
 	size_t n_proof;
 };
 /* RFC 9162 2.1.3.2. 0 the proof holds; 1 it does not. */
-_must_use_ int audit_merkle_inclusion_check(const struct merkle_included *p);
+_must_use_ int tlog_merkle_inclusion_check(const struct merkle_included *p);
 
 struct merkle_consistent {
 	u64 size1, size2;
@@ -62,4 +62,4 @@ struct merkle_consistent {
 };
 /* RFC 9162 2.1.4.2, where equal sizes need equal roots and no proof, and size1 = 0 proves nothing and is refused.
  * 0 the proof holds; 1 it does not. */
-_must_use_ int audit_merkle_consistency_check(const struct merkle_consistent *p);
+_must_use_ int tlog_merkle_consistency_check(const struct merkle_consistent *p);

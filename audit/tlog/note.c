@@ -1,4 +1,4 @@
-#include "audit/note.h"
+#include "audit/tlog/note.h"
 #include "base/bytes.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 
 static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void audit_base64(const void *data, size_t len, char *out)
+void tlog_base64(const void *data, size_t len, char *out)
 {
 	const u8 *p = data;
 	for (; len >= 3; len -= 3, p += 3) {
@@ -28,7 +28,7 @@ void audit_base64(const void *data, size_t len, char *out)
 	*out = 0;
 }
 
-int audit_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret_len)
+int tlog_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret_len)
 {
 	if (len % 4)
 		return 1;
@@ -66,7 +66,7 @@ static void key_id(struct note_key *k)
 	memcpy(k->id, h, sizeof k->id);
 }
 
-void audit_note_key_make(struct note_key *ret)
+void tlog_note_key_make(struct note_key *ret)
 {
 	struct note_key k = { 0 };
 	u8 h[SHA256_BYTES];
@@ -87,19 +87,19 @@ static void key_text(const char *prefix, const struct note_key *k, const u8 key[
 	char id[9], b[48];
 	memcpy(raw + 1, key, 32);
 	bytes_hex(k->id, 4, id);
-	audit_base64(raw, sizeof raw, b);
+	tlog_base64(raw, sizeof raw, b);
 	int n = snprintf(out, cap, "%s%s+%s+%s", prefix, k->name, id, b);
 	assert(n > 0 && (size_t)n < cap);
 	sodium_memzero(raw, sizeof raw);
 	sodium_memzero(b, sizeof b);
 }
 
-void audit_note_key_secret_text(const struct note_key *k, char *out, size_t cap)
+void tlog_note_key_secret_text(const struct note_key *k, char *out, size_t cap)
 {
 	key_text("PRIVATE+KEY+", k, k->secret_key, out, cap); /* the seed is the first half */
 }
 
-void audit_note_vkey(const struct note_key *k, char *out, size_t cap)
+void tlog_note_vkey(const struct note_key *k, char *out, size_t cap)
 {
 	key_text("", k, k->public_key, out, cap);
 }
@@ -125,7 +125,7 @@ static int key_read(const char *text, struct note_key *k, u8 ret_id[4], u8 ret_k
 	memcpy(k->name, text, (size_t)(p1 - text));
 	if (bytes_unhex(p1 + 1, 4, ret_id))
 		return 1;
-	if (audit_unbase64(p2 + 1, len - (size_t)(p2 + 1 - text), raw, sizeof raw, &n) || n != sizeof raw ||
+	if (tlog_unbase64(p2 + 1, len - (size_t)(p2 + 1 - text), raw, sizeof raw, &n) || n != sizeof raw ||
 		raw[0] != ED25519_NOTE)
 		return 1;
 	memcpy(ret_key, raw + 1, 32);
@@ -133,7 +133,7 @@ static int key_read(const char *text, struct note_key *k, u8 ret_id[4], u8 ret_k
 	return 0;
 }
 
-int audit_note_key_from_vkey(const char *text, struct note_key *ret)
+int tlog_note_key_from_vkey(const char *text, struct note_key *ret)
 {
 	struct note_key k = { 0 };
 	u8 id[4];
@@ -146,7 +146,7 @@ int audit_note_key_from_vkey(const char *text, struct note_key *ret)
 	return 0;
 }
 
-int audit_note_key_from_secret(const char *text, struct note_key *ret)
+int tlog_note_key_from_secret(const char *text, struct note_key *ret)
 {
 	static const char prefix[] = "PRIVATE+KEY+";
 	struct note_key k = { 0 };
@@ -173,13 +173,13 @@ int audit_note_key_from_secret(const char *text, struct note_key *ret)
 	return 0;
 }
 
-int audit_note_sign(const struct note_key *k, const char *text, char *out, size_t cap)
+int tlog_note_sign(const struct note_key *k, const char *text, char *out, size_t cap)
 {
 	u8 blob[4 + crypto_sign_BYTES];
 	char b[4 * DIV_UP(sizeof blob, 3) + 1];
 	memcpy(blob, k->id, 4);
 	crypto_sign_detached(blob + 4, NULL, (const u8 *)text, strlen(text), k->secret_key);
-	audit_base64(blob, sizeof blob, b);
+	tlog_base64(blob, sizeof blob, b);
 	int n = snprintf(out, cap, "%s\n" DASH "%s %s\n", text, k->name, b);
 	return n > 0 && (size_t)n < cap ? 0 : 1;
 }
@@ -197,7 +197,7 @@ static int signature_check(const char *line, size_t len, const char *text, size_
 	size_t n;
 	if (!sp || !name_ok(name, (size_t)(sp - name)))
 		return 1;
-	if (audit_unbase64(sp + 1, (size_t)(end - sp - 1), blob, sizeof blob, &n) || n < 5)
+	if (tlog_unbase64(sp + 1, (size_t)(end - sp - 1), blob, sizeof blob, &n) || n < 5)
 		return 1;
 	for (size_t i = 0; i < n_keys; i++) {
 		const struct note_key *k = &keys[i];
@@ -222,7 +222,7 @@ static bool text_ok(const char *s, size_t n)
 	return true;
 }
 
-int audit_note_open(
+int tlog_note_open(
 	const char *note, size_t len, const struct note_key *keys, size_t n_keys, size_t *ret_text_len)
 {
 	if (len == 0 || len > NOTE_BYTES_MAX || note[len - 1] != '\n' || !text_ok(note, len))
@@ -253,16 +253,15 @@ int audit_note_open(
 	return 0;
 }
 
-void audit_checkpoint_text(
-	const char *origin, u64 size, const struct merkle_hash *root, char *out, size_t cap)
+void tlog_checkpoint_text(const char *origin, u64 size, const struct merkle_hash *root, char *out, size_t cap)
 {
 	char b[48];
-	audit_base64(root->b, sizeof root->b, b);
+	tlog_base64(root->b, sizeof root->b, b);
 	int n = snprintf(out, cap, "%s\n%" PRIu64 "\n%s\n", origin, size, b);
 	assert(n > 0 && (size_t)n < cap);
 }
 
-int audit_checkpoint_read(const char *text, size_t len, struct checkpoint *ret)
+int tlog_checkpoint_read(const char *text, size_t len, struct checkpoint *ret)
 {
 	struct checkpoint c = { 0 };
 	const char *end = text + len;
@@ -281,7 +280,7 @@ int audit_checkpoint_read(const char *text, size_t len, struct checkpoint *ret)
 			__builtin_add_overflow(next, (u64)(*p - '0'), &c.size))
 			return 1;
 	}
-	if (audit_unbase64(l2 + 1, (size_t)(l3 - l2 - 1), c.root.b, sizeof c.root.b, &n) ||
+	if (tlog_unbase64(l2 + 1, (size_t)(l3 - l2 - 1), c.root.b, sizeof c.root.b, &n) ||
 		n != sizeof c.root.b)
 		return 1;
 	*ret = c;

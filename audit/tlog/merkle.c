@@ -1,8 +1,8 @@
-#include "audit/merkle.h"
+#include "audit/tlog/merkle.h"
 
 #include <string.h>
 
-struct merkle_hash audit_merkle_leaf(const void *record, size_t len)
+struct merkle_hash tlog_merkle_leaf(const void *record, size_t len)
 {
 	struct merkle_hash h;
 	struct sha256 s;
@@ -13,7 +13,7 @@ struct merkle_hash audit_merkle_leaf(const void *record, size_t len)
 	return h;
 }
 
-struct merkle_hash audit_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right)
+struct merkle_hash tlog_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right)
 {
 	struct merkle_hash h;
 	u8 buf[1 + 2 * SHA256_BYTES] = { 1 };
@@ -28,18 +28,18 @@ static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)
 	return memcmp(a->b, b->b, SHA256_BYTES) == 0;
 }
 
-void audit_merkle_add(struct merkle *m, const struct merkle_hash *leaf)
+void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf)
 {
 	struct merkle_hash h = *leaf;
 	u32 level = 0;
 	for (; m->size >> level & 1; level++)
-		h = audit_merkle_node(&m->edge[level], &h);
+		h = tlog_merkle_node(&m->edge[level], &h);
 	assert(level < ARRAY_LEN(m->edge));
 	m->edge[level] = h;
 	m->size++;
 }
 
-struct merkle_hash audit_merkle_root(const struct merkle *m)
+struct merkle_hash tlog_merkle_root(const struct merkle *m)
 {
 	struct merkle_hash h;
 	bool any = false;
@@ -48,7 +48,7 @@ struct merkle_hash audit_merkle_root(const struct merkle *m)
 	for (u32 level = 0; level < 64; level++) {
 		if (!(m->size >> level & 1))
 			continue;
-		h = any ? audit_merkle_node(&m->edge[level], &h) : m->edge[level];
+		h = any ? tlog_merkle_node(&m->edge[level], &h) : m->edge[level];
 		any = true;
 	}
 	return h;
@@ -63,9 +63,9 @@ static int root_of(const struct merkle_source *s, u64 from, u64 to, struct merkl
 		int r = s->leaf(s->arg, i, &leaf);
 		if (r)
 			return r;
-		audit_merkle_add(&m, &leaf);
+		tlog_merkle_add(&m, &leaf);
 	}
-	*ret = audit_merkle_root(&m);
+	*ret = tlog_merkle_root(&m);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ static int emit(const struct merkle_source *s, const struct step *steps, u32 n, 
 	return 0;
 }
 
-int audit_merkle_inclusion(const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret)
+int tlog_merkle_inclusion(const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret)
 {
 	if (index >= size)
 		return 1;
@@ -113,7 +113,7 @@ int audit_merkle_inclusion(const struct merkle_source *s, u64 index, u64 size, s
 	return 0;
 }
 
-int audit_merkle_consistency(const struct merkle_source *s, u64 size1, u64 size2, struct merkle_proof *ret)
+int tlog_merkle_consistency(const struct merkle_source *s, u64 size1, u64 size2, struct merkle_proof *ret)
 {
 	if (size1 == 0 || size1 > size2)
 		return 1;
@@ -142,7 +142,7 @@ int audit_merkle_consistency(const struct merkle_source *s, u64 size1, u64 size2
 	return 0;
 }
 
-int audit_merkle_inclusion_check(const struct merkle_included *p)
+int tlog_merkle_inclusion_check(const struct merkle_included *p)
 {
 	if (p->index >= p->size)
 		return 1;
@@ -152,11 +152,11 @@ int audit_merkle_inclusion_check(const struct merkle_included *p)
 		if (sn == 0)
 			return 1;
 		if ((fn & 1) || fn == sn) {
-			h = audit_merkle_node(&p->proof[i], &h);
+			h = tlog_merkle_node(&p->proof[i], &h);
 			for (; !(fn & 1) && fn; fn >>= 1)
 				sn >>= 1;
 		} else {
-			h = audit_merkle_node(&h, &p->proof[i]);
+			h = tlog_merkle_node(&h, &p->proof[i]);
 		}
 		fn >>= 1;
 		sn >>= 1;
@@ -164,7 +164,7 @@ int audit_merkle_inclusion_check(const struct merkle_included *p)
 	return sn == 0 && equal(&h, p->root) ? 0 : 1;
 }
 
-int audit_merkle_consistency_check(const struct merkle_consistent *p)
+int tlog_merkle_consistency_check(const struct merkle_consistent *p)
 {
 	if (p->size1 == 0 || p->size1 > p->size2)
 		return 1;
@@ -185,12 +185,12 @@ int audit_merkle_consistency_check(const struct merkle_consistent *p)
 		if (sn == 0)
 			return 1;
 		if ((fn & 1) || fn == sn) {
-			fr = audit_merkle_node(c, &fr);
-			sr = audit_merkle_node(c, &sr);
+			fr = tlog_merkle_node(c, &fr);
+			sr = tlog_merkle_node(c, &sr);
 			for (; !(fn & 1) && fn; fn >>= 1)
 				sn >>= 1;
 		} else {
-			sr = audit_merkle_node(&sr, c);
+			sr = tlog_merkle_node(&sr, c);
 		}
 		fn >>= 1;
 		sn >>= 1;
