@@ -183,9 +183,32 @@ struct attest_report {
 	u8 key_id[SHA256_BYTES];
 	char signer[NAME_LEN_MAX + 8]; /* name of the trusted key that vouched */
 	u64 bytes;
-	u32 n_files, reserved;
+	u32 n_files;
+	u32 time_source; /* enum attest_time_source */
+	u64 time_judged; /* seconds of UTC: when certificates were judged, or what a stamp proves */
 };
-SIZE_PIN(attest_report, 1312);
+SIZE_PIN(attest_report, 1320);
+/* Who said what time it was when the verdict's certificates were judged; only LOG and STAMP were signed by somebody. */
+enum attest_time_source {
+	ATTEST_TIME_NONE = 0, /* no certificate, no stamp: nothing depended on a time */
+	ATTEST_TIME_GIVEN,    /* the caller: --at, or the clock */
+	ATTEST_TIME_LOG,      /* a transparency log's promise */
+	ATTEST_TIME_STAMP,    /* an RFC 3161 stamp of a pinned authority */
+};
+/* What the leaf of a bundle must say besides leading to a root: each field that is not zero must hold, byte by byte, with no
+ * pattern and no folding of case. Zero-filled. Made and held by attest/identity.c. */
+struct proto_identity {
+	u8 leaf[SHA256_BYTES]; /* of the leaf's DER */
+	/* one of its alternative names: e-mail, URI, DNS, or Fulcio's user name */
+	char san[IDENTITY_LEN_MAX + 1];
+	/* who told the CA that name: Fulcio's issuer, 1.3.6.1.4.1.57264.1.8 or .1.1 */
+	char provider[IDENTITY_LEN_MAX + 1];
+	/* the distinguished name of the CA that signed the leaf, as RFC 2253 writes it */
+	char issuer[IDENTITY_LEN_MAX + 1];
+	/* a certificate policy of the leaf that no CA of the path withholds */
+	char policy_oid[IDENTITY_OID_LEN_MAX + 1];
+};
+SIZE_PIN(proto_identity, 1696);
 
 /* ---- gate ---- */
 

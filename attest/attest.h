@@ -72,6 +72,16 @@ _must_use_ int attest_crls_add(
 	struct attest_crls **crls, const void *pem, size_t len, struct attest_report *report);
 struct attest_crls *attest_crls_free(struct attest_crls *crls);
 
+/* ---- identities ----------------------------------------------------------------------------------------------------------- */
+
+struct attest_manifest;
+/* Is it one that can be held against a leaf: terminated texts, a policy that is a number, at least one field? */
+bool attest_identity_ok(const struct proto_identity *id);
+/* Does the leaf that signed this verified manifest say everything that id pins? A bundle that was signed with a plain key says
+ * nothing. 0; 1 ATTEST_IDENTITY; -EINVAL: id is not ok; -errno. */
+_must_use_ int attest_identity_check(
+	const struct proto_identity *id, const struct attest_manifest *m, struct attest_report *report);
+
 /* ---- bundles -------------------------------------------------------------------------------------------------------------- */
 
 /* One signed file. Its digests are items first .. first + n - 1 of the manifest: one for method files, one per shard otherwise. */
@@ -105,7 +115,8 @@ struct attest_bundle_params {
 		*roots; /* pinned; NULL: bundles of method certificate are refused by method */
 	const struct attest_crls
 		*crls; /* NULL: revocation is not looked at; else every issuer needs a list */
-	i64 at;	       /* seconds of UTC at which certificates are judged */
+	const struct proto_identity *identity; /* what the leaf must say besides; NULL: nothing */
+	i64 at; /* now: seconds of UTC at which certificates are judged where nothing signed says another time */
 };
 /* Read the bundle strictly, verify its one signature with the trusted key that it names, or with the leaf of a chain that leads to
  * a pinned root, and only then read the statement. report gets model, bundle, key_id and signer as soon as the signature held. */

@@ -6,7 +6,7 @@
  * 3072 or outside P-256, P-384, P-521; no signature over less than SHA-256; no critical extension that nothing here interprets;
  * code signing wherever an extended key usage is; a leaf that signs data and no certificates (CA:TRUE alone is a known quirk).
  * A root in the bundle is a certificate like any other: it counts when it is pinned. */
-#include "attest/internal.h"
+#include "attest/trust.h"
 #include "base/bytes.h"
 
 #include <openssl/err.h>
@@ -56,6 +56,21 @@ struct attest_certs *attest_certs_free(struct attest_certs *c)
 	return NULL;
 }
 
+void certs_free(struct attest_certs **c)
+{
+	*c = attest_certs_free(*c);
+}
+
+STACK_OF(X509) * certs_stack(const struct attest_certs *c)
+{
+	return c->list;
+}
+
+X509 *certs_at(const struct attest_certs *c, u32 i)
+{
+	return sk_X509_value(c->list, (int)i);
+}
+
 u32 attest_certs_count(const struct attest_certs *c)
 {
 	return c ? (u32)sk_X509_num(c->list) : 0;
@@ -67,8 +82,7 @@ void cert_subject(const X509 *c, char *ret, size_t size)
 	_cleanup_(bio_free) BIO *b = BIO_new(BIO_s_mem());
 	const char *text = "";
 	long n = 0;
-	if (b && X509_NAME_print_ex(
-			 b, X509_get_subject_name(c), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+	if (b && X509_NAME_print_ex(b, X509_get_subject_name(c), 0, CERT_NAME_FLAGS) >= 0)
 		n = BIO_get_mem_data(b, (char **)&text);
 	attest_text(ret, size, n > 0 ? text : "certificate", n > 0 ? (size_t)n : 11);
 }
@@ -100,9 +114,12 @@ static int certs_push(struct attest_certs **certs, X509 **c, struct attest_repor
 	return 0;
 }
 
-/* X.509 v3, and no extension that is there twice or does not parse. */
+/* X.509 v3, and no extension that is there twice or does not parse. OpenSSL looks for doubles only of those that it knows. */
 static bool cert_ok(X509 *c)
 {
+	for (int i = 0; i < X509_get_ext_count(c); i++)
+		if (X509_get_ext_by_OBJ(c, X509_EXTENSION_get_object(X509_get_ext(c, i)), i) >= 0)
+			return false;
 	return X509_get_version(c) == X509_VERSION_3 && !(X509_get_extension_flags(c) & EXFLAG_INVALID);
 }
 
@@ -242,19 +259,38 @@ static int leaf_usage(X509 *c, struct attest_report *report)
 	return 0;
 }
 
-static int issuer_usage(X509 *c, struct attest_report *report)
+static int issuer_usage(X509 *c, enum chain_purpose purpose, struct attest_report *report)
 {
+	u32 may = XKU_ANYEKU | (purpose == CHAIN_STAMP ? XKU_TIMESTAMP : XKU_CODE_SIGN);
 	u32 flags = X509_get_extension_flags(c), usage = X509_get_key_usage(c);
 	if ((flags & EXFLAG_KUSAGE) && !(usage & KU_KEY_CERT_SIGN))
 		return refuse(report, ATTEST_KEY_USAGE, c, "issued one although its key usage forbids it");
 	if (X509_check_ca(c) != 1)
 		return refuse(report, ATTEST_CHAIN, c, "issued one although it is not a CA's");
-	if ((flags & EXFLAG_XKUSAGE) && !(X509_get_extended_key_usage(c) & (XKU_CODE_SIGN | XKU_ANYEKU)))
-		return refuse(report, ATTEST_EKU, c, "is of a CA for other purposes than code signing");
+	if ((flags & EXFLAG_XKUSAGE) && !(X509_get_extended_key_usage(c) & may))
+		return refuse(report, ATTEST_EKU, c, "is of a CA for other purposes");
 	return 0;
 }
 
-static int path_check(STACK_OF(X509) * path, struct attest_report *report)
+/* RFC 3161, 2.3: that purpose, critical and alone. */
+static int stamp_usage(X509 *c, struct attest_report *report)
+{
+	u32 flags = X509_get_extension_flags(c), usage = X509_get_key_usage(c);
+	int critical = 0;
+	EXTENDED_KEY_USAGE *e = X509_get_ext_d2i(c, NID_ext_key_usage, &critical, NULL);
+	bool only = e && critical == 1 && sk_ASN1_OBJECT_num(e) == 1 &&
+		    OBJ_obj2nid(sk_ASN1_OBJECT_value(e, 0)) == NID_time_stamp;
+	EXTENDED_KEY_USAGE_free(e);
+	if (!only)
+		return refuse(report, ATTEST_EKU, c, "is not for time stamps, critically and alone");
+	if ((flags & EXFLAG_KUSAGE) && (usage & ~(u32)(KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)))
+		return refuse(report, ATTEST_KEY_USAGE, c, "is for more than signing stamps");
+	if (flags & EXFLAG_CA)
+		return refuse(report, ATTEST_KEY_USAGE, c, "is a CA's, so it must not sign stamps");
+	return 0;
+}
+
+static int path_check(STACK_OF(X509) * path, enum chain_purpose purpose, struct attest_report *report)
 {
 	int n = sk_X509_num(path), r = 0;
 	for (int i = 0; i < n && !r; i++)
@@ -263,7 +299,10 @@ static int path_check(STACK_OF(X509) * path, struct attest_report *report)
 		X509 *c = sk_X509_value(path, i);
 		r = i + 1 < n ? hash_strong(c, report) : 0; /* nobody relies on the root's own signature */
 		r = r ? r : extensions_known(c, report);
-		r = r ? r : i ? issuer_usage(c, report) : leaf_usage(c, report);
+		r = r			     ? r
+		    : i			     ? issuer_usage(c, purpose, report)
+		    : purpose == CHAIN_STAMP ? stamp_usage(c, report)
+					     : leaf_usage(c, report);
 	}
 	return r;
 }
@@ -321,21 +360,21 @@ static void validity_found(X509 *c, i64 at, bool end, struct attest_report *repo
 	ASN1_STRING_free(judged);
 }
 
-static int path_failed(X509_STORE_CTX *ctx, X509 *leaf, i64 at, struct attest_report *report)
+static int path_failed(X509_STORE_CTX *ctx, const struct chain_params *p, struct attest_report *report)
 {
 	int error = X509_STORE_CTX_get_error(ctx);
 	X509 *c = X509_STORE_CTX_get_current_cert(ctx);
-	c = c ? c : leaf;
+	c = c ? c : p->leaf;
 	if (error == X509_V_ERR_OUT_OF_MEM || error == X509_V_OK)
 		return err_origin(-ENOMEM);
-	if (error == X509_V_ERR_INVALID_CA && issuer_usage(c, report))
+	if (error == X509_V_ERR_INVALID_CA && issuer_usage(c, p->purpose, report))
 		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
 		if (failures[i].error != error)
 			continue;
 		refuse(report, failures[i].reason, c, failures[i].why);
 		if (failures[i].reason == ATTEST_EXPIRED || failures[i].reason == ATTEST_NOT_YET)
-			validity_found(c, at, failures[i].reason == ATTEST_EXPIRED, report);
+			validity_found(c, p->at, failures[i].reason == ATTEST_EXPIRED, report);
 		return 1;
 	}
 	return refuse(report, ATTEST_CHAIN, c, X509_verify_cert_error_string(error));
@@ -366,19 +405,42 @@ int certs_leaf_key(const struct attest_certs *chain, struct proto_key *ret, stru
 	return r;
 }
 
-int certs_verify(const struct attest_certs *chain, const struct attest_bundle_params *p,
-	struct proto_key *ret_key, struct attest_report *report)
+/* What OpenSSL found holds our own rules too. */
+static int path_judge(const struct chain_params *p, STACK_OF(X509) * path, struct attest_report *report)
+{
+	int r = path_check(path, p->purpose, report);
+	r = r ? r : crls_check(p->crls, path, p->now, report);
+	ERR_clear_error();
+	return r;
+}
+
+static int path_copy(STACK_OF(X509) * path, struct attest_certs **ret)
+{
+	struct attest_certs *c = calloc(1, sizeof *c);
+	if (c && !(c->list = X509_chain_up_ref(path))) {
+		free(c);
+		c = NULL;
+	}
+	if (!c)
+		return err_origin(-ENOMEM);
+	*ret = c;
+	return 0;
+}
+
+int chain_verify(const struct chain_params *p, struct attest_certs **ret_path, struct attest_report *report)
 {
 	_cleanup_(store_free) X509_STORE *store = store_of(p->roots);
 	_cleanup_(ctx_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	_cleanup_(stack_free) STACK_OF(X509) *others = sk_X509_new_null();
-	X509 *leaf = sk_X509_value(chain->list, 0);
 	if (!store || !ctx || !others)
 		return err_origin(-ENOMEM);
-	for (u32 i = 1; i < attest_certs_count(chain); i++)
-		if (!sk_X509_push(others, sk_X509_value(chain->list, (int)i)))
+	for (u32 i = 0; i < attest_certs_count(p->others); i++)
+		if (!sk_X509_push(others, sk_X509_value(p->others->list, (int)i)))
 			return err_origin(-ENOMEM);
-	if (X509_STORE_CTX_init(ctx, store, leaf, others) != 1)
+	for (int i = 0; i < sk_X509_num(p->more); i++)
+		if (!sk_X509_push(others, sk_X509_value(p->more, i)))
+			return err_origin(-ENOMEM);
+	if (X509_STORE_CTX_init(ctx, store, p->leaf, others) != 1)
 		return err_origin(-ENOMEM);
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
 	X509_VERIFY_PARAM_set_time(param, (time_t)p->at);
@@ -386,15 +448,7 @@ int certs_verify(const struct attest_certs *chain, const struct attest_bundle_pa
 	int ok = X509_verify_cert(ctx);
 	ERR_clear_error();
 	if (ok != 1)
-		return path_failed(ctx, leaf, p->at, report);
-	struct proto_key key = { 0 };
-	int r = path_check(X509_STORE_CTX_get0_chain(ctx), report);
-	r = r ? r : crls_check(p->crls, X509_STORE_CTX_get0_chain(ctx), p->at, report);
-	r = r ? r : certs_leaf_key(chain, &key, report);
-	ERR_clear_error();
-	if (r)
-		return r;
-	cert_subject(leaf, key.name, sizeof key.name);
-	*ret_key = key;
-	return 0;
+		return path_failed(ctx, p, report);
+	int r = path_judge(p, X509_STORE_CTX_get0_chain(ctx), report);
+	return r ? r : path_copy(X509_STORE_CTX_get0_chain(ctx), ret_path);
 }

@@ -66,11 +66,6 @@ _must_use_ int certs_der(const struct attest_certs *certs, u32 i, u8 **ret, size
 /* The first one's key, of nobody's trust. 0; 1 ATTEST_KEY; -errno. */
 _must_use_ int certs_leaf_key(
 	const struct attest_certs *chain, struct proto_key *ret, struct attest_report *report);
-/* Does the first certificate of the chain lead to one of the roots, every link of the path valid at p->at, unrevoked and as strict
- * as chain.c says? The other certificates only help to find the path. ret_key: the leaf's, named after its subject.
- * 0; 1 one of the reasons from ATTEST_CERTIFICATE on, or ATTEST_KEY; -errno. */
-_must_use_ int certs_verify(const struct attest_certs *chain, const struct attest_bundle_params *p,
-	struct proto_key *ret_key, struct attest_report *report);
 struct x509_st;
 /* The subject as RFC 2253 writes it, for reports. */
 void cert_subject(const struct x509_st *c, char *ret, size_t size);
@@ -100,6 +95,7 @@ _must_use_ int bundle_read_back(
 
 struct attest_manifest_priv {
 	struct arena arena;
+	struct attest_certs *path; /* that vouched, leaf first, root last; NULL: a plain key did */
 };
 /* 0; 1 rejected; -errno. */
 _must_use_ int statement_parse(

@@ -62,6 +62,7 @@ static const struct {
 	{ ATTEST_CRL, "crl", "a revocation list is unreadable, forged or incomplete" },
 	{ ATTEST_CRL_STALE, "crl-stale", "a revocation list is not current at the judged time" },
 	{ ATTEST_CRL_MISSING, "crl-missing", "there is no revocation list of an issuer of the chain" },
+	{ ATTEST_IDENTITY, "identity", "the leaf names somebody else than the pinned identity" },
 	{ ATTEST_SEGMENTS, "segments", "the segment table is malformed" },
 	{ ATTEST_GGUF_NONE, "gguf-none", "there is no .gguf file" },
 	{ ATTEST_GGUF_MAGIC, "gguf-magic", "the file does not begin with GGUF" },

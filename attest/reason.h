@@ -68,6 +68,7 @@ enum attest_reason {
 	ATTEST_CRL = 112,		 /* a revocation list that is unreadable, forged or incomplete */
 	ATTEST_CRL_STALE = 113,		 /* a revocation list that is not current at the judged time */
 	ATTEST_CRL_MISSING = 114,	 /* lists were brought, and none of an issuer of the path */
+	ATTEST_IDENTITY = 115, /* the leaf leads to a root and names somebody else than the pinned identity */
 
 	/* the model's header */
 	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */

@@ -431,6 +431,7 @@ struct attest_manifest *attest_manifest_free(struct attest_manifest *m)
 	if (!m)
 		return NULL;
 	arena_fini(&m->priv->arena);
+	attest_certs_free(m->priv->path);
 	free(m->priv);
 	free(m);
 	return NULL;

@@ -32,6 +32,15 @@
 #define CERTS_PEM_BYTES_MAX (1u << 20)	/* a file of certificates, with the text that tools put before each */
 #define CRLS_MAX	    64u		/* revocation lists of one verdict: one for each CA that may occur */
 #define CRLS_PEM_BYTES_MAX  (16u << 20) /* a file of revocation lists; large public CAs reach some MB */
+#define LOG_ENTRIES_MAX	    8u		/* transparency log entries of one bundle; real ones have one */
+#define STAMPS_MAX	    8u		/* time stamps of one bundle; real ones have one */
+#define STAMP_BYTES_MAX	    65536u	/* one time stamp, with the certificates that it may bring */
+#define STAMP_ACCURACY_S_MAX 60u	/* seconds; an authority that is less sure does not say when */
+#define SIGNED_AHEAD_S_MAX \
+	300u /* seconds that a signed time may lie before us: clocks differ, and a stamp from tomorrow is none */
+#define IDENTITY_LEN_MAX    511u	/* bytes of a pinned name; workflow URIs have some 150 */
+#define IDENTITY_OID_LEN_MAX \
+	127u /* characters of a pinned policy's number; registered ones stay below 40 */
 #define IGNORE_PATHS_MAX    1024u	/* ignore_paths of one statement; real ones have five */
 #define SHARDS_MAX \
 	(1u << 18) /* shards of one model; 4 TiB in shards of 16 MiB, and a list that a bundle can hold */

@@ -94,6 +94,8 @@ static void keep_signer(const struct attest_report *bundle, struct attest_report
 	memcpy(rep->bundle, bundle->bundle, sizeof rep->bundle);
 	memcpy(rep->key_id, bundle->key_id, sizeof rep->key_id);
 	memcpy(rep->signer, bundle->signer, sizeof rep->signer);
+	rep->time_source = bundle->time_source;
+	rep->time_judged = bundle->time_judged;
 }
 
 /* The names in the tree, then its bytes. Returns as attest does. */

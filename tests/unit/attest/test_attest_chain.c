@@ -28,13 +28,20 @@ struct spec {
 	EVP_PKEY **key;
 	i64 from, to;
 	const EVP_MD *(*md)(void);
-	bool v1, forged;
+	bool v1, forged, odd_twice;
+	const char *policies, *provider,
+		*provider_old; /* identities: certificate policies, Fulcio's .1.8 and .1.1 */
+};
+/* What is pinned: NULL nothing. leaf: "" the leaf itself, "x" another. */
+struct pin {
+	const char *leaf, *san, *provider, *issuer, *policy;
 };
 struct row {
 	const char *name, *want;
 	struct spec leaf, mid, low, root; /* low: a second CA between mid and leaf, when it has a name */
 	i64 at;
 	bool no_mid, other_root, root_inside, bad_signature;
+	struct pin pin;
 };
 
 static void extend(X509 *c, X509 *issuer, int nid, const char *value, const char *otherwise)
@@ -64,6 +71,39 @@ static void extend_odd(X509 *c, const char *oid)
 	ASN1_OCTET_STRING_free(data);
 }
 
+/* Certificate policies, "1.2.3,1.2.4". */
+static void extend_policies(X509 *c, const char *list)
+{
+	char copy[200], *at = copy;
+	CERTIFICATEPOLICIES *all = CERTIFICATEPOLICIES_new();
+	snprintf(copy, sizeof copy, "%s", list);
+	for (char *oid; (oid = strsep(&at, ","));) {
+		POLICYINFO *p = POLICYINFO_new();
+		p->policyid = OBJ_txt2obj(oid, 1);
+		assert_non_null(p->policyid);
+		sk_POLICYINFO_push(all, p);
+	}
+	assert_int_equal(X509_add1_ext_i2d(c, NID_certificate_policies, all, 0, 0), 1);
+	CERTIFICATEPOLICIES_free(all);
+}
+
+/* An extension of that number around bytes; utf8: within a UTF8String. */
+static void extend_bytes(X509 *c, const char *oid, const char *value, bool utf8)
+{
+	ASN1_OCTET_STRING *data = ASN1_OCTET_STRING_new();
+	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+	u8 der[200] = { 0x0c, (u8)strlen(value) };
+	memcpy(der + 2, value, strlen(value));
+	assert_int_equal(ASN1_OCTET_STRING_set(
+				 data, utf8 ? der : (const u8 *)value, (int)strlen(value) + (utf8 ? 2 : 0)),
+		1);
+	X509_EXTENSION *e = X509_EXTENSION_create_by_OBJ(NULL, object, 0, data);
+	assert_int_equal(X509_add_ext(c, e, -1), 1);
+	X509_EXTENSION_free(e);
+	ASN1_OBJECT_free(object);
+	ASN1_OCTET_STRING_free(data);
+}
+
 static X509 *make(const struct spec *s, const char *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *by, bool ca)
 {
 	X509 *c = X509_new();
@@ -87,8 +127,18 @@ static X509 *make(const struct spec *s, const char *cn, EVP_PKEY *key, X509 *iss
 		extend(c, issuer, NID_ext_key_usage, s->eku, ca ? NULL : "codeSigning");
 		extend(c, issuer, NID_name_constraints, s->names, NULL);
 		extend(c, issuer, NID_subject_alt_name, s->san, NULL);
+		if (s->policies)
+			extend_policies(c, s->policies);
 		if (s->odd)
 			extend_odd(c, s->odd);
+		if (s->odd_twice) {
+			extend_bytes(c, "1.2.3.4", "a", false);
+			extend_bytes(c, "1.2.3.4", "a", false);
+		}
+		if (s->provider)
+			extend_bytes(c, "1.3.6.1.4.1.57264.1.8", s->provider, true);
+		if (s->provider_old)
+			extend_bytes(c, "1.3.6.1.4.1.57264.1.1", s->provider_old, false);
 	}
 	EVP_PKEY *signer = s->forged ? keys.p521 : by ? by : key;
 	assert_true(X509_sign(c, signer,
@@ -136,16 +186,38 @@ static char *with_chain(json_t *list, bool bad_signature)
 }
 
 static struct attest_crls *crls; /* for the next verdicts */
+static const struct proto_identity *pinned;
 static const char *judge(
 	const char *text, const struct attest_certs *roots, i64 at, struct attest_report *report)
 {
 	struct attest_manifest *m = NULL;
 	struct attest_bundle_params p = {
-		.data = text, .len = strlen(text), .roots = roots, .crls = crls, .at = at
+		.data = text, .len = strlen(text), .roots = roots, .crls = crls, .at = at, .identity = pinned
 	};
 	assert_in_range(attest_bundle_verify(&p, &m, report), 0, 1);
+	if (m && pinned) { /* asked again, later */
+		struct attest_report again;
+		attest_report_init(&again);
+		assert_int_equal(attest_identity_check(pinned, m, &again), 0);
+	}
 	attest_manifest_free(m);
 	return report->code;
+}
+
+static const struct proto_identity *pin(const struct pin *p, X509 *leaf)
+{
+	static struct proto_identity id;
+	unsigned n;
+	memset(&id, 0, sizeof id);
+	if (p->leaf)
+		assert_int_equal(X509_digest(leaf, EVP_sha256(), id.leaf, &n), 1);
+	if (p->leaf && p->leaf[0])
+		id.leaf[31] ^= 1;
+	assert_int_equal(bytes_put_str(id.san, sizeof id.san, p->san ? p->san : ""), 0);
+	assert_int_equal(bytes_put_str(id.provider, sizeof id.provider, p->provider ? p->provider : ""), 0);
+	assert_int_equal(bytes_put_str(id.issuer, sizeof id.issuer, p->issuer ? p->issuer : ""), 0);
+	assert_int_equal(bytes_put_str(id.policy_oid, sizeof id.policy_oid, p->policy ? p->policy : ""), 0);
+	return attest_identity_ok(&id) ? &id : NULL;
 }
 
 static void run_row(const struct row *r)
@@ -170,14 +242,19 @@ static void run_row(const struct row *r)
 		push_der(list, root);
 	assert_int_equal(add_pem(&roots, r->other_root ? other : root), r->root.v1);
 	char *text = with_chain(list, r->bad_signature);
+	pinned = pin(&r->pin, leaf);
 	if (roots) {
 		const char *code = judge(text, roots, r->at ? r->at : NOW, &report);
 		if (strcmp(code, r->want))
 			fail_msg("%s: %s (%s: %s), expected %s", r->name, code, report.object, report.detail,
 				r->want);
-		if (!strcmp(code, "accepted"))
+		if (!strcmp(code, "accepted")) {
 			assert_string_equal(report.signer, "CN=leaf");
+			assert_int_equal(report.time_source, ATTEST_TIME_GIVEN);
+			assert_int_equal(report.time_judged, r->at ? r->at : NOW);
+		}
 	}
+	pinned = NULL;
 	free(text);
 	json_decref(list);
 	attest_certs_free(roots);
@@ -255,8 +332,116 @@ static const struct row rows[] = {
 		.leaf = { .san = "DNS:www.example.org" } },
 	{ "unknown critical extension", "critical-extension", .leaf = { .odd = "1.2.3.4" } },
 	{ "unknown critical extension of a CA", "critical-extension", .mid = { .odd = "1.2.3.4" } },
+	{ "an extension twice", "certificate", .leaf = { .odd_twice = true } },
 	{ "critical policy that nobody asked for", "critical-extension", .mid = { .odd = "2.5.29.54" } },
 };
+
+#define URI	 "https://example.org/build.yml@refs/heads/main"
+#define SANS	 "email:a@example.org,URI:" URI ",DNS:build.example.org"
+#define PROVIDER "https://token.example.org"
+#define POLICY	 "1.3.6.1.4.1.99999.1"
+
+/* Each pinned thing, alone and beside its near misses: no folding of case, no prefix, no pattern. */
+static const struct row identities[] = {
+	{ "this leaf", "accepted", .pin = { .leaf = "" } },
+	{ "another leaf", "identity", .pin = { .leaf = "x" } },
+	{ "e-mail", "accepted", .leaf = { .san = SANS }, .pin = { .san = "a@example.org" } },
+	{ "URI", "accepted", .leaf = { .san = SANS }, .pin = { .san = URI } },
+	{ "host", "accepted", .leaf = { .san = SANS }, .pin = { .san = "build.example.org" } },
+	{ "user name", "accepted", .leaf = { .san = "otherName:1.3.6.1.4.1.57264.1.7;UTF8:me!example.org" },
+		.pin = { .san = "me!example.org" } },
+	{ "user name of another kind", "identity",
+		.leaf = { .san = "otherName:1.3.6.1.4.1.57264.1.9;UTF8:me!example.org" },
+		.pin = { .san = "me!example.org" } },
+	{ "address", "identity", .leaf = { .san = "IP:192.0.2.1" }, .pin = { .san = "192.0.2.1" } },
+	{ "another case", "identity", .leaf = { .san = SANS }, .pin = { .san = "A@example.org" } },
+	{ "another host", "identity", .leaf = { .san = SANS }, .pin = { .san = "BUILD.example.org" } },
+	{ "the domain alone", "identity", .leaf = { .san = SANS }, .pin = { .san = "example.org" } },
+	{ "the beginning", "identity", .leaf = { .san = SANS },
+		.pin = { .san = "https://example.org/build.yml" } },
+	{ "the name and more", "identity", .leaf = { .san = SANS }, .pin = { .san = URI "2" } },
+	{ "a pattern in the pin", "identity", .leaf = { .san = SANS }, .pin = { .san = "*@example.org" } },
+	{ "a pattern in the leaf", "identity", .leaf = { .san = "DNS:*.example.org" },
+		.pin = { .san = "build.example.org" } },
+	{ "a leaf without names", "identity", .pin = { .san = "leaf" } },
+	{ "provider", "accepted", .leaf = { .provider = PROVIDER }, .pin = { .provider = PROVIDER } },
+	{ "older provider", "accepted", .leaf = { .provider_old = PROVIDER },
+		.pin = { .provider = PROVIDER } },
+	{ "both providers", "accepted", .leaf = { .provider = PROVIDER, .provider_old = PROVIDER },
+		.pin = { .provider = PROVIDER } },
+	{ "providers that disagree", "identity",
+		.leaf = { .provider = PROVIDER, .provider_old = "https://other.example.org" },
+		.pin = { .provider = PROVIDER } },
+	{ "providers that disagree otherwise", "identity",
+		.leaf = { .provider = "https://other.example.org", .provider_old = PROVIDER },
+		.pin = { .provider = PROVIDER } },
+	{ "another provider", "identity", .leaf = { .provider = PROVIDER "/" },
+		.pin = { .provider = PROVIDER } },
+	{ "the newer number around bare bytes", "identity", .leaf = { .provider_old = "\x0c\x01x" },
+		.pin = { .provider = "x" } },
+	{ "a leaf without provider", "identity", .pin = { .provider = PROVIDER } },
+	{ "issuer", "accepted", .pin = { .issuer = "CN=mid" } },
+	{ "issuer above the issuer", "identity", .pin = { .issuer = "CN=root" } },
+	{ "issuer in another case", "identity", .pin = { .issuer = "CN=Mid" } },
+	{ "issuer with escapes", "accepted", .mid = { .cn = "a, b+c" },
+		.pin = { .issuer = "CN=a\\, b\\+c" } },
+	{ "policy", "accepted", .leaf = { .policies = POLICY }, .mid = { .policies = POLICY },
+		.pin = { .policy = POLICY } },
+	{ "policy among others", "accepted", .leaf = { .policies = "1.2.3," POLICY },
+		.mid = { .policies = "2.5.29.32.0" }, .pin = { .policy = POLICY } },
+	{ "directly below the root", "accepted", .no_mid = true, .leaf = { .policies = POLICY },
+		.pin = { .policy = POLICY } },
+	{ "another policy", "identity", .leaf = { .policies = POLICY "1" },
+		.mid = { .policies = "2.5.29.32.0" }, .pin = { .policy = POLICY } },
+	{ "any policy is none", "identity", .leaf = { .policies = "2.5.29.32.0" },
+		.mid = { .policies = POLICY }, .pin = { .policy = POLICY } },
+	{ "any policy cannot be pinned", "identity", .leaf = { .policies = "2.5.29.32.0" },
+		.mid = { .policies = "2.5.29.32.0" }, .pin = { .policy = "2.5.29.32.0" } },
+	{ "a CA that withholds it", "identity", .leaf = { .policies = POLICY },
+		.mid = { .policies = "1.2.3" }, .pin = { .policy = POLICY } },
+	{ "a CA that says nothing of policies", "identity", .leaf = { .policies = POLICY },
+		.pin = { .policy = POLICY } },
+	{ "everything at once", "accepted", .leaf = { .san = SANS, .provider = PROVIDER, .policies = POLICY },
+		.mid = { .policies = POLICY }, .pin = { "", URI, PROVIDER, "CN=mid", POLICY } },
+	{ "everything but one", "identity", .leaf = { .san = SANS, .provider = PROVIDER, .policies = POLICY },
+		.mid = { .policies = POLICY }, .pin = { "", URI, PROVIDER, "CN=root", POLICY } },
+};
+
+static void test_identities(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(identities); i++)
+		run_row(&identities[i]);
+	print_message("%zu identities\n", ARRAY_LEN(identities));
+}
+
+/* A pin that came over a socket: terminated, and of something. */
+static void test_identity_form(void **state)
+{
+	struct proto_identity id = { 0 };
+	assert_false(attest_identity_ok(&id));
+	memset(id.san, 'a', IDENTITY_LEN_MAX);
+	assert_true(attest_identity_ok(&id));
+	id.san[IDENTITY_LEN_MAX] = 'a'; /* one past: not terminated */
+	assert_false(attest_identity_ok(&id));
+	memset(id.san, 0, sizeof id.san);
+	id.issuer[3] = 'x'; /* bytes behind the end */
+	assert_false(attest_identity_ok(&id));
+	id.issuer[3] = 0;
+	static const char *const bad[] = { "1", "1.", ".1", "1..2", "1.2.", "3.1.2", "1.40", "1.2.03",
+		"1.2.a", "codeSigning" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(bytes_put_str(id.policy_oid, sizeof id.policy_oid, bad[i]), 0);
+		if (attest_identity_ok(&id))
+			fail_msg("the number %s is accepted", bad[i]);
+	}
+	assert_int_equal(bytes_put_str(id.policy_oid, sizeof id.policy_oid, "2.999.1.2"), 0);
+	assert_true(attest_identity_ok(&id));
+	for (u32 i = 0; i < IDENTITY_OID_LEN_MAX; i++) /* 2.1.1.1… */
+		id.policy_oid[i] = i ? i % 2 ? '.' : '1' : '2';
+	assert_true(attest_identity_ok(&id));
+	memset(id.policy_oid + 3, '1', sizeof id.policy_oid - 3); /* one past */
+	assert_false(attest_identity_ok(&id));
+}
 
 static void test_chains(void **state)
 {
@@ -319,12 +504,13 @@ static void test_reading(void **state)
 	json_array_append(mixed, json_array_get(list, 1));
 	expect_list(mixed, "size-limit");
 	json_decref(list);
-	/* no root: the method is refused, as in an appliance; and peeking shows nothing */
+	/* no root: the method is refused; peeking only shows what was signed */
 	char *text = with_chain((list = plain_list()), false);
 	struct attest_manifest *m = NULL;
 	assert_string_equal(judge(text, NULL, NOW, &report), "method");
-	assert_int_equal(attest_bundle_peek(text, strlen(text), &m, &report), 1);
-	assert_string_equal(report.code, "method");
+	assert_int_equal(attest_bundle_peek(text, strlen(text), &m, &report), 0);
+	assert_false(m->verified);
+	attest_manifest_free(m);
 	free(text);
 	json_decref(list);
 }
@@ -642,7 +828,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_chains), cmocka_unit_test(test_reading),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_chains), cmocka_unit_test(test_identities),
+		cmocka_unit_test(test_identity_form), cmocka_unit_test(test_reading),
 		cmocka_unit_test(test_der), cmocka_unit_test(test_files), cmocka_unit_test(test_revocation),
 		cmocka_unit_test(test_list_files), cmocka_unit_test(test_sign) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, setup, teardown);
