@@ -11,7 +11,7 @@
  * fingerprint is then computed and the trusted key of that fingerprint used, never the one in the bundle), or the leaf's, whose chain
  * leads to a pinned root (chain.c); 7. DER exact, signature
  * over PAE(type, payload) holds. Only then is the payload read (statement.c). */
-#include "attest/trust.h"
+#include "attest/bundle.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 
@@ -270,7 +270,7 @@ int attest_bundle_verify(
 {
 	_cleanup_(json_put) json_t *j = NULL;
 	_cleanup_(bundle_fini) struct bundle b = { .methods = methods_of(p) };
-	_cleanup_(certs_free) struct attest_certs *path = NULL;
+	_cleanup_(certs_put) struct attest_certs *path = NULL;
 	int r = load(p->data, p->len, &j, &b, report);
 	r = r ? r : envelope_verify(p, &b, &path, report);
 	r = r ? r : statement_of(&b, ret, report);

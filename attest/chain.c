@@ -6,7 +6,7 @@
  * 3072 or outside P-256, P-384, P-521; no signature over less than SHA-256; no critical extension that nothing here interprets;
  * code signing wherever an extended key usage is; a leaf that signs data and no certificates (CA:TRUE alone is a known quirk).
  * A root in the bundle is a certificate like any other: it counts when it is pinned. */
-#include "attest/trust.h"
+#include "attest/bundle.h"
 #include "base/bytes.h"
 
 #include <openssl/err.h>
@@ -56,7 +56,7 @@ struct attest_certs *attest_certs_free(struct attest_certs *c)
 	return NULL;
 }
 
-void certs_free(struct attest_certs **c)
+void certs_put(struct attest_certs **c)
 {
 	*c = attest_certs_free(*c);
 }

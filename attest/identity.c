@@ -8,7 +8,7 @@
  *   issuer    the name of the CA that signed it, as RFC 2253 writes it
  *   policy    the leaf states that certificate policy, and every CA between it and the root states it or any; policy mappings do not
  *             count, and a leaf that states any policy states none */
-#include "attest/trust.h"
+#include "attest/bundle.h"
 #include "base/bytes.h"
 
 #include <openssl/err.h>

@@ -67,6 +67,8 @@ _must_use_ int certs_der(const struct attest_certs *certs, u32 i, u8 **ret, size
 _must_use_ int certs_leaf_key(
 	const struct attest_certs *chain, struct proto_key *ret, struct attest_report *report);
 struct x509_st;
+/* The i-th certificate, which stays the list's. */
+struct x509_st *certs_at(const struct attest_certs *certs, u32 i);
 /* The subject as RFC 2253 writes it, for reports. */
 void cert_subject(const struct x509_st *c, char *ret, size_t size);
 

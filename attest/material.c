@@ -5,7 +5,7 @@
  *   certificate           method sigstore: the leaf alone, with at least one log entry
  *
  * and, with any of them, time stamps. What is in a log entry is read in rekor.c, what is in a stamp in timestamp.c. */
-#include "attest/trust.h"
+#include "attest/bundle.h"
 #include "base/bytes.h"
 
 #include <stdlib.h>

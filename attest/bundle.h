@@ -52,8 +52,7 @@ _must_use_ int chain_verify(
 	const struct chain_params *p, struct attest_certs **ret_path, struct attest_report *report);
 /* The certificates of the list, which stays their owner. */
 STACK_OF(X509) * certs_stack(const struct attest_certs *certs);
-X509 *certs_at(const struct attest_certs *certs, u32 i);
-void certs_free(struct attest_certs **c); /* for _cleanup_ */
+void certs_put(struct attest_certs **c); /* for _cleanup_ */
 /* RFC 2253 with characters beyond ASCII as they are. */
 #define CERT_NAME_FLAGS (XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB)
 
