@@ -97,7 +97,9 @@ struct attest_manifest {
 	u64 shard_bytes; /* 0: method files */
 	u32 n_files;
 	const struct attest_file *files; /* in the order of their first appearance in the statement */
-	const u8 (*digests)[SHA256_BYTES];
+	u32 hash;			 /* enum hash_type (hash.h) of the digests */
+	const u8 *digests;		 /* hash_bytes(hash) each, one after the other */
+	u32 n_digests;
 	u32 n_ignore;
 	const char *const *ignore;    /* paths that the signer left out, each with all below it */
 	const char *name;	      /* informative: what the signer called the model */
@@ -170,9 +172,11 @@ struct attest_model_params {
 	u32 n_files;
 	const int *stages; /* where the bytes of files[i] are copied; NULL: nowhere */
 	const struct attest_progress *progress;
+	u32 threads; /* 0: one for each core, where there is enough to do */
 };
-/* Read each file once, in blocks of SEGMENT_BYTES into memory of our own; hash that memory, compare with the manifest, write that
- * memory to the stage. ret_segments: the segment table of layout.h, files in the order of the manifest.
+/* Read each byte once into memory of our own, on every core; hash that memory, compare with the manifest, write that memory to the
+ * stage. ret_segments: the segment table of layout.h, files in the order of the manifest; NULL: none is made, and each byte is hashed
+ * once (stages must be NULL then). Of several faults the first one in the order of the manifest is reported.
  * 1: ATTEST_MISSING_FILE, _EXTRA_FILE, _DUPLICATE_FILE, _SPECIAL_FILE, _DIGEST, _SHARD, _CHANGED, _FILE_LIMIT. */
 _must_use_ int attest_model_verify(
 	const struct attest_model_params *p, struct attest_blob *ret_segments, struct attest_report *report);
@@ -184,13 +188,14 @@ struct attest_sign_params {
 	const void *key_pem; /* private key, not encrypted */
 	size_t key_len;
 	u64 shard_bytes; /* 0: method files */
+	u32 hash;	 /* enum hash_type (hash.h); 0: SHA-256 */
 	const struct attest_progress *progress;
 	const struct attest_certs *certs; /* leaf first, of this key: method certificate; NULL: method key */
 	const char *const *ignore;	  /* what the tree was opened without; written into the statement */
 	u32 n_ignore;
 };
 /* Hash the files, sign the statement and read the result back with the same eyes as a verifier. ret_bundle: the bundle's bytes.
- * 1: ATTEST_KEY, _EMPTY_FILE, _SHARD, _CHANGED, _FILE_LIMIT. */
+ * 1: ATTEST_KEY, _EMPTY_FILE, _SHARD, _CHANGED, _FILE_LIMIT, _HASH_TYPE. */
 _must_use_ int attest_sign(
 	const struct attest_sign_params *p, struct attest_blob *ret_bundle, struct attest_report *report);
 /* The bytes that would be signed, for tests and the curious. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attest/attest.h"
+#include "attest/hash.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/types.h"
@@ -22,6 +23,8 @@ int attest_about(struct attest_report *r, int error, const char *object);
 void attest_expected(struct attest_report *r, const char *expected, const char *found);
 void attest_expected_hex(
 	struct attest_report *r, const u8 expected[SHA256_BYTES], const u8 found[SHA256_BYTES]);
+/* The same for digests of any type. */
+void attest_expected_digest(struct attest_report *r, const u8 *expected, const u8 *found, u32 len);
 void attest_expected_u64(struct attest_report *r, u64 expected, u64 found);
 
 /* ---- base64 (base64.c): RFC 4648 §4, canonical: padded, no blanks, unused bits zero ------------------------------------------ */
@@ -107,22 +110,32 @@ bool path_ok(const char *path, size_t len);
 
 /* ---- the one pass (pass.c) ------------------------------------------------------------------------------------------------ */
 
-/* Reads files in blocks of SEGMENT_BYTES and computes three kinds of digests of the same memory. */
-struct pass_file {
+/* A range of a file that is read once, hashed in order and compared by done(). With a table it is the whole file. */
+struct pass_task {
 	const struct attest_source *source;
-	int stage;	 /* -1: none */
-	u64 shard_bytes; /* 0: none wanted */
-	/* results */
-	u8 digest[SHA256_BYTES];
-	u8 (*segments)[SHA256_BYTES]; /* caller's, DIV_UP(bytes, SEGMENT_BYTES) */
-	u8 (*shards)[SHA256_BYTES];   /* caller's, DIV_UP(bytes, shard_bytes) */
+	u64 from, to;
+	int stage;	 /* -1: none; only with a table */
+	u64 piece_bytes; /* with a table: the signed digests are of pieces of that length; 0: of the whole */
+	/* results, in the caller's memory */
+	u8 *digests;		      /* of the pass's type: one, or DIV_UP(to, piece_bytes) */
+	u8 *file;		      /* with a table: SHA-256 of the file */
+	u8 (*segments)[SHA256_BYTES]; /* DIV_UP(to, SEGMENT_BYTES); NULL: no table wanted */
 };
-struct pass;
-/* Threads and buffers for any number of files. 0; -errno. */
-_must_use_ int pass_create(u64 total, const struct attest_progress *progress, struct pass **ret);
-struct pass *pass_destroy(struct pass *p);
-/* 0; 1 the file is not regular, or not as long as source.bytes says, or it grew (report filled); -errno. */
-_must_use_ int pass_run(struct pass *p, struct pass_file *f, struct attest_report *report);
+struct pass_params {
+	u32 n;
+	u32 hash;    /* enum hash_type, available */
+	u32 threads; /* 0: one for each core, where there is enough to do */
+	u64 total;   /* bytes of all tasks */
+	const struct attest_progress *progress;
+	void *ctx;
+	/* What is the i-th task? One call at a time; the last may be asked for again. */
+	void (*task)(void *ctx, u32 i, struct pass_task *ret);
+	/* Its results are there: called once for each task that could be read, by any thread, several at once. 0; 1; -errno. */
+	int (*done)(void *ctx, u32 i, struct attest_report *report);
+};
+/* 0; otherwise what the first task (by number) said that failed: 1 the file is not regular, or not as long as source.bytes says, or it
+ * grew, or done() refused it; -errno. Memory: a MiB for each thread. */
+_must_use_ int pass_run(const struct pass_params *p, struct attest_report *report);
 
 /* ---- GGUF (gguf.c) -------------------------------------------------------------------------------------------------------- */
 

@@ -77,6 +77,13 @@ int attest_prepare(void)
 	json_object_seed(seed ? seed : 1);
 	u8 digest[SHA256_BYTES];
 	sha256_of("", 0, digest);
+	struct hash h;
+	for (u32 i = 0; i < HASH_TYPES; i++) {
+		if (!hash_available(i))
+			continue;
+		hash_init(&h, i);
+		hash_fini(&h);
+	}
 	/* decoders and the provider's ECDSA are fetched on first use; use them once */
 	_cleanup_(pkey_free) EVP_PKEY *k = EVP_EC_gen("P-256");
 	struct proto_key key;

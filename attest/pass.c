@@ -1,307 +1,456 @@
-/* One pass over a file: each block is read once into memory of our own, and that memory is what is hashed and what is written to
- * the stage. Three digests of the same bytes are wanted: of the whole file, of each segment, of each shard. They are computed by
- * one thread each, which follow the reader around a ring of blocks:
+/* One pass over files, or over ranges of them, on every core. A task is a range that is hashed in order; each block of it is read
+ * once into memory of our own, and that memory is what is hashed and what is written to the stage.
  *
- *   reader  ──▶ [ block | block | block | … ] ──▶ file digest      (in order)
- *   (caller's thread, also writes the stage)  ──▶ segment digests  (any)
- *                                             ──▶ shard digests    (in order)
+ *   lane    tasks whose blocks are hashed in rounds, strictly one after the other: one task, or two at once where the processor
+ *           hashes two messages in little more than the time of one (hash_pairs) and nothing else is wanted of them
+ *   thread  has a lane of its own; when there is no task left to begin it joins another's, so that one large file is still read,
+ *           written and cut into segments by all of them, and only its digest is left to one at a time
  *
- * A block is free again when every digest has passed it. Where no thread can be made the caller's thread does the work itself. */
+ *   round:  reserve ─▶ read, write the stage, hash the segment (any order) ─▶ wait for the turn ─▶ digest ─▶ pass the turn on
+ *
+ * The verdict does not depend on who was faster: of several tasks that fail, the one with the lowest number is reported; those behind
+ * it are given up, those before it are finished. */
 #define _GNU_SOURCE
 #include "attest/internal.h"
 #include "base/fd.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define RING_BLOCKS \
-	8u /* blocks of SEGMENT_BYTES between reader and digests; more than three threads can keep busy */
-#define PROGRESS_NS 50000000ull /* twenty reports a second at most */
+#define PAIR_BLOCK_BYTES (256u << 10) /* of each of two tasks: both stay in the second-level cache */
+#define BYTES_PER_THREAD (4ull << 20) /* below, a thread costs more than it saves */
+#define PROGRESS_NS	 50000000ull  /* twenty reports a second at most */
+static_assert(2 * PAIR_BLOCK_BYTES <= SEGMENT_BYTES, "a thread's memory is one segment");
 
-enum { DIGEST_FILE, DIGEST_SEGMENTS, DIGEST_SHARDS, N_DIGESTS };
-
-struct block {
-	u8 *data;
-	u32 len;
-	u64 index; /* of the segment in its file */
+/* A task that has begun. */
+struct stream {
+	struct pass_task t;
+	u32 index;
+	u64 next; /* first byte that nobody has reserved */
+	int r;	  /* what went wrong; the report says it */
+	struct attest_report report;
+	struct hash range; /* of the range, or of the whole file beside shards */
+	struct hash piece; /* with a table, where the signed digests are not the file's SHA-256 */
+	u64 piece_left, piece_index;
 };
 
-struct worker {
-	struct pass *pass;
-	int what;
-	u64 done; /* blocks of all files that this digest has passed */
-	pthread_t thread;
-	bool running;
-	struct sha256 h;
-	u64 shard_left; /* bytes until the running shard ends */
-	u64 shard_index;
+/* A block of one task. */
+struct part {
+	struct stream *s; /* NULL: none */
+	u8 *data;
+	u64 at;
+	u32 len;
+	bool last; /* whoever has this one ends the task */
+	bool skip; /* the task was given up */
+};
+struct round {
+	u64 number;
+	struct part part[2];
+};
+
+struct lane {
+	struct stream *slot[2];
+	u64 reserved, turn; /* rounds */
+	u32 members;
+	pthread_cond_t moved;
 };
 
 struct pass {
-	pthread_mutex_t lock;
-	pthread_cond_t moved;
-	struct block ring[RING_BLOCKS];
+	const struct pass_params *p;
+	struct attest_report blank;   /* the caller's as it was */
+	struct attest_report *report; /* the caller's */
+	pthread_mutex_t lock;	      /* all of the following, but for done */
+	struct lane lanes[PASS_THREADS_MAX];
+	u32 n_threads, n_begun;
+	u32 next_task;
+	u32 failed; /* number of the first task that failed, UINT32_MAX */
+	int r;
 	u8 *memory;
-	u64 filled; /* blocks of all files that the reader has put into the ring */
-	bool stop;
-	struct pass_file *file;
-	struct worker workers[N_DIGESTS];
-	bool threaded;
-	const struct attest_progress *progress;
-	u64 done, total, reported_ns;
+	bool pairs;
+	_Atomic u64 done;
+	pthread_mutex_t progress_lock;
+	u64 reported_ns;
 };
 
-/* ---- digests -------------------------------------------------------------------------------------------------------------- */
+struct member {
+	struct pass *p;
+	u32 number;
+	pthread_t thread;
+	bool running;
+};
 
-static void shard_bytes(struct worker *w, struct pass_file *f, const u8 *p, u32 len)
+/* ---- failing -------------------------------------------------------------------------------------------------------------- */
+
+static void fail(struct pass *p, const struct stream *s)
+{
+	if (s->index >= p->failed)
+		return;
+	p->failed = s->index;
+	p->r = s->r;
+	*p->report = s->report;
+}
+
+static void stream_fail(struct pass *p, struct stream *s, int r, const struct attest_report *why)
+{
+	pthread_mutex_lock(&p->lock);
+	if (!s->r) {
+		s->r = r;
+		s->report = *why;
+		fail(p, s);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- taking tasks and rounds (the lock is held) --------------------------------------------------------------------------------- */
+
+static bool split_digests(const struct pass *p, const struct pass_task *t)
+{
+	return t->segments && (t->piece_bytes || p->p->hash != HASH_SHA256);
+}
+
+static struct stream *stream_begin(struct pass *p)
+{
+	if (p->next_task == p->p->n || p->failed != UINT32_MAX)
+		return NULL;
+	struct stream *s = calloc(1, sizeof *s);
+	if (!s) {
+		if (p->next_task < p->failed) {
+			p->failed = p->next_task;
+			p->r = err_origin(-ENOMEM);
+		}
+		return NULL;
+	}
+	s->index = p->next_task++;
+	p->p->task(p->p->ctx, s->index, &s->t);
+	assert(s->t.from <= s->t.to && (!s->t.segments || s->t.from == 0));
+	s->next = s->t.from;
+	hash_init(&s->range, s->t.segments ? (u32)HASH_SHA256 : p->p->hash);
+	s->report = p->blank;
+	return s;
+}
+
+/* A second task at once: only for digests of ranges, and only when every thread has a first one. */
+static bool may_pair(const struct pass *p, const struct lane *l)
+{
+	return p->pairs && p->n_begun == p->n_threads && l->slot[0] && !l->slot[0]->t.segments;
+}
+
+static void lane_fill(struct pass *p, struct lane *l)
+{
+	if (!l->slot[0] && l->slot[1]) {
+		l->slot[0] = l->slot[1];
+		l->slot[1] = NULL;
+	}
+	if (!l->slot[0])
+		l->slot[0] = stream_begin(p);
+	if (!l->slot[1] && may_pair(p, l))
+		l->slot[1] = stream_begin(p);
+}
+
+static void part_reserve(struct pass *p, struct stream **slot, u32 block, struct part *ret)
+{
+	struct stream *s = *slot;
+	ret->s = s;
+	ret->skip = s->r || s->index > p->failed;
+	ret->at = s->next;
+	ret->len = ret->skip ? 0 : (u32)MIN(block, s->t.to - s->next);
+	s->next += ret->len;
+	ret->last = ret->skip || s->next == s->t.to;
+	if (ret->last)
+		*slot = NULL;
+}
+
+/* Is there another round to do in this lane? */
+static bool round_reserve(struct pass *p, struct lane *l, u8 *memory, struct round *ret)
+{
+	lane_fill(p, l);
+	if (!l->slot[0])
+		return false;
+	*ret = (struct round){ .number = l->reserved++ };
+	u32 block = l->slot[1] ? PAIR_BLOCK_BYTES : SEGMENT_BYTES;
+	for (int i = 0; i < 2; i++) {
+		ret->part[i].data = memory + (size_t)i * PAIR_BLOCK_BYTES;
+		if (l->slot[i])
+			part_reserve(p, &l->slot[i], block, &ret->part[i]);
+	}
+	return true;
+}
+
+/* The lane that a thread without a task helps: the one with the fewest helpers. */
+static struct lane *lane_to_help(struct pass *p)
+{
+	struct lane *best = NULL;
+	for (u32 i = 0; i < p->n_threads; i++) {
+		struct lane *l = &p->lanes[i];
+		if (l->slot[0] && (!best || l->members < best->members))
+			best = l;
+	}
+	return best;
+}
+
+/* ---- the bytes of a round (the lock is not held) ---------------------------------------------------------------------------------- */
+
+static int changed(const struct pass_task *t, u64 found, struct attest_report *report)
+{
+	attest_reject(report, ATTEST_CHANGED, t->source->path, "%s is not as long as it was a moment ago",
+		t->source->path);
+	attest_expected_u64(report, t->source->bytes, found);
+	return 1;
+}
+
+static int size_check(const struct pass_task *t, struct attest_report *report)
+{
+	u64 size;
+	int r = fd_regular_size(t->source->fd, &size);
+	if (r == 1)
+		return attest_reject(report, ATTEST_SPECIAL_FILE, t->source->path, "%s is not a regular file",
+			t->source->path);
+	if (r < 0)
+		return attest_about(report, r, t->source->path);
+	return size == t->source->bytes ? 0 : changed(t, size, report);
+}
+
+static int part_copy(const struct pass_task *t, const struct part *b, struct attest_report *report)
+{
+	int r = b->at == t->from ? size_check(t, report) : 0;
+	if (r)
+		return r;
+	r = fd_pread_all(t->source->fd, b->data, b->len, b->at);
+	if (r == -ENODATA)
+		return changed(t, b->at, report);
+	r = r || t->stage < 0 ? r : fd_pwrite_all(t->stage, b->data, b->len, b->at);
+	return r ? attest_about(report, r, t->source->path) : 0;
+}
+
+static void part_read(struct pass *p, struct part *b)
+{
+	if (!b->s || b->skip)
+		return;
+	const struct pass_task *t = &b->s->t;
+	struct attest_report report = p->blank;
+	int r = part_copy(t, b, &report);
+	if (r)
+		stream_fail(p, b->s, r, &report);
+	else if (split_digests(p, t) && b->len)
+		sha256_of(b->data, b->len, t->segments[b->at / SEGMENT_BYTES]);
+}
+
+/* The file's SHA-256 beside the signed digests of its pieces. */
+static void pieces_digest(struct stream *s, u32 type, const u8 *data, u32 len)
 {
 	while (len) {
-		if (w->shard_left == 0) {
-			sha256_init(&w->h);
-			w->shard_left = f->shard_bytes;
+		if (s->piece_left == 0) {
+			hash_init(&s->piece, type);
+			s->piece_left = s->t.piece_bytes ? s->t.piece_bytes : UINT64_MAX;
 		}
-		u32 n = (u32)MIN((u64)len, w->shard_left);
-		sha256_update(&w->h, p, n);
-		p += n;
+		u32 n = (u32)MIN((u64)len, s->piece_left);
+		hash_update2(&s->range, data, &s->piece, data, n);
+		data += n;
 		len -= n;
-		w->shard_left -= n;
-		if (w->shard_left == 0)
-			sha256_final(&w->h, f->shards[w->shard_index++]);
+		s->piece_left -= n;
+		if (s->piece_left == 0)
+			hash_final(&s->piece, s->t.digests + s->piece_index++ * hash_bytes(type));
 	}
 }
 
-static void digest_block(struct worker *w, struct pass_file *f, const struct block *b)
+static void part_digest(struct pass *p, const struct part *b)
 {
-	switch (w->what) {
-	case DIGEST_FILE:
-		sha256_update(&w->h, b->data, b->len);
-		break;
-	case DIGEST_SEGMENTS:
-		sha256_of(b->data, b->len, f->segments[b->index]);
-		break;
-	case DIGEST_SHARDS:
-		if (f->shard_bytes)
-			shard_bytes(w, f, b->data, b->len);
-		break;
+	struct stream *s = b->s;
+	if (!s || !b->len)
+		return;
+	if (!s->t.segments) {
+		hash_update(&s->range, b->data, b->len);
+	} else if (split_digests(p, &s->t)) {
+		pieces_digest(s, p->p->hash, b->data, b->len);
+	} else {
+		struct hash segment;
+		hash_init(&segment, HASH_SHA256);
+		hash_update2(&s->range, b->data, &segment, b->data, b->len);
+		hash_final(&segment, s->t.segments[b->at / SEGMENT_BYTES]);
 	}
 }
 
-static void digest_begin(struct worker *w)
+static void round_digest(struct pass *p, const struct round *r)
 {
-	sha256_fini(&w->h);
-	w->shard_left = w->shard_index = 0;
-	if (w->what == DIGEST_FILE)
-		sha256_init(&w->h);
-}
-
-static void digest_end(struct worker *w, struct pass_file *f)
-{
-	if (w->what == DIGEST_FILE)
-		sha256_final(&w->h, f->digest);
-	else if (w->what == DIGEST_SHARDS && w->shard_left)
-		sha256_final(&w->h, f->shards[w->shard_index]);
-	w->shard_left = 0;
-}
-
-/* ---- threads -------------------------------------------------------------------------------------------------------------- */
-
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	struct pass *p = w->pass;
-	pthread_mutex_lock(&p->lock);
-	for (;;) {
-		while (w->done == p->filled && !p->stop)
-			pthread_cond_wait(&p->moved, &p->lock);
-		if (w->done == p->filled)
-			break;
-		const struct block *b = &p->ring[w->done % RING_BLOCKS];
-		struct pass_file *f = p->file;
-		pthread_mutex_unlock(&p->lock);
-		digest_block(w, f, b);
-		pthread_mutex_lock(&p->lock);
-		w->done++;
-		pthread_cond_broadcast(&p->moved);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return NULL;
-}
-
-static u64 slowest(const struct pass *p)
-{
-	u64 done = UINT64_MAX;
-	for (int i = 0; i < N_DIGESTS; i++)
-		done = MIN(done, p->workers[i].done);
-	return done;
-}
-
-/* A free block to read into. */
-static struct block *block_next(struct pass *p)
-{
-	if (p->threaded) {
-		pthread_mutex_lock(&p->lock);
-		while (p->filled - slowest(p) == RING_BLOCKS)
-			pthread_cond_wait(&p->moved, &p->lock);
-		pthread_mutex_unlock(&p->lock);
-	}
-	return &p->ring[p->filled % RING_BLOCKS];
-}
-
-static void block_put(struct pass *p, const struct block *b)
-{
-	if (!p->threaded) {
-		for (int i = 0; i < N_DIGESTS; i++)
-			digest_block(&p->workers[i], p->file, b);
-		p->filled++;
+	const struct part *a = &r->part[0], *b = &r->part[1];
+	u32 both = a->s && b->s ? MIN(a->len, b->len) : 0;
+	if (!both) {
+		part_digest(p, a);
+		part_digest(p, b);
 		return;
 	}
-	pthread_mutex_lock(&p->lock);
-	p->filled++;
-	pthread_cond_broadcast(&p->moved);
-	pthread_mutex_unlock(&p->lock);
+	hash_update2(&a->s->range, a->data, &b->s->range, b->data, both);
+	hash_update(&a->s->range, a->data + both, a->len - both);
+	hash_update(&b->s->range, b->data + both, b->len - both);
 }
 
-/* Until every digest has passed every block. */
-static void blocks_drain(struct pass *p)
+/* ---- the end of a task -------------------------------------------------------------------------------------------------------- */
+
+static void digests_end(struct pass *p, struct stream *s)
 {
-	if (!p->threaded)
+	u32 type = p->p->hash;
+	if (!s->t.segments) {
+		hash_final(&s->range, s->t.digests);
 		return;
-	pthread_mutex_lock(&p->lock);
-	while (slowest(p) != p->filled)
-		pthread_cond_wait(&p->moved, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-}
-
-static void threads_stop(struct pass *p)
-{
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_broadcast(&p->moved);
-	pthread_mutex_unlock(&p->lock);
-	for (int i = 0; i < N_DIGESTS; i++)
-		if (p->workers[i].running)
-			pthread_join(p->workers[i].thread, NULL);
-}
-
-int pass_create(u64 total, const struct attest_progress *progress, struct pass **ret)
-{
-	struct pass *p = calloc(1, sizeof *p);
-	if (!p)
-		return err_origin(-ENOMEM);
-	p->memory = aligned_alloc(4096, (size_t)RING_BLOCKS * SEGMENT_BYTES);
-	if (!p->memory) {
-		free(p);
-		return err_origin(-ENOMEM);
 	}
-	for (u32 i = 0; i < RING_BLOCKS; i++)
-		p->ring[i].data = p->memory + (size_t)i * SEGMENT_BYTES;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->moved, NULL);
-	p->progress = progress;
-	p->total = total;
-	p->threaded = true;
-	for (int i = 0; i < N_DIGESTS; i++)
-		p->workers[i] = (struct worker){ .pass = p, .what = i };
-	for (int i = 0; i < N_DIGESTS && p->threaded; i++) {
-		p->workers[i].running =
-			pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]) == 0;
-		p->threaded = p->workers[i].running;
+	hash_final(&s->range, s->t.file);
+	if (!split_digests(p, &s->t)) {
+		memcpy(s->t.digests, s->t.file, SHA256_BYTES);
+		return;
 	}
-	if (!p->threaded)
-		threads_stop(p); /* the few that were made */
-	*ret = p;
-	return 0;
+	if (s->t.to == 0 && !s->t.piece_bytes)
+		hash_init(&s->piece, type); /* an empty file has a digest, but no shard */
+	if (s->piece_left || (s->t.to == 0 && !s->t.piece_bytes))
+		hash_final(&s->piece, s->t.digests + s->piece_index * hash_bytes(type));
 }
 
-struct pass *pass_destroy(struct pass *p)
+static int stream_finish(struct pass *p, struct stream *s, struct attest_report *report)
 {
-	if (!p)
-		return NULL;
-	if (p->threaded)
-		threads_stop(p);
-	for (int i = 0; i < N_DIGESTS; i++)
-		sha256_fini(&p->workers[i].h);
-	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->moved);
-	free(p->memory);
-	free(p);
-	return NULL;
+	digests_end(p, s);
+	int r = size_check(&s->t, report); /* a file that grew meanwhile is another file */
+	/* here, where it holds up one job: the gate syncs again, and finds nothing left to write */
+	if (!r && s->t.stage >= 0 && fdatasync(s->t.stage) < 0)
+		r = attest_about(report, err_errno(), s->t.source->path);
+	return r ? r : p->p->done(p->p->ctx, s->index, report);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------------- */
-
-static void report_progress(struct pass *p, const char *what, bool last)
+static void part_end(struct pass *p, const struct part *b)
 {
-	if (!p->progress || !p->progress->call)
+	if (!b->s || !b->last)
+		return;
+	struct attest_report report = p->blank;
+	int r = b->s->r || b->skip ? 0 : stream_finish(p, b->s, &report);
+	if (r)
+		stream_fail(p, b->s, r, &report);
+	hash_fini(&b->s->range);
+	hash_fini(&b->s->piece);
+	free(b->s);
+}
+
+static void report_progress(struct pass *p, const struct round *r)
+{
+	const struct attest_progress *g = p->p->progress;
+	u64 n = (u64)r->part[0].len + r->part[1].len, done = atomic_fetch_add(&p->done, n) + n;
+	if (!g || !g->call || pthread_mutex_trylock(&p->progress_lock))
 		return;
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	u64 now = (u64)t.tv_sec * 1000000000ull + (u64)t.tv_nsec;
-	if (!last && now - p->reported_ns < PROGRESS_NS)
-		return;
-	p->reported_ns = now;
-	p->progress->call(p->progress->ctx, p->done, p->total, what);
-}
-
-static int changed(const struct pass_file *f, u64 found, struct attest_report *report)
-{
-	attest_reject(report, ATTEST_CHANGED, f->source->path, "%s is not as long as it was a moment ago",
-		f->source->path);
-	attest_expected_u64(report, f->source->bytes, found);
-	return 1;
-}
-
-static int size_check(const struct pass_file *f, struct attest_report *report)
-{
-	u64 size;
-	int r = fd_regular_size(f->source->fd, &size);
-	if (r == 1)
-		return attest_reject(report, ATTEST_SPECIAL_FILE, f->source->path, "%s is not a regular file",
-			f->source->path);
-	if (r < 0)
-		return r;
-	return size == f->source->bytes ? 0 : changed(f, size, report);
-}
-
-static int blocks_read(struct pass *p, struct pass_file *f, struct attest_report *report)
-{
-	const struct attest_source *s = f->source;
-	for (u64 at = 0; at < s->bytes; at += SEGMENT_BYTES) {
-		struct block *b = block_next(p);
-		b->len = (u32)MIN(s->bytes - at, (u64)SEGMENT_BYTES);
-		b->index = at / SEGMENT_BYTES;
-		int r = fd_pread_all(s->fd, b->data, b->len, at);
-		if (r == -ENODATA)
-			return changed(f, at, report);
-		r = r || f->stage < 0 ? r : fd_pwrite_all(f->stage, b->data, b->len, at);
-		if (r)
-			return attest_about(report, r, s->path);
-		block_put(p, b);
-		p->done += b->len;
-		report_progress(p, s->path, false);
+	if (now - p->reported_ns >= PROGRESS_NS && done < p->p->total) {
+		p->reported_ns = now;
+		g->call(g->ctx, done, p->p->total, r->part[0].s->t.source->path);
 	}
-	return size_check(f, report); /* a file that grew meanwhile is another file */
+	pthread_mutex_unlock(&p->progress_lock);
 }
 
-int pass_run(struct pass *p, struct pass_file *f, struct attest_report *report)
+/* ---- threads -------------------------------------------------------------------------------------------------------------- */
+
+/* Enters and leaves with the lock held. */
+static void round_run(struct pass *p, struct lane *l, struct round *r)
 {
-	int r = size_check(f, report);
-	if (r)
-		return r;
-	p->file = f; /* the workers are idle: the ring is drained */
-	for (int i = 0; i < N_DIGESTS; i++)
-		digest_begin(&p->workers[i]);
-	r = blocks_read(p, f, report);
-	blocks_drain(p);
-	for (int i = 0; i < N_DIGESTS; i++)
-		digest_end(&p->workers[i], f);
-	/* here, where it holds up one job: the gate syncs again, and finds nothing left to write */
-	if (!r && f->stage >= 0 && fdatasync(f->stage) < 0)
-		r = attest_about(report, err_errno(), f->source->path);
-	if (!r)
-		report_progress(p, f->source->path, p->done == p->total);
-	return r;
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < 2; i++)
+		part_read(p, &r->part[i]);
+	pthread_mutex_lock(&p->lock);
+	while (l->turn != r->number)
+		pthread_cond_wait(&l->moved, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	round_digest(p, r);
+	report_progress(p, r);
+	pthread_mutex_lock(&p->lock);
+	l->turn++;
+	pthread_cond_broadcast(&l->moved);
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < 2; i++)
+		part_end(p, &r->part[i]);
+	pthread_mutex_lock(&p->lock);
+}
+
+static void lane_run(struct pass *p, struct lane *l, u8 *memory)
+{
+	struct round r;
+	l->members++;
+	while (round_reserve(p, l, memory, &r))
+		round_run(p, l, &r);
+	l->members--;
+}
+
+static void *work(void *arg)
+{
+	struct member *m = arg;
+	struct pass *p = m->p;
+	u8 *memory = p->memory + (size_t)m->number * SEGMENT_BYTES;
+	pthread_mutex_lock(&p->lock);
+	lane_fill(p, &p->lanes[m->number]);
+	p->n_begun++;
+	for (struct lane *l = &p->lanes[m->number]; l; l = lane_to_help(p))
+		lane_run(p, l, memory);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static u32 threads_wanted(const struct pass_params *p)
+{
+	cpu_set_t set;
+	u64 n = p->threads;
+	if (n == 0) {
+		n = sched_getaffinity(0, sizeof set, &set) == 0 ? (u32)CPU_COUNT(&set) : 1;
+		n = MIN(n, 1 + p->total / BYTES_PER_THREAD);
+	}
+	return (u32)MAX(MIN(n, (u64)PASS_THREADS_MAX), 1u);
+}
+
+static void threads_run(struct pass *p)
+{
+	struct member m[PASS_THREADS_MAX];
+	u32 wanted = p->n_threads;
+	for (u32 i = 0; i < wanted; i++)
+		m[i] = (struct member){ .p = p, .number = i };
+	for (u32 i = 1; i < wanted; i++) {
+		m[i].running = pthread_create(&m[i].thread, NULL, work, &m[i]) == 0;
+		if (m[i].running)
+			continue;
+		pthread_mutex_lock(&p->lock);
+		p->n_begun++; /* nobody waits for it */
+		pthread_mutex_unlock(&p->lock);
+	}
+	work(&m[0]);
+	for (u32 i = 1; i < wanted; i++)
+		if (m[i].running)
+			pthread_join(m[i].thread, NULL);
+}
+
+int pass_run(const struct pass_params *params, struct attest_report *report)
+{
+	struct pass p = { .p = params,
+		.blank = *report,
+		.report = report,
+		.failed = UINT32_MAX,
+		.n_threads = threads_wanted(params),
+		.pairs = params->hash == HASH_SHA256 && hash_pairs() };
+	p.memory = aligned_alloc(4096, (size_t)p.n_threads * SEGMENT_BYTES);
+	if (!p.memory)
+		return err_origin(-ENOMEM);
+	pthread_mutex_init(&p.lock, NULL);
+	pthread_mutex_init(&p.progress_lock, NULL);
+	for (u32 i = 0; i < p.n_threads; i++)
+		pthread_cond_init(&p.lanes[i].moved, NULL);
+	threads_run(&p);
+	for (u32 i = 0; i < p.n_threads; i++)
+		pthread_cond_destroy(&p.lanes[i].moved);
+	pthread_mutex_destroy(&p.lock);
+	pthread_mutex_destroy(&p.progress_lock);
+	free(p.memory);
+	if (!p.r && params->progress && params->progress->call && params->n) {
+		struct pass_task last;
+		params->task(params->ctx, params->n - 1, &last);
+		params->progress->call(
+			params->progress->ctx, params->total, params->total, last.source->path);
+	}
+	return p.r;
 }

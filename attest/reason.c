@@ -30,7 +30,7 @@ static const struct {
 	{ ATTEST_PREDICATE_TYPE, "predicate-type", "the statement is not a model signature" },
 	{ ATTEST_SUBJECT, "subject", "there must be exactly one named subject with a SHA-256" },
 	{ ATTEST_SERIALIZATION, "serialization", "the method of listing files is not a known one" },
-	{ ATTEST_HASH_TYPE, "hash-type", "Keep compares SHA-256 only" },
+	{ ATTEST_HASH_TYPE, "hash-type", "it is a digest that this build does not compute" },
 	{ ATTEST_SHARD, "shard", "the shards do not cover the file exactly" },
 	{ ATTEST_IGNORE_PATH, "ignore-path", "an ignored path must be relative and plain" },
 	{ ATTEST_RESOURCE, "resource", "an entry of the list lacks its name, algorithm or digest" },
@@ -194,9 +194,15 @@ void attest_expected(struct attest_report *r, const char *expected, const char *
 void attest_expected_hex(
 	struct attest_report *r, const u8 expected[SHA256_BYTES], const u8 found[SHA256_BYTES])
 {
-	char e[2 * SHA256_BYTES + 1], f[2 * SHA256_BYTES + 1];
-	bytes_hex(expected, SHA256_BYTES, e);
-	bytes_hex(found, SHA256_BYTES, f);
+	attest_expected_digest(r, expected, found, SHA256_BYTES);
+}
+
+void attest_expected_digest(struct attest_report *r, const u8 *expected, const u8 *found, u32 len)
+{
+	char e[2 * HASH_BYTES_MAX + 1], f[2 * HASH_BYTES_MAX + 1];
+	assert(len <= HASH_BYTES_MAX);
+	bytes_hex(expected, len, e);
+	bytes_hex(found, len, f);
 	attest_expected(r, e, f);
 }
 

@@ -33,7 +33,7 @@ enum attest_reason {
 	ATTEST_PREDICATE_TYPE = 31, /* a statement about something else than a model's files */
 	ATTEST_SUBJECT = 32,	    /* not exactly one named subject with a SHA-256 */
 	ATTEST_SERIALIZATION = 33,  /* method neither files nor shards, or its fields are wrong */
-	ATTEST_HASH_TYPE = 34,	    /* a digest other than SHA-256 */
+	ATTEST_HASH_TYPE = 34,	    /* a digest that this build does not compute */
 	ATTEST_SHARD = 35,	    /* shards with a gap, an overlap, a wrong length or a malformed range */
 	ATTEST_IGNORE_PATH = 36,    /* an ignore path that is absolute, a pattern, or leads upwards */
 	ATTEST_RESOURCE = 37,	    /* a resource without proper name, algorithm and digest */

@@ -1,6 +1,7 @@
 /* Signing (OMS v1.0, methods key and certificate), as model-transparency writes it since v1.1: the bundle names the key by its fingerprint
  * or brings the certificates, leaf first. Resources are sorted
  * by name in byte order, shards are "path:start:end" with algorithm sha256 and a whole shard_size, as the specification wants. */
+#define _GNU_SOURCE
 #include "attest/internal.h"
 #include "base/bytes.h"
 #include "base/fd.h"
@@ -10,15 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One line of the list. */
+/* The list that is signed: one entry for each file, or for each shard. */
+struct list {
+	const struct attest_sign_params *p;
+	u32 n, digest_bytes;
+	u32 *first; /* of each file, its first entry; and n behind the last */
+	u8 *digests;
+};
+/* One entry, when the list is sorted. */
 struct line {
 	char *name;
-	u8 digest[SHA256_BYTES];
+	const u8 *digest;
 };
 struct lines {
 	struct line *at;
-	u32 n, cap;
+	u32 n;
 };
+
+static void list_fini(struct list *l)
+{
+	free(l->first);
+	free(l->digests);
+}
 
 static void lines_fini(struct lines *l)
 {
@@ -27,92 +41,116 @@ static void lines_fini(struct lines *l)
 	free(l->at);
 }
 
-static int line_add(struct lines *l, const char *name, const u8 digest[SHA256_BYTES])
-{
-	if (l->n == l->cap) {
-		u32 cap = l->cap ? 2 * l->cap : 64;
-		struct line *more = reallocarray(l->at, cap, sizeof *more);
-		if (!more)
-			return err_origin(-ENOMEM);
-		l->at = more;
-		l->cap = cap;
-	}
-	char *copy = strdup(name);
-	if (!copy)
-		return err_origin(-ENOMEM);
-	l->at[l->n].name = copy;
-	memcpy(l->at[l->n++].digest, digest, SHA256_BYTES);
-	return 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct line *)a)->name, ((const struct line *)b)->name);
 }
 
-static int shards_add(
-	struct lines *l, const struct attest_source *s, u64 shard_bytes, u8 (*digests)[SHA256_BYTES])
+static int list_make(const struct attest_sign_params *p, struct list *l, struct attest_report *report)
 {
-	char name[PATH_LEN_MAX + 48];
-	u64 n = DIV_UP(s->bytes, shard_bytes);
-	for (u64 i = 0; i < n; i++) {
-		u64 start = i * shard_bytes, end = MIN(start + shard_bytes, s->bytes);
-		snprintf(name, sizeof name, "%s:%llu:%llu", s->path, (unsigned long long)start,
-			(unsigned long long)end);
-		int r = line_add(l, name, digests[i]);
-		if (r)
-			return r;
+	const struct attest_tree *t = p->tree;
+	*l = (struct list){ .p = p, .digest_bytes = hash_bytes(p->hash) };
+	l->first = calloc(t->n_files + 1, sizeof *l->first);
+	if (!l->first)
+		return err_origin(-ENOMEM);
+	for (u32 i = 0; i < t->n_files; i++) {
+		const struct attest_source *s = &t->files[i];
+		u64 n = p->shard_bytes ? DIV_UP(s->bytes, p->shard_bytes) : 1;
+		if (n == 0)
+			return attest_reject(report, ATTEST_EMPTY_FILE, s->path,
+				"%s is empty: it has no shard, so its name would not be signed", s->path);
+		if (p->shard_bytes && n > SHARDS_MAX - l->n)
+			return attest_reject(report, ATTEST_FILE_LIMIT, s->path,
+				"more than %u shards; choose larger ones", SHARDS_MAX);
+		l->n += (u32)n;
+		l->first[i + 1] = l->n;
 	}
+	l->digests = calloc(l->n, l->digest_bytes);
+	return l->digests ? 0 : err_origin(-ENOMEM);
+}
+
+/* The file that an entry is of. */
+static u32 file_of_entry(const struct list *l, u32 i)
+{
+	u32 lo = 0, hi = l->p->tree->n_files;
+	while (hi - lo > 1) {
+		u32 mid = lo + (hi - lo) / 2;
+		if (l->first[mid] <= i)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void task(void *ctx, u32 i, struct pass_task *ret)
+{
+	const struct list *l = ctx;
+	u32 file = file_of_entry(l, i);
+	const struct attest_source *s = &l->p->tree->files[file];
+	u64 size = l->p->shard_bytes ? l->p->shard_bytes : s->bytes;
+	u64 from = (i - l->first[file]) * size;
+	*ret = (struct pass_task){ .source = s,
+		.stage = -1,
+		.from = from,
+		.to = size < s->bytes - from ? from + size : s->bytes,
+		.digests = l->digests + (size_t)i * l->digest_bytes };
+}
+
+static int task_done(void *ctx, u32 i, struct attest_report *report)
+{
 	return 0;
 }
 
-static int file_hash(const struct attest_sign_params *p, struct pass *pass, const struct attest_source *s,
-	struct lines *l, struct attest_report *report)
+static int list_hash(struct list *l, struct attest_report *report)
 {
-	u64 shards = p->shard_bytes ? DIV_UP(s->bytes, p->shard_bytes) : 0;
-	if (p->shard_bytes && s->bytes == 0)
-		return attest_reject(report, ATTEST_EMPTY_FILE, s->path,
-			"%s is empty: it has no shard, so its name would not be signed", s->path);
-	if (shards > SHARDS_MAX - l->n)
-		return attest_reject(report, ATTEST_FILE_LIMIT, s->path,
-			"more than %u shards; choose larger ones", SHARDS_MAX);
-	_cleanup_free_ u8(*segments)[SHA256_BYTES] =
-		calloc(DIV_UP(s->bytes, (u64)SEGMENT_BYTES) + 1, SHA256_BYTES);
-	_cleanup_free_ u8(*digests)[SHA256_BYTES] = calloc(shards + 1, SHA256_BYTES);
-	if (!segments || !digests)
-		return err_origin(-ENOMEM);
-	struct pass_file f = { .source = s,
-		.stage = -1,
-		.shard_bytes = p->shard_bytes,
-		.segments = segments,
-		.shards = digests };
-	int r = pass_run(pass, &f, report);
-	if (r)
-		return r;
-	report->bytes += s->bytes;
-	return p->shard_bytes ? shards_add(l, s, p->shard_bytes, digests) : line_add(l, s->path, f.digest);
+	int r = pass_run(&(struct pass_params){ .n = l->n,
+				 .hash = l->p->hash,
+				 .total = l->p->tree->bytes,
+				 .progress = l->p->progress,
+				 .ctx = l,
+				 .task = task,
+				 .done = task_done },
+		report);
+	if (!r)
+		report->bytes = l->p->tree->bytes;
+	return r;
 }
 
-static int files_hash(const struct attest_sign_params *p, struct lines *l, struct attest_report *report)
+static int line_name(const struct list *l, u32 i, char **ret)
 {
-	struct pass *pass = NULL;
-	int r = pass_create(p->tree->bytes, p->progress, &pass);
-	for (u32 i = 0; i < p->tree->n_files && !r; i++)
-		r = file_hash(p, pass, &p->tree->files[i], l, report);
-	pass_destroy(pass);
-	if (!r)
-		qsort(l->at, l->n, sizeof *l->at, by_name);
-	return r;
+	struct pass_task t;
+	task((void *)(uintptr_t)l, i, &t);
+	int n = l->p->shard_bytes ? asprintf(ret, "%s:%llu:%llu", t.source->path, (unsigned long long)t.from,
+					    (unsigned long long)t.to)
+				  : asprintf(ret, "%s", t.source->path);
+	return n < 0 ? err_origin(-ENOMEM) : 0;
+}
+
+static int lines_make(const struct list *l, struct lines *ret)
+{
+	ret->at = calloc(l->n, sizeof *ret->at);
+	if (!ret->at)
+		return err_origin(-ENOMEM);
+	for (; ret->n < l->n; ret->n++) {
+		struct line *line = &ret->at[ret->n];
+		line->digest = l->digests + (size_t)ret->n * l->digest_bytes;
+		int r = line_name(l, ret->n, &line->name);
+		if (r)
+			return r;
+	}
+	qsort(ret->at, ret->n, sizeof *ret->at, by_name);
+	return 0;
 }
 
 /* ---- the statement --------------------------------------------------------------------------------------------------------- */
 
-static void root_digest(const struct lines *l, u8 ret[SHA256_BYTES])
+static void root_digest(const struct lines *l, u32 digest_bytes, u8 ret[SHA256_BYTES])
 {
 	struct sha256 h;
 	sha256_init(&h);
 	for (u32 i = 0; i < l->n; i++)
-		sha256_update(&h, l->at[i].digest, SHA256_BYTES);
+		sha256_update(&h, l->at[i].digest, digest_bytes);
 	sha256_final(&h, ret);
 }
 
@@ -122,7 +160,7 @@ static void write_serialization(struct jsonw *w, const struct attest_sign_params
 	jsonw_key(w, "serialization");
 	jsonw_object(w);
 	jsonw_kv_str(w, "method", p->shard_bytes ? "shards" : "files");
-	jsonw_kv_str(w, "hash_type", "sha256");
+	jsonw_kv_str(w, "hash_type", hash_name(p->hash));
 	jsonw_kv_bool(w, "allow_symlinks", false);
 	if (p->shard_bytes)
 		jsonw_kv_u64(w, "shard_size", p->shard_bytes);
@@ -141,7 +179,7 @@ static void write_serialization(struct jsonw *w, const struct attest_sign_params
 static void write_statement(struct jsonw *w, const struct attest_sign_params *p, const struct lines *l)
 {
 	u8 root[SHA256_BYTES];
-	root_digest(l, root);
+	root_digest(l, hash_bytes(p->hash), root);
 	jsonw_object(w);
 	jsonw_kv_str(w, "_type", STATEMENT_TYPE);
 	jsonw_key(w, "subject");
@@ -163,8 +201,8 @@ static void write_statement(struct jsonw *w, const struct attest_sign_params *p,
 	for (u32 i = 0; i < l->n; i++) {
 		jsonw_object(w);
 		jsonw_kv_str(w, "name", l->at[i].name);
-		jsonw_kv_str(w, "algorithm", "sha256");
-		jsonw_kv_hex(w, "digest", l->at[i].digest, SHA256_BYTES);
+		jsonw_kv_str(w, "algorithm", hash_name(p->hash));
+		jsonw_kv_hex(w, "digest", l->at[i].digest, hash_bytes(p->hash));
 		jsonw_object_end(w);
 	}
 	jsonw_array_end(w);
@@ -191,13 +229,19 @@ int attest_statement_make(
 	if (p->shard_bytes > SHARD_BYTES_MAX)
 		return attest_reject(
 			report, ATTEST_SHARD, "shards", "a shard has at most %llu bytes", SHARD_BYTES_MAX);
-	_cleanup_(lines_fini) struct lines l = { 0 };
-	int r = files_hash(p, &l, report);
+	if (!hash_available(p->hash))
+		return attest_reject(report, ATTEST_HASH_TYPE, "hash_type", "this build cannot compute %s",
+			hash_name(p->hash));
+	_cleanup_(list_fini) struct list list = { 0 };
+	_cleanup_(lines_fini) struct lines lines = { 0 };
+	int r = list_make(p, &list, report);
+	r = r ? r : list_hash(&list, report);
+	r = r ? r : lines_make(&list, &lines);
 	if (r)
 		return r;
 	struct jsonw w;
 	jsonw_init_grow(&w, BUNDLE_BYTES_MAX);
-	write_statement(&w, p, &l);
+	write_statement(&w, p, &lines);
 	report->n_files = p->tree->n_files;
 	return blob_of(&w, ret_statement, report);
 }

@@ -43,7 +43,7 @@ struct item {
 	const char *path; /* of the arena */
 	u64 start, end;	  /* shards */
 	u32 listed;	  /* its place in the statement */
-	u8 digest[SHA256_BYTES];
+	u8 digest[HASH_BYTES_MAX];
 };
 
 struct reading {
@@ -53,6 +53,7 @@ struct reading {
 	struct item *items;
 	u32 n_items;
 	bool shards;
+	u32 digest_bytes;
 	u8 root[SHA256_BYTES]; /* as the subject says */
 };
 
@@ -71,10 +72,10 @@ static int string_is(
 	return 1;
 }
 
-static bool sha256_hex_ok(json_t *v, u8 ret[SHA256_BYTES])
+static bool hex_ok(json_t *v, u32 bytes, u8 *ret)
 {
-	return json_is_string(v) && json_string_length(v) == 2 * SHA256_BYTES &&
-	       !bytes_unhex(json_string_value(v), SHA256_BYTES, ret);
+	return json_is_string(v) && json_string_length(v) == 2 * (size_t)bytes &&
+	       !bytes_unhex(json_string_value(v), bytes, ret);
 }
 
 static int subject_read(struct reading *rd, json_t *statement)
@@ -88,7 +89,7 @@ static int subject_read(struct reading *rd, json_t *statement)
 		!json_is_object(digest))
 		return attest_reject(rd->report, ATTEST_SUBJECT, "subject",
 			"there must be exactly one subject with name and digest");
-	if (!sha256_hex_ok(json_object_get(digest, "sha256"), rd->root))
+	if (!hex_ok(json_object_get(digest, "sha256"), SHA256_BYTES, rd->root))
 		return attest_reject(rd->report, ATTEST_SUBJECT, "subject",
 			"the subject has no SHA-256 in lower-case hexadecimal");
 	rd->m->name = arena_dup(rd->arena, json_string_value(name), json_string_length(name));
@@ -155,6 +156,22 @@ static int method_read(struct reading *rd, json_t *s, const char *method)
 	return 0;
 }
 
+static int hash_read(struct reading *rd, const char *name)
+{
+	bool known = !hash_of_name(name, &rd->m->hash);
+	if (known && hash_available(rd->m->hash)) {
+		rd->digest_bytes = hash_bytes(rd->m->hash);
+		return 0;
+	}
+	attest_reject(rd->report, ATTEST_HASH_TYPE, "hash_type",
+		known ? "the files were hashed with %.60s, which this build cannot compute"
+		      : "the files were hashed with \"%.60s\", which is not sha256, blake2b or blake3",
+		name);
+	attest_expected(rd->report,
+		hash_available(HASH_BLAKE3) ? "sha256, blake2b or blake3" : "sha256 or blake2b", name);
+	return 1;
+}
+
 static int serialization_read(struct reading *rd, json_t *predicate)
 {
 	static const char *const known[] = { "method", "hash_type", "allow_symlinks", "shard_size",
@@ -166,13 +183,8 @@ static int serialization_read(struct reading *rd, json_t *predicate)
 	json_t *hash = method ? json_field(s, "serialization", "hash_type", JSON_STRING, rd->report) : NULL;
 	if (!hash || !json_field(s, "serialization", "allow_symlinks", JSON_TRUE, rd->report))
 		return 1;
-	if (strcmp(json_string_value(hash), "sha256")) {
-		attest_reject(rd->report, ATTEST_HASH_TYPE, "hash_type",
-			"the files were hashed with %.60s; Keep compares SHA-256", json_string_value(hash));
-		attest_expected(rd->report, "sha256", json_string_value(hash));
-		return 1;
-	}
-	int r = method_read(rd, s, json_string_value(method));
+	int r = hash_read(rd, json_string_value(hash));
+	r = r ? r : method_read(rd, s, json_string_value(method));
 	return r ? r : ignore_read(rd, json_object_get(s, "ignore_paths"));
 }
 
@@ -213,23 +225,25 @@ static bool range_split(const char *name, size_t *len, struct item *it)
 static bool algorithm_ok(const struct reading *rd, const char *a)
 {
 	char sharded[64];
-	snprintf(sharded, sizeof sharded, "sha256-sharded-%llu", (unsigned long long)rd->m->shard_bytes);
-	return !strcmp(a, "sha256") || (rd->shards && !strcmp(a, sharded));
+	const char *hash = hash_name(rd->m->hash);
+	snprintf(sharded, sizeof sharded, "%s-sharded-%llu", hash, (unsigned long long)rd->m->shard_bytes);
+	return !strcmp(a, hash) || (rd->shards && !strcmp(a, sharded));
 }
 
 static int item_read(struct reading *rd, json_t *v, struct item *it)
 {
 	json_t *name = json_object_get(v, "name"), *algorithm = json_object_get(v, "algorithm");
 	if (!json_is_object(v) || !json_is_string(name) || !json_is_string(algorithm) ||
-		!sha256_hex_ok(json_object_get(v, "digest"), it->digest))
+		!hex_ok(json_object_get(v, "digest"), rd->digest_bytes, it->digest))
 		return attest_reject(rd->report, ATTEST_RESOURCE,
 			json_is_string(name) ? json_string_value(name) : "resources",
-			"an entry needs name, algorithm and a SHA-256 in lower-case hexadecimal");
+			"an entry needs name, algorithm and a digest of %u bytes in lower-case hexadecimal",
+			rd->digest_bytes);
 	const char *s = json_string_value(name);
 	size_t len = json_string_length(name);
 	if (!algorithm_ok(rd, json_string_value(algorithm))) {
 		attest_reject(rd->report, ATTEST_RESOURCE, s, "the entry's algorithm is not the statement's");
-		attest_expected(rd->report, "sha256", json_string_value(algorithm));
+		attest_expected(rd->report, hash_name(rd->m->hash), json_string_value(algorithm));
 		return 1;
 	}
 	if (rd->shards && !range_split(s, &len, it))
@@ -274,7 +288,7 @@ static int root_check(struct reading *rd)
 	u8 root[SHA256_BYTES];
 	sha256_init(&h);
 	for (u32 i = 0; i < rd->n_items; i++)
-		sha256_update(&h, rd->items[i].digest, SHA256_BYTES);
+		sha256_update(&h, rd->items[i].digest, rd->digest_bytes);
 	sha256_final(&h, root);
 	if (!memcmp(root, rd->root, sizeof root))
 		return 0;
@@ -360,7 +374,7 @@ static int files_make(struct reading *rd)
 	if (r)
 		return r;
 	struct attest_file *files = arena_alloc(rd->arena, n * sizeof *files);
-	u8(*digests)[SHA256_BYTES] = arena_alloc(rd->arena, (size_t)rd->n_items * SHA256_BYTES);
+	u8 *digests = arena_alloc(rd->arena, (size_t)rd->n_items * rd->digest_bytes);
 	if (!files || !digests)
 		return err_origin(-ENOMEM);
 	for (u32 i = 0; i < n; i++) {
@@ -372,11 +386,12 @@ static int files_make(struct reading *rd)
 			return attest_reject(rd->report, ATTEST_PATH, ".",
 				"only a model of one file may leave it unnamed");
 		for (u32 k = 0; k < count; k++)
-			memcpy(digests[at++], it[k].digest, SHA256_BYTES);
+			memcpy(digests + (size_t)at++ * rd->digest_bytes, it[k].digest, rd->digest_bytes);
 	}
 	rd->m->files = files;
 	rd->m->n_files = n;
-	rd->m->digests = (const u8(*)[SHA256_BYTES])digests;
+	rd->m->digests = digests;
+	rd->m->n_digests = rd->n_items;
 	return 0;
 }
 

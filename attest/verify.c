@@ -1,7 +1,6 @@
 /* The files against the manifest: names equal, then one pass over the bytes, then digests. What comes out is the segment table. */
 #include "attest/internal.h"
 #include "base/bytes.h"
-#include "base/fd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,116 +87,197 @@ static int names_match(const struct attest_model_params *p, struct match *sorted
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------- */
 
-static int table_make(const struct match *m, u32 n, struct attest_blob *ret, struct segments_header **ret_h,
-	struct segments_file **ret_files, u8 (**ret_digests)[SHA256_BYTES], struct attest_report *report)
+struct table {
+	struct segments_header h;
+	struct attest_blob blob; /* data NULL: none is wanted */
+	struct segments_file *files;
+	u8 (*digests)[SHA256_BYTES];
+};
+
+static int table_sizes(struct table *t, const struct match *m, u32 n, struct attest_report *report)
 {
-	struct segments_header h = { .segment_bytes = SEGMENT_BYTES, .n_files = n };
-	memcpy(h.magic, SEGMENTS_MAGIC, sizeof h.magic);
+	t->h = (struct segments_header){ .segment_bytes = SEGMENT_BYTES, .n_files = n };
+	memcpy(t->h.magic, SEGMENTS_MAGIC, sizeof t->h.magic);
 	for (u32 i = 0; i < n; i++) {
 		u64 bytes = m[i].source->bytes;
-		if (bytes > MODEL_BYTES_MAX || h.bytes > MODEL_BYTES_MAX - bytes)
+		if (bytes > MODEL_BYTES_MAX || t->h.bytes > MODEL_BYTES_MAX - bytes)
 			return attest_reject(report, ATTEST_FILE_LIMIT, m[i].source->path,
 				"the model is larger than %llu bytes", MODEL_BYTES_MAX);
-		h.bytes += bytes;
-		h.n_segments += DIV_UP(bytes, (u64)SEGMENT_BYTES);
-	}
-	size_t len = sizeof h + n * sizeof **ret_files + h.n_segments * SHA256_BYTES;
-	u8 *data = calloc(1, len);
-	if (!data)
-		return err_origin(-ENOMEM);
-	memcpy(data, &h, sizeof h);
-	*ret_h = (void *)data;
-	*ret_files = (void *)(data + sizeof h);
-	*ret_digests = (void *)(*ret_files + n);
-	*ret = (struct attest_blob){ data, len };
-	return 0;
-}
-
-static int shards_compare(const struct attest_model_params *p, const struct match *m,
-	u8 (*found)[SHA256_BYTES], struct attest_report *report)
-{
-	const struct attest_file *f = m->signed_file;
-	for (u32 i = 0; i < f->n; i++) {
-		if (!memcmp(found[i], p->manifest->digests[f->first + i], SHA256_BYTES))
-			continue;
-		attest_reject(report, ATTEST_DIGEST, m->source->path,
-			"the bytes of %s from %llu on are not the ones that were signed", m->source->path,
-			(unsigned long long)(i * p->manifest->shard_bytes));
-		attest_expected_hex(report, p->manifest->digests[f->first + i], found[i]);
-		return 1;
+		t->h.bytes += bytes;
+		t->h.n_segments += DIV_UP(bytes, (u64)SEGMENT_BYTES);
 	}
 	return 0;
 }
 
-static int file_compare(const struct attest_model_params *p, const struct match *m,
-	const u8 found[SHA256_BYTES], struct attest_report *report)
+static int table_make(struct table *t, const struct match *m, u32 n)
 {
-	const u8 *want = p->manifest->digests[m->signed_file->first];
-	if (!memcmp(found, want, SHA256_BYTES))
-		return 0;
-	attest_reject(report, ATTEST_DIGEST, m->source->path,
-		"the bytes of %s are not the ones that were signed", m->source->path);
-	attest_expected_hex(report, want, found);
-	return 1;
-}
-
-static int file_verify(const struct attest_model_params *p, struct pass *pass, const struct match *m,
-	struct segments_file *entry, u8 (*segments)[SHA256_BYTES], struct attest_report *report)
-{
-	u64 shard_bytes = p->manifest->shard_bytes;
-	_cleanup_free_ u8(*shards)[SHA256_BYTES] = NULL;
-	if (shard_bytes && m->source->bytes != m->signed_file->bytes) {
-		attest_reject(report, ATTEST_SHARD, m->source->path, "%s is not as long as its signed shards",
-			m->source->path);
-		attest_expected_u64(report, m->signed_file->bytes, m->source->bytes);
-		return 1;
-	}
-	if (shard_bytes && !(shards = calloc(m->signed_file->n, SHA256_BYTES)))
+	size_t len = sizeof t->h + n * sizeof *t->files + t->h.n_segments * SHA256_BYTES;
+	u64 first = 0;
+	t->blob = (struct attest_blob){ calloc(1, len), len };
+	if (!t->blob.data)
 		return err_origin(-ENOMEM);
-	struct pass_file f = { .source = m->source,
-		.stage = m->stage,
-		.shard_bytes = shard_bytes,
-		.segments = segments,
-		.shards = shards };
-	int r = pass_run(pass, &f, report);
-	r = r ? r : shard_bytes ? shards_compare(p, m, shards, report) : file_compare(p, m, f.digest, report);
-	if (r)
-		return r;
-	entry->bytes = m->source->bytes;
-	entry->count = DIV_UP(entry->bytes, (u64)SEGMENT_BYTES);
-	memcpy(entry->digest, f.digest, SHA256_BYTES);
-	memcpy(entry->path, m->source->path, sizeof entry->path);
+	memcpy(t->blob.data, &t->h, sizeof t->h);
+	t->files = (void *)(t->blob.data + sizeof t->h);
+	t->digests = (void *)(t->files + n);
+	for (u32 i = 0; i < n; i++) {
+		struct segments_file *f = &t->files[i];
+		f->bytes = m[i].source->bytes;
+		f->first = first;
+		f->count = DIV_UP(f->bytes, (u64)SEGMENT_BYTES);
+		memcpy(f->path, m[i].source->path, sizeof f->path);
+		first += f->count;
+	}
 	return 0;
 }
 
 static_assert(sizeof(((struct segments_file *)0)->path) == sizeof(((struct attest_source *)0)->path), "path");
 
-static int files_verify(const struct attest_model_params *p, const struct match *m, struct attest_blob *ret,
-	struct attest_report *report)
+/* ---- the bytes ------------------------------------------------------------------------------------------------------------- */
+
+struct work {
+	const struct attest_manifest *manifest;
+	const struct match *m; /* of the manifest's files */
+	struct table table;
+	u8 *found; /* beside manifest->digests, and as long */
+	u32 digest_bytes;
+};
+
+static bool whole_files(const struct work *w)
 {
-	u32 n = p->manifest->n_files;
-	struct segments_header *h = NULL;
-	struct segments_file *files = NULL;
-	u8(*digests)[SHA256_BYTES] = NULL;
-	struct pass *pass = NULL;
-	int r = table_make(m, n, ret, &h, &files, &digests, report);
-	r = r ? r : pass_create(h->bytes, p->progress, &pass);
-	u64 first = 0;
-	for (u32 i = 0; i < n && !r; i++) {
-		files[i].first = first;
-		r = file_verify(p, pass, &m[i], &files[i], digests + first, report);
-		first += files[i].count;
+	return w->table.blob.data || !w->manifest->shard_bytes;
+}
+
+static void file_task(struct work *w, u32 i, struct pass_task *t)
+{
+	const struct match *m = &w->m[i];
+	t->source = m->source;
+	t->to = m->source->bytes;
+	t->digests = w->found + (size_t)m->signed_file->first * w->digest_bytes;
+	if (!w->table.blob.data)
+		return;
+	t->stage = m->stage;
+	t->piece_bytes = w->manifest->shard_bytes;
+	t->file = w->table.files[i].digest;
+	t->segments = w->table.digests + w->table.files[i].first;
+}
+
+/* The file that the i-th digest is of: files stand in the order of their digests. */
+static u32 file_of_digest(const struct work *w, u32 i)
+{
+	u32 lo = 0, hi = w->manifest->n_files;
+	while (hi - lo > 1) {
+		u32 mid = lo + (hi - lo) / 2;
+		if (w->manifest->files[mid].first <= i)
+			lo = mid;
+		else
+			hi = mid;
 	}
-	pass_destroy(pass);
-	if (!r)
-		report->bytes = h->bytes;
-	return r;
+	return lo;
+}
+
+static void shard_task(struct work *w, u32 i, struct pass_task *t)
+{
+	const struct match *m = &w->m[file_of_digest(w, i)];
+	u64 size = w->manifest->shard_bytes;
+	t->source = m->source;
+	t->from = (i - m->signed_file->first) * size;
+	t->to = MIN(t->from + size, m->source->bytes);
+	t->digests = w->found + (size_t)i * w->digest_bytes;
+}
+
+static void task(void *ctx, u32 i, struct pass_task *ret)
+{
+	struct work *w = ctx;
+	*ret = (struct pass_task){ .stage = -1 };
+	if (whole_files(w))
+		file_task(w, i, ret);
+	else
+		shard_task(w, i, ret);
+}
+
+static int digests_compare(
+	const struct work *w, const struct match *m, u32 first, u32 n, struct attest_report *report)
+{
+	for (u32 i = first; i < first + n; i++) {
+		const u8 *want = w->manifest->digests + (size_t)i * w->digest_bytes,
+			 *found = w->found + (size_t)i * w->digest_bytes;
+		if (!memcmp(found, want, w->digest_bytes))
+			continue;
+		u64 from = (i - m->signed_file->first) * w->manifest->shard_bytes;
+		if (w->manifest->shard_bytes)
+			attest_reject(report, ATTEST_DIGEST, m->source->path,
+				"the bytes of %s from %llu on are not the ones that were signed",
+				m->source->path, (unsigned long long)from);
+		else
+			attest_reject(report, ATTEST_DIGEST, m->source->path,
+				"the bytes of %s are not the ones that were signed", m->source->path);
+		attest_expected_digest(report, want, found, w->digest_bytes);
+		return 1;
+	}
+	return 0;
+}
+
+static int done(void *ctx, u32 i, struct attest_report *report)
+{
+	const struct work *w = ctx;
+	if (!whole_files(w))
+		return digests_compare(w, &w->m[file_of_digest(w, i)], i, 1, report);
+	return digests_compare(w, &w->m[i], w->m[i].signed_file->first, w->m[i].signed_file->n, report);
+}
+
+static int lengths_check(
+	const struct attest_manifest *manifest, const struct match *m, struct attest_report *report)
+{
+	for (u32 i = 0; i < manifest->n_files && manifest->shard_bytes; i++) {
+		if (m[i].source->bytes == m[i].signed_file->bytes)
+			continue;
+		attest_reject(report, ATTEST_SHARD, m[i].source->path,
+			"%s is not as long as its signed shards", m[i].source->path);
+		attest_expected_u64(report, m[i].signed_file->bytes, m[i].source->bytes);
+		return 1;
+	}
+	return 0;
+}
+
+static int files_verify(const struct attest_model_params *p, const struct match *m,
+	struct attest_blob *ret_segments, struct attest_report *report)
+{
+	const struct attest_manifest *manifest = p->manifest;
+	struct work w = { .manifest = manifest, .m = m, .digest_bytes = hash_bytes(manifest->hash) };
+	int r = lengths_check(manifest, m, report);
+	r = r ? r : table_sizes(&w.table, m, manifest->n_files, report);
+	if (r)
+		return r;
+	_cleanup_free_ u8 *found = calloc(manifest->n_digests, w.digest_bytes);
+	if (!found)
+		return err_origin(-ENOMEM);
+	w.found = found;
+	r = ret_segments ? table_make(&w.table, m, manifest->n_files) : 0;
+	r = r ? r
+	      : pass_run(
+			&(struct pass_params){ .n = whole_files(&w) ? manifest->n_files : manifest->n_digests,
+				.hash = manifest->hash,
+				.threads = p->threads,
+				.total = w.table.h.bytes,
+				.progress = p->progress,
+				.ctx = &w,
+				.task = task,
+				.done = done },
+			report);
+	if (r) {
+		attest_blob_fini(&w.table.blob);
+		return r;
+	}
+	report->bytes = w.table.h.bytes;
+	if (ret_segments)
+		*ret_segments = w.table.blob;
+	return 0;
 }
 
 int attest_model_verify(
 	const struct attest_model_params *p, struct attest_blob *ret_segments, struct attest_report *report)
 {
-	assert(p->manifest->verified);
+	assert(p->manifest->verified && (ret_segments || !p->stages));
 	if (p->n_files == 0)
 		return attest_reject(report, ATTEST_EMPTY_MODEL, "model", "there is no file");
 	if (p->n_files > MODEL_FILES_MAX)
@@ -207,15 +287,12 @@ int attest_model_verify(
 	_cleanup_free_ struct match *matched = calloc(p->manifest->n_files, sizeof *matched);
 	if (!sorted || !matched)
 		return err_origin(-ENOMEM);
-	struct attest_blob table = { 0 };
 	int r = names_match(p, sorted, matched, report);
-	r = r ? r : files_verify(p, matched, &table, report);
-	if (r) {
-		attest_blob_fini(&table);
+	r = r ? r : files_verify(p, matched, ret_segments, report);
+	if (r)
 		return r;
-	}
 	report->n_files = p->manifest->n_files;
-	sha256_of(table.data, table.len, report->result);
-	*ret_segments = table;
+	if (ret_segments)
+		sha256_of(ret_segments->data, ret_segments->len, report->result);
 	return 0;
 }

@@ -22,26 +22,25 @@
 #define MODEL_BYTES_MAX (4ull << 40) /* bytes of one model; the largest published one has 1.5 TB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
-#define JSON_DEPTH_MAX	    64u		/* nesting of any JSON that a stranger wrote */
-#define TRUST_KEYS_MAX	    64u		/* trusted publisher keys of one appliance */
-#define MODELS_MAX	    1024u	/* models in one store */
-#define KEY_DER_BYTES_MAX   256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
-#define KEY_PEM_BYTES_MAX   65536u	/* a key file: PEM with the text that tools put before it */
-#define CERTS_MAX	    16u		/* certificates of one chain, or pinned roots of one verdict */
-#define CERT_BYTES_MAX	    65536u	/* one certificate; real ones have 1 to 4 kB */
-#define CERTS_PEM_BYTES_MAX (1u << 20)	/* a file of certificates, with the text that tools put before each */
-#define CRLS_MAX	    64u		/* revocation lists of one verdict: one for each CA that may occur */
-#define CRLS_PEM_BYTES_MAX  (16u << 20) /* a file of revocation lists; large public CAs reach some MB */
-#define LOG_ENTRIES_MAX	    8u		/* transparency log entries of one bundle; real ones have one */
-#define STAMPS_MAX	    8u		/* time stamps of one bundle; real ones have one */
-#define STAMP_BYTES_MAX	    65536u	/* one time stamp, with the certificates that it may bring */
-#define STAMP_ACCURACY_S_MAX 60u	/* seconds; an authority that is less sure does not say when */
+#define JSON_DEPTH_MAX	     64u	/* nesting of any JSON that a stranger wrote */
+#define TRUST_KEYS_MAX	     64u	/* trusted publisher keys of one appliance */
+#define MODELS_MAX	     1024u	/* models in one store */
+#define KEY_DER_BYTES_MAX    256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
+#define KEY_PEM_BYTES_MAX    65536u	/* a key file: PEM with the text that tools put before it */
+#define CERTS_MAX	     16u	/* certificates of one chain, or pinned roots of one verdict */
+#define CERT_BYTES_MAX	     65536u	/* one certificate; real ones have 1 to 4 kB */
+#define CERTS_PEM_BYTES_MAX  (1u << 20) /* a file of certificates, with the text that tools put before each */
+#define CRLS_MAX	     64u	/* revocation lists of one verdict: one for each CA that may occur */
+#define CRLS_PEM_BYTES_MAX   (16u << 20) /* a file of revocation lists; large public CAs reach some MB */
+#define LOG_ENTRIES_MAX	     8u		 /* transparency log entries of one bundle; real ones have one */
+#define STAMPS_MAX	     8u		 /* time stamps of one bundle; real ones have one */
+#define STAMP_BYTES_MAX	     65536u	 /* one time stamp, with the certificates that it may bring */
+#define STAMP_ACCURACY_S_MAX 60u	 /* seconds; an authority that is less sure does not say when */
 #define SIGNED_AHEAD_S_MAX \
 	300u /* seconds that a signed time may lie before us: clocks differ, and a stamp from tomorrow is none */
-#define IDENTITY_LEN_MAX    511u	/* bytes of a pinned name; workflow URIs have some 150 */
-#define IDENTITY_OID_LEN_MAX \
-	127u /* characters of a pinned policy's number; registered ones stay below 40 */
-#define IGNORE_PATHS_MAX    1024u	/* ignore_paths of one statement; real ones have five */
+#define IDENTITY_LEN_MAX     511u  /* bytes of a pinned name; workflow URIs have some 150 */
+#define IDENTITY_OID_LEN_MAX 127u  /* characters of a pinned policy's number; registered ones stay below 40 */
+#define IGNORE_PATHS_MAX     1024u /* ignore_paths of one statement; real ones have five */
 #define SHARDS_MAX \
 	(1u << 18) /* shards of one model; 4 TiB in shards of 16 MiB, and a list that a bundle can hold */
 #define SHARD_BYTES_MAX	   (1ull << 40) /* bytes of one shard; the default is 1 GB */
@@ -113,3 +112,5 @@
 #define STEP_PROMPT_ROWS 64u  /* prompt rows of one step: bounds how long running answers wait */
 #define KV_CONTEXTS	 4u   /* full contexts that a grant's KV pool holds where memory allows */
 #define LOAD_THREADS_MAX 4u   /* hashing four segments at once outruns any disk of today */
+#define PASS_THREADS_MAX \
+	32u /* threads that hash a model, a MiB of memory each; as many outrun any disk of today */

@@ -103,7 +103,6 @@ static int judge_files(
 	const struct model_judge_params *p, const struct attest_manifest *m, struct attest_report *rep)
 {
 	struct attest_tree tree = { 0 };
-	struct attest_blob segments = { 0 };
 	int r = attest_tree_open(&(struct attest_tree_params){ .path = p->model,
 					 .bundle_path = p->bundle,
 					 .listed = m,
@@ -116,8 +115,7 @@ static int judge_files(
 						.files = tree.files,
 						.n_files = tree.n_files,
 						.progress = &model_progress },
-			&segments, rep);
-	attest_blob_fini(&segments);
+			NULL, rep);
 	attest_tree_fini(&tree);
 	return r;
 }

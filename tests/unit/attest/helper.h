@@ -20,6 +20,8 @@ void helper_rm(char *dir);
 /* "a,b" → keys/a.pub.pem, keys/b.pub.pem of dir; "-" none. Names them as given. */
 u32 helper_keys(const char *dir, const char *list, struct proto_key *ret, u32 max);
 
+/* Threads of every verdict; 0, the default: as many as attest thinks. */
+extern u32 helper_threads;
 /* The verdict's code for a bundle and a model, as `keep verify` reaches it; a report and a segment table where wanted. */
 const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
 	struct attest_report *report, struct attest_blob *ret_segments);

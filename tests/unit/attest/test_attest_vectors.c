@@ -1,6 +1,7 @@
 /* Every vector of tests/vectors has the verdict that expected.tsv documents, and every reason that a file can provoke is there. */
 #define _GNU_SOURCE
 #include "helper.h"
+#include "attest/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,10 @@ static void oms_row(const char *dir, char **f)
 	snprintf(bundle, sizeof bundle, "%s/%s", dir, f[0]);
 	snprintf(model, sizeof model, "%s/%s", dir, f[1]);
 	const char *code = helper_verify(bundle, model, keys, n, &report, NULL);
+	if (strstr(f[0], "blake3") && !hash_available(HASH_BLAKE3)) {
+		assert_string_equal(code, "hash-type");
+		return;
+	}
 	if (strcmp(code, f[3]))
 		fail_msg("%s over %s: %s (%s: %s), documented is %s", f[0], f[1], code, report.object,
 			report.detail, f[3]);
@@ -86,7 +91,8 @@ static const u32 elsewhere[] = { ATTEST_SIZE_LIMIT, ATTEST_KEY, ATTEST_SYMLINK, 
 	/* test_attest_chain makes a chain for each */
 	ATTEST_CERTIFICATE, ATTEST_CHAIN, ATTEST_EXPIRED, ATTEST_NOT_YET, ATTEST_EKU, ATTEST_KEY_USAGE,
 	ATTEST_WEAK_KEY, ATTEST_WEAK_HASH, ATTEST_PATH_LENGTH, ATTEST_NAME_CONSTRAINT,
-	ATTEST_CRITICAL_EXTENSION, ATTEST_REVOKED, ATTEST_CRL, ATTEST_CRL_STALE, ATTEST_CRL_MISSING, ATTEST_IDENTITY };
+	ATTEST_CRITICAL_EXTENSION, ATTEST_REVOKED, ATTEST_CRL, ATTEST_CRL_STALE, ATTEST_CRL_MISSING,
+	ATTEST_IDENTITY };
 
 static void test_all_reasons(void **state)
 {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write good-* and bad-* bundles, the small models that they sign, keys and expected.tsv (bundle, model, trusted keys, verdict: a
-reason code of attest/reason.h or "accepted").  generate.py OUTDIR   Signatures differ from run to run (ECDSA), so the outputs are checked in;
-run this only to add a case. Needs the openssl command, else only the standard library."""
+reason code of attest/reason.h or "accepted").  generate.py OUTDIR   Signatures differ from run to run (ECDSA), so the outputs are checked in
+and a bundle that is there already is kept: remove the one that shall be made anew. Needs the commands openssl and b3sum, else only the
+standard library."""
 import base64, hashlib, json, os, shutil, subprocess, sys, tempfile
 
 OUT = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
@@ -39,6 +40,7 @@ def keys():
 def bad_keys():
     # public keys that are no keys of ours, refused as "key"
     def gen(name, *opts, conv=()):
+        if os.path.exists(f'{OUT}/keys/bad-{name}.pem'): return
         with tempfile.NamedTemporaryFile() as f:
             run('openssl', 'genpkey', *opts, '-out', f.name)
             run('openssl', *(conv or ('pkey',)), '-in', f.name, '-pubout', '-out', f'{OUT}/keys/bad-{name}.pem')
@@ -58,7 +60,10 @@ def sign(c, payload, ptype=PT, prefix=b'DSSEv1'):
     pae = prefix + b' %d %s %d ' % (len(ptype), ptype.encode(), len(payload)) + payload
     return run('openssl', 'dgst', '-' + HASH.get(c, 'sha256'), '-sign', f'{OUT}/keys/{c}.key.pem', input=pae)
 
-def resources(files=FILES, shard=None, key=None, alg=None):
+def blake2b(b): return hashlib.blake2b(b).hexdigest()
+def blake3(b): return run('b3sum', '--no-names', input=b).decode().strip()
+
+def resources(files=FILES, shard=None, key=None, alg=None, sha=sha):
     out = []
     for n, d in files.items():
         if shard:
@@ -83,7 +88,7 @@ def bundle(payload, c='p256', sig=None, material=None, env=None, top=None, sigs=
 
 LINES = []
 def case(name, code, b, model='model', trust='p256'):
-    write(name + '.sig', b if isinstance(b, bytes) else json.dumps(b, separators=(',', ':')).encode())
+    if not os.path.exists(f'{OUT}/{name}.sig'): write(name + '.sig', b if isinstance(b, bytes) else json.dumps(b, separators=(',', ':')).encode())
     LINES.append(f'{name}.sig\t{model}\t{trust}\t{code}\n')
 text = lambda b: json.dumps(b).encode()
 st = lambda code, name, s, **k: case(name, code, bundle(s), **k)
@@ -118,6 +123,11 @@ def good():
     case('good-shards', ok, bundle(statement(resources(shard=256), ser=sh)))
     case('good-shards-python', ok, bundle(statement(resources(shard=256, alg='sha256-sharded-256', key=lambda r: (r['name'].rsplit(':', 2)[0], int(r['name'].rsplit(':', 2)[1]))), ser={**sh, 'shard_size': 256.0})))
     case('good-shard-larger-than-files', ok, bundle(statement(resources(shard=10**9), ser={**sh, 'shard_size': 10**9})))
+    for h in (blake2b, blake3):
+        n = h.__name__   # a build without BLAKE3 refuses its two as "hash-type": test_attest_vectors knows
+        case('good-' + n, ok, bundle(statement(resources(sha=h, alg=n), ser={'hash_type': n})))
+        case(f'good-{n}-shards', ok, bundle(statement(resources(shard=256, sha=h, alg=n), ser={**sh, 'hash_type': n})))
+        case(f'good-{n}-shards-python', ok, bundle(statement(resources(shard=256, sha=h, alg=n + '-sharded-256'), ser={**sh, 'hash_type': n, 'shard_size': 256.0})))
     one = {'weights.gguf': FILES['weights.gguf']}
     case('good-single', ok, bundle(statement(resources(one), name='weights.gguf')), model='single/weights.gguf')
     case('good-single-unnamed', ok, bundle(statement(resources({'.': FILES['weights.gguf']}))), model='single/weights.gguf')
@@ -208,7 +218,13 @@ def bad_statement():
     st('serialization', 'bad-files-with-shard-size', statement(ser={'shard_size': 256}))
     for name, v in (('missing', None), ('zero', 0), ('negative', -256), ('fraction', 256.5), ('text', '256'), ('huge', 2**62)):
         st('serialization', 'bad-shard-size-' + name, statement(resources(shard=256), ser={'method': 'shards', **({} if v is None else {'shard_size': v})}))
-    st('hash-type', 'bad-hash-blake2b', put(S, 'blake2b', 'predicate', 'serialization', 'hash_type'))
+    for h in ('sha512', 'SHA256', 'blake2s', 'md5', ''): st('hash-type', 'bad-hash-' + (h or 'empty'), put(S, h, 'predicate', 'serialization', 'hash_type'))
+    st('resource', 'bad-blake2b-digests-sha256', put(S, 'blake2b', 'predicate', 'serialization', 'hash_type'))
+    B = statement(resources(sha=blake2b, alg='blake2b'), ser={'hash_type': 'blake2b'})
+    st('resource', 'bad-blake2b-algorithm-sha256', put(B, 'sha256', 'predicate', 'resources', 0, 'algorithm'))
+    st('resource', 'bad-blake2b-256-bits', statement(resources(sha=lambda b: hashlib.blake2b(b, digest_size=32).hexdigest(), alg='blake2b'), ser={'hash_type': 'blake2b'}))
+    st('digest', 'bad-blake2b-flipped', B, model='model-flipped')
+    st('resource', 'bad-sha256-with-blake2b-sharded', statement(resources(shard=256, alg='blake2b-sharded-256'), ser={'method': 'shards', 'shard_size': 256}))
     for name, v in (('absolute', '/etc'), ('up', '../x'), ('glob', '*.txt'), ('empty', ''), ('number', 5)):
         st('ignore-path', 'bad-ignore-' + name, statement(ser={'ignore_paths': [v]}))
     st('empty-model', 'bad-resources-empty', statement([]))
@@ -269,8 +285,8 @@ def bad_files():
     case('bad-single-other-name', 'missing-file', bundle(statement(resources({'w.gguf': FILES['weights.gguf']}))), model='single/weights.gguf')
 
 os.makedirs(OUT, exist_ok=True)
-for f in os.listdir(OUT):
-    if f.endswith('.sig'): os.unlink(os.path.join(OUT, f))
 models(); keys(); bad_keys(); good(); bad_bundle(); bad_statement(); bad_files()
+for f in os.listdir(OUT):
+    if f.endswith('.sig') and not any(l.startswith(f + '\t') for l in LINES): sys.exit(f'{f}: no case makes it')
 with open(f'{OUT}/expected.tsv', 'w') as w:
     w.write('# bundle\tmodel\ttrusted keys (keys/NAME.pub.pem)\tverdict: a reason code of attest/reason.h\n' + ''.join(sorted(LINES)))
