@@ -201,10 +201,12 @@ const u8 *gguf_next_string(const u8 **at, u64 *ret_len);
 /* "Q2_K", also for the types that only one fork knows; NULL for a number that nobody uses. */
 const char *gguf_type_name(u32 type);
 
-/* ---- llama (llama.c) ------------------------------------------------------------------------------------------------------ */
+/* ---- network (network.c) -------------------------------------------------------------------------------------------------- */
 
-/* Fill the network's part of the header. 0; 1 rejected. */
-_must_use_ int llama_network(const struct gguf *g, struct layout_header *h, struct attest_report *report);
+/* Fill the network's part of the header, whose arch is set; *ret_layers (of the arena) is NULL where all layers are alike. parts are not
+ * filled: they follow from the tensors. 0; 1 rejected; -ENOMEM. */
+_must_use_ int network_read(const struct gguf *g, struct arena *a, struct layout_header *h,
+	struct layout_layer **ret_layers, struct attest_report *report);
 
 /* ---- layout (layout_make.c) and vocabulary (vocab.c) ------------------------------------------------------------------------ */
 
@@ -224,7 +226,7 @@ struct vocab {
 _must_use_ int vocab_read(const struct gguf *g, struct arena *a, struct strings *s, struct layout_header *h,
 	struct vocab *ret, struct attest_report *report);
 
-/* Typed access with the strictness that GGUF wants, shared by llama.c, vocab.c and layout_make.c.
+/* Typed access with the strictness that GGUF wants, shared by network.c, vocab.c and layout_make.c.
  * 0 found; 1 rejected (wrong type, out of range); 2 absent. */
 int gguf_get_u32(const struct gguf *g, const char *key, u32 *ret, struct attest_report *report);
 int gguf_get_f32(const struct gguf *g, const char *key, f32 *ret, struct attest_report *report);

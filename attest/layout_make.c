@@ -21,6 +21,7 @@ struct making {
 	struct part *parts; /* by split.no once split_check has passed */
 	u32 n_parts;
 	struct layout_header h;
+	struct layout_layer *layers; /* NULL: all are alike */
 	struct layout_tensor *tensors;
 	struct vocab vocab;
 	struct strings strings;
@@ -243,33 +244,67 @@ static int want_check(struct making *mk, const struct layout_want *w, const stru
 	return 0;
 }
 
+static const struct layout_tensor *tensor_find(const struct making *mk, const char *name)
+{
+	struct layout_tensor key = { 0 };
+	snprintf(key.name, sizeof key.name, "%s", name);
+	return bsearch(&key, mk->tensors, mk->h.n_tensors, sizeof *mk->tensors, by_name);
+}
+
+/* Which of the parts that the architecture may have are there: those of which there is a tensor. */
+static int parts_find(struct making *mk)
+{
+	struct layout_header *h = &mk->h;
+	const struct arch *a = arch_of(h->arch);
+	struct layout l = { .h = h, .layers = mk->layers };
+	h->parts = a->must | a->may;
+	u32 found = a->must;
+	for (u32 i = 0, n = layout_want_count(&l); i < n; i++) {
+		struct layout_want w;
+		if (layout_want_at(&l, i, &w) && tensor_find(mk, w.name))
+			found |= w.part & a->may;
+	}
+	if (!(found & (PART_QKV | PART_QKV_FUSED)))
+		found |= PART_QKV; /* so that one of them is named as missing */
+	h->parts = found;
+	if (found & PART_ROPE_FACTORS)
+		h->rope_scaling = ROPE_LONG;
+	if (!layout_parts_ok(h->arch, found))
+		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, "blk.0.attn_qkv.weight",
+			"queries, keys and values have matrices or biases both of their own and in one");
+	if (h->rope_scaling == ROPE_LONG && !(found & PART_ROPE_FACTORS))
+		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_MISSING, "rope_factors_long.weight",
+			"positions are scaled by LongRoPE, and the tensor %s is missing",
+			"rope_factors_long.weight");
+	return 0;
+}
+
 /* All that the architecture wants, and nothing else. */
 static int tensors_check(struct making *mk)
 {
 	u32 n = mk->h.n_tensors;
 	bool *known = arena_alloc(&mk->arena, n);
+	struct layout l = { .h = &mk->h, .layers = mk->layers };
 	if (!known)
 		return err_origin(-ENOMEM);
-	for (u32 i = 0, wants = layout_want_count(&mk->h); i < wants; i++) {
+	for (u32 i = 0, wants = layout_want_count(&l); i < wants; i++) {
 		struct layout_want w;
-		struct layout_tensor key = { 0 };
-		layout_want_at(&mk->h, i, &w);
-		memcpy(key.name, w.name, sizeof key.name);
-		const struct layout_tensor *t = bsearch(&key, mk->tensors, n, sizeof *mk->tensors, by_name);
-		if (!t && !w.optional)
+		if (!layout_want_at(&l, i, &w))
+			continue;
+		const struct layout_tensor *t = tensor_find(mk, w.name);
+		if (!t)
 			return attest_reject(mk->report, ATTEST_GGUF_TENSOR_MISSING, w.name,
 				"the tensor %s is missing", w.name);
-		int r = t ? want_check(mk, &w, t) : 0;
+		int r = want_check(mk, &w, t);
 		if (r)
 			return r;
-		if (t)
-			known[t - mk->tensors] = true;
+		known[t - mk->tensors] = true;
 	}
 	for (u32 i = 0; i < n; i++)
 		if (!known[i])
 			return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, mk->tensors[i].name,
-				"the llama architecture, as Keep computes it, has no tensor %s",
-				mk->tensors[i].name);
+				"the %s architecture, as Keep computes it, has no tensor %s",
+				arch_of(mk->h.arch)->name, mk->tensors[i].name);
 	return 0;
 }
 
@@ -286,13 +321,14 @@ static int architecture_check(struct making *mk)
 			"%s lacks the key %s", g->name, "general.architecture");
 	if (r)
 		return r;
-	if (len == 5 && !memcmp(s, "llama", 5))
+	mk->h.arch = arch_find(s, len);
+	if (mk->h.arch)
 		return 0;
 	char found[64];
 	snprintf(found, sizeof found, "%.*s", (int)MIN(len, (size_t)60), s);
 	attest_reject(mk->report, ATTEST_GGUF_ARCHITECTURE, "general.architecture",
 		"%s is of the architecture \"%s\", which Keep does not compute", g->name, found);
-	attest_expected(mk->report, "llama", found);
+	attest_expected(mk->report, "one of the architectures of keep-import(1)", found);
 	return 1;
 }
 
@@ -334,7 +370,7 @@ static int meaning_read(struct making *mk)
 	struct layout_header *h = &mk->h;
 	int r = architecture_check(mk);
 	r = r ? r : type_check(mk);
-	r = r ? r : llama_network(&mk->parts[0].gguf, h, mk->report);
+	r = r ? r : network_read(&mk->parts[0].gguf, &mk->arena, h, &mk->layers, mk->report);
 	r = r ? r : vocab_read(&mk->parts[0].gguf, &mk->arena, &mk->strings, h, &mk->vocab, mk->report);
 	r = r ? r : text_read(mk, "general.name", ATTEST_GGUF_LIMIT, 4096, &h->name);
 	r = r ? r : text_read(mk, "general.license", ATTEST_GGUF_LIMIT, 65536, &h->license);
@@ -345,13 +381,17 @@ static int meaning_read(struct making *mk)
 
 /* ---- writing -------------------------------------------------------------------------------------------------------------------- */
 
-static void areas_place(struct layout_header *h)
+static void areas_place(struct layout_header *h, bool has_layers)
 {
 	h->off_tensors = sizeof *h;
 	h->off_vocab = h->off_tensors + (u64)h->n_tensors * sizeof(struct layout_tensor);
 	h->off_merges = h->off_vocab + (u64)h->n_vocab * sizeof(struct layout_token);
 	h->off_strings = h->off_merges + (u64)h->n_merges * sizeof(struct layout_merge);
 	h->bytes = h->off_strings + h->strings_bytes;
+	if (has_layers) {
+		h->off_layers = ALIGN_UP(h->bytes, (u64)8);
+		h->bytes = h->off_layers + h->n_layers * sizeof(struct layout_layer);
+	}
 }
 static_assert(sizeof(struct layout_tensor) % 8 == 0 && sizeof(struct layout_token) % 8 == 0 &&
 		      sizeof(struct layout_merge) % 8 == 0,
@@ -369,7 +409,7 @@ static int layout_write(struct making *mk, struct attest_blob *ret)
 	memcpy(h->magic, LAYOUT_MAGIC, sizeof h->magic);
 	h->n_files = mk->p->segments->h->n_files;
 	h->strings_bytes = (u32)mk->strings.len;
-	areas_place(h);
+	areas_place(h, mk->layers);
 	if (h->bytes > LAYOUT_BYTES_MAX)
 		return attest_reject(mk->report, ATTEST_GGUF_LIMIT, "layout",
 			"the layout would be longer than %u bytes", LAYOUT_BYTES_MAX);
@@ -381,6 +421,8 @@ static int layout_write(struct making *mk, struct attest_blob *ret)
 	area_put(data, h->off_vocab, mk->vocab.tokens, h->n_vocab, sizeof *mk->vocab.tokens);
 	area_put(data, h->off_merges, mk->vocab.merges, h->n_merges, sizeof *mk->vocab.merges);
 	area_put(data, h->off_strings, mk->strings.p, mk->strings.len, 1);
+	if (mk->layers)
+		area_put(data, h->off_layers, mk->layers, h->n_layers, sizeof *mk->layers);
 	struct layout l;
 	const char *why = "";
 	if (layout_open(data, h->bytes, mk->p->segments, &l, &why))
@@ -400,6 +442,7 @@ static int make(struct making *mk, struct attest_blob *ret)
 	r = r ? r : meaning_read(mk);
 	r = r ? r : parts_read_tensors(mk);
 	r = r ? r : tensors_gather(mk, total);
+	r = r ? r : parts_find(mk);
 	r = r ? r : tensors_check(mk);
 	return r ? r : layout_write(mk, ret);
 }

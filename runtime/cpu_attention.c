@@ -21,7 +21,7 @@ struct run {
 	const u32 *pages, *pos;
 	u32 row, rows, head, heads; /* of q and y */
 	u32 g;			    /* head of K and V */
-	u32 pos_max;
+	u32 first, pos_max;	    /* of all its rows */
 	bool f16;
 };
 
@@ -90,8 +90,8 @@ struct result {
 	f32 w[KV_PAGE];
 };
 
-/* Scores of positions 0..n of the block, their maximum, weights and the sum of those. */
-BODY void weigh(const struct block *b, const f32 *q, u32 dim, u32 n, f32 scale, struct result *ret)
+/* Scores of positions from..n of the block, their maximum, weights and the sum of those. */
+BODY void weigh(const struct block *b, const f32 *q, u32 dim, u32 from, u32 n, f32 scale, struct result *ret)
 {
 	f32 dot[KV_PAGE] = { 0 }, tree[KV_PAGE];
 	for (u32 d = 0; d < dim; d++)
@@ -101,14 +101,18 @@ BODY void weigh(const struct block *b, const f32 *q, u32 dim, u32 n, f32 scale, 
 		}
 	for (u32 t = 0; t < KV_PAGE; t++)
 		dot[t] = exact_window(exact_window(dot[t]) * scale);
-	f32 max = dot[0];
-	for (u32 t = 1; t < n; t++)
+	f32 max = dot[from];
+	for (u32 t = from + 1; t < n; t++)
 		max = dot[t] > max ? dot[t] : max;
 	for (u32 t = n; t < KV_PAGE; t++)
+		dot[t] = max;
+	for (u32 t = 0; t < from; t++)
 		dot[t] = max;
 	for (u32 t = 0; t < KV_PAGE; t++)
 		ret->w[t] = attention_weight(dot[t] - max);
 	for (u32 t = n; t < KV_PAGE; t++)
+		ret->w[t] = 0;
+	for (u32 t = 0; t < from; t++)
 		ret->w[t] = 0;
 	memcpy(tree, ret->w, sizeof(tree));
 	for (u32 s = KV_PAGE / 2; s > 0; s /= 2)
@@ -119,10 +123,10 @@ BODY void weigh(const struct block *b, const f32 *q, u32 dim, u32 n, f32 scale, 
 }
 
 /* out[0..lanes] = the windowed sum of w[t] * v[t], or, with old and new, what joins it to the blocks before. */
-BODY void values_sum(const struct block *b, const f32 *w, u32 n, u32 d, u32 lanes, f32 *ret)
+BODY void values_sum(const struct block *b, const f32 *w, u32 from, u32 n, u32 d, u32 lanes, f32 *ret)
 {
 	f32 acc[LANES] = { 0 };
-	for (u32 t = 0; t < n; t++) {
+	for (u32 t = from; t < n; t++) {
 		const f32 *v = b->v + t * b->v_stride + d;
 		for (u32 l = 0; l < lanes; l++) {
 			f32 m = w[t] * v[l];
@@ -141,19 +145,19 @@ BODY void join(f32 *restrict out, const f32 *restrict o, u32 lanes, f32 wa, f32 
 	}
 }
 
-BODY void state_add(struct state *s, const struct block *b, u32 dim, u32 n, f32 scale, bool first)
+BODY void state_add(struct state *s, const struct block *b, u32 dim, u32 from, u32 n, f32 scale, bool first)
 {
 	struct result r;
-	weigh(b, s->q, dim, n, scale, &r);
+	weigh(b, s->q, dim, from, n, scale, &r);
 	f32 max = first || r.max > s->max ? r.max : s->max;
 	f32 wa = first ? 0 : attention_weight(s->max - max), wb = attention_weight(r.max - max);
 	for (u32 d = 0; d < dim; d += LANES) {
 		u32 lanes = MIN(LANES, dim - d);
 		f32 o[LANES];
 		if (lanes == LANES)
-			values_sum(b, r.w, n, d, LANES, o);
+			values_sum(b, r.w, from, n, d, LANES, o);
 		else
-			values_sum(b, r.w, n, d, lanes, o);
+			values_sum(b, r.w, from, n, d, lanes, o);
 		if (first)
 			memcpy(s->out + d, o, lanes * sizeof(f32));
 		else
@@ -178,15 +182,16 @@ BODY void run_attend(const struct run *r)
 		for (u32 d = 0; d < dim; d++)
 			states[i].q[d] = exact_window(q[d]);
 	}
-	for (u32 t0 = 0; t0 <= r->pos_max; t0 += KV_PAGE) {
+	for (u32 t0 = r->first / KV_PAGE * KV_PAGE; t0 <= r->pos_max; t0 += KV_PAGE) {
 		b.n = MIN(KV_PAGE, r->pos_max + 1 - t0);
 		keys_load(r, t0, &b);
 		values_load(r, t0, &b);
 		for (u32 i = 0; i < n; i++) {
 			u32 pos = r->pos[r->row + i / r->heads];
-			if (pos >= t0)
-				state_add(&states[i], &b, dim, MIN(KV_PAGE, pos + 1 - t0),
-					u2f(r->p->scale_bits), t0 == 0);
+			u32 lo = attention_first(pos, r->p->window), from = lo > t0 ? lo - t0 : 0;
+			if (pos >= t0 && from < KV_PAGE)
+				state_add(&states[i], &b, dim, from, MIN(KV_PAGE, pos + 1 - t0),
+					u2f(r->p->scale_bits), t0 == lo / KV_PAGE * KV_PAGE);
 		}
 	}
 	for (u32 i = 0; i < n; i++) {
@@ -203,10 +208,11 @@ BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], 
 	const u32 *tables = buf[2], *seq = buf[4], *pos = buf[5];
 	u32 shared = p->heads / p->kv_heads;
 	while (row < end) {
-		u32 n = 1, most = pos[row];
+		u32 n = 1, most = pos[row], least = pos[row];
 		while (row + n < end && seq[row + n] == seq[row] &&
 			(n + 1) * MIN(shared, STATES_MAX) <= STATES_MAX) {
 			most = MAX(most, pos[row + n]);
+			least = MIN(least, pos[row + n]);
 			n++;
 		}
 		for (u32 h = 0; h < shared; h += STATES_MAX / n) {
@@ -219,6 +225,7 @@ BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], 
 				.head = g * shared + h,
 				.heads = MIN(STATES_MAX / n, shared - h),
 				.g = g,
+				.first = attention_first(least, p->window),
 				.pos_max = most,
 				.f16 = f16 };
 			run_attend(&r);

@@ -3,11 +3,16 @@
 
 #include "shaders/act.h"
 #include "shaders/add.h"
+#include "shaders/bias.h"
 #include "shaders/exact.h"
+#include "shaders/geglu.h"
+#include "shaders/layer_norm.h"
+#include "shaders/map.h"
 #include "shaders/mul_mat_f.h"
 #include "shaders/quantize.h"
 #include "shaders/rms_norm.h"
 #include "shaders/rope.h"
+#include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
 
@@ -47,6 +52,45 @@ BODY void rms_norm(const void *push, void *const buf[], u32 first, u32 end)
 			f32 t = exact_window(exact_window(x[i]) * m);
 			y[i] = exact_window(t * exact_window(w[i]));
 		}
+	}
+}
+
+/* ---- layer_norm ---- */
+
+BODY f32 lanes_tree(f32 *lane)
+{
+	for (u32 h = LAYER_NORM_LANES / 2; h > 0; h /= 2)
+		for (u32 l = 0; l < h; l++)
+			lane[l] = lane[l] + lane[l + h];
+	return lane[0];
+}
+
+BODY void layer_norm_row(const struct push_layer_norm *p, const f32 *x, const f32 *w, f32 *y)
+{
+	f32 sum[LAYER_NORM_LANES] = { 0 }, squares[LAYER_NORM_LANES] = { 0 };
+	for (u32 i = 0; i < p->dim; i += LAYER_NORM_LANES)
+		for (u32 l = 0, n = MIN(LAYER_NORM_LANES, p->dim - i); l < n; l++)
+			sum[l] = sum[l] + exact_window(x[i + l]);
+	f32 mean = exact_window(lanes_tree(sum) * u2f(p->inv_dim_bits));
+	for (u32 i = 0; i < p->dim; i += LAYER_NORM_LANES)
+		for (u32 l = 0, n = MIN(LAYER_NORM_LANES, p->dim - i); l < n; l++) {
+			f32 d = exact_window(exact_window(x[i + l]) - mean), sq = d * d;
+			squares[l] = squares[l] + sq;
+		}
+	f32 v = lanes_tree(squares) * u2f(p->inv_dim_bits);
+	f32 m = exact_rsqrt(v + u2f(p->eps_bits));
+	for (u32 i = 0; i < p->dim; i++) {
+		f32 d = exact_window(exact_window(x[i]) - mean);
+		y[i] = exact_window(exact_window(d * m) * exact_window(w[i]));
+	}
+}
+
+BODY void layer_norm(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_layer_norm *p = push;
+	for (u32 r = first; r < end; r++) {
+		size_t at = (size_t)r * p->dim;
+		layer_norm_row(p, (const f32 *)buf[0] + at, buf[1], (f32 *)buf[2] + at);
 	}
 }
 
@@ -102,19 +146,94 @@ BODY void quantize_256(const void *push, void *const buf[], u32 first, u32 end)
 	quantize(256, push, buf, first, end);
 }
 
-/* ---- swiglu, add, rope, rows ---- */
+/* ---- products of gate and up; element by element; rows ---- */
 
-BODY void swiglu(const void *push, void *const buf[], u32 first, u32 end)
+BODY void glu(bool gelu, void *const buf[], u32 first, u32 end)
 {
 	const f32 *gate = buf[0], *up = buf[1]; /* y may be gate */
 	f32 *y = buf[2], t[64];
 	for (u32 i = first; i < end; i += 64) {
 		u32 n = MIN(64u, end - i);
 		for (u32 j = 0; j < n; j++) {
-			f32 s = exact_window(exact_silu(exact_window(gate[i + j])));
+			f32 g = exact_window(gate[i + j]);
+			f32 s = exact_window(gelu ? exact_gelu(g) : exact_silu(g));
 			t[j] = exact_window(s * exact_window(up[i + j]));
 		}
 		memcpy(y + i, t, n * sizeof(f32));
+	}
+}
+
+BODY void swiglu(const void *push, void *const buf[], u32 first, u32 end)
+{
+	glu(false, buf, first, end);
+}
+
+BODY void geglu(const void *push, void *const buf[], u32 first, u32 end)
+{
+	glu(true, buf, first, end);
+}
+
+BODY void map(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_map *p = push;
+	f32 a = u2f(p->a_bits), b = u2f(p->b_bits), c = u2f(p->c_bits), d = u2f(p->d_bits), *x = buf[0];
+	if (p->kind == MAP_SCALE)
+		for (u32 i = first; i < end; i++)
+			x[i] = exact_window(exact_window(x[i]) * a);
+	else if (p->kind == MAP_SOFTCAP)
+		for (u32 i = first; i < end; i++)
+			x[i] = map_softcap(exact_window(x[i]), a, b);
+	else
+		for (u32 i = first; i < end; i++)
+			x[i] = map_xielu(exact_window(x[i]), a, b, c, d);
+}
+
+/* Elements first..end of rows of dim: those of one row at a time. */
+BODY void bias(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_bias *p = push;
+	f32 *restrict x = buf[0];
+	const f32 *restrict b = (const f32 *)buf[1] + p->base;
+	for (u32 i = first, n; i < end; i += n) {
+		u32 e = i % p->dim;
+		n = MIN(p->dim - e, end - i);
+		for (u32 j = 0; j < n; j++)
+			x[i + j] = exact_window(exact_window(x[i + j]) + exact_window(b[e + j]));
+	}
+}
+
+BODY void row_scale(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_row_scale *p = push;
+	f32 *x = buf[0];
+	const u32 *pos = buf[1];
+	for (u32 i = first, n; i < end; i += n) {
+		f32 t = exact_window(((const f32 *)buf[2])[pos[i / p->dim]]);
+		n = MIN(p->dim - i % p->dim, end - i);
+		for (u32 j = 0; j < n; j++)
+			x[i + j] = exact_window(exact_window(x[i + j]) * t);
+	}
+}
+
+BODY void rope(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_rope *p = push;
+	const u32 *pos = buf[1];
+	u32 half = p->rope_dim / 2, step = p->halves ? 1 : 2, other = p->halves ? half : 1;
+	for (u32 i = first, n; i < end; i += n) {
+		u32 j = i % half, head = i / half, t = pos[head / p->heads];
+		n = MIN(half - j, end - i);
+		if (t < p->first || t - p->first >= p->count)
+			continue;
+		f32 *x = (f32 *)buf[0] + (size_t)head * p->head_dim;
+		const f32 *cs = (const f32 *)buf[2] + p->base + (size_t)(t - p->first) * half * 2;
+		for (u32 k = j; k < j + n; k++) {
+			f32 x0 = exact_window(x[step * k]), x1 = exact_window(x[step * k + other]);
+			f32 c = exact_window(cs[2 * k]), s = exact_window(cs[2 * k + 1]);
+			f32 a = x0 * c, b = x1 * s, e = x0 * s, d = x1 * c;
+			x[step * k] = exact_window(a - b);
+			x[step * k + other] = exact_window(e + d);
+		}
 	}
 }
 
@@ -264,6 +383,12 @@ BODY void mul_mat_bf16(const u32 most, const void *push, void *const buf[], u32 
 	KERNEL(quantize_32, isa, attr)                                                               \
 	KERNEL(quantize_256, isa, attr)                                                              \
 	KERNEL(swiglu, isa, attr)                                                                    \
+	KERNEL(geglu, isa, attr)                                                                     \
+	KERNEL(layer_norm, isa, attr)                                                                \
+	KERNEL(map, isa, attr)                                                                       \
+	KERNEL(bias, isa, attr)                                                                      \
+	KERNEL(row_scale, isa, attr)                                                                 \
+	KERNEL(rope, isa, attr)                                                                      \
 	KERNEL(add, isa, attr)                                                                       \
 	KERNEL(rows, isa, attr)                                                                      \
 	KERNEL_F(mul_mat_f32, isa, attr, cols)                                                       \
@@ -273,6 +398,12 @@ BODY void mul_mat_bf16(const u32 most, const void *push, void *const buf[], u32 
 		[KERNEL_QUANTIZE_32] = quantize_32_##isa,                                            \
 		[KERNEL_QUANTIZE_256] = quantize_256_##isa,                                          \
 		[KERNEL_SWIGLU] = swiglu_##isa,                                                      \
+		[KERNEL_GEGLU] = geglu_##isa,                                                        \
+		[KERNEL_LAYER_NORM] = layer_norm_##isa,                                              \
+		[KERNEL_MAP] = map_##isa,                                                            \
+		[KERNEL_BIAS] = bias_##isa,                                                          \
+		[KERNEL_ROW_SCALE] = row_scale_##isa,                                                \
+		[KERNEL_ROPE] = rope_##isa,                                                          \
 		[KERNEL_ADD] = add_##isa,                                                            \
 		[KERNEL_ROWS] = rows_##isa,                                                          \
 		[KERNEL_MUL_MAT_F32] = mul_mat_f32_##isa,                                            \

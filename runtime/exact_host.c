@@ -63,20 +63,83 @@ static void cos_sin(f64 x, f64 *ret_cos, f64 *ret_sin)
 	*ret_sin = sn[n & 3];
 }
 
-void rt_rope_table(f32 *out, u32 ctx, u32 rope_dim, f32 base, f32 scale, const f32 *factors)
+/* ---- tables of positions ---- */
+
+#define TWO_PI 6.28318530717958647692
+
+static f64 floor_of(f64 x) /* |x| < 2^31 */
 {
-	u32 half = rope_dim / 2;
-	f64 log_base = ln(base);
+	f64 t = (f64)(i32)x;
+	return t > x ? t - 1 : t;
+}
+
+/* The pair, as a real number, whose period fits `turns` times into ctx positions. */
+static f64 yarn_pair(const struct rt_rope *p, f64 turns)
+{
+	f64 d = p->rope_dim * ln(p->yarn_ctx / (turns * TWO_PI)) / (2 * ln(p->base));
+	return d > 1e6 ? 1e6 : d < -1e6 ? -1e6 : d;
+}
+
+/* How much of pair j keeps its own frequency: from 1 for the fast ones to 0. */
+static f64 yarn_ramp(const struct rt_rope *p, u32 j)
+{
+	f64 lo = floor_of(yarn_pair(p, p->yarn_beta_fast)), hi = -floor_of(-yarn_pair(p, p->yarn_beta_slow));
+	lo = lo < 0 ? 0 : lo;
+	hi = hi > p->rope_dim - 1.0 ? p->rope_dim - 1.0 : hi;
+	f64 width = hi - lo < 0.001 ? 0.001 : hi - lo, y = (j - lo) / width;
+	return 1 - (y < 0 ? 0 : y > 1 ? 1 : y);
+}
+
+static f64 yarn_grown(f64 scale, f64 m)
+{
+	return scale <= 1 ? 1 : 0.1 * m * ln(scale) + 1;
+}
+
+static f64 magnitude_of(const struct rt_rope *p)
+{
+	f64 m = p->magnitude > 0 ? (f64)p->magnitude : 1;
+	if (!(p->yarn_ext > 0))
+		return m;
+	m = m * yarn_grown(p->scale, 1);
+	return p->yarn_log_multiplier > 0 ? m / yarn_grown(p->scale, p->yarn_log_multiplier) : m;
+}
+
+static f64 theta_of(const struct rt_rope *p, u32 j, f64 log_base)
+{
+	f64 own = e_to(-(2.0 * j / p->rope_dim) * log_base) / (p->factors ? (f64)p->factors[j] : 1.0);
+	f64 slow = own / (f64)p->scale;
+	if (!(p->yarn_ext > 0))
+		return slow;
+	f64 m = yarn_ramp(p, j) * (f64)p->yarn_ext;
+	return slow * (1 - m) + own * m;
+}
+
+void rt_rope_table(f32 *out, const struct rt_rope *p)
+{
+	u32 half = p->rope_dim / 2;
+	f64 log_base = ln(p->base), m = magnitude_of(p);
 	for (u32 j = 0; j < half; j++) {
-		f64 freq = e_to(-(2.0 * j / rope_dim) * log_base) / (factors ? (f64)factors[j] : 1.0) /
-			   (f64)scale;
-		for (u32 p = 0; p < ctx; p++) {
+		f64 theta = theta_of(p, j, log_base);
+		for (u32 t = 0; t < p->ctx; t++) {
 			f64 c, s;
-			cos_sin(p * freq, &c, &s);
-			out[((size_t)p * half + j) * 2] = exact_window((f32)c);
-			out[((size_t)p * half + j) * 2 + 1] = exact_window((f32)s);
+			cos_sin(t * theta, &c, &s);
+			out[((size_t)t * half + j) * 2] = exact_window((f32)(c * m));
+			out[((size_t)t * half + j) * 2 + 1] = exact_window((f32)(s * m));
 		}
 	}
+}
+
+void rt_temperature_table(f32 *out, u32 ctx, f32 b, u32 period)
+{
+	for (u32 t = 0; t < ctx; t++)
+		out[t] = exact_window((f32)(1 + (f64)b * ln(1.0 + t / period)));
+}
+
+f32 rt_softplus(f32 x)
+{
+	if (x > 600)
+		return x;
+	return x < -600 ? 0 : (f32)ln(1 + e_to(x));
 }
 
 f32 rt_exp(f32 x)

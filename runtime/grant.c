@@ -137,10 +137,10 @@ static int place_weights(struct grant *g, struct proto_load_failed *f)
 	return 0;
 }
 
-/* The factors of llama 3 stay on the host: they only enter the rope table. */
+/* Factors of the rotation stay on the host: they only enter its table. */
 static int place_factors(struct grant *g)
 {
-	u32 t = g->model.rope_freqs;
+	u32 t = model_rope_factors(&g->model, g->ctx_tokens);
 	if (t == LAYOUT_NONE)
 		return 0;
 	g->rope_factors = calloc(1, g->layout.tensors[t].bytes);
@@ -205,7 +205,7 @@ static u32 choose_pages(const struct grant *g, const struct grant_params *p)
 	u64 pages = p->kv_pages ? p->kv_pages : (u64)one * KV_CONTEXTS, have = memory_of(g->d);
 	pages = MIN(pages, info.range_bytes_max / page);
 	if (have > g->weight_bytes) {
-		u64 fit = (have - g->weight_bytes) / 2 / (2 * g->model.n_layers * page);
+		u64 fit = (have - g->weight_bytes) / 2 / model_kv_bytes(&g->model, g->kv_mode, 1);
 		pages = MIN(pages, MAX(fit, one));
 	}
 	return (u32)MAX(pages, 1u);
@@ -238,8 +238,7 @@ static int check_factors(const struct grant *g, struct proto_load_failed *f)
 {
 	for (u32 i = 0; g->rope_factors && i < g->model.rope_dim / 2; i++)
 		if (!(g->rope_factors[i] >= 0x1p-20f && g->rope_factors[i] <= 0x1p20f))
-			return refuse(f, LOAD_UNSUPPORTED,
-				"tensor rope_freqs.weight: factor %u is out of range", i);
+			return refuse(f, LOAD_UNSUPPORTED, "factor %u of the rotation is out of range", i);
 	return 0;
 }
 
@@ -259,16 +258,6 @@ static void fill_ready(struct grant *g)
 	memcpy(g->ready.kernel_set, info.kernel_set, sizeof g->ready.kernel_set);
 }
 
-/* Matrices in the form that the device likes best, once for all tokens. */
-static void turn_weights(struct grant *g)
-{
-	for (u32 i = 0; i < g->layout.h->n_tensors; i++) {
-		const struct layout_tensor *t = &g->layout.tensors[i];
-		if (t->n_dims == 2 && g->places[i].view.buf)
-			rt_weights_ready(g->d, g->places[i].view, t->type, t->ne[0], t->ne[1]);
-	}
-}
-
 int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed)
 {
 	const char *why;
@@ -285,7 +274,7 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 		at[i] = g->places[i].view;
 	model_place(&g->model, at);
 	free(at);
-	turn_weights(g);
+	model_ready(g->d, &g->model);
 	r = tok_create(&g->layout, &g->tok, &why);
 	if (r > 0)
 		return refuse(ret_failed, LOAD_UNSUPPORTED, "vocabulary: %s", why);

@@ -6,9 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static u64 layer_kv_bytes(const struct model_layer *l, u32 kv_mode, u32 pages)
+{
+	return op_kv_bytes(kv_mode, pages, l->is.n_kv_heads, l->is.head_dim);
+}
+
 u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages)
 {
-	return 2ull * m->n_layers * op_kv_bytes(kv_mode, pages, m->n_kv_heads, m->head_dim);
+	u64 bytes = 0;
+	for (u32 i = 0; i < m->n_layers; i++)
+		bytes += 2 * layer_kv_bytes(&m->layers[i], kv_mode, pages);
+	return bytes;
 }
 
 /* Buffers are made one after the other; the first failure stops the rest. */
@@ -43,42 +51,70 @@ static int upload(struct rt_device *d, struct rt_buf *dst, const void *data, u64
 	return 0;
 }
 
-static int make_rope(
+/* A buffer of numbers of positions that the host computes. */
+static struct rt_buf *make_table(struct maker *mk, const f32 *data, u64 bytes, const char *tag)
+{
+	struct rt_buf *b = make(mk, RT_BUF_WEIGHTS, bytes, tag);
+	if (!mk->r && !data)
+		mk->r = err_origin(-ENOMEM);
+	if (!mk->r)
+		mk->r = upload(mk->d, b, data, bytes);
+	return b;
+}
+
+static bool uses_rope(const struct model *m, u32 which)
+{
+	for (u32 i = 0; i < m->n_layers; i++)
+		if (m->layers[i].is.rope_dim && m->layers[i].is.rope == which)
+			return true;
+	return false;
+}
+
+static void make_positions(
 	struct maker *mk, const struct model *m, const struct model_work_params *p, struct model_work *w)
 {
-	u64 bytes = (u64)p->ctx_tokens * m->rope_dim * sizeof(f32);
-	w->rope = make(mk, RT_BUF_WEIGHTS, bytes, "rope");
-	if (mk->r)
-		return mk->r;
-	f32 *table = malloc(bytes);
-	if (!table)
-		return mk->r = err_origin(-ENOMEM);
-	rt_rope_table(table, p->ctx_tokens, m->rope_dim, m->rope_base, m->rope_scale, p->rope_factors);
-	mk->r = upload(mk->d, w->rope, table, bytes);
+	for (u32 i = 0; i < ARRAY_LEN(w->rope) && !mk->r; i++) {
+		struct rt_rope rope = m->rope[i];
+		u64 bytes = (u64)p->ctx_tokens * rope.rope_dim * sizeof(f32);
+		if (!uses_rope(m, i))
+			continue;
+		rope.ctx = p->ctx_tokens;
+		rope.factors = i == 0 ? p->rope_factors : NULL;
+		f32 *table = malloc(bytes);
+		if (table)
+			rt_rope_table(table, &rope);
+		w->rope[i] = make_table(mk, table, bytes, "rope");
+		free(table);
+	}
+	if (mk->r || !(m->temperature > 0))
+		return;
+	f32 *table = malloc(p->ctx_tokens * sizeof *table);
+	if (table)
+		rt_temperature_table(table, p->ctx_tokens, m->temperature, m->temperature_ctx);
+	w->temperature = make_table(mk, table, p->ctx_tokens * sizeof *table, "temperature");
 	free(table);
-	return mk->r;
 }
 
 /* The widest row that each kind of quantised activation has to hold. */
 static void note_act(u32 *k_max, const struct model_weight *w, u32 k)
 {
 	enum op_act_kind kind = op_act_kind(w->type);
-	k_max[kind] = MAX(k_max[kind], k);
+	if (w->at.buf)
+		k_max[kind] = MAX(k_max[kind], k);
 }
 
 static void make_acts(struct maker *mk, const struct model *m, struct model_work *w)
 {
 	u32 k_max[OP_ACT_Q8_256 + 1] = { 0 };
-	u32 q_dim = m->n_heads * m->head_dim;
 	for (u32 i = 0; i < m->n_layers; i++) {
 		const struct model_layer *l = &m->layers[i];
 		note_act(k_max, &l->q, m->dim);
 		note_act(k_max, &l->k, m->dim);
 		note_act(k_max, &l->v, m->dim);
-		note_act(k_max, &l->output, q_dim);
+		note_act(k_max, &l->output, l->is.n_heads * l->is.head_dim);
 		note_act(k_max, &l->gate, m->dim);
 		note_act(k_max, &l->up, m->dim);
-		note_act(k_max, &l->down, m->ffn_dim);
+		note_act(k_max, &l->down, l->is.ffn_dim);
 	}
 	note_act(k_max, &m->head, m->dim);
 	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(k_max); kind++)
@@ -94,10 +130,10 @@ static void make_kv(struct maker *mk, const struct model *m, struct model_work *
 		mk->r = err_origin(-ENOMEM);
 		return;
 	}
-	u64 bytes = op_kv_bytes(w->kv_mode, w->kv_pages, m->n_kv_heads, m->head_dim);
 	for (u32 i = 0; i < 2 * m->n_layers; i++)
-		w->kv[i] = make(mk, RT_BUF_WORK, bytes, "kv");
-	w->kv_bytes = 2ull * m->n_layers * bytes;
+		w->kv[i] = make(
+			mk, RT_BUF_WORK, layer_kv_bytes(&m->layers[i / 2], w->kv_mode, w->kv_pages), "kv");
+	w->kv_bytes = model_kv_bytes(m, w->kv_mode, w->kv_pages);
 }
 
 static void make_rows(struct maker *mk, const struct model *m, struct model_work *w)
@@ -112,6 +148,7 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
 	w->x = make(mk, RT_BUF_WORK, rows * m->dim, "x");
 	w->h = make(mk, RT_BUF_WORK, rows * m->dim, "h");
+	w->sum = make(mk, RT_BUF_WORK, rows * m->dim, "sum");
 	w->q = make(mk, RT_BUF_WORK, rows * q_dim, "q");
 	w->k = make(mk, RT_BUF_WORK, rows * kv_dim, "k");
 	w->v = make(mk, RT_BUF_WORK, rows * kv_dim, "v");
@@ -137,7 +174,7 @@ int model_work_create(
 	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
 	make_rows(&mk, m, &w);
 	make_acts(&mk, m, &w);
-	make_rope(&mk, m, p, &w);
+	make_positions(&mk, m, p, &w);
 	w.work_bytes = mk.bytes;
 	make_kv(&mk, m, &w);
 	if (mk.r) {
@@ -151,8 +188,8 @@ int model_work_create(
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
-		&w->h, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h, &w->zero,
-		&w->rope };
+		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
+		&w->zero, &w->rope[0], &w->rope[1], &w->temperature };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

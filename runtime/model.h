@@ -6,36 +6,53 @@
 #include "base/layout.h"
 #include "runtime/op.h"
 
-/* One matrix or vector of the model, on the device. */
+/* One matrix or vector of the model, on the device: a tensor, or rows of one that holds several. */
 struct model_weight {
-	u32 tensor; /* index in the layout; LAYOUT_NONE: the model has none */
-	u32 type;   /* enum tensor_type */
-	struct rt_view at;
+	u32 tensor;	   /* index in the layout */
+	u32 type;	   /* enum tensor_type */
+	u32 k, n_out;	   /* elements of a row, rows */
+	u64 offset;	   /* of the first byte, in the tensor */
+	struct rt_view at; /* at.buf NULL: the model has none */
 };
 
 struct model_layer {
+	struct layout_layer is; /* heads, widths, window, rotation */
 	struct model_weight attn_norm, q, k, v, output;
-	struct model_weight ffn_norm, gate, up, down;
+	struct model_weight q_bias, k_bias, v_bias, q_norm, k_norm, attn_post_norm;
+	struct model_weight ffn_norm, gate, up, down, ffn_post_norm;
+	struct op_xielu xielu;
 };
 
 struct model {
-	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, n_vocab, ctx_train;
-	f32 rms_eps, rope_base, rope_scale;
-	struct model_weight embed, output_norm, head; /* head is embed where the model ties them */
-	u32 rope_freqs; /* tensor of the llama-3 factors, kept on the host; LAYOUT_NONE */
+	const struct arch *arch;
+	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, n_vocab,
+		ctx_train; /* of the widest layer */
+	f32 rms_eps;
+	f32 embed_scale, residual_scale, logit_scale, logit_softcap,
+		attn_scale; /* 0: none; as struct layout_header */
+	f32 temperature;
+	u32 temperature_ctx;
+	struct rt_rope rope
+		[2]; /* of the layers by their `rope`; ctx and factors are for model_work_create to fill */
+	u32 rope_scaling, rope_ctx;
+	struct model_weight embed, output_norm, head;	       /* head is embed where the model ties them */
+	struct model_weight rope_freqs, rope_short, rope_long; /* kept on the host */
 	struct model_layer *layers;
 	bool all_f32; /* every matrix is F32 */
 };
 
-/* Which tensor of the layout is which weight: every tensor that the architecture needs is there, has the shape that the
- * hyper-parameters demand and a type that Keep computes, and none is left over. Fills everything but the views.
- * 0 done, ret to be given to model_fini; 1 not such a model (*ret_why, which may name a tensor, valid until the next call);
- * -ENOMEM. */
+/* Which tensor of the layout is which weight, and what the layer program switches on. l has passed layout_open, so every tensor that the
+ * architecture needs is there, in its shape, and none is left over. Fills everything but the views.
+ * 0 done, ret to be given to model_fini; 1 not a model that the runtime computes (*ret_why, valid until the next call); -ENOMEM. */
 _must_use_ int model_bind(const struct layout *l, struct model *ret, const char **ret_why);
 void model_fini(struct model *m);
 
-/* Where each weight lies: at[i] is the place of tensor i. */
+/* The tensor of rotation factors that a context of ctx_tokens needs, or LAYOUT_NONE. It stays on the host. */
+u32 model_rope_factors(const struct model *m, u32 ctx_tokens);
+/* Where each weight lies: at[i] is the place of tensor i; without a buffer where it stays on the host. */
 void model_place(struct model *m, const struct rt_view *at);
+/* The matrices are where model_place said, hashed and checked: the device may turn them into the form that it likes best. */
+void model_ready(struct rt_device *d, const struct model *m);
 
 /* The buffers of a step, made once per grant. */
 struct model_work {
@@ -46,17 +63,18 @@ struct model_work {
 	struct rt_buf *ids, *seq, *pos, *out_rows,
 		*tables;       /* INPUT, u32: [rows], [rows], [rows], [out_max], [n_slots, ctx_pages] */
 	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab] */
-	struct rt_buf *x, *h, *q, *k, *v, *att, *gate, *up; /* activations */
+	struct rt_buf *x, *h, *sum, *q, *k, *v, *att, *gate, *up; /* activations */
 	struct rt_buf
 		*act[OP_ACT_Q8_256 + 1]; /* the same, quantised: one for each kind that a matrix wants */
 	struct rt_buf *out_x, *out_h;	 /* [out_max, dim] */
 	struct rt_buf **kv;		 /* [n_layers][2]: K and V */
-	struct rt_buf *rope;		 /* cos and sin of every position */
+	struct rt_buf *rope[2];		 /* cos and sin of every position */
+	struct rt_buf *temperature;	 /* what queries of a position are multiplied by; or NULL */
 	struct rt_buf *zero;		 /* rows of zeros that overwrite pages */
 };
 struct model_work_params {
 	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages;
-	const f32 *rope_factors; /* [rope_dim / 2] or NULL */
+	const f32 *rope_factors; /* [rope_dim / 2], for layers whose rope is 0; or NULL */
 };
 /* 0 done; -ENOMEM; -EIO. On failure nothing is left. */
 _must_use_ int model_work_create(struct rt_device *d, const struct model *m,

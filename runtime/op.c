@@ -3,9 +3,14 @@
 #include "base/err.h"
 #include "shaders/act.h"
 #include "shaders/add.h"
+#include "shaders/bias.h"
 #include "shaders/exact.h"
+#include "shaders/geglu.h"
+#include "shaders/layer_norm.h"
+#include "shaders/map.h"
 #include "shaders/quantize.h"
 #include "shaders/rms_norm.h"
+#include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
 
@@ -49,22 +54,46 @@ int op_call(struct rt_device *d, const struct rt_call *c)
 
 static bool rows_ok(u32 rows, u32 dim)
 {
-	return rows <= OP_ROWS_MAX && dim > 0 && dim <= DIM_MAX;
+	return rows <= OP_ROWS_MAX && dim > 0 && dim <= DIM_MAX && (u64)rows * dim <= UINT32_MAX / 4;
+}
+
+/* Norms take the heads of many tokens too: more rows than others, since work along x may be as long as a u32 counts. */
+static bool norm_ok(u32 rows, u32 dim, f32 eps)
+{
+	return dim > 0 && dim <= DIM_MAX && (u64)rows * dim <= UINT32_MAX && eps >= 0 && eps < 1;
+}
+
+static struct rt_call norm_call(
+	enum kernel kernel, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim)
+{
+	struct rt_call c = { .kernel = kernel, .work_x = rows, .work_y = 1, .cost = 8ull * rows * dim };
+	u64 bytes = 4ull * rows * dim;
+	op_call_buf(&c, 0, x, bytes);
+	op_call_buf(&c, 1, w, 4ull * dim);
+	op_call_buf(&c, 2, y, bytes);
+	return c;
 }
 
 int op_rms_norm(
 	struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim, f32 eps)
 {
-	if (!rows_ok(rows, dim) || !(eps >= 0 && eps < 1))
+	if (!norm_ok(rows, dim, eps))
 		return err_origin(-EINVAL);
-	struct rt_call c = {
-		.kernel = KERNEL_RMS_NORM, .work_x = rows, .work_y = 1, .cost = 8ull * rows * dim
-	};
-	u64 bytes = 4ull * rows * dim;
-	op_call_buf(&c, 0, x, bytes);
-	op_call_buf(&c, 1, w, 4ull * dim);
-	op_call_buf(&c, 2, y, bytes);
+	struct rt_call c = norm_call(KERNEL_RMS_NORM, x, w, y, rows, dim);
 	const struct push_rms_norm p = {
+		.rows = rows, .dim = dim, .inv_dim_bits = f2u(1.0f / (f32)dim), .eps_bits = f2u(eps)
+	};
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_layer_norm(
+	struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim, f32 eps)
+{
+	if (!norm_ok(rows, dim, eps))
+		return err_origin(-EINVAL);
+	struct rt_call c = norm_call(KERNEL_LAYER_NORM, x, w, y, rows, dim);
+	const struct push_layer_norm p = {
 		.rows = rows, .dim = dim, .inv_dim_bits = f2u(1.0f / (f32)dim), .eps_bits = f2u(eps)
 	};
 	op_call_push(&c, &p);
@@ -111,15 +140,107 @@ int op_quantize(
 	return op_call(d, &c);
 }
 
-int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
+static int op_glu(struct rt_device *d, enum kernel kernel, struct rt_view gate, struct rt_view up,
+	struct rt_view y, u64 n)
 {
 	if (n > UINT32_MAX / 4)
 		return err_origin(-EINVAL);
-	struct rt_call c = { .kernel = KERNEL_SWIGLU, .work_x = (u32)n, .work_y = 1, .cost = 64 * n };
+	struct rt_call c = { .kernel = kernel, .work_x = (u32)n, .work_y = 1, .cost = 64 * n };
 	op_call_buf(&c, 0, gate, 4 * n);
 	op_call_buf(&c, 1, up, 4 * n);
 	op_call_buf(&c, 2, y, 4 * n);
+	static_assert(sizeof(struct push_swiglu) == sizeof(struct push_geglu), "one form of both");
 	const struct push_swiglu p = { .n = (u32)n };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
+{
+	return op_glu(d, KERNEL_SWIGLU, gate, up, y, n);
+}
+
+int op_geglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
+{
+	return op_glu(d, KERNEL_GEGLU, gate, up, y, n);
+}
+
+static int op_map(struct rt_device *d, struct rt_view x, u64 n, const struct push_map *p)
+{
+	if (n > UINT32_MAX / 4)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_MAP, .work_x = (u32)n, .work_y = 1, .cost = 16 * n };
+	op_call_buf(&c, 0, x, 4 * n);
+	op_call_push(&c, p);
+	return op_call(d, &c);
+}
+
+static bool number_ok(f32 x)
+{
+	return x >= -0x1p20f && x <= 0x1p20f;
+}
+
+static bool scale_ok(f32 x)
+{
+	return number_ok(x) && (x >= 0x1p-20f || x <= -0x1p-20f);
+}
+
+int op_scale(struct rt_device *d, struct rt_view x, u64 n, f32 a)
+{
+	const struct push_map p = { .n = (u32)n, .kind = MAP_SCALE, .a_bits = f2u(a) };
+	return scale_ok(a) ? op_map(d, x, n, &p) : err_origin(-EINVAL);
+}
+
+int op_softcap(struct rt_device *d, struct rt_view x, u64 n, f32 a)
+{
+	if (!scale_ok(a) || a < 0)
+		return err_origin(-EINVAL);
+	const struct push_map p = {
+		.n = (u32)n, .kind = MAP_SOFTCAP, .a_bits = f2u(a), .b_bits = f2u(1.0f / a)
+	};
+	return op_map(d, x, n, &p);
+}
+
+int op_xielu(struct rt_device *d, struct rt_view x, u64 n, const struct op_xielu *o)
+{
+	if (!number_ok(o->alpha_p) || !number_ok(o->alpha_n) || !number_ok(o->beta) || !number_ok(o->eps))
+		return err_origin(-EINVAL);
+	const struct push_map p = { .n = (u32)n,
+		.kind = MAP_XIELU,
+		.a_bits = exact_window_bits(f2u(o->alpha_p)),
+		.b_bits = exact_window_bits(f2u(o->alpha_n)),
+		.c_bits = exact_window_bits(f2u(o->beta)),
+		.d_bits = exact_window_bits(f2u(o->eps)) };
+	return op_map(d, x, n, &p);
+}
+
+int op_bias(struct rt_device *d, struct rt_view x, struct rt_view b, u32 rows, u32 dim)
+{
+	if (!rows_ok(rows, dim) || b.offset % 4)
+		return err_origin(-EINVAL);
+	struct rt_call c = {
+		.kernel = KERNEL_BIAS, .work_x = rows * dim, .work_y = 1, .cost = 4ull * rows * dim
+	};
+	op_call_buf(&c, 0, x, 4ull * rows * dim);
+	u64 down = b.offset / RT_ALIGN * RT_ALIGN, base = b.offset - down;
+	op_call_buf(&c, 1, (struct rt_view){ b.buf, down }, base + 4ull * dim);
+	const struct push_bias p = { .n = rows * dim, .dim = dim, .base = (u32)base / 4 };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_row_scale(
+	struct rt_device *d, struct rt_view x, struct rt_view pos, struct rt_view t, u32 rows, u32 dim)
+{
+	if (!rows_ok(rows, dim))
+		return err_origin(-EINVAL);
+	struct rt_call c = {
+		.kernel = KERNEL_ROW_SCALE, .work_x = rows * dim, .work_y = 1, .cost = 4ull * rows * dim
+	};
+	op_call_buf(&c, 0, x, 4ull * rows * dim);
+	op_call_buf(&c, 1, pos, 4ull * rows);
+	op_call_rest(d, &c, 2, t);
+	const struct push_row_scale p = { .n = rows * dim, .dim = dim };
 	op_call_push(&c, &p);
 	return op_call(d, &c);
 }

@@ -16,9 +16,13 @@
 int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
 	u32 n, struct rt_view y);
 
-/* y[r, i] = x[r, i] * w[i] / sqrt(mean_i x[r, i]^2 + eps)   x, y [rows, dim], w [dim] */
+/* y[r, i] = x[r, i] * w[i] / sqrt(mean_i x[r, i]^2 + eps)   x, y [rows, dim], may be one; w [dim] */
 int op_rms_norm(struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim,
 	f32 eps);
+
+/* y[r, i] = (x[r, i] - mean_i x[r, i]) * w[i] / sqrt(mean of the squares of that + eps)   x, y [rows, dim], may be one; w [dim] */
+int op_layer_norm(struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows,
+	u32 dim, f32 eps);
 
 /* An activation matrix in the form that weights of one class want (struct act): f32 as it is, or int8 with scales.
  * Made once, used by every product that reads it. */
@@ -34,18 +38,20 @@ u64 op_act_bytes(enum op_act_kind kind, u32 rows, u32 k);
 int op_quantize(
 	struct rt_device *d, enum op_act_kind kind, struct rt_view x, struct rt_view q, u32 rows, u32 k);
 
-/* y[r, o] = sum_k W[o, k] * act[r, k]   W [n_out, k] of type, act of op_act_kind(type), y [rows, n_out] */
+/* y[r, o] = sum_k W[o, k] * act[r, k]   W [n_out, k] of type, act of op_act_kind(type), y [rows, n_out]. W may begin at any row of a tensor:
+ * its view's offset is only a multiple of 2. */
 struct op_mul_mat {
 	u32 type, k, n_out, rows;
 	struct rt_view w, act, y;
 };
 int op_mul_mat(struct rt_device *d, const struct op_mul_mat *p);
 
-/* Rotate adjacent pairs (x[2j], x[2j+1]) of the first rope_dim elements of each head by the angle of the token's position.
- * x [n, heads, head_dim] in place; pos [n] u32; table [ctx, rope_dim / 2, 2] cos, sin, made by rt_rope_table on the host. */
+/* Rotate pairs of the first rope_dim elements of each head by the angle of the token's position: (x[2j], x[2j+1]), or with halves
+ * (x[j], x[j + rope_dim / 2]).  x [n, heads, head_dim] in place; pos [n] u32; table [ctx, rope_dim / 2, 2] cos, sin of rt_rope_table. */
 struct op_rope {
 	struct rt_view x, pos, table;
 	u32 n, heads, head_dim, rope_dim;
+	bool halves;
 };
 int op_rope(struct rt_device *d, const struct op_rope *p);
 
@@ -64,27 +70,59 @@ u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim); /* of K or 
 int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, struct rt_view v,
 	struct rt_view seq, struct rt_view pos, u32 n);
 
-/* y[i, h, :] = softmax_t(q[i, h, :] · K[t, h / (heads / kv_heads), :] * scale) · V  over t = 0..pos[i] of sequence seq[i].
- * Blocks of RT_KV_PAGE positions, aligned to absolute positions, combined left to right.  q, y [n, heads, head_dim] */
+/* y[i, h, :] = softmax_t(q[i, h, :] · K[t, h / (heads / kv_heads), :] * scale) · V  over t = 0..pos[i] of sequence seq[i],
+ * with a window only over the last `window` of these.  Blocks of RT_KV_PAGE positions, aligned to absolute positions, combined left to right.  q, y [n, heads, head_dim] */
 struct op_attention {
 	const struct op_kv *kv;
 	struct rt_view q, seq, pos, y;
 	u32 n, heads;
 	u32 pos_max; /* largest pos[i] of this call: an upper bound for scratch and loops only; no result depends on it */
 	f32 scale;
+	u32 window; /* 0: none */
 };
 int op_attention(struct rt_device *d, const struct op_attention *p);
 
 /* y[i] = silu(gate[i]) * up[i]   n elements */
 int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
+/* y[i] = gelu(gate[i]) * up[i], by tanh   n elements */
+int op_geglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
+/* x[i] = window(x[i] * a), 2^-20 <= |a| <= 2^20   n elements */
+int op_scale(struct rt_device *d, struct rt_view x, u64 n, f32 a);
+/* x[i] = a * tanh(x[i] / a), 2^-20 <= a <= 2^20   n elements */
+int op_softcap(struct rt_device *d, struct rt_view x, u64 n, f32 a);
+/* x[i] = alpha_p x^2 + beta x for x > 0, else alpha_n (e^min(x, eps) - 1 - x) + beta x; magnitudes at most 2^20   n elements */
+struct op_xielu {
+	f32 alpha_p, alpha_n, beta, eps;
+};
+int op_xielu(struct rt_device *d, struct rt_view x, u64 n, const struct op_xielu *p);
+/* x[r, i] = x[r, i] + b[i]   x [rows, dim] in place, b [dim], whose offset is only a multiple of 4 */
+int op_bias(struct rt_device *d, struct rt_view x, struct rt_view b, u32 rows, u32 dim);
+/* x[r, i] = x[r, i] * t[pos[r]]   x [rows, dim] in place, pos [rows] u32, t [positions] */
+int op_row_scale(
+	struct rt_device *d, struct rt_view x, struct rt_view pos, struct rt_view t, u32 rows, u32 dim);
 /* x[i] = x[i] + y[i]   n elements */
 int op_add(struct rt_device *d, struct rt_view x, struct rt_view y, u64 n);
 /* y[i, :] = x[rows[i], :]   x [*, dim], rows [n] u32 */
 int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim);
 
-/* cos and sin of position p and pair j:  angle = p * base^(-2j/rope_dim) / factor[j] / scale, computed in the stated way in double on
- * the host by the same code on every machine (no libm).  factors [rope_dim / 2] or NULL for all 1; out [ctx, rope_dim / 2, 2] */
-void rt_rope_table(f32 *out, u32 ctx, u32 rope_dim, f32 base, f32 scale, const f32 *factors);
+/* Tables of positions, computed in the stated way in double on the host by the same code on every machine (no libm).
+ * cos and sin of position p and pair j: angle = p * theta_j, theta_j = base^(-2j/rope_dim) / factor[j], then / scale; with YaRN
+ * theta = t / scale * (1 - m) + t * m, m = ext * ramp(j), ramp 1 below the pair whose period fits beta_fast times into ctx, 0 above beta_slow.
+ * factors [rope_dim / 2] or NULL for all 1; out [ctx, rope_dim / 2, 2] */
+struct rt_rope {
+	u32 ctx, rope_dim;
+	f32 base, scale;
+	const f32 *factors;
+	f32 magnitude; /* of cos and sin; 0: 1 */
+	f32 yarn_ext;  /* 0: no YaRN, and the rest of this is not read */
+	f32 yarn_beta_fast, yarn_beta_slow, yarn_log_multiplier;
+	u32 yarn_ctx; /* positions of the first training */
+};
+void rt_rope_table(f32 *out, const struct rt_rope *p);
+/* out[p] = 1 + b * ln(1 + floor(p / period)), p < ctx */
+void rt_temperature_table(f32 *out, u32 ctx, f32 b, u32 period);
+/* ln(1 + e^x) */
+f32 rt_softplus(f32 x);
 /* exp(x) for x <= 0, 1/x, in the specified arithmetic: what the sampler uses on the host. */
 f32 rt_exp(f32 x);
 f32 rt_recip(f32 x);

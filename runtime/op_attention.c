@@ -59,10 +59,11 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 	if (!kv_ok(kv, a->n) || a->heads == 0 || a->heads > HEADS_MAX || a->heads % kv->kv_heads ||
 		a->pos_max / RT_KV_PAGE >= kv->pages_per_seq || !(a->scale > 0 && a->scale <= 1024))
 		return err_origin(-EINVAL);
+	u64 reach = a->window ? MIN(a->pos_max + 1ull, a->window) : a->pos_max + 1ull;
 	struct rt_call c = { .kernel = kv->kv_mode == KV_F16 ? KERNEL_ATTENTION_F16 : KERNEL_ATTENTION_F32,
 		.work_x = a->heads,
 		.work_y = a->n,
-		.cost = 2ull * a->n * a->heads * kv->head_dim * (a->pos_max + 1ull) };
+		.cost = 2ull * a->n * a->heads * kv->head_dim * reach };
 	u64 bytes = 4ull * a->n * a->heads * kv->head_dim;
 	kv_bufs(d, &c, kv);
 	op_call_buf(&c, 3, a->q, bytes);
@@ -74,7 +75,8 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 		.kv_heads = kv->kv_heads,
 		.head_dim = kv->head_dim,
 		.pages_per_seq = kv->pages_per_seq,
-		.scale_bits = exact_window_bits(f2u(a->scale)) };
+		.scale_bits = exact_window_bits(f2u(a->scale)),
+		.window = a->window };
 	op_call_push(&c, &p);
 	return op_call(d, &c);
 }

@@ -4,6 +4,7 @@
 #include "proto.h"
 #include "shaders/blocks_ref.h"
 #include "shaders/exact.h"
+#include "shaders/map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -271,14 +272,16 @@ static int run_rope(struct run *r)
 	op_case_floats(rt_host_ptr(x.buf), n, c->fill, 6);
 	TRY(make_words(r, at, c->rows, "pos", &pos));
 	TRY(make(r, RT_BUF_INPUT, 4ull * (c->pos + 1) * c->k, "table", &table));
-	rt_rope_table(rt_host_ptr(table.buf), c->pos + 1, c->k, 10000.0f, 1.0f, NULL);
+	const struct rt_rope angles = { .ctx = c->pos + 1, .rope_dim = c->k, .base = 10000, .scale = 1 };
+	rt_rope_table(rt_host_ptr(table.buf), &angles);
 	const struct op_rope p = { .x = x,
 		.pos = pos,
 		.table = table,
 		.n = c->rows,
 		.heads = c->heads,
 		.head_dim = c->head_dim,
-		.rope_dim = c->k };
+		.rope_dim = c->k,
+		.halves = c->halves };
 	TRY(rt_begin(r->d));
 	TRY(op_rope(r->d, &p));
 	return rt_submit(r->d);
@@ -362,7 +365,8 @@ static int run_attention(struct run *r)
 		.n = c->rows,
 		.heads = c->heads,
 		.pos_max = c->pos,
-		.scale = 0.125f };
+		.scale = 0.125f,
+		.window = c->window };
 	TRY(store_kv(r, &kv));
 	TRY(op_attention(r->d, &a));
 	return rt_submit(r->d);
@@ -408,6 +412,78 @@ static int run_rows(struct run *r)
 	return rt_submit(r->d);
 }
 
+static int run_layer_norm(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view x, w;
+	TRY(make_out(r, 4ul * c->rows * c->k, &x));
+	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 15);
+	TRY(make_floats(r, c->k, 16, "w", &w));
+	TRY(rt_begin(r->d));
+	TRY(op_layer_norm(r->d, x, w, x, c->rows, c->k, c->fill == FILL_ZERO ? 0 : 1e-5f));
+	return rt_submit(r->d);
+}
+
+static int run_bias(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view x, b;
+	TRY(make_out(r, 4ul * c->rows * c->k, &x));
+	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 17);
+	TRY(make_floats(r, c->k, 18, "b", &b));
+	TRY(rt_begin(r->d));
+	TRY(op_bias(r->d, x, b, c->rows, c->k));
+	return rt_submit(r->d);
+}
+
+static int run_row_scale(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct rt_view x, pos, t;
+	u32 at[128];
+	assert(c->rows <= ARRAY_LEN(at));
+	for (u32 i = 0; i < c->rows; i++)
+		at[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
+	TRY(make_out(r, 4ul * c->rows * c->k, &x));
+	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 19);
+	TRY(make_words(r, at, c->rows, "pos", &pos));
+	TRY(make(r, RT_BUF_INPUT, 4ull * (c->pos + 1), "t", &t));
+	rt_temperature_table(rt_host_ptr(t.buf), c->pos + 1, 0.1f, 16);
+	TRY(rt_begin(r->d));
+	TRY(op_row_scale(r->d, x, pos, t, c->rows, c->k));
+	return rt_submit(r->d);
+}
+
+static int run_map(struct run *r)
+{
+	const struct op_case *c = r->c;
+	const struct op_xielu p = { .alpha_p = 0.8f, .alpha_n = 1.3f, .beta = 0.5f, .eps = -1e-6f };
+	size_t n = (size_t)c->rows * c->k;
+	struct rt_view x;
+	TRY(make_out(r, 4 * n, &x));
+	op_case_floats(rt_host_ptr(x.buf), n, c->fill, 20);
+	TRY(rt_begin(r->d));
+	if (c->type == MAP_SCALE)
+		TRY(op_scale(r->d, x, n, 0.22f));
+	else if (c->type == MAP_SOFTCAP)
+		TRY(op_softcap(r->d, x, n, 3.0f));
+	else
+		TRY(op_xielu(r->d, x, n, &p));
+	return rt_submit(r->d);
+}
+
+static int run_geglu(struct run *r)
+{
+	size_t n = (size_t)r->c->rows * r->c->k;
+	struct rt_view gate, up, y;
+	TRY(make_floats(r, n, 21, "gate", &gate));
+	TRY(make_floats(r, n, 22, "up", &up));
+	TRY(make_out(r, 4 * n, &y));
+	TRY(rt_begin(r->d));
+	TRY(op_geglu(r->d, gate, up, y, n));
+	return rt_submit(r->d);
+}
+
 static int (*const runs[])(struct run *r) = {
 	[CASE_EMBED] = run_embed,
 	[CASE_MUL_MAT] = run_mul_mat,
@@ -419,6 +495,11 @@ static int (*const runs[])(struct run *r) = {
 	[CASE_SWIGLU] = run_swiglu,
 	[CASE_ADD] = run_add,
 	[CASE_ROWS] = run_rows,
+	[CASE_LAYER_NORM] = run_layer_norm,
+	[CASE_BIAS] = run_bias,
+	[CASE_ROW_SCALE] = run_row_scale,
+	[CASE_MAP] = run_map,
+	[CASE_GEGLU] = run_geglu,
 };
 
 int op_case_run(struct rt_device *d, const struct op_case *c, void **ret_out, size_t *ret_len)

@@ -14,6 +14,11 @@ enum op_case_op {
 	CASE_SWIGLU,
 	CASE_ADD,
 	CASE_ROWS,
+	CASE_LAYER_NORM,
+	CASE_BIAS,
+	CASE_ROW_SCALE,
+	CASE_MAP, /* type: MAP_SCALE, MAP_SOFTCAP or MAP_XIELU */
+	CASE_GEGLU,
 };
 
 enum op_case_fill {
@@ -32,6 +37,8 @@ struct op_case {
 	u32 heads, kv_heads, head_dim; /* rope, KV cases */
 	u32 pos;		       /* largest position */
 	enum op_case_fill fill;
+	u32 window;  /* attention */
+	bool halves; /* rope */
 };
 
 /* Run on d. *ret_out (malloc'd, *ret_len bytes) is the op's output. 0; -errno of the device. */

@@ -120,7 +120,7 @@ int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 	if (r < 0)
 		return r;
 	if (m->rows > OP_ROWS_MAX || m->k == 0 || m->k > DIM_MAX || m->k % block_len_of(m->type) ||
-		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % RT_ALIGN)
+		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % (m->type == TENSOR_F32 ? 4 : 2))
 		return err_origin(-EINVAL);
 	u64 row_bytes = (u64)(m->k / block_len_of(m->type)) * block_bytes_of(m->type);
 	op_call_buf(&c, 1, m->act, op_act_bytes(op_act_kind(m->type), m->rows, m->k));
@@ -163,6 +163,7 @@ int op_rope(struct rt_device *d, const struct op_rope *p)
 			.heads = p->heads,
 			.head_dim = p->head_dim,
 			.rope_dim = p->rope_dim,
+			.halves = p->halves,
 			.first = t.first,
 			.count = t.count,
 			.base = t.base / 4 };

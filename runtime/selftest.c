@@ -3,6 +3,7 @@
 
 #include "base/sha256.h"
 #include "proto.h"
+#include "shaders/map.h"
 #include "shaders/selftest.h"
 
 #include <stdlib.h>
@@ -32,6 +33,14 @@
 			op, mode, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 80, \
 				  .pos = 70, .fill = f                                              \
 		}                                                                                   \
+	}
+
+#define MAP(t, f)                                                    \
+	{                                                            \
+		KERNEL_MAP,                                          \
+		{                                                    \
+			CASE_MAP, t, .rows = 7, .k = 1001, .fill = f \
+		}                                                    \
 	}
 
 const struct selftest_case selftest_cases[] = {
@@ -71,6 +80,21 @@ const struct selftest_case selftest_cases[] = {
 	{ KERNEL_SWIGLU, { CASE_SWIGLU, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
 	{ KERNEL_ADD, { CASE_ADD, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
 	{ KERNEL_ROWS, { CASE_ROWS, .rows = 5, .k = 77, .n_out = 9, .fill = FILL_PLAIN } },
+	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 64, .heads = 3, .head_dim = 80, .pos = 4000,
+			       .fill = FILL_PLAIN, .halves = true } },
+	{ KERNEL_ATTENTION_F32, { CASE_ATTENTION, KV_F32, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2,
+					.head_dim = 80, .pos = 120, .fill = FILL_PLAIN, .window = 50 } },
+	{ KERNEL_LAYER_NORM, { CASE_LAYER_NORM, .rows = 3, .k = 1001, .fill = FILL_PLAIN } },
+	{ KERNEL_LAYER_NORM, { CASE_LAYER_NORM, .rows = 3, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_BIAS, { CASE_BIAS, .rows = 7, .k = 143, .fill = FILL_MIXED } },
+	{ KERNEL_ROW_SCALE, { CASE_ROW_SCALE, .rows = 7, .k = 143, .pos = 90, .fill = FILL_MIXED } },
+	MAP(MAP_SCALE, FILL_MIXED),
+	MAP(MAP_SOFTCAP, FILL_PLAIN),
+	MAP(MAP_SOFTCAP, FILL_MIXED),
+	MAP(MAP_XIELU, FILL_PLAIN),
+	MAP(MAP_XIELU, FILL_MIXED),
+	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
+	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

@@ -79,34 +79,37 @@ void main()
 
 	f32 m_all = 0.0f;
 	f32 l_all = 0.0f;
-	ROLLED for (u32 t0 = 0u; t0 <= last; t0 += PAGE) {
+	u32 lo = attention_first(last, p.window);
+	u32 start = lo / PAGE * PAGE;
+	ROLLED for (u32 t0 = start; t0 <= last; t0 += PAGE) {
+		u32 from = t0 == start ? lo - start : 0u; /* positions from .. n of the block take part */
 		u32 n = min(PAGE, last + 1u - t0);
 		u32 row = tables[pages + t0 / PAGE] * PAGE;
 		u32 at = (row * p.kv_heads + g) * p.head_dim;
 		u32 stride = p.kv_heads * p.head_dim;
 
 		f32 mine = 0.0f;
-		if (LANE < n)
+		if (LANE >= from && LANE < n)
 			mine = score(at + LANE * stride);
 		scores[LANE] = mine;
 		barrier();
-		f32 m = scores[0];
-		ROLLED for (u32 t = 1u; t < n; t++) {
+		f32 m = scores[from];
+		ROLLED for (u32 t = from + 1u; t < n; t++) {
 			f32 s = scores[t];
 			m = s > m ? s : m;
 		}
 		f32 w = attention_weight(mine - m);
-		w = LANE < n ? w : 0.0f;
+		w = LANE >= from && LANE < n ? w : 0.0f;
 		weights[LANE] = w;
 		barrier();
 		f32 l = tree();
 
-		f32 m_new = t0 == 0u || m > m_all ? m : m_all;
+		f32 m_new = t0 == start || m > m_all ? m : m_all;
 		f32 wa = attention_weight(m_all - m_new);
 		f32 wb = attention_weight(m - m_new);
 		ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 			f32 o = 0.0f;
-			ROLLED for (u32 t = 0u; t < n; t++) {
+			ROLLED for (u32 t = from; t < n; t++) {
 				f32 a = weights[t];
 				f32 b = CACHED(v_cache, at + t * stride + d);
 				o = o + a * b;
@@ -115,11 +118,11 @@ void main()
 			f32 old = total[d];
 			f32 both = old * wa + o * wb;
 			both = exact_window(both);
-			f32 now = t0 == 0u ? o : both;
+			f32 now = t0 == start ? o : both;
 			total[d] = now;
 		}
 		f32 l_both = l_all * wa + l * wb;
-		l_all = t0 == 0u ? l : l_both;
+		l_all = t0 == start ? l : l_both;
 		m_all = m_new;
 		barrier(); /* before the next block overwrites scores and weights */
 	}

@@ -1,13 +1,13 @@
-/* attention: y[i, h, :] = softmax_t(q[i, h, :] . K[t, g, :] * scale) . V[:, g, :] over positions t = 0 .. pos[i] of sequence seq[i],
- * g = h / (heads / kv_heads).
+/* attention: y[i, h, :] = softmax_t(q[i, h, :] . K[t, g, :] * scale) . V[:, g, :] over positions t = lo .. pos[i] of sequence seq[i],
+ * g = h / (heads / kv_heads),  lo = 0, or pos[i] + 1 - window where there is a window (not 0) and pos[i] is not below it.
  *
  * buffers: 0 K cache; 1 V cache; 2 page tables; 3 q [n, heads, head_dim] f32; 4 seq [n] u32; 5 pos [n] u32;
  *          6 y [n, heads, head_dim] f32 (written)
  * work:    x = heads, y = n
  *
- * Blocks of KV_PAGE positions, aligned to position 0; the last holds positions up to pos[i]. M, L = 0, O[:] = 0 before the first block. In each:
+ * Blocks of KV_PAGE positions, aligned to position 0, from the one that holds lo; the last holds positions up to pos[i]. M, L = 0, O[:] = 0 before the first block. In each:
  *   s_t = window(window(dot_t) * scale), dot_t the sum of q[d] * K[t, d] for d = 0, 1, … left to right from 0
- *   m = max s_t;  w_t = weight(s_t - m);  l = the tree over the 32 w_t (0 beyond the last): h = 16, 8, 4, 2, 1, lane t < h adds lane t + h
+ *   m = max s_t;  w_t = weight(s_t - m);  l = the tree over the 32 w_t (0 below lo and beyond the last): h = 16, 8, 4, 2, 1, lane t < h adds lane t + h
  *   o[d] = window(the sum of w_t * V[t, d], t left to right from 0)
  * First block: M = m, L = l, O = o. Then: M' = max(M, m), a = weight(M - M'), b = weight(m - M'), L = L * a + l * b,
  *   O[d] = window(O[d] * a + o[d] * b), M = M'.
@@ -24,8 +24,15 @@ PUSH(attention)
 {
 	u32 n, heads, kv_heads, head_dim, pages_per_seq;
 	u32 scale_bits; /* float32 */
+	u32 window;	/* positions, the own one among them; 0: all */
 }
 PUSH_END
+
+/* The first position that one at `pos` attends to. */
+FUNC u32 attention_first(u32 pos, u32 window)
+{
+	return window > 0u && pos >= window ? pos + 1u - window : 0u;
+}
 
 FUNC f32 attention_weight(f32_in x)
 {

@@ -41,18 +41,19 @@ static f32 score(const struct head *h, u32 t)
 	return exact_window(exact_window(dot) * u2f(h->p->scale_bits));
 }
 
-static void block(const struct head *h, u32 t0, u32 n, struct state *ret)
+/* Positions t0 + from .. t0 + n of the block at t0. */
+static void block(const struct head *h, u32 t0, u32 from, u32 n, struct state *ret)
 {
 	f32 w[KV_PAGE] = { 0 }, scratch[ATTENTION_HEAD_DIM_MAX];
 	u32 dim = h->p->head_dim;
-	for (u32 t = 0; t < n; t++) {
+	for (u32 t = from; t < n; t++) {
 		w[t] = score(h, t0 + t);
-		ret->max = t == 0 || w[t] > ret->max ? w[t] : ret->max;
+		ret->max = t == from || w[t] > ret->max ? w[t] : ret->max;
 	}
-	for (u32 t = 0; t < n; t++)
+	for (u32 t = from; t < n; t++)
 		w[t] = attention_weight(w[t] - ret->max);
 	memset(ret->out, 0, dim * sizeof(f32));
-	for (u32 t = 0; t < n; t++) {
+	for (u32 t = from; t < n; t++) {
 		const f32 *v = cache_row(h, 1, t0 + t, scratch);
 		for (u32 d = 0; d < dim; d++) {
 			f32 m = w[t] * v[d];
@@ -83,11 +84,11 @@ static void combine(struct state *s, const struct state *b, u32 dim)
 static void head(const struct head *h, u32 pos, f32 *y)
 {
 	struct state s, b;
-	u32 dim = h->p->head_dim;
-	for (u32 t = 0; t <= pos; t += KV_PAGE) {
+	u32 dim = h->p->head_dim, lo = attention_first(pos, h->p->window), start = lo / KV_PAGE * KV_PAGE;
+	for (u32 t = start; t <= pos; t += KV_PAGE) {
 		u32 n = MIN(KV_PAGE, pos + 1 - t);
-		block(h, t, n, t == 0 ? &s : &b);
-		if (t > 0)
+		block(h, t, t == start ? lo - start : 0, n, t == start ? &s : &b);
+		if (t > start)
 			combine(&s, &b, dim);
 	}
 	f32 r = exact_recip(s.sum);

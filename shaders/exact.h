@@ -42,6 +42,18 @@ FUNC i32 exact_round(f32_in x)
 	return f2i(t) - 0x4b400000;
 }
 
+/* (e^r - 1 - r) / r^2 for |r| <= 0.35. */
+FUNC f32 exact_exp_q(f32_in r)
+{
+	f32 q = 1.9875691500e-4f;
+	q = q * r + 1.3981999507e-3f;
+	q = q * r + 8.3334519073e-3f;
+	q = q * r + 4.1665795894e-2f;
+	q = q * r + 1.6666665459e-1f;
+	q = q * r + 5.0000001201e-1f;
+	return q;
+}
+
 /* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. For |x| < 2^-60 a product may underflow, flushed or not: the
  * sum that it enters rounds it away. */
 FUNC f32 exact_exp(f32_in x)
@@ -52,12 +64,7 @@ FUNC f32 exact_exp(f32_in x)
 	f32 k = t - 12582912.0f;
 	f32 r = x - k * 0.693359375f;
 	r = r - k * -2.12194440e-4f;
-	f32 q = 1.9875691500e-4f;
-	q = q * r + 1.3981999507e-3f;
-	q = q * r + 8.3334519073e-3f;
-	q = q * r + 4.1665795894e-2f;
-	q = q * r + 1.6666665459e-1f;
-	q = q * r + 5.0000001201e-1f;
+	f32 q = exact_exp_q(r);
 	f32 y = q * (r * r) + r;
 	y = y + 1.0f;
 	ki = x < -86.0f ? 0 : ki;
@@ -100,6 +107,58 @@ FUNC f32 exact_silu(f32_in x)
 	f32 er = e * r;
 	f32 s = x >= 0.0f ? r : er;
 	f32 y = x * s;
+	return y;
+}
+
+/* x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) for x in the window, as x / (1 + e^-2u); relative error below 4e-6
+ * for x >= -5, absolute error below 1e-6 beyond. */
+FUNC f32 exact_gelu(f32_in x)
+{
+	f32 sq = x * x;
+	f32 c = 1.0f + 0.044715f * sq;
+	f32 u = x * c;
+	u = u * 1.59576912f;
+	u = exact_window(u);
+	f32 a = u2f(f2u(u) & 0x7fffffffu);
+	f32 e = exact_exp(-a);
+	f32 d = 1.0f + e;
+	f32 r = exact_recip(d);
+	f32 er = e * r;
+	f32 s = x >= 0.0f ? r : er;
+	f32 y = x * s;
+	return y;
+}
+
+/* tanh(x) for x in the window, relative error below 2e-7: a polynomial up to 0.625, else 1 - 2 / (1 + e^2|x|) with its sign. */
+FUNC f32 exact_tanh(f32_in x)
+{
+	f32 a = u2f(f2u(x) & 0x7fffffffu);
+	f32 z = a < 0.625f ? x * x : 0.0f;
+	f32 p = -5.704986397e-3f;
+	p = p * z + 2.063908614e-2f;
+	p = p * z + -5.373971537e-2f;
+	p = p * z + 1.333144158e-1f;
+	p = p * z + -3.333328068e-1f;
+	f32 low = x + (x * z) * p;
+	f32 e = exact_exp(-2.0f * a);
+	f32 d = 1.0f + e;
+	f32 r = exact_recip(d);
+	f32 h = (1.0f - e) * r;
+	f32 high = x > 0.0f ? h : -h;
+	f32 y = a < 0.625f ? low : high;
+	return y;
+}
+
+/* e^x - 1 - x for x <= 0 in the window, relative error below 1e-6. */
+FUNC f32 exact_exp_rest(f32_in x)
+{
+	f32 t = x > -0.34375f ? x : 0.0f;
+	f32 q = exact_exp_q(t);
+	f32 low = q * (t * t);
+	f32 e = exact_exp(x);
+	f32 m = e - 1.0f;
+	f32 high = m - x;
+	f32 y = x > -0.34375f ? low : high;
 	return y;
 }
 

@@ -6,13 +6,18 @@
 
 #include "shaders/add.h"
 #include "shaders/attention.h"
+#include "shaders/bias.h"
 #include "shaders/embed.h"
+#include "shaders/geglu.h"
 #include "shaders/kv_store.h"
+#include "shaders/layer_norm.h"
+#include "shaders/map.h"
 #include "shaders/mul_mat_f.h"
 #include "shaders/mul_mat_q.h"
 #include "shaders/quantize.h"
 #include "shaders/rms_norm.h"
 #include "shaders/rope.h"
+#include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
 
@@ -47,6 +52,11 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 	[KERNEL_SWIGLU] = { "swiglu", REF(swiglu, swiglu, 3, BIT(2)) },
 	[KERNEL_ADD] = { "add", REF(add, add, 2, BIT(0)) },
 	[KERNEL_ROWS] = { "rows", REF(rows, rows, 3, BIT(2)) },
+	[KERNEL_LAYER_NORM] = { "layer_norm", REF(layer_norm, layer_norm, 3, BIT(2)) },
+	[KERNEL_BIAS] = { "bias", REF(bias, bias, 2, BIT(0)) },
+	[KERNEL_ROW_SCALE] = { "row_scale", REF(row_scale, row_scale, 3, BIT(0)) },
+	[KERNEL_MAP] = { "map", REF(map, map, 1, BIT(0)) },
+	[KERNEL_GEGLU] = { "geglu", REF(geglu, geglu, 3, BIT(2)) },
 };
 
 void kernel_refs_digest(u8 ret[32])

@@ -14,6 +14,21 @@ static const u32 spv_swiglu[] = {
 static const u32 spv_rows[] = {
 #include "shaders/rows.spv.inc"
 };
+static const u32 spv_layer_norm[] = {
+#include "shaders/layer_norm.spv.inc"
+};
+static const u32 spv_bias[] = {
+#include "shaders/bias.spv.inc"
+};
+static const u32 spv_row_scale[] = {
+#include "shaders/row_scale.spv.inc"
+};
+static const u32 spv_map[] = {
+#include "shaders/map.spv.inc"
+};
+static const u32 spv_geglu[] = {
+#include "shaders/geglu.spv.inc"
+};
 static const u32 spv_rope[] = {
 #include "shaders/rope.spv.inc"
 };
@@ -173,6 +188,11 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(SWIGLU, swiglu, 256),
 	BASE(ADD, add, 256),
 	BASE(ROWS, rows, 256),
+	BASE(LAYER_NORM, layer_norm, 1),
+	BASE(BIAS, bias, 256),
+	BASE(ROW_SCALE, row_scale, 256),
+	BASE(MAP, map, 256),
+	BASE(GEGLU, geglu, 256),
 #ifdef KEEP_COOPMAT
 	MUL_MAT_CM(MUL_MAT_Q8_0, mul_mat_q8_0, 0),
 	MUL_MAT_CM(MUL_MAT_Q4_0, mul_mat_q4_0, 0),

@@ -18,14 +18,15 @@ void main()
 	u32 row = pos[head / p.heads] - p.first;
 	if (row >= p.count)
 		return;
-	u32 at = head * p.head_dim + 2u * j;
+	u32 at = head * p.head_dim + (p.halves != 0u ? j : 2u * j);
+	u32 other = at + (p.halves != 0u ? pairs : 1u);
 	u32 t = p.base + (row * pairs + j) * 2u;
 	f32 x0 = WINDOWED(x[at]);
-	f32 x1 = WINDOWED(x[at + 1u]);
+	f32 x1 = WINDOWED(x[other]);
 	f32 c = WINDOWED(table[t]);
 	f32 s = WINDOWED(table[t + 1u]);
 	f32 y0 = x0 * c - x1 * s;
 	f32 y1 = x0 * s + x1 * c;
 	x[at] = exact_window_bits(f2u(y0));
-	x[at + 1u] = exact_window_bits(f2u(y1));
+	x[other] = exact_window_bits(f2u(y1));
 }

@@ -1,4 +1,4 @@
-/* rope: turn adjacent pairs (x[2j], x[2j+1]) of the first rope_dim elements of each head, in place.
+/* rope: turn pairs of the first rope_dim elements of each head, in place: (x[2j], x[2j+1]), or with halves (x[j], x[j + rope_dim / 2]).
  *
  * buffers: 0 x [n, heads, head_dim] f32 (written); 1 pos [n] u32; 2 table, positions first .. first + count, [count, rope_dim / 2, 2] f32
  * work:    x = n * heads * rope_dim / 2, the pairs
@@ -13,6 +13,7 @@ PUSH(rope)
 {
 	u32 n, heads, head_dim, rope_dim;
 	u32 first, count; /* positions that buffer 2 holds */
+	u32 halves;	  /* 0 or 1 */
 	u32 base;	  /* word of buffer 2 where position `first` begins */
 }
 PUSH_END

@@ -10,12 +10,13 @@ void ref_rope(const void *push, void *const buf[], u32 first, u32 end)
 		u32 j = i % half, head = i / half % p->heads, t = i / half / p->heads;
 		if (pos[t] < p->first || pos[t] - p->first >= p->count)
 			continue;
-		f32 *x = (f32 *)buf[0] + ((size_t)t * p->heads + head) * p->head_dim + 2 * j;
+		f32 *x = (f32 *)buf[0] + ((size_t)t * p->heads + head) * p->head_dim;
+		u32 j0 = p->halves ? j : 2 * j, j1 = p->halves ? j + half : 2 * j + 1;
 		const f32 *cs = (const f32 *)buf[2] + p->base + ((size_t)(pos[t] - p->first) * half + j) * 2;
-		f32 x0 = exact_window(x[0]), x1 = exact_window(x[1]);
+		f32 x0 = exact_window(x[j0]), x1 = exact_window(x[j1]);
 		f32 c = exact_window(cs[0]), s = exact_window(cs[1]);
 		f32 a = x0 * c, b = x1 * s, e = x0 * s, d = x1 * c;
-		x[0] = exact_window(a - b);
-		x[1] = exact_window(e + d);
+		x[j0] = exact_window(a - b);
+		x[j1] = exact_window(e + d);
 	}
 }

@@ -109,83 +109,87 @@ int layout_tensor_bytes(u32 type, const u32 ne[4], u64 *ret_bytes)
 	return 0;
 }
 
-/* ---- the llama architecture ---------------------------------------------------------------------------------------------- */
+/* ---- what a model is made of --------------------------------------------------------------------------------------------- */
 
-enum { DIM, FFN, Q, KV, VOCAB, ROPE_HALF, ONE };
-
-struct want_row {
-	const char *name;
-	u8 ne0, ne1;
-	bool optional, f32_only;
-};
-
-static const struct want_row want_head[] = {
-	{ "token_embd.weight", DIM, VOCAB, false, false },
-	{ "rope_freqs.weight", ROPE_HALF, ONE, true, true },
-};
-static const struct want_row want_block[] = {
-	{ "attn_norm.weight", DIM, ONE, false, true },
-	{ "attn_q.weight", DIM, Q, false, false },
-	{ "attn_k.weight", DIM, KV, false, false },
-	{ "attn_v.weight", DIM, KV, false, false },
-	{ "attn_output.weight", Q, DIM, false, false },
-	{ "ffn_norm.weight", DIM, ONE, false, true },
-	{ "ffn_gate.weight", DIM, FFN, false, false },
-	{ "ffn_up.weight", DIM, FFN, false, false },
-	{ "ffn_down.weight", FFN, DIM, false, false },
-};
-static const struct want_row want_tail[] = {
-	{ "output_norm.weight", DIM, ONE, false, true },
-	{ "output.weight", DIM, VOCAB, true, false },
-};
-#define N_HEAD	((u32)ARRAY_LEN(want_head))
-#define N_BLOCK ((u32)ARRAY_LEN(want_block))
-#define N_TAIL	((u32)ARRAY_LEN(want_tail))
-
-u32 layout_want_count(const struct layout_header *h)
+struct layout_layer layout_layer_at(const struct layout *l, u32 i)
 {
-	return N_HEAD + h->n_layers * N_BLOCK + N_TAIL;
+	const struct layout_header *h = l->h;
+	assert(i < h->n_layers);
+	if (l->layers)
+		return l->layers[i];
+	return (struct layout_layer){ .n_heads = h->n_heads,
+		.n_kv_heads = h->n_kv_heads,
+		.head_dim = h->head_dim,
+		.rope_dim = h->rope_dim,
+		.ffn_dim = h->ffn_dim };
 }
 
-static u32 want_dim(const struct layout_header *h, u8 what)
+bool layout_parts_ok(u32 arch, u32 parts)
 {
-	switch (what) {
-	case DIM:
+	const struct arch *a = arch_of(arch);
+	u32 qkv = parts & (PART_QKV | PART_QKV_FUSED);
+	if (!a || (parts & a->must) != a->must || parts & ~(a->must | a->may))
+		return false;
+	if (parts & PART_QKV_BIAS && !(parts & PART_QKV))
+		return false;
+	if (parts & PART_QKV_FUSED_BIAS && !(parts & PART_QKV_FUSED))
+		return false;
+	return qkv == PART_QKV || qkv == PART_QKV_FUSED;
+}
+
+u32 layout_want_count(const struct layout *l)
+{
+	return arch_model_tensors_n + l->h->n_layers * arch_layer_tensors_n;
+}
+
+static u32 want_dim(const struct layout_header *h, const struct layout_layer *l, u8 dim)
+{
+	u32 kv = l->n_kv_heads * l->head_dim, q = l->n_heads * l->head_dim;
+	switch (dim) {
+	case DIM_MODEL:
 		return h->dim;
-	case FFN:
-		return h->ffn_dim;
-	case Q:
-		return h->n_heads * h->head_dim;
-	case KV:
-		return h->n_kv_heads * h->head_dim;
-	case VOCAB:
+	case DIM_VOCAB:
 		return h->n_vocab;
-	case ROPE_HALF:
+	case DIM_FFN:
+		return l->ffn_dim;
+	case DIM_FFN_2:
+		return 2 * l->ffn_dim;
+	case DIM_Q:
+		return q;
+	case DIM_KV:
+		return kv;
+	case DIM_QKV:
+		return q + 2 * kv;
+	case DIM_HEAD:
+		return l->head_dim;
+	case DIM_ROPE_HALF:
 		return h->rope_dim / 2;
 	default:
 		return 1;
 	}
 }
 
-void layout_want_at(const struct layout_header *h, u32 i, struct layout_want *ret)
+bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret)
 {
-	assert(i < layout_want_count(h));
-	const struct want_row *row;
+	u32 in_layers = l->h->n_layers * arch_layer_tensors_n, first = arch_model_first_n;
+	assert(i < layout_want_count(l));
+	const struct arch_tensor *t;
+	struct layout_layer of = layout_layer_at(l, 0);
 	*ret = (struct layout_want){ 0 };
-	if (i < N_HEAD) {
-		row = &want_head[i];
-	} else if (i - N_HEAD < h->n_layers * N_BLOCK) {
-		row = &want_block[(i - N_HEAD) % N_BLOCK];
-		snprintf(ret->name, sizeof ret->name, "blk.%u.%s", (i - N_HEAD) / N_BLOCK, row->name);
+	if (i >= first && i - first < in_layers) {
+		u32 layer = (i - first) / arch_layer_tensors_n;
+		t = &arch_layer_tensors[(i - first) % arch_layer_tensors_n];
+		of = layout_layer_at(l, layer);
+		snprintf(ret->name, sizeof ret->name, "blk.%u.%s", layer, t->name);
 	} else {
-		row = &want_tail[i - N_HEAD - h->n_layers * N_BLOCK];
+		t = &arch_model_tensors[i < first ? i : i - in_layers];
+		snprintf(ret->name, sizeof ret->name, "%s", t->name);
 	}
-	if (!ret->name[0])
-		snprintf(ret->name, sizeof ret->name, "%s", row->name);
-	ret->ne[0] = want_dim(h, row->ne0);
-	ret->ne[1] = want_dim(h, row->ne1);
-	ret->optional = row->optional;
-	ret->f32_only = row->f32_only;
+	ret->ne[0] = want_dim(l->h, &of, t->ne0);
+	ret->ne[1] = want_dim(l->h, &of, t->ne1);
+	ret->f32_only = t->f32_only;
+	ret->part = t->part;
+	return t->part & l->h->parts;
 }
 
 /* ---- layout -------------------------------------------------------------------------------------------------------------- */
@@ -201,22 +205,91 @@ static bool in_range_f(f32 v, f32 lo, f32 hi)
 	return v >= lo && v <= hi;
 }
 
+static int heads_check(const struct layout_layer *l, const char **ret_why)
+{
+	if (!in_range(l->n_heads, 1, HEADS_MAX) || !in_range(l->n_kv_heads, 1, l->n_heads) ||
+		l->n_heads % l->n_kv_heads || !in_range(l->head_dim, 1, HEAD_DIM_MAX) ||
+		l->n_heads * l->head_dim > DIM_MAX)
+		REFUSE("attention heads out of range");
+	if (l->rope_dim > l->head_dim || l->rope_dim % 2)
+		REFUSE("rotated dimensions out of range");
+	if (!in_range(l->ffn_dim, 1, DIM_MAX) || l->window > CTX_TOKENS_MAX || l->rope > 1)
+		REFUSE("feed-forward, window or rotation of a layer out of range");
+	for (u32 i = 0; i < 4; i++)
+		if (!in_range_f(l->xielu[i], -1e4f, 1e4f))
+			REFUSE("an activation's parameter out of range");
+	for (u32 i = 0; i < ARRAY_LEN(l->reserved); i++)
+		if (l->reserved[i])
+			REFUSE("reserved words of a layer are not zero");
+	return 0;
+}
+
+/* 0, or from lo to hi. */
+static bool none_or_f(f32 v, f32 lo, f32 hi)
+{
+	return v == 0 || in_range_f(v, lo, hi);
+}
+
+static int rope_check(const struct layout_header *h, const char **ret_why)
+{
+	if (!in_range_f(h->rope_base, 1.0f, 1e12f) || !in_range_f(h->rope_scale, 1e-6f, 1e6f) ||
+		!none_or_f(h->rope_base_2, 1.0f, 1e12f) || !none_or_f(h->rope_scale_2, 1e-6f, 1e6f))
+		REFUSE("rotation base or position scale out of range");
+	if (h->rope_scaling > ROPE_LONG || !none_or_f(h->rope_magnitude, 1e-3f, 1e3f) ||
+		!in_range_f(h->yarn_ext_factor, 0, 1) || !none_or_f(h->yarn_beta_fast, 1e-3f, 1e6f) ||
+		!none_or_f(h->yarn_beta_slow, 1e-3f, 1e6f) ||
+		!none_or_f(h->yarn_log_multiplier, 1e-6f, 1e3f) || h->rope_ctx > CTX_TOKENS_MAX)
+		REFUSE("scaling of positions out of range");
+	if (h->rope_scaling == ROPE_YARN && !(h->rope_ctx && h->yarn_beta_fast > 0 && h->yarn_beta_slow > 0))
+		REFUSE("YaRN without what it is computed from");
+	if ((h->rope_scaling == ROPE_LONG) != !!(h->parts & PART_ROPE_FACTORS) ||
+		(h->rope_scaling == ROPE_LONG && !h->rope_ctx))
+		REFUSE("LongRoPE without its factors, or they without it");
+	return 0;
+}
+
+static int scales_check(const struct layout_header *h, const char **ret_why)
+{
+	const f32 scales[] = { h->attn_scale, h->embed_scale, h->residual_scale, h->logit_scale,
+		h->logit_softcap };
+	for (size_t i = 0; i < ARRAY_LEN(scales); i++)
+		if (!none_or_f(scales[i], 1e-6f, 1e6f))
+			REFUSE("a scale out of range");
+	if (!in_range_f(h->temperature, 0, 100) || h->temperature_ctx > CTX_TOKENS_MAX ||
+		(h->temperature > 0 && !h->temperature_ctx))
+		REFUSE("temperature of attention out of range");
+	return 0;
+}
+
 static int network_check(const struct layout_header *h, const char **ret_why)
 {
-	if (h->arch != LAYOUT_ARCH_LLAMA)
+	if (!arch_of(h->arch))
 		REFUSE("an unknown architecture");
+	if (!layout_parts_ok(h->arch, h->parts))
+		REFUSE("parts that its architecture does not have, or lacks");
 	if (!in_range(h->n_layers, 1, LAYERS_MAX) || !in_range(h->dim, 1, DIM_MAX) ||
 		!in_range(h->ffn_dim, 1, DIM_MAX) || !in_range(h->ctx_train, 1, CTX_TOKENS_MAX))
 		REFUSE("layers, width or context out of range");
-	if (!in_range(h->n_heads, 1, HEADS_MAX) || !in_range(h->n_kv_heads, 1, h->n_heads) ||
-		h->n_heads % h->n_kv_heads || !in_range(h->head_dim, 1, HEAD_DIM_MAX) ||
-		h->n_heads * h->head_dim > DIM_MAX)
-		REFUSE("attention heads out of range");
-	if (!in_range(h->rope_dim, 2, h->head_dim) || h->rope_dim % 2)
-		REFUSE("rotated dimensions out of range");
-	if (!in_range_f(h->rms_eps, 1e-12f, 1e-1f) || !in_range_f(h->rope_base, 1.0f, 1e12f) ||
-		!in_range_f(h->rope_scale, 1e-6f, 1e6f))
-		REFUSE("epsilon, rotation base or position scale out of range");
+	if (!in_range(h->rope_dim, 2, h->head_dim) || !in_range_f(h->rms_eps, 1e-12f, 1e-1f))
+		REFUSE("rotated dimensions or epsilon out of range");
+	int r = rope_check(h, ret_why);
+	r = r ? r : scales_check(h, ret_why);
+	if (r)
+		return r;
+	const struct layout_layer plain = layout_layer_at(&(struct layout){ .h = h }, 0);
+	return heads_check(&plain, ret_why);
+}
+
+static int layers_check(const struct layout *l, const char **ret_why)
+{
+	for (u32 i = 0; l->layers && i < l->h->n_layers; i++) {
+		int r = heads_check(&l->layers[i], ret_why);
+		if (r)
+			return r;
+		if ((l->layers[i].rope_dim && l->layers[i].rope_dim != l->h->rope_dim) ||
+			(l->layers[i].rope && !(l->h->rope_base_2 > 0 && l->h->rope_scale_2 > 0)))
+			REFUSE("a layer with a rotation that the model does not have");
+	}
 	return 0;
 }
 
@@ -262,8 +335,9 @@ static int areas_check(const struct layout_header *h, size_t len, const char **r
 		{ h->off_vocab, (u64)h->n_vocab * sizeof(struct layout_token) },
 		{ h->off_merges, (u64)h->n_merges * sizeof(struct layout_merge) },
 		{ h->off_strings, h->strings_bytes },
+		{ h->off_layers, (u64)h->n_layers * sizeof(struct layout_layer) },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(areas); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(areas) - !h->off_layers; i++) {
 		if (areas[i].off % 8 || areas[i].off < at || areas[i].off > len ||
 			areas[i].bytes > len - areas[i].off)
 			REFUSE("an area outside the layout");
@@ -328,14 +402,13 @@ static int tensor_check(const struct layout *l, u32 i, const struct segments *se
 static int wants_check(const struct layout *l, const char **ret_why)
 {
 	u32 found = 0;
-	for (u32 i = 0, n = layout_want_count(l->h); i < n; i++) {
+	for (u32 i = 0, n = layout_want_count(l); i < n; i++) {
 		struct layout_want w;
-		layout_want_at(l->h, i, &w);
-		const struct layout_tensor *t = layout_tensor_find(l, w.name);
-		if (!t && !w.optional)
-			REFUSE("a tensor of the architecture is missing");
-		if (!t)
+		if (!layout_want_at(l, i, &w))
 			continue;
+		const struct layout_tensor *t = layout_tensor_find(l, w.name);
+		if (!t)
+			REFUSE("a tensor of the architecture is missing");
 		if (t->ne[0] != w.ne[0] || t->ne[1] != w.ne[1] || t->ne[2] != 1 || t->ne[3] != 1)
 			REFUSE("a tensor's shape is not the architecture's");
 		if (w.f32_only && t->type != TENSOR_F32)
@@ -365,6 +438,10 @@ int layout_open(
 	l.vocab = (const void *)(p + l.h->off_vocab);
 	l.merges = (const void *)(p + l.h->off_merges);
 	l.strings = (const void *)(p + l.h->off_strings);
+	l.layers = l.h->off_layers ? (const void *)(p + l.h->off_layers) : NULL;
+	r = layers_check(&l, ret_why);
+	if (r)
+		return r;
 	for (u32 i = 0; i < l.h->n_tensors; i++) {
 		r = tensor_check(&l, i, segs, ret_why);
 		if (r)

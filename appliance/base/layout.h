@@ -3,6 +3,7 @@
  * Whoever reads one runs the check first, even though it came from our own process: attest may have been captured. */
 #pragma once
 
+#include "base/arch.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/sha256.h"
@@ -42,10 +43,8 @@ _must_use_ int segments_open(const void *data, size_t len, struct segments *ret,
 
 /* ---- layout: what the bytes mean (made by the layout job from the GGUF headers) ---------------------------------------- */
 
-#define LAYOUT_MAGIC "KEEPLAY1"
+#define LAYOUT_MAGIC "KEEPLAY2"
 #define LAYOUT_NONE  0xffffffffu /* no such token, no such index */
-
-enum layout_arch { LAYOUT_ARCH_LLAMA = 1 };
 
 /* Tensor types: the numbers of GGUF. */
 enum tensor_type {
@@ -97,9 +96,9 @@ struct layout_header {
 	/* offsets of the areas from the start of the layout, each a multiple of 8, in this order, without overlap */
 	u64 off_tensors, off_vocab, off_merges, off_strings;
 
-	/* the network */
+	/* the network; what layers differ in stands in their table */
 	u32 n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, rope_dim, ctx_train;
-	f32 rms_eps, rope_base;
+	f32 rms_eps, rope_base; /* rms_eps: of every norm */
 	f32 rope_scale; /* position p is rotated as p / rope_scale: rope.scaling.factor; 1 when there is none */
 	u32 reserved0;
 
@@ -108,9 +107,42 @@ struct layout_header {
 	u32 bos, eos, eot, unk, pad; /* LAYOUT_NONE where the model has none */
 
 	struct layout_str name, license, chat_template; /* len 0 where the model has none */
-	u8 reserved[80];
+
+	/* the network beyond the plain transformer; 0 wherever the model has nothing of the kind */
+	u64 off_layers; /* of struct layout_layer [n_layers], after the strings; 0: all layers are as this header says */
+	u32 parts;	    /* enum arch_part: those of the architecture that are there */
+	u32 rope_scaling;   /* enum layout_rope_scaling */
+	f32 rope_magnitude; /* cos and sin are multiplied by it; 0: 1 */
+	f32 yarn_ext_factor, yarn_beta_fast, yarn_beta_slow, yarn_log_multiplier;
+	u32 rope_ctx;		       /* positions of the training before its scaling */
+	f32 rope_base_2, rope_scale_2; /* of layers whose rope is 1 */
+	f32 attn_scale;		       /* 0: 1 / sqrt(head_dim) */
+	f32 embed_scale, residual_scale,
+		logit_scale; /* factors of the embedding, of what a layer adds, of the logits; 0: 1 */
+	f32 logit_softcap;   /* c: logits become c tanh(l / c) */
+	f32 temperature; /* b: queries of position p are multiplied by 1 + b ln(1 + floor(p / temperature_ctx)) */
+	u32 temperature_ctx;
+	u8 reserved[228];
 };
-SIZE_PIN(layout_header, 256);
+SIZE_PIN(layout_header, 480);
+
+enum layout_rope_scaling {
+	ROPE_LINEAR = 0, /* and none */
+	ROPE_YARN = 1,
+	ROPE_LONG = 2 /* LongRoPE: the tensors rope_factors_short and, beyond rope_ctx, rope_factors_long */
+};
+
+/* One layer. */
+struct layout_layer {
+	u32 n_heads, n_kv_heads, head_dim;
+	u32 rope_dim; /* 0: it knows no positions */
+	u32 ffn_dim;
+	u32 window; /* position p attends to p - window < t <= p; 0: to all */
+	u32 rope; /* 0: rope_base and rope_scale of the header; 1: rope_base_2 and rope_scale_2, and no factors */
+	f32 xielu[4]; /* alpha_p and alpha_n before their softplus, beta, eps */
+	u32 reserved[5];
+};
+SIZE_PIN(layout_layer, 64);
 
 struct layout_tensor {
 	u64 offset; /* of the first byte in its file */
@@ -139,6 +171,7 @@ SIZE_PIN(layout_merge, 16);
 
 struct layout {
 	const struct layout_header *h;
+	const struct layout_layer *layers;   /* NULL: all are as the header says */
 	const struct layout_tensor *tensors; /* sorted by name (strcmp), unique */
 	const struct layout_token *vocab;
 	const struct layout_merge *merges;
@@ -153,18 +186,23 @@ _must_use_ int layout_open(
 /* The tensor of that name, or NULL. */
 const struct layout_tensor *layout_tensor_find(const struct layout *l, const char *name);
 
-/* What an architecture is made of: every tensor it may have, in the order of the computation, with its shape. layout_open holds a
- * layout to this list (required ones there, none beside it, shapes equal), so whoever reads a layout may rely on it. */
+/* Layer i, from the table or from the header. */
+struct layout_layer layout_layer_at(const struct layout *l, u32 i);
+
+/* What a model is made of: every tensor of base/arch.h with its shape. layout_open holds a layout to this list (all of them there,
+ * none beside them, shapes equal), so whoever reads a layout may rely on it. Of l only the header and the layers are read. */
 struct layout_want {
 	char name[TENSOR_NAME_LEN_MAX + 1];
-	u32 ne[2]; /* row length, rows (1 for a vector) */
-	bool optional; /* output.weight: absent means tied to token_embd; rope_freqs.weight: absent means 1 everywhere */
-	bool f32_only; /* norms and factors */
+	u32 ne[2];     /* row length, rows (1 for a vector) */
+	bool f32_only; /* norms, biases and factors */
+	u32 part;      /* enum arch_part that it belongs to */
 };
-/* How many tensors h's network may have at most; h's hyper-parameters must be within limits.h. */
-u32 layout_want_count(const struct layout_header *h);
-/* The i-th, i < layout_want_count(h). */
-void layout_want_at(const struct layout_header *h, u32 i, struct layout_want *ret);
+/* How many tensors l's architecture could have; hyper-parameters must be within limits.h. */
+u32 layout_want_count(const struct layout *l);
+/* The i-th, i < layout_want_count(l). false: it belongs to a part that is not in h->parts. */
+bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret);
+/* May a model of that architecture consist of these parts, no more and no less? */
+bool layout_parts_ok(u32 arch, u32 parts);
 
 /* Bytes of a tensor of that shape. 0 done; 1 the row is not whole blocks, a dimension is 0, the type unknown, or a product overflows. */
 _must_use_ int layout_tensor_bytes(u32 type, const u32 ne[4], u64 *ret_bytes);

@@ -151,13 +151,12 @@ static int by_name(const void *a, const void *b)
 static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
 {
 	u64 at = JUNK_BYTES;
-	for (u32 i = 0, n = layout_want_count(&m->h); i < n; i++) {
+	struct layout l = { .h = &m->h };
+	for (u32 i = 0, nth = 0, n = layout_want_count(&l); i < n; i++) {
 		struct layout_want w;
-		layout_want_at(&m->h, i, &w);
-		if ((!spec->untied && strcmp(w.name, "output.weight") == 0) ||
-			(!spec->factors && strcmp(w.name, "rope_freqs.weight") == 0))
+		if (!layout_want_at(&l, i, &w))
 			continue;
-		u32 type = spec->type == TINY_MIXED ? types[i % ARRAY_LEN(types)] : spec->type;
+		u32 type = spec->type == TINY_MIXED ? types[nth++ % ARRAY_LEN(types)] : spec->type;
 		type = w.f32_only ? TENSOR_F32 : type;
 		const struct tensor_type_info *info = tensor_type_info(type);
 		MUST(m->h.n_tensors < ARRAY_LEN(m->tensors));
@@ -254,7 +253,9 @@ void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
 {
 	struct maker *m = calloc(1, sizeof *m);
 	MUST(m);
+	const struct arch *arch = arch_of(LAYOUT_ARCH_LLAMA);
 	m->h = (struct layout_header){ .arch = LAYOUT_ARCH_LLAMA,
+		.parts = arch->must | (spec->untied ? PART_HEAD : 0) | (spec->factors ? PART_ROPE_FREQS : 0),
 		.n_files = TINY_FILES,
 		.n_layers = LAYERS,
 		.dim = DIM,

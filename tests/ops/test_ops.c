@@ -5,13 +5,14 @@
 #include "runtime/op_case.h"
 
 #include "proto.h"
+#include "shaders/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define CASES_MAX   1024u
+#define CASES_MAX   2048u
 #define TARGETS_MAX 32u
 #define SPLIT_RANGE \
 	(256u << 10) /* bytes that an op may see of a buffer in the targets that must split weights */
@@ -34,7 +35,7 @@ static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL
 	FILL_MIXED };
 static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outlier", "mixed" };
 static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
-	"attention", "swiglu", "add", "rows" };
+	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu" };
 static const u32 float_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
 static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0 };
 static const u32 k_types[] = { TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
@@ -94,6 +95,15 @@ static void add_row_cases(enum op_case_fill fill)
 		add_case((struct op_case){ CASE_SWIGLU, .rows = 3, .k = dims[i], .fill = fill });
 		add_case((struct op_case){ CASE_ADD, .rows = 3, .k = dims[i], .fill = fill });
 		add_case((struct op_case){ CASE_ROWS, .rows = 9, .k = dims[i], .n_out = 5, .fill = fill });
+		add_case((struct op_case){ CASE_LAYER_NORM, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_GEGLU, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_BIAS, .rows = 7, .k = dims[i], .fill = fill });
+		add_case((struct op_case){
+			CASE_ROW_SCALE, .rows = 7, .k = dims[i], .pos = 100, .fill = fill });
+	}
+	for (u32 kind = MAP_SCALE; kind <= MAP_XIELU; kind++) {
+		add_case((struct op_case){ CASE_MAP, kind, .rows = 1, .k = 1, .fill = fill });
+		add_case((struct op_case){ CASE_MAP, kind, .rows = 9, .k = 777, .fill = fill });
 	}
 	for (u32 rows = 1; rows <= 67; rows += 33) {
 		add_case((struct op_case){ CASE_QUANTIZE, TENSOR_Q8_0, .rows = rows, .k = 96, .fill = fill });
@@ -106,6 +116,10 @@ static void add_row_cases(enum op_case_fill fill)
 		CASE_ROPE, .rows = 5, .k = 8, .heads = 3, .head_dim = 10, .pos = 100000, .fill = fill });
 	add_case((struct op_case){
 		CASE_ROPE, .rows = 33, .k = 128, .heads = 4, .head_dim = 128, .pos = 300, .fill = fill });
+	add_case((struct op_case){ CASE_ROPE, .rows = 5, .k = 8, .heads = 3, .head_dim = 10, .pos = 1000,
+		.fill = fill, .halves = true });
+	add_case((struct op_case){ CASE_ROPE, .rows = 33, .k = 128, .heads = 4, .head_dim = 128, .pos = 300,
+		.fill = fill, .halves = true });
 }
 
 static void add_kv_cases(u32 mode, enum op_case_fill fill)
@@ -121,11 +135,19 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 		{ 3, 1, 34, 20, 64, 40 },
 		{ 4, 2, 64, 1, 500, 3 },
 	};
+	/* of one position, within a block, of one, over several, all but the first */
+	static const u32 windows[] = { 1, 20, 32, 33, 64, 65, 500 };
 	for (u32 i = 0; i < ARRAY_LEN(shapes); i++) {
 		struct op_case c = { CASE_ATTENTION, mode, .rows = shapes[i].rows, .n_out = shapes[i].seqs,
 			.heads = shapes[i].heads, .kv_heads = shapes[i].kv_heads,
 			.head_dim = shapes[i].head_dim, .pos = shapes[i].pos, .fill = fill };
 		add_case(c);
+		for (u32 w = 0; w < ARRAY_LEN(windows); w++) {
+			c.window = windows[w];
+			if (c.window <= c.pos + 1)
+				add_case(c);
+		}
+		c.window = 0;
 		c.op = CASE_KV_STORE;
 		if (i % 2)
 			add_case(c);

@@ -126,6 +126,38 @@ static void test_others(void **state)
 			fail_msg("%s = %s was believed", #field, #value); \
 	} while (0)
 
+/* The table of layers, which only some models have. */
+static void test_layer_lies(void **state)
+{
+	struct layout l;
+	const char *why = "";
+	struct attest_blob b = layout_of(GGUF "good-gemma3.gguf", &l);
+	assert_non_null(l.layers);
+	assert_int_equal(l.layers[0].window, 16);
+	assert_int_equal(l.layers[0].rope, 1);
+	assert_true(l.h->rope_base_2 == 10000 && l.h->rope_scale_2 == 1);
+	u8 *copy = malloc(b.len + 8);
+	struct layout_header *h = (void *)copy;
+	struct layout_layer *y = (void *)(copy + l.h->off_layers);
+	LIE(y->n_heads, 0);
+	LIE(y->n_heads, HEADS_MAX + 1);
+	LIE(y->n_kv_heads, 3);
+	LIE(y->head_dim, HEAD_DIM_MAX + 1);
+	LIE(y->head_dim, 8);
+	LIE(y->rope_dim, 2);
+	LIE(y->rope_dim, 3);
+	LIE(y->ffn_dim, 0);
+	LIE(y->ffn_dim, 8);
+	LIE(y->window, CTX_TOKENS_MAX + 1);
+	LIE(y->rope, 2);
+	LIE(y->xielu[3], __builtin_nanf(""));
+	LIE(y->xielu[0], 1e5f);
+	LIE(y->reserved[0], 1);
+	LIE(h->rope_base_2, 0);
+	free(copy);
+	attest_blob_fini(&b);
+}
+
 static void test_layout_lies(void **state)
 {
 	struct layout l;
@@ -140,7 +172,14 @@ static void test_layout_lies(void **state)
 	LIE(h->bytes, b.len + 1);
 	LIE(h->bytes, b.len - 1);
 	LIE(h->arch, 0);
-	LIE(h->arch, 2);
+	LIE(h->arch, LAYOUT_ARCHS_END);
+	LIE(h->arch, LAYOUT_ARCH_QWEN2); /* whose biases are not there */
+	LIE(h->arch, UINT32_MAX);
+	LIE(h->parts, 0);
+	LIE(h->parts, l.h->parts | PART_QK_NORM);
+	LIE(h->parts, l.h->parts | PART_QKV_FUSED);
+	LIE(h->parts, l.h->parts & ~(u32)PART_HEAD);
+	LIE(h->parts, l.h->parts | PART_ROPE_FREQS);
 	LIE(h->n_files, 0);
 	LIE(h->n_files, MODEL_FILES_MAX + 1);
 	LIE(h->n_tensors, 0);
@@ -184,8 +223,31 @@ static void test_layout_lies(void **state)
 	LIE(h->rope_base, __builtin_inff());
 	LIE(h->rope_base, -1.0f);
 	LIE(h->rope_scale, 0);
+	LIE(h->rope_scaling, ROPE_LONG);
+	LIE(h->rope_scaling, ROPE_LONG + 1);
+	LIE(h->rope_magnitude, -1);
+	LIE(h->rope_magnitude, __builtin_nanf(""));
+	LIE(h->yarn_ext_factor, 2);
+	LIE(h->yarn_beta_fast, -1);
+	LIE(h->yarn_beta_slow, __builtin_inff());
+	LIE(h->yarn_log_multiplier, -1);
+	LIE(h->rope_ctx, CTX_TOKENS_MAX + 1);
+	LIE(h->rope_base_2, 0.5f);
+	LIE(h->rope_scale_2, -1);
+	LIE(h->attn_scale, -1);
+	LIE(h->embed_scale, 1e7f);
+	LIE(h->residual_scale, __builtin_nanf(""));
+	LIE(h->logit_scale, 1e-7f);
+	LIE(h->logit_softcap, -30);
+	LIE(h->temperature, 1); /* and no context */
+	LIE(h->temperature, 101);
+	LIE(h->temperature_ctx, CTX_TOKENS_MAX + 1);
+	LIE(h->off_layers, 8);
+	LIE(h->off_layers, b.len);
+	LIE(h->off_layers, UINT64_MAX - 7);
 	LIE(h->reserved0, 1);
-	LIE(h->reserved[79], 1);
+	LIE(h->reserved[0], 1);
+	LIE(h->reserved[sizeof h->reserved - 1], 1);
 	LIE(h->tok_model, 0);
 	LIE(h->tok_model, LAYOUT_TOK_SPM); /* with merges */
 	LIE(h->tok_pre, 3);
@@ -438,8 +500,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spm), cmocka_unit_test(test_bpe),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_layout_lies),
-		cmocka_unit_test(test_segments_lies), cmocka_unit_test(test_header_digest),
-		cmocka_unit_test(test_header_bent), cmocka_unit_test(test_vocab_limit),
-		cmocka_unit_test(test_header_limit), cmocka_unit_test(test_type_names) };
+		cmocka_unit_test(test_layer_lies), cmocka_unit_test(test_segments_lies),
+		cmocka_unit_test(test_header_digest), cmocka_unit_test(test_header_bent),
+		cmocka_unit_test(test_vocab_limit), cmocka_unit_test(test_header_limit),
+		cmocka_unit_test(test_type_names) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,57 @@ static void floats_encode_to_the_nearest_half(void **s)
 	assert_int_equal(exact_to_half(u2f(0x33000001)), 1);
 }
 
+static void gelu_is_close(void **s)
+{
+	f64 worst = 0, beyond = 0;
+	for (u32 i = 0; i < ARGUMENTS; i++) {
+		f32 x = (f32)((uniform() - 0.5) * (i % 2 ? 40 : 10));
+		f64 u = 0.79788456080286535588 * (x + 0.044715 * (f64)x * x * x),
+		    want = x * (0.5 + 0.5 * tanh(u));
+		if (x >= -5)
+			worst = fmax(
+				worst, fabs(x) < 1e-30f ? 0 : relative(exact_gelu(x), x / (1 + exp(-2 * u))));
+		else
+			beyond = fmax(beyond, fabs(exact_gelu(x) - want));
+	}
+	print_message("gelu: %.3g, absolute below -5: %.3g\n", worst, beyond);
+	assert_true(worst < 4e-6);
+	assert_true(beyond < 1e-9);
+	assert_true(exact_gelu(0) == 0);
+	assert_true(exact_gelu(0x1p40f) == 0x1p40f);
+	assert_true(exact_gelu(-0x1p40f) == 0);
+}
+
+static void tanh_is_close(void **s)
+{
+	f64 worst = 0;
+	for (u32 i = 0; i < ARGUMENTS; i++) {
+		f32 x = i % 2 ? spread(-40, 5) : (f32)((uniform() - 0.5) * 4);
+		x = i % 3 ? x : -x;
+		worst = fmax(worst, relative(exact_tanh(x), tanh(x)));
+	}
+	print_message("tanh: %.3g\n", worst);
+	assert_true(worst < 2e-7);
+	assert_true(exact_tanh(0) == 0);
+	assert_true(exact_tanh(0x1p40f) == 1 && exact_tanh(-0x1p40f) == -1);
+}
+
+static void exp_rest_is_close(void **s)
+{
+	f64 worst = 0;
+	for (u32 i = 0; i < ARGUMENTS; i++) {
+		f32 x = -(i % 2 ? spread(-20, 6) : (f32)(uniform() * 2));
+		f64 want = fabs(x) < 0.01f
+				   ? (f64)x * x * (0.5 + x * (1.0 / 6 + x * (1.0 / 24 + (f64)x / 120)))
+				   : expm1(x) - (f64)x;
+		worst = fmax(worst, relative(exact_exp_rest(x), want));
+	}
+	print_message("e^x - 1 - x: %.3g\n", worst);
+	assert_true(worst < 1e-6);
+	assert_true(exact_exp_rest(0) == 0);
+	assert_true(exact_exp_rest(-0x1p40f) == 0x1p40f);
+}
+
 static void the_window_keeps_what_is_inside(void **s)
 {
 	assert_int_equal(exact_window_bits(0x80000000u), 0);
@@ -161,7 +212,10 @@ static void rope_angles_are_right_far_out(void **s)
 	assert_non_null(t);
 	for (u32 j = 0; j < HALF; j++)
 		factors[j] = 1.0f + (f32)j / 4;
-	rt_rope_table(t, FAR + 1, 2 * HALF, 500000.0f, 2.0f, factors);
+	const struct rt_rope angles = {
+		.ctx = FAR + 1, .rope_dim = 2 * HALF, .base = 500000, .scale = 2, .factors = factors
+	};
+	rt_rope_table(t, &angles);
 	f64 worst = 0;
 	for (u32 p = FAR - 2000; p <= FAR; p++)
 		for (u32 j = 0; j < HALF; j++) {
@@ -195,6 +249,9 @@ int main(void)
 		cmocka_unit_test(exp_is_close_on_its_range),
 		cmocka_unit_test(rsqrt_and_recip_are_close),
 		cmocka_unit_test(silu_is_close),
+		cmocka_unit_test(gelu_is_close),
+		cmocka_unit_test(tanh_is_close),
+		cmocka_unit_test(exp_rest_is_close),
 		cmocka_unit_test(integers_round_to_nearest_even),
 		cmocka_unit_test(all_halves_decode),
 		cmocka_unit_test(floats_encode_to_the_nearest_half),

@@ -165,7 +165,7 @@ kvset('bad-eps-nan', 'gguf-value', 'llama.attention.layer_norm_rms_epsilon', flo
 kvset('bad-eps-large', H, 'llama.attention.layer_norm_rms_epsilon', 0.5)
 kvset('bad-rope-base-0', H, 'llama.rope.freq_base', 0.0)
 kvset('bad-rope-base-inf', 'gguf-value', 'llama.rope.freq_base', float('inf'))
-kvset('bad-rope-scaling-yarn', H, 'llama.rope.scaling.type', 'yarn', STR)
+kvset('bad-rope-scaling-dynamic', H, 'llama.rope.scaling.type', 'dynamic', STR)
 kvset('bad-rope-factor-negative', H, 'llama.rope.scaling.factor', -2.0, F32)
 kvset('bad-rope-attn-factor', H, 'llama.rope.scaling.attn_factor', 1.5, F32)
 kvset('bad-sliding-window', H, 'llama.attention.sliding_window', 4096, U32)
@@ -228,6 +228,74 @@ kvset('bad-bos-beyond', 'gguf-vocab', 'tokenizer.ggml.bos_token_id', 8, U32)
 kvset('bad-eos-negative', 'gguf-value', 'tokenizer.ggml.eos_token_id', -1, I32)
 kvset('bad-template-long', 'gguf-template', 'tokenizer.chat_template', 'x' * ((256 << 10) + 1))
 kvset('bad-template-not-utf8', 'gguf-template', 'tokenizer.chat_template', b'\xff')
+
+# ---- the other architectures: one good model each, then lies about what is their own
+def tens(m, name, ne, i=0): m.t.append([f'blk.{i}.{name}' if i is not None else name, ne, 'F32', None])
+def fused(m):
+    for n in ('attn_q', 'attn_k', 'attn_v', 'ffn_gate', 'ffn_up'): m.untensor(f'blk.0.{n}.weight')
+    tens(m, 'attn_qkv.weight', [8, 16]); tens(m, 'ffn_up.weight', [8, 32])
+def qkv_bias(m): tens(m, 'attn_q.bias', [8]); tens(m, 'attn_k.bias', [4]); tens(m, 'attn_v.bias', [4])
+def qk_norm(m): tens(m, 'attn_q_norm.weight', [4]); tens(m, 'attn_k_norm.weight', [4])
+def post(m): tens(m, 'post_attention_norm.weight', [8]); tens(m, 'post_ffw_norm.weight', [8])
+def key(m, k, t, v): m.set('llama.' + k, v, t)
+def gemma3(m): qk_norm(m); post(m); m.untensor('output.weight'); key(m, 'attention.sliding_window', U32, 16)
+def cohere2(m):
+    m.untensor('output.weight'); m.untensor('blk.0.ffn_norm.weight'); m.drop('llama.attention.layer_norm_rms_epsilon')
+    key(m, 'attention.layer_norm_epsilon', F32, 1e-5); key(m, 'attention.sliding_window', U32, 16); key(m, 'logit_scale', F32, 0.25)
+def phi3(m): fused(m); tens(m, 'rope_factors_long.weight', [2], None); tens(m, 'rope_factors_short.weight', [2], None); key(m, 'rope.scaling.original_context_length', U32, 32)
+def apertus(m):
+    qk_norm(m); m.untensor('blk.0.ffn_gate.weight')
+    for k in ('alpha_p', 'alpha_n', 'beta', 'eps'): m.set('xielu.' + k, (F32, [0.5]), ARR)
+def mistral3(m):
+    for k, t, v in (('type', STR, 'yarn'), ('factor', F32, 16.0), ('original_context_length', U32, 16), ('yarn_log_multiplier', F32, 1.0)): key(m, 'rope.scaling.' + k, t, v)
+    key(m, 'attention.temperature_scale', F32, 0.1)
+def granite(m):
+    for k in ('attention.scale', 'embedding_scale', 'residual_scale', 'logit_scale'): key(m, k, F32, 0.5)
+FAMILIES = {'qwen2': qkv_bias, 'qwen3': qk_norm, 'gemma3': gemma3, 'phi3': phi3, 'granite': granite, 'apertus': apertus, 'mistral3': mistral3,
+    'glm4': lambda m: (fused(m), post(m), tens(m, 'attn_qkv.bias', [16])), 'cohere2': cohere2}
+
+def family(arch, f=lambda m: None):
+    m = Model(); FAMILIES[arch](m); f(m); m.set('general.architecture', arch)
+    for x in m.kv: x[0] = arch + x[0][5:] if x[0].startswith('llama.') else x[0]
+    return m
+def lie(arch, name, code, f): CASES.append((f'bad-{arch}-{name}', code, lambda: family(arch, f)))
+for a in FAMILIES: CASES.append(('good-' + a, ok, lambda a=a: family(a)))
+for a in FAMILIES:
+    lie(a, 'heads', H, lambda m: key(m, 'attention.head_count', U32, 1025))
+    lie(a, 'dim', H, lambda m: key(m, 'embedding_length', U32, 0x80000000))
+    lie(a, 'experts', 'gguf-experts', lambda m: key(m, 'expert_count', U32, 4096))
+    lie(a, 'extra', 'gguf-tensor-extra', lambda m: tens(m, 'attn_sinks.weight', [2]))
+for a in ('qwen2', 'qwen3', 'glm4', 'granite', 'apertus', 'mistral3'):
+    lie(a, 'window', H, lambda m: key(m, 'attention.sliding_window', U32, 16))
+lie('qwen2', 'bias-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.attn_k.bias'))
+lie('qwen2', 'bias-shape', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.attn_k.bias').__setitem__(1, [8]))
+lie('qwen3', 'norm-shape', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.attn_q_norm.weight').__setitem__(1, [8]))
+lie('qwen3', 'rope-sections', H, lambda m: key(m, 'rope.dimension_sections', ARR, (U32, [1, 1, 0, 0])))
+lie('gemma3', 'window-2-32', H, lambda m: key(m, 'attention.sliding_window', U32, 2**32 - 1))
+lie('gemma3', 'pattern', H, lambda m: key(m, 'attention.sliding_window_pattern', ARR, (BOOL, [1, 0])))
+lie('gemma3', 'base-2', H, lambda m: key(m, 'rope.freq_base_swa', F32, 0.0))
+lie('gemma3', 'softcap', H, lambda m: key(m, 'final_logit_softcapping', F32, -30.0))
+lie('gemma3', 'attention-softcap', H, lambda m: key(m, 'attn_logit_softcapping', F32, 50.0))
+lie('phi3', 'factors-missing', 'gguf-tensor-missing', lambda m: m.untensor('rope_factors_long.weight'))
+lie('phi3', 'factors-shape', 'gguf-tensor-shape', lambda m: m.tensor('rope_factors_long.weight').__setitem__(1, [4]))
+lie('phi3', 'both', 'gguf-tensor-extra', lambda m: tens(m, 'attn_q.weight', [8, 8]))
+lie('phi3', 'no-qkv', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.attn_qkv.weight'))
+lie('phi3', 'qkv-shape', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.attn_qkv.weight').__setitem__(1, [8, 24]))
+lie('phi3', 'original-0', H, lambda m: key(m, 'rope.scaling.original_context_length', U32, 0))
+lie('granite', 'scale', H, lambda m: key(m, 'residual_scale', F32, 1e30))
+lie('granite', 'no-logit-scale', 'gguf-missing-key', lambda m: m.drop('llama.logit_scale'))
+lie('granite', 'no-positions', H, lambda m: key(m, 'rope.scaling.finetuned', BOOL, 0))
+lie('glm4', 'bias-alone', 'gguf-tensor-extra', lambda m: tens(m, 'attn_q.bias', [8]))
+lie('cohere2', 'no-eps', 'gguf-missing-key', lambda m: m.drop('llama.attention.layer_norm_epsilon'))
+lie('cohere2', 'yarn', H, lambda m: key(m, 'rope.scaling.type', STR, 'yarn'))
+lie('apertus', 'no-xielu', 'gguf-missing-key', lambda m: m.drop('xielu.beta'))
+lie('apertus', 'xielu-short', H, lambda m: m.set('xielu.beta', (F32, []), ARR))
+lie('apertus', 'xielu-huge', H, lambda m: m.set('xielu.alpha_p', (F32, [1e30]), ARR))
+lie('apertus', 'xielu-nan', H, lambda m: m.set('xielu.alpha_p', (F32, [float('nan')]), ARR))
+lie('mistral3', 'yarn-factor', H, lambda m: key(m, 'rope.scaling.factor', F32, 1e9))
+lie('mistral3', 'yarn-beta', H, lambda m: key(m, 'rope.scaling.yarn_beta_fast', F32, -1.0))
+lie('mistral3', 'temperature', H, lambda m: key(m, 'attention.temperature_scale', F32, 1e9))
+lie('mistral3', 'temperature-nan', 'gguf-value', lambda m: key(m, 'attention.temperature_scale', F32, float('nan')))
 
 def splits():
     """Several files: name → {file: Model}."""

@@ -1,0 +1,113 @@
+#include "base/arch.h"
+
+#include <string.h>
+
+#define GATED (PART_BASE | PART_FFN_NORM | PART_GATE)
+#define PLAIN (GATED | PART_QKV)
+
+/* Each row against the plain transformer: RMS norms before attention and feed-forward, rotated pairs of neighbours, grouped queries scaled by
+ * 1 / sqrt(head), SwiGLU. */
+static const struct arch archs[LAYOUT_ARCHS_END] = {
+	[LAYOUT_ARCH_LLAMA] = { .name = "llama",
+		.must = PLAIN,
+		.may = PART_HEAD | PART_ROPE_FREQS,
+		.keys = KEY_ROPE_SCALING },
+	[LAYOUT_ARCH_MISTRAL3] = { .name = "mistral3",
+		.must = PLAIN,
+		.may = PART_HEAD | PART_ROPE_FREQS,
+		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_TEMPERATURE },
+	[LAYOUT_ARCH_QWEN2] = { .name = "qwen2",
+		.must = PLAIN | PART_QKV_BIAS,
+		.may = PART_HEAD,
+		.keys = KEY_ROPE_SCALING,
+		.rope = ARCH_ROPE_NEOX },
+	[LAYOUT_ARCH_QWEN3] = { .name = "qwen3",
+		.must = PLAIN | PART_QK_NORM,
+		.may = PART_HEAD,
+		.keys = KEY_ROPE_SCALING,
+		.rope = ARCH_ROPE_NEOX },
+	[LAYOUT_ARCH_GEMMA3] = { .name = "gemma3",
+		.must = PLAIN | PART_QK_NORM | PART_POST_NORMS,
+		.may = PART_HEAD,
+		.keys = KEY_ROPE_SCALING | KEY_WINDOW | KEY_LOGIT_SOFTCAP,
+		.rope = ARCH_ROPE_NEOX,
+		.act = ARCH_ACT_GELU,
+		.embed_sqrt = true,
+		.window_period = 6,
+		.rope_base_window = 10000 },
+	[LAYOUT_ARCH_PHI3] = { .name = "phi3",
+		.must = PART_BASE | PART_FFN_NORM | PART_GATE_FUSED,
+		.may = PART_QKV | PART_QKV_FUSED | PART_HEAD | PART_ROPE_FACTORS,
+		.keys = KEY_ROPE_SCALING | KEY_WINDOW,
+		.rope = ARCH_ROPE_NEOX,
+		.window_period = 0 },
+	[LAYOUT_ARCH_GRANITE] = { .name = "granite",
+		.must = PLAIN,
+		.may = PART_HEAD | PART_ROPE_FREQS,
+		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_EMBED_SCALE | KEY_RESIDUAL_SCALE |
+			KEY_LOGIT_SCALE,
+		.logit_divide = true },
+	[LAYOUT_ARCH_GLM4] = { .name = "glm4",
+		.must = PART_BASE | PART_FFN_NORM | PART_GATE_FUSED | PART_POST_NORMS,
+		.may = PART_QKV | PART_QKV_FUSED | PART_QKV_BIAS | PART_QKV_FUSED_BIAS | PART_HEAD,
+		.keys = KEY_ROPE_SCALING },
+	[LAYOUT_ARCH_COHERE2] = { .name = "cohere2",
+		.must = PART_BASE | PART_QKV | PART_GATE,
+		.keys = KEY_WINDOW | KEY_LOGIT_SCALE,
+		.norm = ARCH_NORM_LAYER,
+		.window_no_rope = true,
+		.window_period = 4 },
+	[LAYOUT_ARCH_APERTUS] = { .name = "apertus",
+		.must = PART_BASE | PART_QKV | PART_QK_NORM | PART_FFN_NORM | PART_UP,
+		.may = PART_HEAD | PART_ROPE_FREQS,
+		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE,
+		.rope = ARCH_ROPE_NEOX,
+		.act = ARCH_ACT_XIELU },
+};
+
+const struct arch *arch_of(u32 id)
+{
+	return id > 0 && id < LAYOUT_ARCHS_END ? &archs[id] : NULL;
+}
+
+u32 arch_find(const char *name, size_t len)
+{
+	for (u32 i = 1; i < LAYOUT_ARCHS_END; i++)
+		if (strlen(archs[i].name) == len && !memcmp(archs[i].name, name, len))
+			return i;
+	return 0;
+}
+
+/* In the order of the computation. */
+const struct arch_tensor arch_model_tensors[] = {
+	{ "token_embd.weight", DIM_MODEL, DIM_VOCAB, PART_BASE, false },
+	{ "rope_freqs.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FREQS, true },
+	{ "rope_factors_short.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FACTORS, true },
+	{ "rope_factors_long.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FACTORS, true },
+	{ "output_norm.weight", DIM_MODEL, DIM_ONE, PART_BASE, true },
+	{ "output.weight", DIM_MODEL, DIM_VOCAB, PART_HEAD, false },
+};
+const u32 arch_model_tensors_n = ARRAY_LEN(arch_model_tensors), arch_model_first_n = 4;
+
+const struct arch_tensor arch_layer_tensors[] = {
+	{ "attn_norm.weight", DIM_MODEL, DIM_ONE, PART_BASE, true },
+	{ "attn_q.weight", DIM_MODEL, DIM_Q, PART_QKV, false },
+	{ "attn_k.weight", DIM_MODEL, DIM_KV, PART_QKV, false },
+	{ "attn_v.weight", DIM_MODEL, DIM_KV, PART_QKV, false },
+	{ "attn_qkv.weight", DIM_MODEL, DIM_QKV, PART_QKV_FUSED, false },
+	{ "attn_q.bias", DIM_Q, DIM_ONE, PART_QKV_BIAS, true },
+	{ "attn_k.bias", DIM_KV, DIM_ONE, PART_QKV_BIAS, true },
+	{ "attn_v.bias", DIM_KV, DIM_ONE, PART_QKV_BIAS, true },
+	{ "attn_qkv.bias", DIM_QKV, DIM_ONE, PART_QKV_FUSED_BIAS, true },
+	{ "attn_q_norm.weight", DIM_HEAD, DIM_ONE, PART_QK_NORM, true },
+	{ "attn_k_norm.weight", DIM_HEAD, DIM_ONE, PART_QK_NORM, true },
+	{ "attn_output.weight", DIM_Q, DIM_MODEL, PART_BASE, false },
+	{ "post_attention_norm.weight", DIM_MODEL, DIM_ONE, PART_POST_NORMS, true },
+	{ "ffn_norm.weight", DIM_MODEL, DIM_ONE, PART_FFN_NORM, true },
+	{ "ffn_gate.weight", DIM_MODEL, DIM_FFN, PART_GATE, false },
+	{ "ffn_up.weight", DIM_MODEL, DIM_FFN, PART_GATE | PART_UP, false },
+	{ "ffn_up.weight", DIM_MODEL, DIM_FFN_2, PART_GATE_FUSED, false },
+	{ "ffn_down.weight", DIM_FFN, DIM_MODEL, PART_BASE, false },
+	{ "post_ffw_norm.weight", DIM_MODEL, DIM_ONE, PART_POST_NORMS, true },
+};
+const u32 arch_layer_tensors_n = ARRAY_LEN(arch_layer_tensors);

@@ -1,0 +1,283 @@
+/* The layer program of all architectures. It names ops only and reads like the papers; where families differ, it asks whether a weight is there, a
+ * number is set, or what base/arch.h says of the family. Sources: Touvron et al. 2023 (LLaMA); Ainslie et al. 2023 (grouped queries); Zhang &
+ * Sennrich 2019 (RMSNorm); Su et al. 2021 (rotary positions); Peng et al. 2023 (YaRN); Ding et al. 2024 (LongRoPE); Shazeer 2020 (SwiGLU, GeGLU);
+ * Henry et al. 2020 (norms of queries and keys); Gemma team 2024 (norms on both sides, windows); Wang & Komatsuzaki 2021 (attention and feed-forward
+ * side by side); Huang & Schlag 2025 (xIELU). */
+#include "runtime/model.h"
+#include "base/err.h"
+
+#include <math.h>
+
+/* One step under way. The first error stops what follows. */
+struct run {
+	struct rt_device *d;
+	const struct model *m;
+	const struct model_work *w;
+	u32 rows, pos_max;
+	int r;
+};
+
+static struct rt_view whole(struct rt_buf *b)
+{
+	return (struct rt_view){ b, 0 };
+}
+
+static bool has(const struct model_weight *w)
+{
+	return w->at.buf;
+}
+
+/* A matrix of activations, and the quantised forms of it that were made so far. */
+struct act {
+	struct rt_view x;
+	u32 rows, k;
+	bool made[OP_ACT_Q8_256 + 1];
+};
+
+static struct act act_of(struct rt_buf *x, u32 rows, u32 k)
+{
+	return (struct act){ .x = whole(x), .rows = rows, .k = k };
+}
+
+static struct rt_view act_as(struct run *run, struct act *a, enum op_act_kind kind)
+{
+	if (kind == OP_ACT_F32)
+		return a->x;
+	struct rt_view q = whole(run->w->act[kind]);
+	if (!a->made[kind] && !run->r)
+		run->r = op_quantize(run->d, kind, a->x, q, a->rows, a->k);
+	a->made[kind] = true;
+	return q;
+}
+
+/* y = a · Wᵀ   W [n_out, a.k] */
+static void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)
+{
+	struct op_mul_mat p = {
+		.type = w->type, .k = a->k, .n_out = n_out, .rows = a->rows, .w = w->at, .y = whole(y)
+	};
+	p.act = act_as(run, a, op_act_kind(w->type));
+	if (!run->r)
+		run->r = op_mul_mat(run->d, &p);
+}
+
+/* y = norm(x) · w   of `rows` rows of dim elements */
+static void norm(
+	struct run *run, struct rt_buf *x, const struct model_weight *w, struct rt_buf *y, u32 rows, u32 dim)
+{
+	if (run->r)
+		return;
+	run->r = run->m->arch->norm == ARCH_NORM_LAYER
+			 ? op_layer_norm(run->d, whole(x), w->at, whole(y), rows, dim, run->m->rms_eps)
+			 : op_rms_norm(run->d, whole(x), w->at, whole(y), rows, dim, run->m->rms_eps);
+}
+
+static void bias(struct run *run, struct rt_buf *x, const struct model_weight *b, u32 dim)
+{
+	if (has(b) && !run->r)
+		run->r = op_bias(run->d, whole(x), b->at, run->rows, dim);
+}
+
+static void scale(struct run *run, struct rt_buf *x, u64 n, f32 a)
+{
+	if (a != 0 && a != 1 && !run->r)
+		run->r = op_scale(run->d, whole(x), n, a);
+}
+
+/* x += what a part of a layer has computed, in h */
+static void add(struct run *run, struct rt_buf *h)
+{
+	u64 n = (u64)run->rows * run->m->dim;
+	scale(run, h, n, run->m->residual_scale);
+	if (!run->r)
+		run->r = op_add(run->d, whole(run->w->x), whole(h), n);
+}
+
+/* ---- attention ----------------------------------------------------------------------------------------------------- */
+
+/* Queries or keys: their bias, a norm of each head, the rotation. */
+static void prepare(struct run *run, const struct model_layer *l, struct rt_buf *x, u32 heads,
+	const struct model_weight *b, const struct model_weight *head_norm)
+{
+	const struct layout_layer *is = &l->is;
+	bias(run, x, b, heads * is->head_dim);
+	if (has(head_norm))
+		norm(run, x, head_norm, x, run->rows * heads, is->head_dim);
+	struct op_rope p = { .x = whole(x),
+		.pos = whole(run->w->pos),
+		.table = whole(run->w->rope[is->rope]),
+		.n = run->rows,
+		.heads = heads,
+		.head_dim = is->head_dim,
+		.rope_dim = is->rope_dim,
+		.halves = run->m->arch->rope == ARCH_ROPE_NEOX };
+	if (is->rope_dim && !run->r)
+		run->r = op_rope(run->d, &p);
+}
+
+static struct op_kv kv_of(const struct model *m, const struct model_work *w, u32 layer)
+{
+	const struct layout_layer *is = &m->layers[layer].is;
+	return (struct op_kv){ .k = whole(w->kv[2 * layer]),
+		.v = whole(w->kv[2 * layer + 1]),
+		.tables = whole(w->tables),
+		.pages_per_seq = w->ctx_pages,
+		.kv_mode = w->kv_mode,
+		.kv_heads = is->n_kv_heads,
+		.head_dim = is->head_dim };
+}
+
+static void kv_store(struct run *run, const struct op_kv *kv, struct rt_buf *k, struct rt_buf *v)
+{
+	if (!run->r)
+		run->r = op_kv_store(
+			run->d, kv, whole(k), whole(v), whole(run->w->seq), whole(run->w->pos), run->rows);
+}
+
+static void attend(struct run *run, const struct model_layer *l, const struct op_kv *kv)
+{
+	const struct model_work *w = run->w;
+	f32 own = (f32)(1.0 / sqrt((f64)l->is.head_dim));
+	struct op_attention p = { .kv = kv,
+		.q = whole(w->q),
+		.seq = whole(w->seq),
+		.pos = whole(w->pos),
+		.y = whole(w->att),
+		.n = run->rows,
+		.heads = l->is.n_heads,
+		.pos_max = run->pos_max,
+		.scale = run->m->attn_scale > 0 ? run->m->attn_scale : own,
+		.window = l->is.window };
+	if (w->temperature && !run->r)
+		run->r = op_row_scale(
+			run->d, p.q, p.pos, whole(w->temperature), run->rows, l->is.n_heads * l->is.head_dim);
+	if (!run->r)
+		run->r = op_attention(run->d, &p);
+}
+
+/* y = attention(h) · Wo */
+static void attention(struct run *run, u32 i, struct act *h, struct rt_buf *y)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	const struct model_layer *l = &m->layers[i];
+	u32 q_dim = l->is.n_heads * l->is.head_dim, kv_dim = l->is.n_kv_heads * l->is.head_dim;
+	struct op_kv kv = kv_of(m, w, i);
+
+	mul_mat(run, &l->q, h, q_dim, w->q);
+	mul_mat(run, &l->k, h, kv_dim, w->k);
+	mul_mat(run, &l->v, h, kv_dim, w->v);
+	prepare(run, l, w->q, l->is.n_heads, &l->q_bias, &l->q_norm);
+	prepare(run, l, w->k, l->is.n_kv_heads, &l->k_bias, &l->k_norm);
+	bias(run, w->v, &l->v_bias, kv_dim);
+	kv_store(run, &kv, w->k, w->v);
+	attend(run, l, &kv);
+	struct act att = act_of(w->att, run->rows, q_dim);
+	mul_mat(run, &l->output, &att, m->dim, y);
+	if (has(&l->attn_post_norm))
+		norm(run, y, &l->attn_post_norm, y, run->rows, m->dim);
+}
+
+/* ---- feed-forward -------------------------------------------------------------------------------------------------- */
+
+/* up = act(gate) ∘ up, or act(up) where there is no gate */
+static void activate(struct run *run, const struct model_layer *l)
+{
+	const struct model_work *w = run->w;
+	u64 n = (u64)run->rows * l->is.ffn_dim;
+	if (run->r)
+		return;
+	switch (run->m->arch->act) {
+	case ARCH_ACT_SILU:
+		run->r = op_swiglu(run->d, whole(w->gate), whole(w->up), whole(w->up), n);
+		break;
+	case ARCH_ACT_GELU:
+		run->r = op_geglu(run->d, whole(w->gate), whole(w->up), whole(w->up), n);
+		break;
+	case ARCH_ACT_XIELU:
+		run->r = op_xielu(run->d, whole(w->up), n, &l->xielu);
+	}
+}
+
+/* y = (act(h · Wg) ∘ (h · Wu)) · Wd */
+static void feed_forward(struct run *run, const struct model_layer *l, struct act *h, struct rt_buf *y)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	if (has(&l->gate))
+		mul_mat(run, &l->gate, h, l->is.ffn_dim, w->gate);
+	mul_mat(run, &l->up, h, l->is.ffn_dim, w->up);
+	activate(run, l);
+	struct act up = act_of(w->up, run->rows, l->is.ffn_dim);
+	mul_mat(run, &l->down, &up, m->dim, y);
+	if (has(&l->ffn_post_norm))
+		norm(run, y, &l->ffn_post_norm, y, run->rows, m->dim);
+}
+
+/* x += attention(norm(x));  x += feed_forward(norm(x));  or, side by side, both of the one norm(x) */
+static void layer(struct run *run, u32 i)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	const struct model_layer *l = &m->layers[i];
+
+	norm(run, w->x, &l->attn_norm, w->h, run->rows, m->dim);
+	struct act h = act_of(w->h, run->rows, m->dim);
+	attention(run, i, &h, w->sum);
+	if (has(&l->ffn_norm)) {
+		add(run, w->sum);
+		norm(run, w->x, &l->ffn_norm, w->h, run->rows, m->dim);
+		h = act_of(w->h, run->rows, m->dim);
+		feed_forward(run, l, &h, w->sum);
+		add(run, w->sum);
+	} else {
+		struct act same = act_of(
+			w->h, run->rows, m->dim); /* quantised again: attention's output took its place */
+		feed_forward(run, l, &same, w->h);
+		add(run, w->h);
+		add(run, w->sum);
+	}
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+
+/* The last norm and the head, only for the rows whose logits somebody wants. */
+static void head(struct run *run, u32 n_out)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	u64 n = (u64)n_out * m->n_vocab;
+	if (!run->r)
+		run->r = op_rows(run->d, whole(w->x), whole(w->out_rows), whole(w->out_x), n_out, m->dim);
+	norm(run, w->out_x, &m->output_norm, w->out_h, n_out, m->dim);
+	struct act h = act_of(w->out_h, n_out, m->dim);
+	mul_mat(run, &m->head, &h, m->n_vocab, w->logits);
+	scale(run, w->logits, n, m->logit_scale);
+	if (m->logit_softcap > 0 && !run->r)
+		run->r = op_softcap(run->d, whole(w->logits), n, m->logit_softcap);
+}
+
+int model_forward(
+	struct rt_device *d, const struct model *m, const struct model_work *w, const struct model_step *s)
+{
+	assert(s->n >= 1 && s->n <= w->rows_max && s->n_out <= w->out_max);
+	struct run run = { .d = d, .m = m, .w = w, .rows = s->n, .pos_max = s->pos_max };
+	run.r = op_embed(d, m->embed.type, m->embed.at, m->n_vocab, m->dim, whole(w->ids), s->n, whole(w->x));
+	scale(&run, w->x, (u64)s->n * m->dim, m->embed_scale);
+	for (u32 i = 0; i < m->n_layers; i++)
+		layer(&run, i);
+	if (s->n_out)
+		head(&run, s->n_out);
+	return run.r;
+}
+
+int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w, u32 n)
+{
+	assert(n <= w->rows_max);
+	struct run run = { .d = d, .m = m, .w = w, .rows = n };
+	for (u32 i = 0; i < m->n_layers; i++) {
+		struct op_kv kv = kv_of(m, w, i);
+		kv_store(&run, &kv, w->zero, w->zero);
+	}
+	return run.r;
+}
