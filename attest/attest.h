@@ -82,6 +82,16 @@ bool attest_identity_ok(const struct proto_identity *id);
 _must_use_ int attest_identity_check(
 	const struct proto_identity *id, const struct attest_manifest *m, struct attest_report *report);
 
+/* ---- trusted roots ---------------------------------------------------------------------------------------------------------- */
+
+/* What a keyless bundle is held against: authorities and logs, each with its time. */
+struct attest_trusted_root;
+/* Read a trusted_root.json, alone or within a client trust configuration. *ret is the caller's.
+ * 1: ATTEST_TRUSTED_ROOT, and the reasons of JSON, base64 and certificates; -errno. */
+_must_use_ int attest_trusted_root_parse(
+	const void *json, size_t len, struct attest_trusted_root **ret, struct attest_report *report);
+struct attest_trusted_root *attest_trusted_root_free(struct attest_trusted_root *t);
+
 /* ---- bundles -------------------------------------------------------------------------------------------------------------- */
 
 /* One signed file. Its digests are items first .. first + n - 1 of the manifest: one for method files, one per shard otherwise. */
@@ -118,6 +128,13 @@ struct attest_bundle_params {
 	const struct attest_crls
 		*crls; /* NULL: revocation is not looked at; else every issuer needs a list */
 	const struct proto_identity *identity; /* what the leaf must say besides; NULL: nothing */
+	/* NULL: bundles of method sigstore are refused by method; with it, identity must pin a name and its provider, or the leaf */
+	const struct attest_trusted_root *trusted_root;
+	/* time stamp authorities, as attest_certs_add reads them; a leaf among them is the only one that may sign; NULL: stamps count only
+	 * where the trusted root holds their authority */
+	const struct attest_certs *tsa;
+	const char *tsa_policy; /* the number of the policy that stamps must be under; NULL: any */
+	bool needs_stamp;	/* a bundle without a stamp that holds is refused */
 	i64 at; /* now: seconds of UTC at which certificates are judged where nothing signed says another time */
 };
 /* Read the bundle strictly, verify its one signature with the trusted key that it names, or with the leaf of a chain that leads to

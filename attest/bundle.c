@@ -11,7 +11,7 @@
  * fingerprint is then computed and the trusted key of that fingerprint used, never the one in the bundle), or the leaf's, whose chain
  * leads to a pinned root (chain.c); 7. DER exact, signature
  * over PAE(type, payload) holds. Only then is the payload read (statement.c). */
-#include "attest/bundle.h"
+#include "attest/sigstore.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 
@@ -169,25 +169,78 @@ static int key_trusted(const struct attest_bundle_params *p, const struct bundle
 	return details_check(b, key, report);
 }
 
-/* Method certificate: the leaf of a chain that leads to a pinned root at the judged time. */
-static int leaf_trusted(const struct attest_bundle_params *p, const struct bundle *b,
-	struct attest_certs **path, struct proto_key *ret, struct attest_report *report)
+static void judged_at(struct attest_report *report, i64 at, u32 source)
+{
+	report->time_judged = (u64)at;
+	report->time_source = source;
+}
+
+/* The authorities that the caller pins and, for a keyless bundle, those of the trusted root. */
+static int stamps_judge(const struct attest_bundle_params *p, const struct bundle *b,
+	struct signed_times *times, struct attest_report *report)
+{
+	struct stamp_authority all[TRUSTED_ENTRIES_MAX + 1];
+	struct stamps_params s = {
+		.bundle = b, .authorities = all, .policy = p->tsa_policy, .crls = p->crls, .now = p->at
+	};
+	if (attest_certs_count(p->tsa))
+		all[s.n_authorities++] = (struct stamp_authority){ p->tsa, INT64_MIN, INT64_MAX };
+	if (b->method == BUNDLE_SIGSTORE)
+		s.n_authorities += keyless_authorities(p->trusted_root, all + s.n_authorities);
+	int r = stamps_verify(&s, times, report);
+	if (!r && p->needs_stamp && !times->n)
+		return attest_reject(report, ATTEST_TIMESTAMP, "timestampVerificationData",
+			"the bundle has no time stamp of a pinned authority");
+	return r;
+}
+
+static int path_at(const struct attest_bundle_params *p, const struct bundle *b, i64 at,
+	struct attest_certs **path, struct attest_report *report)
 {
 	struct chain_params c = { .leaf = certs_at(b->chain, 0),
 		.roots = p->roots,
 		.others = b->chain,
 		.crls = p->crls,
-		.at = p->at,
+		.at = at,
 		.now = p->at };
-	report->time_source = ATTEST_TIME_GIVEN;
-	report->time_judged = (u64)c.at;
-	int r = chain_verify(&c, path, report);
+	certs_put(path);
+	return b->method == BUNDLE_SIGSTORE ? keyless_path(p, b, at, path, report)
+					    : chain_verify(&c, path, report);
+}
+
+/* The leaf of a chain that leads to a pinned root at every signed time or, where there is none, now. */
+static int leaf_trusted(const struct attest_bundle_params *p, const struct bundle *b,
+	const struct signed_times *times, struct attest_certs **path, struct proto_key *ret,
+	struct attest_report *report)
+{
+	int r = 0;
+	if (!times->n)
+		judged_at(report, p->at, ATTEST_TIME_GIVEN);
+	for (u32 i = 0; i < MAX(times->n, 1u) && !r; i++)
+		r = path_at(p, b, times->n ? times->at[i] : p->at, path, report);
 	return r ? r : certs_leaf_key(b->chain, ret, report);
 }
 
-static int identity_trusted(
-	const struct attest_bundle_params *p, const struct attest_certs *path, struct attest_report *report)
+/* When, and by whom? Nothing of it rests on the payload. */
+static int times_find(const struct attest_bundle_params *p, const struct bundle *b, struct keyless *keyless,
+	struct signed_times *times, struct attest_report *report)
 {
+	int r = stamps_judge(p, b, times, report);
+	if (!r && b->method == BUNDLE_SIGSTORE)
+		r = keyless_times(p, b, keyless, times, report);
+	for (u32 i = 0; i < times->n && !r; i++)
+		if (times->at[i] > (i64)report->time_judged)
+			judged_at(report, times->at[i], times->source[i]);
+	return r;
+}
+
+static int identity_trusted(const struct attest_bundle_params *p, const struct bundle *b,
+	const struct attest_certs *path, struct attest_report *report)
+{
+	if (b->method == BUNDLE_SIGSTORE && !identity_keyless_ok(p->identity))
+		return attest_reject(report, ATTEST_IDENTITY, "identity",
+			"a keyless bundle needs a pinned name and provider, or a leaf: its authority signs "
+			"for everybody");
 	if (!p->identity)
 		return 0;
 	if (!attest_identity_ok(p->identity))
@@ -207,21 +260,32 @@ static int signature_verify(const struct proto_key *key, const struct bundle *b,
 	return r ? r : key_verify(key, pae, len, b->sig, b->sig_len, report);
 }
 
+static void signer_say(
+	const struct proto_key *key, const struct attest_certs *path, struct attest_report *report)
+{
+	if (path)
+		identity_say(certs_at(path, 0), report->signer, sizeof report->signer);
+	else if (bytes_str_ok(key->name, sizeof key->name))
+		memcpy(report->signer, key->name, sizeof report->signer);
+}
+
 /* path is filled, and the caller's to free, as soon as there is one. */
 static int envelope_verify(const struct attest_bundle_params *p, const struct bundle *b,
 	struct attest_certs **path, struct attest_report *report)
 {
 	struct proto_key key;
-	int r = b->method == BUNDLE_KEY ? key_trusted(p, b, &key, report)
-					: leaf_trusted(p, b, path, &key, report);
-	r = r ? r : identity_trusted(p, *path, report);
+	struct signed_times times = { 0 };
+	_cleanup_(keyless_fini) struct keyless keyless = { 0 };
+	int r = b->method == BUNDLE_KEY ? key_trusted(p, b, &key, report) : 0;
+	r = r ? r : times_find(p, b, &keyless, &times, report);
+	if (!r && b->method != BUNDLE_KEY)
+		r = leaf_trusted(p, b, &times, path, &key, report);
+	r = r ? r : identity_trusted(p, b, *path, report);
 	r = r ? r : signature_verify(&key, b, report);
+	r = r ? r : keyless_matches(&keyless, b, report);
 	if (r)
 		return r;
-	if (*path)
-		cert_subject(certs_at(*path, 0), report->signer, sizeof report->signer);
-	else if (bytes_str_ok(key.name, sizeof key.name))
-		memcpy(report->signer, key.name, sizeof report->signer);
+	signer_say(&key, *path, report);
 	return 0;
 }
 
@@ -262,7 +326,8 @@ static int load(const void *data, size_t len, json_t **ret, struct bundle *b, st
 /* The methods that the caller brought something for; a key that nobody trusts is a matter of trust, not of method. */
 static u32 methods_of(const struct attest_bundle_params *p)
 {
-	return 1u << BUNDLE_KEY | (attest_certs_count(p->roots) ? 1u << BUNDLE_CERTIFICATE : 0);
+	return 1u << BUNDLE_KEY | (attest_certs_count(p->roots) ? 1u << BUNDLE_CERTIFICATE : 0) |
+	       (p->trusted_root ? 1u << BUNDLE_SIGSTORE : 0);
 }
 
 int attest_bundle_verify(

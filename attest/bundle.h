@@ -61,5 +61,35 @@ void certs_put(struct attest_certs **c); /* for _cleanup_ */
 /* attest_identity_check over a path, leaf first, root last. */
 _must_use_ int identity_check(
 	const struct proto_identity *id, STACK_OF(X509) * path, struct attest_report *report);
+/* Who it is, for reports: the subject, or the first name that can be pinned where the subject is empty, as Fulcio leaves it. */
+void identity_say(X509 *leaf, char *ret, size_t size);
 /* Does it say who, and not only what a CA of everybody says: the leaf, or a name and its provider? */
 bool identity_keyless_ok(const struct proto_identity *id);
+
+/* ---- signed times (timestamp.c) --------------------------------------------------------------------------------------------- */
+
+/* When somebody who is trusted saw the signature. */
+struct signed_times {
+	i64 at[LOG_ENTRIES_MAX + STAMPS_MAX];
+	u32 source[LOG_ENTRIES_MAX + STAMPS_MAX]; /* enum attest_time_source */
+	u32 n;
+};
+/* One more. 0; 1 it lies ahead of now: ATTEST_TIMESTAMP, _SIGNING_TIME. */
+_must_use_ int times_add(struct signed_times *t, i64 at, u32 source, i64 now, struct attest_report *report);
+
+struct stamp_authority {
+	const struct attest_certs
+		*certs; /* roots are self-signed; a leaf among them is the only one that may sign */
+	i64 from, to;	/* when it was trusted, both included */
+};
+struct stamps_params {
+	const struct bundle *bundle;
+	const struct stamp_authority *authorities; /* pinned; none: no stamp is opened */
+	u32 n_authorities;
+	const char *policy;		/* NULL: any */
+	const struct attest_crls *crls; /* NULL: revocation is not looked at */
+	i64 now;
+};
+/* Add the times of all stamps that a pinned authority signed. 0, also when there is none; 1 ATTEST_TIMESTAMP, _SIGNING_TIME; -errno. */
+_must_use_ int stamps_verify(
+	const struct stamps_params *p, struct signed_times *times, struct attest_report *report);

@@ -149,6 +149,22 @@ static int san_check(const struct proto_identity *id, X509 *leaf, struct attest_
 	return differs(report, "identity", "name", id->san, first);
 }
 
+void identity_say(X509 *leaf, char *ret, size_t size)
+{
+	cert_subject(leaf, ret, size);
+	if (X509_NAME_entry_count(X509_get_subject_name(leaf)) > 0)
+		return;
+	_cleanup_(names_free) GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	ERR_clear_error();
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		struct said s = name_said(sk_GENERAL_NAME_value(names, i));
+		if (!s.data)
+			continue;
+		attest_text(ret, size, (const char *)s.data, s.len);
+		return;
+	}
+}
+
 /* The data of the one extension of that number; NULL where there is none. OpenSSL refuses none for coming twice: cert_ok does. */
 static const ASN1_STRING *extension(X509 *c, const char *oid)
 {

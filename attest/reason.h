@@ -69,6 +69,16 @@ enum attest_reason {
 	ATTEST_CRL_STALE = 113,		 /* a revocation list that is not current at the judged time */
 	ATTEST_CRL_MISSING = 114,	 /* lists were brought, and none of an issuer of the path */
 	ATTEST_IDENTITY = 115, /* the leaf leads to a root and names somebody else than the pinned identity */
+	ATTEST_TIMESTAMP = 116, /* a time stamp of a pinned authority that does not hold, or none where one is needed */
+
+	/* keyless: what a transparency log and a trusted-root file say */
+	ATTEST_TRUSTED_ROOT = 117, /* a trusted-root file that contradicts itself or trusts nobody */
+	ATTEST_LOG_UNKNOWN = 118,  /* an entry of a log that the trusted root does not hold, or not then */
+	ATTEST_LOG_PROOF = 119,	   /* an entry that its log's signed checkpoint does not include */
+	ATTEST_LOG_PROMISE = 120,  /* a promise to include that the log did not sign */
+	ATTEST_LOG_ENTRY = 121,	   /* an entry about another signature, certificate or statement */
+	ATTEST_SCT = 122,	   /* a leaf that no trusted certificate log vouches for */
+	ATTEST_SIGNING_TIME = 123, /* nothing signed says when the bundle was signed, or it lies ahead */
 
 	/* the model's header */
 	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */

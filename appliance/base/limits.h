@@ -47,6 +47,13 @@
 #define TREE_DEPTH_MAX	   32u		/* directories below each other in a model */
 #define SEGMENTS_BYTES_MAX (256u << 20) /* bytes of a segment table: 4 TiB in segments of 1 MiB need 135 MB */
 
+/* trusted roots and transparency logs of keyless signatures */
+#define TRUSTED_ROOT_BYTES_MAX (1u << 20) /* a trusted-root file; the public one has 7 kB, 12 kB with a configuration */
+#define TRUSTED_ENTRIES_MAX    64u	  /* logs or authorities of one kind in it; the public ones have four */
+#define LOG_PATH_MAX	       63u	  /* digests of an inclusion proof: a tree of 2^63 entries */
+#define CHECKPOINT_SIGNATURES_MAX \
+	64u /* signature lines of a log's checkpoint: its own and those of witnesses */
+
 /* model headers and layouts */
 #define GGUF_HEADER_BYTES_MAX \
 	(256u << 20) /* metadata and tensor infos of one file; vocabularies of 260 k tokens take 12 MB */

@@ -127,6 +127,12 @@ const char *helper_verify_chain(const char *bundle, const char *model, const str
 	return judge(bundle, model, &b, report, NULL);
 }
 
+const char *helper_judge(
+	const char *bundle, const char *model, struct attest_bundle_params *p, struct attest_report *report)
+{
+	return judge(bundle, model, p, report, NULL);
+}
+
 void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments)
 {
 	struct attest_report report;

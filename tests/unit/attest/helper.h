@@ -28,6 +28,9 @@ const char *helper_verify(const char *bundle, const char *model, const struct pr
 /* The same for bundles of method certificate, judged at that second of UTC. */
 const char *helper_verify_chain(const char *bundle, const char *model, const struct attest_certs *roots,
 	i64 at, struct attest_report *report);
+/* The same for any trust; p's data and len are set here. */
+const char *helper_judge(
+	const char *bundle, const char *model, struct attest_bundle_params *p, struct attest_report *report);
 /* A segment table over a directory or file of unsigned files, and the tree that it describes. */
 void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments);
 /* The layout job's verdict over it. */

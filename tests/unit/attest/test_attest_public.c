@@ -115,6 +115,138 @@ static void test_reference_certificates(void **state)
 			at("model-transparency/keys/%s.pem", rows[i].root), rows[i].at, rows[i].want);
 }
 
+/* ---- keyless ----------------------------------------------------------------------------------------------------------------- */
+
+#define NOW	     1795000000 /* later than every public bundle */
+#define IBM_IDENTITY "stefanb@us.ibm.com"
+#define IBM_PROVIDER "https://sigstore.verify.ibm.com/oauth2"
+#define BEACON                                                                                              \
+	"https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/" \
+	"extremely-dangerous-oidc-beacon.yml@refs/heads/main"
+#define ACTIONS "https://token.actions.githubusercontent.com"
+
+static struct attest_trusted_root *trusted_root(const char *path)
+{
+	struct attest_report report;
+	struct attest_trusted_root *t = NULL;
+	struct attest_blob json = helper_read(path);
+	if (attest_trusted_root_parse(json.data, json.len, &t, &report))
+		fail_msg("%s: %s (%s: %s)", path, report.code, report.object, report.detail);
+	attest_blob_fini(&json);
+	return t;
+}
+
+struct keyless_row {
+	const char *bundle, *root, *identity, *provider, *want;
+	i64 time; /* 0: not looked at */
+	u32 source;
+};
+
+static void keyless(const struct keyless_row *r, const char *model)
+{
+	struct attest_trusted_root *t = trusted_root(at("%s", r->root));
+	struct proto_identity id = { 0 };
+	struct attest_report report;
+	const char *code;
+	assert_int_equal(bytes_put_str(id.san, sizeof id.san, r->identity), 0);
+	assert_int_equal(bytes_put_str(id.provider, sizeof id.provider, r->provider), 0);
+	struct attest_bundle_params p = { .trusted_root = t, .identity = &id, .at = NOW };
+	if (model) {
+		code = helper_judge(at("%s", r->bundle), model, &p, &report);
+	} else { /* no model: the statement is about something else */
+		struct attest_manifest *m = NULL;
+		struct attest_blob data = helper_read(at("%s", r->bundle));
+		p.data = data.data;
+		p.len = data.len;
+		assert_int_equal(attest_bundle_verify(&p, &m, &report), 1);
+		code = report.code;
+		attest_blob_fini(&data);
+	}
+	if (strcmp(code, r->want))
+		fail_msg("%s: %s (%s: %s), expected %s", r->bundle, code, report.object, report.detail,
+			r->want);
+	if (r->time) {
+		assert_int_equal(report.time_judged, r->time);
+		assert_int_equal(report.time_source, r->source);
+	}
+	attest_trusted_root_free(t);
+}
+
+/* What the reference signer made with the public service, against the root that its own tests use. */
+static void test_keyless_models(void **state)
+{
+#define CONFIG "model-transparency/custom_trust_config.json"
+	static const struct {
+		struct keyless_row r;
+		const char *model;
+	} rows[] = {
+		{ { "model-transparency/v0.3.1-sigstore/model.sig", CONFIG, IBM_IDENTITY, IBM_PROVIDER,
+			  "accepted", 1746234602, ATTEST_TIME_LOG },
+			"v0.3.1-sigstore" },
+		{ { "model-transparency/v1.0.0-sigstore/model.sig", CONFIG, IBM_IDENTITY, IBM_PROVIDER,
+			  "accepted", 1746236086, ATTEST_TIME_LOG },
+			"v1.0.0-sigstore" },
+		{ { "model-transparency/v1.0.1-sigstore/model.sig", CONFIG, IBM_IDENTITY, IBM_PROVIDER,
+			  "extra-file", 1759851228, ATTEST_TIME_LOG },
+			"v1.0.1-sigstore" }, /* ignore-me, as for the other methods */
+		/* its stamp is of an authority that this root does not hold, and counts for nothing */
+		{ { "model-transparency/v1.1.0-sigstore/model.sig", CONFIG, IBM_IDENTITY, IBM_PROVIDER,
+			  "accepted", 1760062340, ATTEST_TIME_LOG },
+			"v1.1.0-sigstore" },
+		{ { "model-transparency/v1.1.0-sigstore/model.sig", CONFIG, "someone@us.ibm.com",
+			  IBM_PROVIDER, "identity" },
+			"v1.1.0-sigstore" },
+		{ { "model-transparency/v1.1.0-sigstore/model.sig", CONFIG, IBM_IDENTITY, ACTIONS,
+			  "identity" },
+			"v1.1.0-sigstore" },
+		{ { "model-transparency/v1.1.0-sigstore/model.sig", CONFIG, "", "", "identity" },
+			"v1.1.0-sigstore" },
+		{ { "model-transparency/v1.1.0-sigstore/model.sig",
+			  "sigstore-conformance/rekor2-dsse-happy-path/trusted_root.json", IBM_IDENTITY,
+			  IBM_PROVIDER, "log-unknown" },
+			"v1.1.0-sigstore" },
+		{ { "model-signing-spec/test-vectors-v1.0/valid/sigstore.bundle.json", CONFIG, IBM_IDENTITY,
+			  IBM_PROVIDER, "accepted", 1760062340, ATTEST_TIME_LOG },
+			"v1.1.0-sigstore" },
+		{ { "model-signing-spec/test-vectors-v1.0/invalid/missing-tlog-entries.bundle.json", CONFIG,
+			  IBM_IDENTITY, IBM_PROVIDER, "material" },
+			"v1.1.0-sigstore" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		keyless(&rows[i].r, at("model-transparency/%s", rows[i].model));
+}
+
+/* Sigstore's own cases. What must pass is no model, which is said only after everything that is sigstore's held. */
+static void test_keyless_conformance(void **state)
+{
+#define OWN(dir)                                                                                          \
+	"sigstore-conformance/" dir "/bundle.sigstore.json", "sigstore-conformance/" dir "/trusted_root." \
+											 "json"
+#define PROD(dir) "sigstore-conformance/" dir "/bundle.sigstore.json", CONFIG
+	static const struct keyless_row rows[] = {
+		{ PROD("happy-path-intoto-in-dsse-v3"), BEACON, ACTIONS, "predicate-type", 1734374576,
+			ATTEST_TIME_LOG },
+		{ OWN("intoto-with-custom-trust-root"), BEACON, ACTIONS, "predicate-type", 1675209600,
+			ATTEST_TIME_STAMP },
+		{ OWN("rekor2-dsse-happy-path"), BEACON, ACTIONS, "predicate-type", 1778700213,
+			ATTEST_TIME_STAMP },
+		{ PROD("dsse-invalid-sig_fail"), BEACON, ACTIONS, "signature" },
+		{ PROD("dsse-mismatch-envelope_fail"), BEACON, ACTIONS, "log-entry" },
+		{ PROD("dsse-mismatch-sig_fail"), BEACON, ACTIONS, "log-entry" },
+		{ OWN("intoto-expired-certificate_fail"), BEACON, ACTIONS, "not-yet" },
+		{ OWN("intoto-log-entry-mismatch_fail"), BEACON, ACTIONS, "log-entry" },
+		{ OWN("intoto-missing-inclusion-proof_fail"), BEACON, ACTIONS, "log-proof" },
+		{ OWN("intoto-set-outside-signing-cert-validity_fail"), BEACON, ACTIONS, "expired" },
+		{ OWN("intoto-tsa-timestamp-outside-cert-validity_fail"), BEACON, ACTIONS, "expired" },
+		{ OWN("managed-key-and-trusted-root"), BEACON, ACTIONS,
+			"field" }, /* no envelope: not a model's bundle */
+		{ OWN("rekor2-dsse-invalid-sig_fail"), BEACON, ACTIONS, "signature" },
+		{ OWN("rekor2-dsse-mismatch-envelope_fail"), BEACON, ACTIONS, "log-entry" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		keyless(&rows[i], NULL);
+}
+
 /* v1.0.1 with only the two files that it signs. */
 static void test_v1_0_1(void **state)
 {
@@ -468,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reference_signer),
 		cmocka_unit_test(test_reference_certificates), cmocka_unit_test(test_nvidia),
 		cmocka_unit_test(test_v1_0_1), cmocka_unit_test(test_specification),
+		cmocka_unit_test(test_keyless_models), cmocka_unit_test(test_keyless_conformance),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_wycheproof),
 		cmocka_unit_test(test_golden), cmocka_unit_test(test_random_gguf) };
 	shared = getenv("KEEP_SHARED");
