@@ -53,7 +53,8 @@ static int read_head(struct audit_check *c, struct audit_log *log)
 	sqlite3_reset(s);
 	if (tlog_note_open(note, n, &log->key, 1, &text_len))
 		return bad(c, c->next, "the signature of the head does not hold");
-	if (tlog_checkpoint_read(note, text_len, &c->head) || strcmp(c->head.origin, log->key.name) != 0)
+	if (tlog_checkpoint_read(note, text_len, &c->head) || c->head.n_extensions ||
+		strcmp(c->head.origin, log->key.name) != 0)
 		return bad(c, c->next, "the head is not a checkpoint of this log");
 	if (!root_ok || size != c->head.size || memcmp(root.b, c->head.root.b, sizeof root.b) != 0)
 		return bad(c, c->next, "the head's columns differ from its signed note");

@@ -256,7 +256,7 @@ int audit_log_create(const char *path, const struct note_key *key, const char *v
 	if (prepare(log) || chmod(path, 0600) < 0)
 		return err_errno();
 	log->ready = true;
-	char vkey[256];
+	char vkey[NOTE_VKEY_MAX];
 	tlog_note_vkey(key, vkey, sizeof vkey);
 	struct audit_state *state = calloc(1, sizeof *state);
 	if (!state)

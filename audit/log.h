@@ -13,8 +13,7 @@
  * nobody knows what the disk holds. A new process re-reads and re-verifies everything. */
 #pragma once
 
-#include "audit/tlog/merkle.h"
-#include "audit/tlog/note.h"
+#include "audit/tlog/checkpoint.h"
 #include "audit/record.h"
 #include "audit/state.h"
 

@@ -61,7 +61,7 @@ static int parse(int argc, char **argv, struct args *a)
 
 static int init(const char *path)
 {
-	char vkey[256];
+	char vkey[NOTE_VKEY_MAX];
 	int r = audit_store_create(path, KEEPD_VERSION, vkey, sizeof vkey);
 	if (r) {
 		daemon_say("%s: %s", path, r > 0 ? "there is a store already" : strerror(-r));

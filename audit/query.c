@@ -317,7 +317,7 @@ static int checkpoint(struct conn *c, u64 id)
 	const char *note = audit_log_note(log);
 	struct checkpoint cp = { 0 };
 	size_t text_len;
-	char vkey[256];
+	char vkey[NOTE_VKEY_MAX];
 	if (tlog_note_open(note, strlen(note), key, 1, &text_len) ||
 		tlog_checkpoint_read(note, text_len, &cp)) {
 		client_end(c, id, END_UNDECIDED, UINT64_MAX, "checkpoint: the stored one does not verify");

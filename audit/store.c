@@ -59,7 +59,7 @@ static int put_keys(int dir, const struct note_key *key, char *vkey, size_t cap)
 	int r = make_dir(dir, "keys", &keys);
 	if (r)
 		return r;
-	char text[256];
+	char text[NOTE_VKEY_MAX + 16];
 	tlog_note_key_secret_text(key, text, sizeof text - 1);
 	strcat(text, "\n");
 	r = put_file(keys, "log.key", 0600, text, strlen(text));
@@ -95,7 +95,8 @@ int audit_store_create(const char *path, const char *version, char *vkey, size_t
 		return err_origin(-ENAMETOOLONG);
 	/* the database takes its name last: a store with log.db is whole */
 	unlink(tmp);
-	tlog_note_key_make(&key);
+	r = tlog_note_key_make(NULL, NOTE_ED25519, &key);
+	assert(r == 0);
 	r = audit_log_create(tmp, &key, version);
 	if (!r)
 		r = put_keys(dir, &key, vkey, cap);
@@ -116,10 +117,10 @@ static int read_key(int dir, struct note_key *ret)
 		return errno == ENOENT ? 1 : err_errno();
 	u8 *text = NULL;
 	size_t len;
-	int r = fd_read_file(fd, 255, &text, &len);
+	int r = fd_read_file(fd, NOTE_VKEY_MAX, &text, &len);
 	if (r)
 		return r < 0 ? r : 1;
-	r = tlog_note_key_from_secret((const char *)text, ret);
+	r = tlog_note_key_from_secret((const char *)text, ret) || ret->type != NOTE_ED25519;
 	sodium_memzero(text, len);
 	free(text);
 	return r;

@@ -107,6 +107,20 @@
 #define RECORD_BYTES_MAX  8192u	     /* bytes of one record; a C2SP entry may have 65,535 */
 #define LOG_RESERVE_BYTES (8u << 20) /* disk kept free for outcomes, the auditor and the officer */
 
+/* transparency logs: notes, policies and proofs that anybody may have written */
+#define NOTE_NAME_MAX \
+	255u /* bytes of a key's name or a log's origin; ML-DSA-44 cosignatures can sign no longer one */
+#define NOTE_BYTES_MAX	     (512u << 10) /* bytes of a note; 64 post-quantum signatures of 5 kB are 430 kB */
+#define NOTE_SIGNATURES_MAX  64u	  /* signature lines of a note; the format asks for at least 16 */
+#define POLICY_BYTES_MAX     (1u << 20)	  /* bytes of a witness policy; 128 keys of ML-DSA-44 are 240 kB */
+#define POLICY_LOGS_MAX	     64u	  /* logs of a policy; the format asks for at least 32 of each */
+#define POLICY_WITNESSES_MAX 64u	  /* witnesses of a policy */
+#define POLICY_GROUPS_MAX    64u	  /* groups of a policy */
+#define PROOF_BYTES_MAX	     (1u << 20)	  /* bytes of a tlog-proof: a note, 64 hashes and what was added to them */
+#define WITNESS_BYTES_MAX    (1u << 20)	  /* bytes of a request to a witness: a note and 63 hashes */
+#define WITNESS_LOGS_MAX     64u	  /* keys of logs that one witness knows */
+#define TLOG_ENTRY_BYTES_MAX (64u << 20)  /* bytes of a file that is hashed as an entry; bundles hold 65,535 */
+
 /* sandboxes */
 #define SANDBOX_THREADS_MAX   1024u /* threads of a process that enters; drivers start one per core */
 #define SANDBOX_THREAD_MS_MAX 2000u /* a thread that has not entered after this long never will */

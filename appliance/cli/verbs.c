@@ -92,6 +92,16 @@ const struct verb cli_verbs[] = {
 		"audit ls [--from N] [--count N] [--json]\naudit show N [--json]\naudit verify [--json]\n"
 		"audit checkpoint [--json]\naudit replay N [--request F] [--json]",
 		"  verify re-reads everything; replay runs request N again and compares\n" },
+	{ "tlog", cmd_tlog, "answer one question about notes, proofs or logs of anybody",
+		"tlog vkey VKEY\ntlog note-verify --vkey V ... FILE\ntlog checkpoint --vkey V ... FILE\n"
+		"tlog policy FILE\ntlog proof-verify --policy POLICY PROOF ENTRY\n"
+		"tlog inclusion INDEX SIZE LEAFHASH ROOT PROOF\n"
+		"tlog consistency SIZE1 SIZE2 ROOT1 ROOT2 PROOF\ntlog root FILE ...\n"
+		"tlog fsck DIR --policy POLICY [--older CHECKPOINT ...]\n"
+		"tlog witness --state DIR --vkey V ... [--name NAME]",
+		"  each with --json; 0 yes, 1 no or malformed; needs no appliance\n"
+		"  hashes in hexadecimal; PROOF is a comma list of them, or - for none\n"
+		"  witness takes one add-checkpoint body on standard input and prints status and body\n" },
 	{ "verify-model", cmd_verify_model, "verify, in the words of the conformance suite's adapters",
 		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"
 		"    [--cert-chain ROOT.pem ...] [--ignore-paths P ...] [--ignore-unsigned-files]\n"

@@ -48,7 +48,7 @@ static int build(void **unused)
 	assert_non_null(mkdtemp(dir));
 	snprintf(good, sizeof good, "%s/good.db", dir);
 	snprintf(work, sizeof work, "%s/work.db", dir);
-	tlog_note_key_make(&key);
+	assert_int_equal(tlog_note_key_make(NULL, NOTE_ED25519, &key), 0);
 	assert_int_equal(audit_log_create(good, &key, "test"), 0);
 	assert_int_equal(audit_log_create(good, &key, "test"), -EEXIST);
 	struct audit_check c;
@@ -345,7 +345,7 @@ static void other_key(void **unused)
 {
 	struct note_key mine = key;
 	struct audit_check c;
-	tlog_note_key_make(&key);
+	assert_int_equal(tlog_note_key_make(NULL, NOTE_ED25519, &key), 0);
 	change("", 0);
 	struct audit_log *log = open_checked(work, &c);
 	assert_false(c.ok);

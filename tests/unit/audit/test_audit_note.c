@@ -1,6 +1,6 @@
 /* Signed notes, keys and checkpoints against public vectors (KEEP_SHARED/vectors/tlog), and against every kind of damage. */
 #define _GNU_SOURCE
-#include "audit/tlog/note.h"
+#include "audit/tlog/checkpoint.h"
 #include "base/bytes.h"
 
 #include <setjmp.h>
@@ -59,14 +59,14 @@ static void base64(void **state)
 static void own_key(void **state)
 {
 	struct note_key k, again, pub;
-	char text[256], vkey[256], note[1024];
+	char text[NOTE_VKEY_MAX], vkey[NOTE_VKEY_MAX], note[1024];
 	size_t n;
-	tlog_note_key_make(&k);
+	assert_int_equal(tlog_note_key_make(NULL, NOTE_ED25519, &k), 0);
 	tlog_note_key_secret_text(&k, text, sizeof text);
 	assert_int_equal(tlog_note_key_from_secret(text, &again), 0);
 	assert_memory_equal(&k, &again, sizeof k);
 	tlog_note_vkey(&k, vkey, sizeof vkey);
-	assert_int_equal(tlog_note_key_from_vkey(vkey, &pub), 0);
+	assert_int_equal(tlog_note_key_from_vkey(vkey, strlen(vkey), &pub), 0);
 	assert_int_equal(tlog_note_sign(&again, "origin\n1\nx\n", note, sizeof note), 0);
 	assert_int_equal(tlog_note_open(note, strlen(note), &pub, 1, &n), 0);
 	assert_int_equal(n, 11);
@@ -92,7 +92,7 @@ static void public_keys(void **state)
 		struct note_key k;
 		assert_int_equal(sscanf(line, "%15s %15s %511s", kind, want, text), 3);
 		int r = kind[0] == 's' ? tlog_note_key_from_secret(text, &k)
-				       : tlog_note_key_from_vkey(text, &k);
+				       : tlog_note_key_from_vkey(text, strlen(text), &k);
 		assert_int_equal(r != 0, strcmp(want, "ok") != 0);
 	}
 	assert_int_equal(seen, 5);
@@ -111,9 +111,9 @@ static void public_notes(void **state)
 		size_t n_keys = 0, note_len;
 		assert_true(sscanf(line, "%63s %15s %255s %255s", file, want, v1, v2) >= 2);
 		if (v1[0])
-			assert_int_equal(tlog_note_key_from_vkey(v1, &keys[n_keys++]), 0);
+			assert_int_equal(tlog_note_key_from_vkey(v1, strlen(v1), &keys[n_keys++]), 0);
 		if (v2[0])
-			assert_int_equal(tlog_note_key_from_vkey(v2, &keys[n_keys++]), 0);
+			assert_int_equal(tlog_note_key_from_vkey(v2, strlen(v2), &keys[n_keys++]), 0);
 		snprintf(path, sizeof path, "xmod-note/%s", file);
 		char *note = load(shared, path, &note_len);
 		int r = tlog_note_open(note, note_len, keys, n_keys, &n);
@@ -127,7 +127,7 @@ static void public_notes(void **state)
 	char *note = load(shared, "c2sp-examples/signed-note-foo.note", &len);
 	struct note_key k;
 	vkey[strcspn(vkey, "\n")] = 0;
-	assert_int_equal(tlog_note_key_from_vkey(vkey, &k), 0);
+	assert_int_equal(tlog_note_key_from_vkey(vkey, strlen(vkey), &k), 0);
 	assert_int_equal(tlog_note_open(note, len, &k, 1, &n), 0);
 	free(vkey);
 	free(note);
@@ -177,11 +177,16 @@ static void checkpoint_damage(void **state)
 		"o\n\n%s\n",
 		"o\n5\n%s",
 		"\n5\n%s\n",
-		"o\n5\n%s\nextra\n",
+		"o\n5\n%s\nextra",
+		"o\n5\n%s\nextra\n\n",
 		"o\n-5\n%s\n",
 		"o\n5 \n%s\n",
 		"o\n5\n%s\n\n",
-		"o 1\n5\n%s\n",
+		"o\r\n5\n%s\n",
+		"o\n+5\n%s\n",
+		"o\n0x5\n%s\n",
+		"o\n00\n%s\n",
+		"o\n5\n %s\n",
 		"o\n18446744073709551616\n%s\n",
 		"o\n5\nA%s\n",
 		"o\n5\nAAAA\n",
@@ -194,6 +199,9 @@ static void checkpoint_damage(void **state)
 	assert_true(c.size == UINT64_MAX);
 	snprintf(text, sizeof text, "o\n0\n%s\n", root);
 	assert_int_equal(tlog_checkpoint_read(text, strlen(text), &c), 0);
+	snprintf(text, sizeof text, "an origin with blanks\n5\n%s\none\ntwo\n", root);
+	assert_int_equal(tlog_checkpoint_read(text, strlen(text), &c), 0);
+	assert_int_equal(c.n_extensions, 2);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const char *at = strstr(bad[i], "%s");
 		snprintf(text, sizeof text, "%.*s%s%s", at ? (int)(at - bad[i]) : (int)strlen(bad[i]), bad[i],

@@ -1,0 +1,76 @@
+/* Files and pipes that a verb is given: whole, up to their limit and not one byte more; and a file that is written whole or not at all. */
+#define _GNU_SOURCE
+#include "base/fd.h"
+#include "base/limits.h"
+#include "cli/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void limits(void **state)
+{
+	_cleanup_fd_ int fd = memfd_create("file", MFD_CLOEXEC);
+	char path[64], why[256], *data;
+	size_t len;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	for (u64 past = 0; past < 2; past++) {
+		assert_int_equal(ftruncate(fd, TLOG_ENTRY_BYTES_MAX + past), 0);
+		int r = file_read(path, TLOG_ENTRY_BYTES_MAX, &data, &len, why, sizeof why);
+		assert_int_equal(r, past ? CLI_REFUSED : CLI_DONE);
+		if (!r) {
+			assert_int_equal(len, TLOG_ENTRY_BYTES_MAX);
+			assert_int_equal(data[len], 0);
+			free(data);
+		}
+	}
+	assert_int_equal(file_read("/nonexistent/file", 10, &data, &len, why, sizeof why), CLI_REFUSED);
+	assert_int_equal(file_read("/", 10, &data, &len, why, sizeof why), CLI_REFUSED);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(file_read(path, 0, &data, &len, why, sizeof why), CLI_DONE);
+	assert_int_equal(len, 0);
+	free(data);
+}
+
+static void pipes(void **state)
+{
+	int p[2];
+	char path[64], why[256], *data;
+	size_t len;
+	assert_int_equal(pipe(p), 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+	assert_int_equal(write(p[1], "words", 5), 5);
+	close(p[1]);
+	assert_int_equal(file_read(path, 5, &data, &len, why, sizeof why), CLI_DONE);
+	assert_true(len == 5 && !memcmp(data, "words", 6));
+	free(data);
+	close(p[0]);
+}
+
+static void written(void **state)
+{
+	char dir[] = "/tmp/keep-file.XXXXXX", path[64], why[256], *data;
+	size_t len;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/f", dir);
+	assert_int_equal(file_write(path, "one", 3), CLI_DONE);
+	assert_int_equal(file_write(path, "other", 5), CLI_DONE);
+	assert_int_equal(file_read(path, 100, &data, &len, why, sizeof why), CLI_DONE);
+	assert_true(len == 5 && !memcmp(data, "other", 5));
+	free(data);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0); /* nothing else was left there */
+	assert_int_not_equal(file_write("/nonexistent/f", "x", 1), CLI_DONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(limits), cmocka_unit_test(pipes),
+		cmocka_unit_test(written) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
