@@ -13,7 +13,7 @@
 enum proto_type {
 	/* ctl socket: client → keepd.  Every request is answered by any number of PROGRESS and DATA, then one END. */
 	CTL_QUERY = 0x0100, /* proto_query                          → DATA +fd (JSON lines), END */
-	CTL_TRUST_ADD,	    /* proto_name           +fd PEM         → END */
+	CTL_TRUST_ADD,	    /* proto_trust          +fd file        → END */
 	CTL_TRUST_RM,	    /* proto_name                           → END */
 	CTL_IMPORT,	    /* proto_import         +fd bundle      then n_files FILE, then GO */
 	CTL_FILE,	    /* proto_file           +fd             opened by the caller, read-only */
@@ -22,12 +22,17 @@ enum proto_type {
 	CTL_REMOVE,	    /* proto_name                           → END */
 	CTL_SESSION, /* proto_session_want                   → PROGRESS…, SESSION_OPEN +fd, DATA +fd (layout), END */
 	CTL_BEGIN, /* proto_begin          +fd sealed request; id = request  → END (index of the intent) */
+	CTL_BUNDLE, /* proto_index          +fd further bundles of an import, between IMPORT and GO, from index 1 on */
+	CTL_POLICY_SET, /* proto_name: text = why +fd policy file  → END */
+	CTL_EXPLAIN,	/* proto_name                           → SIGNER…, RULE…, VERDICT, END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
 	CTL_VERDICT,	       /* struct attest_report */
 	CTL_SESSION_OPEN,      /* proto_session_open +fd session socket */
 	CTL_END,	       /* proto_end */
+	CTL_SIGNER,	       /* proto_signer                      before VERDICT, as RULE */
+	CTL_RULE,	       /* proto_rule */
 
 	/* job socket: keepd → keep-attest, one job per connection */
 	JOB_BEGIN = 0x0200, /* proto_job            +fd what the kind says */
@@ -35,11 +40,17 @@ enum proto_type {
 	JOB_SOURCE,	    /* proto_file           +fd             read-only, n_files times */
 	JOB_STAGE, /* proto_index          +fd             where the bytes of that source go; verify jobs only */
 	JOB_GO,	   /* – */
+	JOB_TRUST, /* proto_trust          +fd             what else vouches: certificates, lists, stamps; n_trust times */
+	JOB_BUNDLE, /* proto_index          +fd             further bundles, n_bundles times, from index 1 on */
+	JOB_POLICY, /* –                    +fd             absent: the default policy */
+	JOB_TABLE,  /* proto_index          +fd             explain jobs: 0 the segments, 1 the layout */
 	/* keep-attest → keepd */
 	JOB_PROGRESS = 0x0280, /* proto_progress */
 	JOB_KEY_INFO,	       /* proto_key                         key jobs: the canonical key */
 	JOB_RESULT, /* proto_data        +fd             segments or layout, only when accepted; before REPORT */
 	JOB_REPORT, /* struct attest_report              the last frame of every job */
+	JOB_SIGNER, /* proto_signer                      of each bundle, before REPORT */
+	JOB_RULE,   /* proto_rule                        each rule that had a say, before REPORT */
 
 	/* gate socket: keepd → keep-runtime */
 	GATE_GRANT =
@@ -77,7 +88,8 @@ enum query_what {
 	QUERY_RECORDS,
 	QUERY_RECORD,
 	QUERY_CHECKPOINT /* the signed note and the vkey, as text */,
-	QUERY_VERIFY /* re-reads everything */
+	QUERY_VERIFY /* re-reads everything */,
+	QUERY_POLICY
 };
 
 struct proto_query {
@@ -93,7 +105,7 @@ struct proto_name {
 SIZE_PIN(proto_name, 328);
 struct proto_import {
 	char name[NAME_LEN_MAX + 8];
-	u32 n_files, reserved;
+	u32 n_files, n_bundles; /* n_bundles: further ones, each sent as BUNDLE */
 	u64 bytes; /* of all files, so that space is checked before the first is copied */
 };
 SIZE_PIN(proto_import, 88);
@@ -153,22 +165,29 @@ SIZE_PIN(proto_end, 272);
 /* ---- attest ---- */
 
 enum job_kind {
-	JOB_KIND_KEY = 1,    /* fd: a PEM public key → KEY_INFO */
-	JOB_KIND_VERIFY = 2, /* fd: the bundle; sources and stages → segments */
-	JOB_KIND_LAYOUT = 3, /* fd: the segments; sources are the stored files → layout */
+	JOB_KIND_KEY = 1,     /* fd: a PEM public key → KEY_INFO */
+	JOB_KIND_VERIFY = 2,  /* fd: the bundle; sources and stages → segments */
+	JOB_KIND_LAYOUT = 3,  /* fd: the segments; sources are the stored files → layout */
+	JOB_KIND_TRUST = 4,   /* fd: unused, the file comes with the one TRUST: is it what its kind says? */
+	JOB_KIND_POLICY = 5,  /* fd: a policy file: does it parse? */
+	JOB_KIND_EXPLAIN = 6, /* fd: the bundle; tables, sources are the stored files: would it be accepted now? */
 };
 struct proto_job {
 	u32 kind, n_files, n_keys, flags;
-	u64 now; /* seconds of UTC that the verdict is judged at */
+	u64 now;    /* seconds of UTC that the verdict is judged at */
+	u64 newest; /* highest sequence ever accepted under that name; 0: none */
+	u32 n_trust, n_bundles;
+	char name[NAME_LEN_MAX + 8]; /* that the model shall have */
 };
-SIZE_PIN(proto_job, 24);
+SIZE_PIN(proto_job, 112);
 struct proto_key {
 	char name[NAME_LEN_MAX + 8];
 	u8 id[SHA256_BYTES]; /* SHA-256 of the PEM text of the key, as in a bundle's hint */
 	u32 der_len, curve_bits;
-	u8 der[KEY_DER_BYTES_MAX]; /* SubjectPublicKeyInfo */
+	u8 der[KEY_DER_BYTES_MAX];     /* SubjectPublicKeyInfo */
+	char models[NAME_LEN_MAX + 8]; /* names that it may vouch for, as a pattern; "": all */
 };
-SIZE_PIN(proto_key, 368);
+SIZE_PIN(proto_key, 440);
 enum attest_verdict { ATTEST_ACCEPTED = 0, ATTEST_REJECTED = 1, ATTEST_UNDECIDED = 3 };
 /* What a job found, printed by the CLI and kept in the log: one truth. Reason codes: attest/reason.h. */
 struct attest_report {
@@ -186,8 +205,10 @@ struct attest_report {
 	u32 n_files;
 	u32 time_source; /* enum attest_time_source */
 	u64 time_judged; /* seconds of UTC: when certificates were judged, or what a stamp proves */
+	u8 policy[SHA256_BYTES]; /* digest of the policy that the verdict was held to; zero: none */
+	u64 sequence;		 /* of the model, where it states one */
 };
-SIZE_PIN(attest_report, 1320);
+SIZE_PIN(attest_report, 1360);
 /* Who said what time it was when the verdict's certificates were judged; only LOG and STAMP were signed by somebody. */
 enum attest_time_source {
 	ATTEST_TIME_NONE = 0, /* no certificate, no stamp: nothing depended on a time */
@@ -209,6 +230,42 @@ struct proto_identity {
 	char policy_oid[IDENTITY_OID_LEN_MAX + 1];
 };
 SIZE_PIN(proto_identity, 1696);
+enum trust_kind {
+	TRUST_KEY = 1,	/* a PEM public key */
+	TRUST_ROOT,	/* CA certificates in PEM, with the identity that a leaf below them must have */
+	TRUST_CRL,	/* revocation lists in PEM, for the roots that they serve */
+	TRUST_TSA,	/* certificates of time stamp authorities in PEM, likewise */
+	TRUST_SIGSTORE, /* a trusted-root file, with an identity */
+};
+/* Something that vouches, or helps to judge who vouches. In jobs the descriptor is a sealed memory file. */
+struct proto_trust {
+	char name[NAME_LEN_MAX + 8];
+	char models[NAME_LEN_MAX + 8]; /* names that it may vouch for, as a pattern; "": all */
+	char serves[NAME_LEN_MAX + 8]; /* lists and stamps: of the trust root of that name; "": of all */
+	u32 kind;		       /* enum trust_kind */
+	u32 replace;		       /* 1: instead of the one of that name and kind that is there */
+	struct proto_identity identity; /* zero where the kind has none */
+};
+SIZE_PIN(proto_trust, 1920);
+/* Whose signature a bundle holds, and what that signer may be told apart by. */
+struct proto_signer {
+	char name[NAME_LEN_MAX + 8]; /* of the trust root that vouched */
+	u8 key_id[SHA256_BYTES];
+	u8 leaf[SHA256_BYTES]; /* SHA-256 of the leaf certificate; zero: signed with a plain key */
+	char serial[48];       /* of the leaf, lower-case hexadecimal without leading zeros; "" */
+	char identity[128];    /* of the leaf: its first alternative name, else its subject; cut; "" */
+	u8 model[MODEL_DIGEST_BYTES], bundle[SHA256_BYTES];
+	u64 time; /* seconds of UTC at which it was judged; 0: nothing depended on a time */
+	u32 time_source, reserved;
+};
+SIZE_PIN(proto_signer, 408);
+/* A rule of the policy that had a say. */
+struct proto_rule {
+	u32 line;  /* of the policy; 0: of none */
+	u32 holds; /* 1: it holds; 0: for its sake the verdict is no, or a signature does not count */
+	char text[184];
+};
+SIZE_PIN(proto_rule, 192);
 
 /* ---- gate ---- */
 

@@ -80,6 +80,15 @@ enum attest_reason {
 	ATTEST_SCT = 122,	   /* a leaf that no trusted certificate log vouches for */
 	ATTEST_SIGNING_TIME = 123, /* nothing signed says when the bundle was signed, or it lies ahead */
 
+	/* the policy */
+	ATTEST_POLICY = 60,	/* no section of the policy speaks for the model, or the policy cannot be read */
+	ATTEST_SIGNERS = 61,	/* not as many distinct signers, in their roles, as the policy asks for */
+	ATTEST_DENIED = 62,	/* a key, certificate, bundle, model or file that the policy denies */
+	ATTEST_LICENCE = 63,	/* a licence that the policy does not allow, or that cannot be told */
+	ATTEST_SEQUENCE = 64,	/* older than the policy allows, or without a sequence */
+	ATTEST_COSIGNED = 65,	/* the bundles do not sign the same files */
+	ATTEST_TRUST_ROOT = 66, /* a file that is not what its kind of trust root needs */
+
 	/* the model's header */
 	ATTEST_SEGMENTS = 70,	       /* the segment table is malformed */
 	ATTEST_GGUF_NONE = 71,	       /* no .gguf file */

@@ -240,18 +240,43 @@ static int on_state_line(void *arg, u64 index, const char *line, size_t len)
 	return 1;
 }
 
+/* Every file that the state names is there, byte for byte. 0; 1 one is not, *ret_what says which; -errno. */
+static int blobs_check(struct audit_log *log, const struct audit_state *s, const char **ret_what)
+{
+	int r = 0;
+	*ret_what = "policy";
+	for (u32 i = 0; i <= s->n_trust && !r; i++) {
+		bool trust = i < s->n_trust;
+		if (!(trust ? s->trust[i].bytes : s->policy.bytes))
+			continue;
+		u8 *data = NULL;
+		size_t len;
+		*ret_what = trust ? s->trust[i].name : "policy";
+		r = audit_log_blob(log, trust ? s->trust[i].key_id : s->policy.digest, &data, &len);
+		if (!r && len != (trust ? s->trust[i].bytes : s->policy.bytes))
+			r = 1;
+		free(data);
+	}
+	return r;
+}
+
 static int state_check(struct audit_check *c, struct audit_log *log)
 {
 	struct audit_state *state = malloc(sizeof *state);
 	if (!state)
 		return err_origin(-ENOMEM);
 	struct state_want w = { .fits = false };
-	int r = audit_log_state(log, state);
-	if (r == 0)
+	const char *what = "";
+	char blob[NAME_LEN_MAX + 8] = "";
+	int r = audit_log_state(log, state), b = 0;
+	if (r == 0) {
 		audit_state_digest(state, w.digest);
+		b = blobs_check(log, state, &what);
+		snprintf(blob, sizeof blob, "%s", what);
+	}
 	free(state);
-	if (r < 0)
-		return r;
+	if (r < 0 || b < 0)
+		return r < 0 ? r : b;
 	if (r == 0 && c->state_index != INTENT_NONE) {
 		r = audit_log_lines(log, c->state_index, 1, on_state_line, &w);
 		if (r < 0)
@@ -259,8 +284,9 @@ static int state_check(struct audit_check *c, struct audit_log *log)
 	}
 	if (!w.fits)
 		return bad(c, c->state_index == INTENT_NONE ? 0 : c->state_index,
-			"the rows of trust and models are not those that record %" PRIu64 " speaks of",
-			c->state_index);
+			"the rows of state are not those that record %" PRIu64 " speaks of", c->state_index);
+	if (b)
+		return bad(c, c->state_index, "the file of %s is not the one that the state names", blob);
 	c->done = c->ok = true;
 	return 0;
 }

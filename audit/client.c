@@ -16,13 +16,17 @@ static int skip_frame(void *conn, struct ipc_frame *f);
 
 static const struct ipc_rule rules[] = {
 	{ CTL_QUERY, IDLE, sizeof(struct proto_query), false, false, H(query_frame) },
-	{ CTL_TRUST_ADD, IDLE, sizeof(struct proto_name), true, false, H(trust_add_frame) },
+	{ CTL_TRUST_ADD, IDLE, sizeof(struct proto_trust), true, false, H(trust_add_frame) },
 	{ CTL_TRUST_RM, IDLE, sizeof(struct proto_name), false, false, H(trust_rm_frame) },
 	{ CTL_IMPORT, IDLE, sizeof(struct proto_import), true, false, H(import_frame) },
 	{ CTL_FILE, CLIENT_FILES, sizeof(struct proto_file), true, false, H(import_file_frame) },
+	{ CTL_BUNDLE, CLIENT_FILES, sizeof(struct proto_index), true, false, H(import_bundle_frame) },
 	{ CTL_IMPORT_GO, CLIENT_FILES, 0, false, false, H(import_go_frame) },
 	{ CTL_FILE, CLIENT_SKIP, sizeof(struct proto_file), true, false, skip_frame },
+	{ CTL_BUNDLE, CLIENT_SKIP, sizeof(struct proto_index), true, false, skip_frame },
 	{ CTL_IMPORT_GO, CLIENT_SKIP, 0, false, false, skip_frame },
+	{ CTL_POLICY_SET, IDLE, sizeof(struct proto_name), true, false, H(policy_set_frame) },
+	{ CTL_EXPLAIN, IDLE, sizeof(struct proto_name), false, false, H(explain_frame) },
 	{ CTL_REVOKE, IDLE, sizeof(struct proto_name), false, false, H(revoke_frame) },
 	{ CTL_REMOVE, IDLE, sizeof(struct proto_name), false, false, H(remove_frame) },
 	{ CTL_SESSION, IDLE, sizeof(struct proto_session_want), false, false, H(session_frame) },

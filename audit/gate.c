@@ -466,7 +466,9 @@ void gate_abandon(struct keepd *k)
 	}
 	audit_log_record(k->log, &rec, EVENT_STOP, INTENT_NONE, &self);
 	jsonw_kv_u64(&rec.w, "open", n);
-	int r = audit_log_append(k->log, &rec, NULL);
+	keepd_clock_fields(k, &rec);
+	int r = audit_log_append(k->log, &rec, &k->state);
+	r = r ? r : keepd_clock_put(k);
 	(void)r; /* the log has failed then, and the end of the turn says so */
 }
 

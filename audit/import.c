@@ -1,10 +1,11 @@
 /* Import: a model enters the store.
  *
- *   IMPORT, FILE…, GO    names and read-only descriptors from the client; nothing is opened by name
+ *   IMPORT, FILE…, GO    names and read-only descriptors from the client; nothing is opened by name; BUNDLE for further signatures
  *   intent record        commit
- *   verify job           keep-attest checks the signature, hashes every file and writes what it hashed to staging
- *   layout job           another keep-attest reads the staged files and says what the bytes mean
- *   verdict record       with every digest, and the model's row; commit
+ *   verify job           keep-attest checks the signatures, holds who signed to the policy, hashes every file and writes what it hashed to
+ *                        staging
+ *   layout job           another keep-attest reads the staged files, says what the bytes mean, and holds that to the policy
+ *   verdict record       with every digest, signer and rule, the time that it was judged at, and the model's row; commit
  *   publish              rename to models/<digest>; only then does the client hear of it
  *
  * A crash between the last two is finished at the next start. */
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STAGE	       "import"
@@ -32,6 +32,13 @@ struct import_file {
 	char path[PATH_LEN_MAX + 1];
 };
 
+struct import_bundle {
+	int fd;
+	u8 *data;
+	size_t len;
+	u8 digest[SHA256_BYTES];
+};
+
 struct import {
 	struct keepd *k;
 	struct conn *client; /* NULL: gone */
@@ -41,10 +48,14 @@ struct import {
 	struct import_file *files;
 	u32 n;
 	u64 sum;
-	int bundle_fd, stage;
-	u8 *bundle;
-	size_t bundle_len;
-	u8 bundle_digest[SHA256_BYTES], segments_digest[SHA256_BYTES], layout_digest[SHA256_BYTES];
+	int stage;
+	struct import_bundle bundles[BUNDLES_MAX]; /* the first is the model's */
+	u32 n_bundles;
+	struct judged judged;
+	u32 n_signers, n_rules; /* of both jobs */
+	struct proto_signer signers[BUNDLES_MAX];
+	struct proto_rule rules[2 * RULES_MAX];
+	u8 segments_digest[SHA256_BYTES], layout_digest[SHA256_BYTES];
 	u64 since_ns; /* of the last frame */
 	u64 intent;
 	bool intended; /* the intent record is written */
@@ -57,9 +68,11 @@ static void import_free(struct import *im)
 {
 	for (u32 i = 0; i < im->n; i++)
 		fd_close(&im->files[i].fd);
+	for (u32 i = 0; i < im->n_bundles; i++) {
+		fd_close(&im->bundles[i].fd);
+		free(im->bundles[i].data);
+	}
 	free(im->files);
-	free(im->bundle);
-	fd_close(&im->bundle_fd);
 	fd_close(&im->stage);
 	if (im->client)
 		im->client->import = NULL;
@@ -115,7 +128,7 @@ int import_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_import want;
 	memcpy(&want, f->body, sizeof want);
-	if (want.reserved || !bytes_str_ok(want.name, sizeof want.name))
+	if (want.n_bundles >= BUNDLES_MAX || !bytes_str_ok(want.name, sizeof want.name))
 		return -EPROTO;
 	if (want_check(c, f->h.id, &want))
 		return 0;
@@ -132,12 +145,25 @@ int import_frame(struct conn *c, struct ipc_frame *f)
 	im->cmd_id = f->h.id;
 	im->actor = conn_actor(c);
 	im->want = want;
-	im->bundle_fd = fd_steal(&f->fd);
+	im->bundles[0].fd = fd_steal(&f->fd);
+	im->n_bundles = 1;
 	im->since_ns = keepd_now_ns();
 	im->stage = -1;
 	c->import = im;
 	c->k->import = im;
 	c->state = CLIENT_FILES;
+	return 0;
+}
+
+int import_bundle_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct import *im = c->import;
+	struct proto_index at;
+	memcpy(&at, f->body, sizeof at);
+	if (at.reserved || at.index != im->n_bundles || im->n_bundles > im->want.n_bundles)
+		return -EPROTO;
+	im->bundles[im->n_bundles++].fd = fd_steal(&f->fd);
+	im->since_ns = keepd_now_ns();
 	return 0;
 }
 
@@ -187,40 +213,69 @@ static u64 tables_bytes(const struct import *im)
 	       (im->sum / SEGMENT_BYTES + im->n) * SHA256_BYTES;
 }
 
+/* Every bundle whole; *ret_bytes of all. 0; 1 END was sent. */
+static int read_bundles(struct conn *c, struct import *im, u64 *ret_bytes)
+{
+	*ret_bytes = 0;
+	for (u32 i = 0; i < im->n_bundles; i++) {
+		struct import_bundle *b = &im->bundles[i];
+		int r = fd_read_file(b->fd, BUNDLE_BYTES_MAX, &b->data, &b->len);
+		if (r) {
+			refuse(c, im->cmd_id, r < 0 ? END_UNDECIDED : END_REFUSED,
+				r < 0	 ? strerror(-r)
+				: r == 1 ? "bundle: not a regular file"
+					 : "bundle: longer than 64 MiB");
+			c->state = CLIENT_IDLE;
+			return 1;
+		}
+		sha256_of(b->data, b->len, b->digest);
+		*ret_bytes += b->len;
+	}
+	return 0;
+}
+
+static void put_intent(struct import *im, struct audit_record *rec)
+{
+	u8 digest[SHA256_BYTES];
+	files_digest(im, digest);
+	jsonw_kv_str(&rec->w, "name", im->want.name);
+	jsonw_kv_u64(&rec->w, "n_files", im->n);
+	jsonw_kv_u64(&rec->w, "bytes", im->sum);
+	jsonw_kv_hex(&rec->w, "files", digest, sizeof digest);
+	jsonw_kv_hex(&rec->w, "bundle", im->bundles[0].digest, SHA256_BYTES);
+	if (im->n_bundles > 1) {
+		jsonw_key(&rec->w, "cosigned");
+		jsonw_array(&rec->w);
+		for (u32 i = 1; i < im->n_bundles; i++)
+			jsonw_hex(&rec->w, im->bundles[i].digest, SHA256_BYTES);
+		jsonw_array_end(&rec->w);
+	}
+	jsonw_kv_u64(&rec->w, "keys", im->k->state.n_trust);
+	jsonw_kv_hex(
+		&rec->w, "policy", im->k->state.policy.digest, im->k->state.policy.bytes ? SHA256_BYTES : 0);
+}
+
 int import_go_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct import *im = c->import;
-	u8 digest[SHA256_BYTES];
+	u64 bundle_bytes;
 	c->state = CLIENT_IDLE;
 	c->cmd_id = im->cmd_id; /* END answers IMPORT */
-	if (im->n != im->want.n_files || im->sum != im->want.bytes) {
+	if (im->n != im->want.n_files || im->sum != im->want.bytes ||
+		im->n_bundles != im->want.n_bundles + 1) {
 		refuse(c, im->cmd_id, END_REFUSED, "the files are not as many, or not as long, as announced");
 		c->state = CLIENT_IDLE;
 		return 0;
 	}
-	int r = fd_read_file(im->bundle_fd, BUNDLE_BYTES_MAX, &im->bundle, &im->bundle_len);
-	if (r) {
-		refuse(c, im->cmd_id, r < 0 ? END_UNDECIDED : END_REFUSED,
-			r < 0	 ? strerror(-r)
-			: r == 1 ? "bundle: not a regular file"
-				 : "bundle: longer than 64 MiB");
-		c->state = CLIENT_IDLE;
+	if (read_bundles(c, im, &bundle_bytes))
 		return 0;
-	}
-	if (client_refused(c, im->cmd_id, im->sum + im->bundle_len + tables_bytes(im))) {
+	if (client_refused(c, im->cmd_id, im->sum + bundle_bytes + tables_bytes(im))) {
 		import_free(im);
 		return 0;
 	}
-	sha256_of(im->bundle, im->bundle_len, im->bundle_digest);
-	files_digest(im, digest);
 	struct audit_record rec;
 	audit_log_record(c->k->log, &rec, EVENT_IMPORT_INTENT, INTENT_NONE, &im->actor);
-	jsonw_kv_str(&rec.w, "name", im->want.name);
-	jsonw_kv_u64(&rec.w, "n_files", im->n);
-	jsonw_kv_u64(&rec.w, "bytes", im->sum);
-	jsonw_kv_hex(&rec.w, "files", digest, sizeof digest);
-	jsonw_kv_hex(&rec.w, "bundle", im->bundle_digest, sizeof im->bundle_digest);
-	jsonw_kv_u64(&rec.w, "keys", c->k->state.n_trust);
+	put_intent(im, &rec);
 	if (audit_log_append(c->k->log, &rec, NULL))
 		return 0;
 	im->intent = rec.index;
@@ -231,6 +286,45 @@ int import_go_frame(struct conn *c, struct ipc_frame *f)
 }
 
 /* ---- verdict ---- */
+
+static void put_signer(struct audit_record *rec, const struct proto_signer *s)
+{
+	static const char *const sources[] = { "none", "clock", "log", "stamp" };
+	struct jsonw *w = &rec->w;
+	jsonw_object(w);
+	audit_record_str(rec, "name", s->name, sizeof s->name);
+	jsonw_kv_hex(w, "key_id", s->key_id, sizeof s->key_id);
+	if (s->identity[0]) {
+		jsonw_kv_hex(w, "leaf", s->leaf, sizeof s->leaf);
+		audit_record_str(rec, "serial", s->serial, sizeof s->serial);
+		audit_record_str(rec, "identity", s->identity, sizeof s->identity);
+	}
+	jsonw_kv_hex(w, "model", s->model, sizeof s->model);
+	jsonw_kv_u64(w, "time_s", s->time);
+	jsonw_kv_str(w, "time_source", sources[s->time_source & 3]);
+	jsonw_object_end(w);
+}
+
+#define RULE_BYTES_MAX (3 * sizeof((struct proto_rule *)0)->text + 64) /* of a rule in a record, at worst */
+
+/* As many as surely fit; what does not is counted. */
+static void put_rules(struct audit_record *rec, const struct import *im)
+{
+	struct jsonw *w = &rec->w;
+	u32 n = 0;
+	jsonw_key(w, "rules");
+	jsonw_array(w);
+	for (; n < im->n_rules && w->len + RULE_BYTES_MAX + 256 < RECORD_BYTES_MAX; n++) {
+		jsonw_object(w);
+		jsonw_kv_u64(w, "line", im->rules[n].line);
+		jsonw_kv_bool(w, "holds", im->rules[n].holds);
+		audit_record_str(rec, "text", im->rules[n].text, sizeof im->rules[n].text);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	if (n < im->n_rules)
+		jsonw_kv_u64(w, "rules_more", im->n_rules - n);
+}
 
 static void put_verdict(struct audit_record *rec, const struct import *im, const struct attest_report *r)
 {
@@ -247,28 +341,62 @@ static void put_verdict(struct audit_record *rec, const struct import *im, const
 	}
 	/* what the first job found is kept whatever the second one said */
 	jsonw_kv_hex(w, "model", im->verify.model, sizeof im->verify.model);
-	jsonw_kv_hex(w, "bundle", im->bundle_digest, sizeof im->bundle_digest);
+	jsonw_kv_hex(w, "bundle", im->bundles[0].digest, SHA256_BYTES);
 	jsonw_kv_hex(w, "segments", im->segments_digest, sizeof im->segments_digest);
 	jsonw_kv_hex(w, "layout", im->layout_digest, sizeof im->layout_digest);
 	audit_record_str(rec, "signer", im->verify.signer, sizeof im->verify.signer);
 	jsonw_kv_hex(w, "key_id", im->verify.key_id, sizeof im->verify.key_id);
 	jsonw_kv_u64(w, "bytes", im->sum);
 	jsonw_kv_u64(w, "n_files", im->n);
+	jsonw_kv_u64(w, "sequence", r->sequence);
+	jsonw_kv_u64(w, "judged_s", im->judged.at_s);
+	jsonw_kv_str(w, "clock", im->judged.by_wall ? "wall" : "floor");
+	jsonw_kv_hex(w, "policy", r->policy, sizeof r->policy);
+	jsonw_key(w, "signers");
+	jsonw_array(w);
+	for (u32 i = 0; i < im->n_signers; i++)
+		put_signer(rec, &im->signers[i]);
+	jsonw_array_end(w);
+	put_rules(rec, im);
 }
 
-static struct model_row row_of(const struct import *im, u64 index)
+static struct model_row row_of(const struct import *im, const struct attest_report *r, u64 index)
 {
 	struct model_row m = { .status = MODEL_ACCEPTED, .stored = 1, .index = index, .changed = index };
 	memcpy(m.digest, im->verify.model, sizeof m.digest);
 	memcpy(m.name, im->want.name, sizeof m.name);
-	memcpy(m.bundle, im->bundle_digest, sizeof m.bundle);
+	memcpy(m.bundle, im->bundles[0].digest, sizeof m.bundle);
 	memcpy(m.segments, im->segments_digest, sizeof m.segments);
 	memcpy(m.layout, im->layout_digest, sizeof m.layout);
 	memcpy(m.key_id, im->verify.key_id, sizeof m.key_id);
 	memcpy(m.signer, im->verify.signer, sizeof m.signer);
 	m.bytes = im->sum;
 	m.n_files = im->n;
+	memcpy(m.policy, r->policy, sizeof m.policy);
+	m.sequence = r->sequence;
+	m.n_bundles = im->n_bundles;
 	return m;
+}
+
+/* The newest time that somebody whom the officer trusts has signed, of an accepted verdict. */
+static u64 signed_s(const struct import *im, bool accepted)
+{
+	u64 newest = 0;
+	for (u32 i = 0; accepted && i < im->n_signers; i++)
+		if (im->signers[i].time_source >= ATTEST_TIME_LOG)
+			newest = MAX(newest, im->signers[i].time);
+	return newest;
+}
+
+static void tell(struct import *im, const struct attest_report *report, u64 index)
+{
+	struct conn *c = im->client;
+	for (u32 i = 0; i < im->n_signers; i++)
+		conn_send(c, CTL_SIGNER, im->cmd_id, &im->signers[i], sizeof im->signers[i], NULL);
+	for (u32 i = 0; i < im->n_rules; i++)
+		conn_send(c, CTL_RULE, im->cmd_id, &im->rules[i], sizeof im->rules[i], NULL);
+	conn_send(c, CTL_VERDICT, im->cmd_id, report, sizeof *report, NULL);
+	client_done(c, report->verdict, index, "%s", report->detail);
 }
 
 /* Record the verdict, tell the client, forget the import. */
@@ -279,19 +407,19 @@ static void conclude(struct import *im, const struct attest_report *report)
 	audit_log_record(k->log, &rec, EVENT_IMPORT_VERDICT, im->intent, &im->actor);
 	put_verdict(&rec, im, report);
 	bool accepted = report->verdict == ATTEST_ACCEPTED;
-	struct model_row row = row_of(im, rec.index);
+	struct model_row row = row_of(im, report, rec.index);
+	keepd_clock_advance(k, signed_s(im, accepted));
 	int r = accepted ? audit_model_put(&k->state, &row) : 0;
 	assert(r == 0); /* there was room at the start, and only one import runs */
 	r = audit_log_append(k->log, &rec, &k->state);
+	if (!r)
+		r = keepd_clock_put(k);
 	if (!r && accepted)
 		r = audit_log_put_model(k->log, &row);
 	if (!r && accepted)
 		keepd_effect(k, EFFECT_PUBLISH, NULL, row.digest);
-	struct conn *c = im->client;
-	if (!r && c) {
-		conn_send(c, CTL_VERDICT, im->cmd_id, report, sizeof *report, NULL);
-		client_done(c, report->verdict, rec.index, "%s", report->detail);
-	}
+	if (!r && im->client)
+		tell(im, report, rec.index);
 	import_free(im);
 }
 
@@ -331,19 +459,6 @@ void import_watch(struct keepd *k)
 
 /* ---- the two jobs ---- */
 
-static int send_keys(struct keepd *k, struct conn *jc)
-{
-	for (u32 i = 0; i < k->state.n_trust; i++) {
-		const struct trust_row *t = &k->state.trust[i];
-		struct proto_key key = { .der_len = t->der_len, .curve_bits = t->curve_bits };
-		memcpy(key.name, t->name, sizeof key.name);
-		memcpy(key.id, t->key_id, sizeof key.id);
-		memcpy(key.der, t->der, sizeof key.der);
-		conn_send(jc, JOB_KEY, 0, &key, sizeof key, NULL);
-	}
-	return 0;
-}
-
 /* Queue source i, from fd (taken). */
 static void send_source(struct conn *jc, const struct import_file *file, u32 i, int *fd)
 {
@@ -357,18 +472,41 @@ static int begin_job(struct import *im, u32 kind, const char *input, struct conn
 	int fd = openat(im->stage, input, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno();
-	struct proto_job p = {
-		.kind = kind,
+	struct proto_job p = { .kind = kind,
 		.n_files = im->n,
-		.n_keys = kind == JOB_KIND_VERIFY ? im->k->state.n_trust : 0,
-		.now = (u64)time(NULL),
-	};
+		.now = im->judged.at_s,
+		.newest = audit_model_newest(&im->k->state, im->want.name) };
+	memcpy(p.name, im->want.name, sizeof p.name);
+	if (kind == JOB_KIND_VERIFY) {
+		trust_count(im->k, &p);
+		p.n_bundles = im->n_bundles - 1;
+	}
 	int r = job_start(im->k, &p, &fd, ret);
 	if (r)
 		return r;
 	im->job = *ret;
 	im->job->job->import = im;
 	im->job->job->client = im->client;
+	return policy_send(im->k, *ret);
+}
+
+/* The name of the i-th bundle in the stage, and in the store. */
+static void bundle_name(u32 i, char out[24])
+{
+	snprintf(out, 24, i ? "bundle%u" : "bundle", i);
+}
+
+static int send_bundles(struct import *im, struct conn *jc)
+{
+	for (u32 i = 1; i < im->n_bundles; i++) {
+		struct proto_index at = { .index = i };
+		char name[24];
+		bundle_name(i, name);
+		_cleanup_fd_ int fd = openat(im->stage, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return err_errno();
+		conn_send(jc, JOB_BUNDLE, 0, &at, sizeof at, &fd);
+	}
 	return 0;
 }
 
@@ -377,7 +515,9 @@ static int start_verify(struct import *im)
 	struct conn *jc;
 	int r = begin_job(im, JOB_KIND_VERIFY, "bundle", &jc);
 	if (!r)
-		r = send_keys(im->k, jc);
+		r = trust_send(im->k, jc);
+	if (!r)
+		r = send_bundles(im, jc);
 	for (u32 i = 0; !r && i < im->n; i++) {
 		int fd = -1;
 		struct proto_index at = { .index = i };
@@ -424,12 +564,16 @@ void import_start(struct keepd *k)
 	int r;
 	if (!im || !im->intended)
 		return;
+	im->judged = keepd_judged(k);
 	while ((r = audit_store_sweep(&k->store, NULL)) > 0)
 		;
 	if (!r)
 		r = audit_store_stage(&k->store, STAGE, &im->stage);
-	if (!r)
-		r = audit_store_stage_put(im->stage, "bundle", im->bundle, im->bundle_len);
+	for (u32 i = 0; i < im->n_bundles && !r; i++) {
+		char name[24];
+		bundle_name(i, name);
+		r = audit_store_stage_put(im->stage, name, im->bundles[i].data, im->bundles[i].len);
+	}
 	if (r) {
 		failed(im, "staging", r);
 		return;
@@ -498,7 +642,7 @@ static int take_segments(struct import *im, struct job *j)
 	if (map_result(j, &map, im->segments_digest) || segments_open(map.data, map.len, &seg, &why))
 		return 1;
 	if (seg.h->n_files != im->n || seg.h->bytes != im->sum ||
-		memcmp(j->report.bundle, im->bundle_digest, SHA256_BYTES) != 0)
+		memcmp(j->report.bundle, im->bundles[0].digest, SHA256_BYTES) != 0)
 		return 1;
 	int r = reorder(im, &seg);
 	for (u32 i = 0; !r && i < im->n; i++) {
@@ -551,9 +695,28 @@ static bool known_model(struct import *im, struct attest_report *ret)
 	return true;
 }
 
-static void accept_model(struct import *im)
+/* The same, by what the files are: another signer's statement over them has another digest. */
+static bool known_files(struct import *im, struct attest_report *ret)
+{
+	for (u32 i = 0; i < im->k->state.n_models; i++) {
+		const struct model_row *m = &im->k->state.models[i];
+		if ((m->status != MODEL_QUARANTINED && m->status != MODEL_REVOKED) ||
+			memcmp(m->segments, im->segments_digest, SHA256_BYTES) != 0)
+			continue;
+		*ret = job_report(ATTEST_REJECTED, audit_model_status(m->status),
+			"these files were %s as %s (record %" PRIu64 "): %.100s",
+			audit_model_status(m->status), m->name, m->changed, m->reason);
+		memcpy(ret->model, im->verify.model, sizeof ret->model);
+		memcpy(ret->object, im->want.name, sizeof im->want.name);
+		return true;
+	}
+	return false;
+}
+
+static void accept_model(struct import *im, u64 sequence)
 {
 	struct attest_report rep = im->verify;
+	rep.sequence = sequence;
 	int r = audit_store_stage_name(&im->k->store, STAGE, im->verify.model);
 	if (r) {
 		undecided(im, "staging", r);
@@ -566,11 +729,21 @@ static void accept_model(struct import *im)
 static void add_verified(const struct import *im, struct attest_report *rep)
 {
 	memcpy(rep->model, im->verify.model, sizeof rep->model);
-	memcpy(rep->bundle, im->bundle_digest, sizeof rep->bundle);
+	memcpy(rep->bundle, im->bundles[0].digest, sizeof rep->bundle);
 	memcpy(rep->key_id, im->verify.key_id, sizeof rep->key_id);
 	memcpy(rep->signer, im->verify.signer, sizeof rep->signer);
+	rep->time_source = im->verify.time_source;
+	rep->time_judged = im->verify.time_judged;
 	rep->bytes = im->sum;
 	rep->n_files = im->n;
+}
+
+static void add_grounds(struct import *im, const struct job *j)
+{
+	for (u32 i = 0; i < j->n_signers && im->n_signers < BUNDLES_MAX; i++)
+		im->signers[im->n_signers++] = j->signers[i];
+	for (u32 i = 0; i < j->n_rules && im->n_rules < ARRAY_LEN(im->rules); i++)
+		im->rules[im->n_rules++] = j->rules[i];
 }
 
 void import_job_done(struct keepd *k, struct job *j)
@@ -582,6 +755,7 @@ void import_job_done(struct keepd *k, struct job *j)
 		import_free(im);
 		return;
 	}
+	add_grounds(im, j);
 	if (j->kind == JOB_KIND_VERIFY)
 		im->verify = rep;
 	else
@@ -595,6 +769,10 @@ void import_job_done(struct keepd *k, struct job *j)
 		return;
 	}
 	int r = j->kind == JOB_KIND_VERIFY ? take_segments(im, j) : take_layout(im, j);
+	if (j->kind == JOB_KIND_VERIFY && r == 0 && known_files(im, &rep)) {
+		conclude(im, &rep);
+		return;
+	}
 	if (r > 0) {
 		rep = job_report(ATTEST_UNDECIDED, "attest-answer",
 			"keep-attest's answer does not fit its own report");
@@ -606,7 +784,7 @@ void import_job_done(struct keepd *k, struct job *j)
 		return;
 	}
 	if (j->kind == JOB_KIND_LAYOUT) {
-		accept_model(im);
+		accept_model(im, rep.sequence);
 		return;
 	}
 	r = start_layout(im);

@@ -66,10 +66,33 @@ static int on_key(void *conn, struct ipc_frame *f)
 	return 0;
 }
 
+static int on_signer(void *conn, struct ipc_frame *f)
+{
+	struct job *j = ((struct conn *)conn)->job;
+	struct proto_signer s;
+	memcpy(&s, f->body, sizeof s);
+	if (j->n_signers == BUNDLES_MAX || s.reserved || !bytes_str_ok(s.name, sizeof s.name) ||
+		!bytes_str_ok(s.serial, sizeof s.serial) || !bytes_str_ok(s.identity, sizeof s.identity))
+		return -EPROTO;
+	j->signers[j->n_signers++] = s;
+	return 0;
+}
+
+static int on_rule(void *conn, struct ipc_frame *f)
+{
+	struct job *j = ((struct conn *)conn)->job;
+	struct proto_rule r;
+	memcpy(&r, f->body, sizeof r);
+	if (j->n_rules == RULES_MAX || r.holds > 1 || !bytes_str_ok(r.text, sizeof r.text))
+		return -EPROTO;
+	j->rules[j->n_rules++] = r;
+	return 0;
+}
+
 static int on_result(void *conn, struct ipc_frame *f)
 {
 	struct job *j = ((struct conn *)conn)->job;
-	if (j->kind == JOB_KIND_KEY)
+	if (j->kind != JOB_KIND_VERIFY && j->kind != JOB_KIND_LAYOUT)
 		return -EPROTO;
 	j->result = fd_steal(&f->fd);
 	return 0;
@@ -101,6 +124,8 @@ static const struct ipc_rule rules[] = {
 	{ JOB_KEY_INFO, JOB_ON, sizeof(struct proto_key), false, true, on_key },
 	{ JOB_RESULT, JOB_ON, sizeof(struct proto_data), true, true, on_result },
 	{ JOB_REPORT, JOB_ON, sizeof(struct attest_report), false, true, on_report },
+	{ JOB_SIGNER, JOB_ON, sizeof(struct proto_signer), false, false, on_signer },
+	{ JOB_RULE, JOB_ON, sizeof(struct proto_rule), false, false, on_rule },
 };
 
 int job_frame(struct conn *c, struct ipc_frame *f)
@@ -121,10 +146,15 @@ void job_closed(struct conn *c)
 		j->report = job_report(ATTEST_UNDECIDED, "attest-lost",
 			"keep-attest ended without a report%s%s", strcmp(c->why, "it closed") ? ": " : "",
 			strcmp(c->why, "it closed") ? c->why : "");
-	if (j->kind == JOB_KIND_KEY)
+	if (j->kind == JOB_KIND_KEY || j->kind == JOB_KIND_TRUST)
 		trust_job_done(c->k, j);
+	else if (j->kind == JOB_KIND_POLICY)
+		policy_job_done(c->k, j);
+	else if (j->kind == JOB_KIND_EXPLAIN)
+		explain_job_done(c->k, j);
 	else if (j->import)
 		import_job_done(c->k, j);
 	fd_close(&j->result);
+	free(j->data);
 	free(j);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "appliance/proto.h"
+#include "audit/clock.h"
 #include "audit/log.h"
 #include "audit/store.h"
 #include "base/types.h"
@@ -93,6 +94,12 @@ struct ticket {
 };
 
 enum effect_kind { EFFECT_SHUTDOWN, EFFECT_PUBLISH, EFFECT_WITHDRAW, EFFECT_IMPORT };
+
+/* What a verdict was judged at: an input of the job, and of its record. */
+struct judged {
+	u64 at_s;
+	bool by_wall; /* the wall clock was the later; else the floor */
+};
 struct effect {
 	struct effect *next;
 	enum effect_kind kind;
@@ -104,6 +111,7 @@ struct keepd {
 	struct store store;
 	struct audit_log *log;
 	struct audit_state state;
+	struct clock_watch watch;
 	int run_dir, listen, signals;
 	bool single_user;
 	u32 uid;
@@ -166,11 +174,17 @@ struct job {
 	u32 kind; /* enum job_kind */
 	struct conn *client;
 	struct import *import;
-	char name[NAME_LEN_MAX + 8]; /* key jobs: of the trust root */
+	struct proto_trust trust; /* trust and key jobs: what is being added */
+	u8 *data;		  /* trust and policy jobs: the file */
+	size_t len;
+	char reason[REASON_LEN_MAX + 1]; /* policy jobs */
 	bool reported, has_key;
 	struct attest_report report;
 	struct proto_key key;
 	int result;
+	u32 n_signers, n_rules;
+	struct proto_signer signers[BUNDLES_MAX];
+	struct proto_rule rules[RULES_MAX];
 };
 /* Connect and queue JOB_BEGIN. fd is taken. 0, *ret; 1 keep-attest does not answer; -errno. */
 _must_use_ int job_start(struct keepd *k, const struct proto_job *p, int *fd, struct conn **ret);
@@ -179,13 +193,44 @@ void job_closed(struct conn *c);
 /* A report of keepd's own, for what keep-attest could not say. */
 struct attest_report job_report(u32 verdict, const char *code, const char *fmt, ...) _printf_(3, 4);
 
+/* ---- clock_keepd.c ---- */
+
+/* Now, by floor and wall clock. */
+struct judged keepd_judged(const struct keepd *k);
+/* Advance the floor in the state; signed_s: a time that a verdict proved, or 0. Then the record must carry the state, and
+ * keepd_clock_put stores the row behind its audit_log_append. */
+void keepd_clock_advance(struct keepd *k, u64 signed_s);
+/* The same, and what the clocks say into the record. */
+void keepd_clock_fields(struct keepd *k, struct audit_record *rec);
+_must_use_ int keepd_clock_put(struct keepd *k);
+/* Look at the clocks; record what is new. */
+void keepd_clock_look(struct keepd *k);
+
+/* ---- policy.c ---- */
+
+int policy_set_frame(struct conn *c, struct ipc_frame *f);
+int explain_frame(struct conn *c, struct ipc_frame *f);
+void policy_job_done(struct keepd *k, struct job *j);
+void explain_job_done(struct keepd *k, struct job *j);
+/* What a verdict rests on, to a client. */
+void policy_send_grounds(struct conn *c, u64 id, const struct job *j);
+
 /* ---- trust.c, import.c ---- */
+
+/* How much of the trust store a job that judges gets, into p; then send it, and the policy. 0; -errno. */
+void trust_count(const struct keepd *k, struct proto_job *p);
+_must_use_ int trust_send(struct keepd *k, struct conn *job);
+_must_use_ int policy_send(struct keepd *k, struct conn *job);
+/* Read a file that a client passed, whole, at most max bytes. 0, *ret to be freed; 1 END was sent. */
+_must_use_ int trust_read_file(
+	struct conn *c, u64 id, struct ipc_frame *f, const char *what, u64 max, u8 **ret, size_t *ret_len);
 
 int trust_add_frame(struct conn *c, struct ipc_frame *f);
 int trust_rm_frame(struct conn *c, struct ipc_frame *f);
 void trust_job_done(struct keepd *k, struct job *j);
 int import_frame(struct conn *c, struct ipc_frame *f);
 int import_file_frame(struct conn *c, struct ipc_frame *f);
+int import_bundle_frame(struct conn *c, struct ipc_frame *f);
 int import_go_frame(struct conn *c, struct ipc_frame *f);
 /* Refuse an import whose client went silent before GO. */
 void import_watch(struct keepd *k);

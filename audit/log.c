@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SCHEMA	       1
 #define WAL_PAGES_LONG 1000 /* pages of 4 KiB: about 300 requests */
 
 static const char *const sql[SQL_COUNT] = {
@@ -32,6 +31,11 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_TRUST] = "SELECT row FROM trust ORDER BY name",
 	[SQL_MODEL_PUT] = "INSERT OR REPLACE INTO models(digest, row) VALUES(?, ?)",
 	[SQL_MODELS] = "SELECT row FROM models ORDER BY digest",
+	[SQL_SINGLE_PUT] = "INSERT OR REPLACE INTO singles(name, row) VALUES(?, ?)",
+	[SQL_SINGLE] = "SELECT row FROM singles WHERE name = ?",
+	[SQL_BLOB_PUT] = "INSERT OR REPLACE INTO blobs(digest, data) VALUES(?, ?)",
+	[SQL_BLOB_DROP] = "DELETE FROM blobs WHERE digest = ?",
+	[SQL_BLOB] = "SELECT data FROM blobs WHERE digest = ?",
 };
 
 static const char schema[] =
@@ -43,7 +47,9 @@ static const char schema[] =
 	"NULL);"
 	"CREATE TABLE trust(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE models(digest BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('schema', '1');"
+	"CREATE TABLE singles(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL);"
+	"INSERT INTO meta VALUES('schema', '2');"
 	"INSERT INTO head VALUES(0, 0, x'', '');";
 
 static int db_errno(int rc)
@@ -351,7 +357,7 @@ static int put_row(struct audit_log *log, enum log_sql which, const void *key, s
 	if (r)
 		return r;
 	sqlite3_stmt *s = audit_log_stmt(log, which);
-	if (which == SQL_MODEL_PUT)
+	if (which == SQL_MODEL_PUT || which == SQL_BLOB_PUT || which == SQL_BLOB_DROP)
 		sqlite3_bind_blob(s, 1, key, (int)key_len, SQLITE_STATIC);
 	else
 		sqlite3_bind_text(s, 1, key, (int)key_len, SQLITE_STATIC);
@@ -373,6 +379,27 @@ int audit_log_drop_trust(struct audit_log *log, const char *name)
 int audit_log_put_model(struct audit_log *log, const struct model_row *row)
 {
 	return put_row(log, SQL_MODEL_PUT, row->digest, sizeof row->digest, row, sizeof *row);
+}
+
+int audit_log_put_policy(struct audit_log *log, const struct policy_row *row)
+{
+	return put_row(log, SQL_SINGLE_PUT, "policy", 6, row, sizeof *row);
+}
+
+int audit_log_put_clock(struct audit_log *log, const struct clock_row *row)
+{
+	return put_row(log, SQL_SINGLE_PUT, "clock", 5, row, sizeof *row);
+}
+
+int audit_log_put_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], const void *data, size_t len)
+{
+	assert(len > 0 && len <= INT32_MAX);
+	return put_row(log, SQL_BLOB_PUT, digest, SHA256_BYTES, data, len);
+}
+
+int audit_log_drop_blob(struct audit_log *log, const u8 digest[SHA256_BYTES])
+{
+	return put_row(log, SQL_BLOB_DROP, digest, SHA256_BYTES, NULL, 0);
 }
 
 int audit_log_commit(struct audit_log *log)
@@ -434,6 +461,11 @@ const struct note_key *audit_log_key(const struct audit_log *log)
 	return &log->key;
 }
 
+const char *audit_log_boot(const struct audit_log *log)
+{
+	return log->boot;
+}
+
 const char *audit_log_note(const struct audit_log *log)
 {
 	return log->note;
@@ -492,23 +524,78 @@ static int read_rows(
 	return r;
 }
 
+/* A row that is there at most once; zeros when it is not. */
+static int read_single(struct audit_log *log, const char *name, void *row, size_t len)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_SINGLE);
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	int rc = sqlite3_step(s), r = 0;
+	if (rc == SQLITE_ROW && (size_t)sqlite3_column_bytes(s, 0) == len)
+		memcpy(row, sqlite3_column_blob(s, 0), len);
+	else if (rc == SQLITE_ROW)
+		r = 1;
+	else if (rc != SQLITE_DONE)
+		r = err_origin(db_errno(rc));
+	sqlite3_reset(s);
+	return r;
+}
+
+int audit_log_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOB);
+	sqlite3_bind_blob(s, 1, digest, SHA256_BYTES, SQLITE_STATIC);
+	int rc = sqlite3_step(s), r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 1 : err_origin(db_errno(rc));
+	size_t len = rc == SQLITE_ROW ? (size_t)sqlite3_column_bytes(s, 0) : 0;
+	u8 *copy = len ? malloc(len) : NULL, found[SHA256_BYTES];
+	if (len && !copy)
+		r = err_origin(-ENOMEM);
+	if (copy) {
+		memcpy(copy, sqlite3_column_blob(s, 0), len);
+		sha256_of(copy, len, found);
+		r = memcmp(found, digest, sizeof found) ? 1 : 0;
+	}
+	sqlite3_reset(s);
+	if (r) {
+		free(copy);
+		return r;
+	}
+	*ret = copy;
+	*ret_len = len;
+	return 0;
+}
+
+static bool trust_row_ok(const struct trust_row *t)
+{
+	return bytes_str_ok(t->name, sizeof t->name) && t->der_len <= KEY_DER_BYTES_MAX &&
+	       t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->bytes <= TRUST_FILE_BYTES_MAX &&
+	       bytes_str_ok(t->models, sizeof t->models) && bytes_str_ok(t->serves, sizeof t->serves);
+}
+
 int audit_log_state(struct audit_log *log, struct audit_state *ret)
 {
 	memset(ret, 0, sizeof *ret);
-	int r = read_rows(log, SQL_TRUST, ret->trust, sizeof ret->trust[0], TRUST_KEYS_MAX, &ret->n_trust);
+	int r = read_single(log, "policy", &ret->policy, sizeof ret->policy);
+	if (!r)
+		r = read_single(log, "clock", &ret->clock, sizeof ret->clock);
+	if (!r)
+		r = read_rows(
+			log, SQL_TRUST, ret->trust, sizeof ret->trust[0], TRUST_KEYS_MAX, &ret->n_trust);
 	if (!r)
 		r = read_rows(
 			log, SQL_MODELS, ret->models, sizeof ret->models[0], MODELS_MAX, &ret->n_models);
 	for (u32 i = 0; !r && i < ret->n_trust; i++)
-		if (!bytes_str_ok(ret->trust[i].name, sizeof ret->trust[i].name) ||
-			ret->trust[i].der_len > KEY_DER_BYTES_MAX)
+		if (!trust_row_ok(&ret->trust[i]))
 			r = 1;
 	for (u32 i = 0; !r && i < ret->n_models; i++) {
 		const struct model_row *m = &ret->models[i];
 		if (!bytes_str_ok(m->name, sizeof m->name) || !bytes_str_ok(m->signer, sizeof m->signer) ||
-			!bytes_str_ok(m->reason, sizeof m->reason) || m->n_files > MODEL_FILES_MAX)
+			!bytes_str_ok(m->reason, sizeof m->reason) || m->n_files > MODEL_FILES_MAX ||
+			m->n_bundles > BUNDLES_MAX)
 			r = 1;
 	}
+	if (!r && (!bytes_str_ok(ret->clock.boot, sizeof ret->clock.boot) ||
+			  ret->policy.bytes > POLICY_FILE_BYTES_MAX))
+		r = 1;
 	if (r)
 		memset(ret, 0, sizeof *ret);
 	return r;

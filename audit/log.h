@@ -5,7 +5,9 @@
  *                                                  "keep record\n" + the checkpoint text of the tree that ends with this record
  *   head(size, root, note)                         one row: the checkpoint after the last commit
  *   trust(name, row), models(digest, row)          the structs of audit/state.h, byte for byte
- *   meta(key, value)                               schema, origin, vkey
+ *   singles(name, row)                             "policy" and "clock", likewise
+ *   blobs(digest, data)                            files that rows of trust and policy name by SHA-256; old policies stay
+ *   meta(key, value)                               schema
  *
  * sig is what lets a check name the first bad record: it is not a checkpoint, so it cannot stand in for the head after a cut.
  *
@@ -46,6 +48,12 @@ _must_use_ int audit_log_append(
 _must_use_ int audit_log_put_trust(struct audit_log *log, const struct trust_row *row);
 _must_use_ int audit_log_drop_trust(struct audit_log *log, const char *name);
 _must_use_ int audit_log_put_model(struct audit_log *log, const struct model_row *row);
+_must_use_ int audit_log_put_policy(struct audit_log *log, const struct policy_row *row);
+_must_use_ int audit_log_put_clock(struct audit_log *log, const struct clock_row *row);
+/* A file by its digest; harmless when it is there. */
+_must_use_ int audit_log_put_blob(
+	struct audit_log *log, const u8 digest[SHA256_BYTES], const void *data, size_t len);
+_must_use_ int audit_log_drop_blob(struct audit_log *log, const u8 digest[SHA256_BYTES]);
 
 /* Sign the head and commit, with one sync. 0 durable, or nothing to do; -errno and the log has failed. */
 _must_use_ int audit_log_commit(struct audit_log *log);
@@ -59,6 +67,8 @@ _must_use_ int audit_log_tidy(struct audit_log *log, bool force);
 u64 audit_log_size(
 	const struct audit_log *log); /* with the records of the open transaction; failed: of the last head */
 const struct note_key *audit_log_key(const struct audit_log *log);
+/* The boot id that records name. */
+const char *audit_log_boot(const struct audit_log *log);
 /* The checkpoint of the last commit, as a signed note. */
 const char *audit_log_note(const struct audit_log *log);
 struct merkle_hash audit_log_root(const struct audit_log *log);
@@ -70,6 +80,9 @@ _must_use_ int audit_log_lines(struct audit_log *log, u64 first, u64 count,
 _must_use_ int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index);
 /* State rows from the database. 0 done; 1 a row has the wrong form; -errno. */
 _must_use_ int audit_log_state(struct audit_log *log, struct audit_state *ret);
+/* A file by its digest, compared with it. 0, *ret to be freed; 1 it is not there or another; -errno. */
+_must_use_ int audit_log_blob(
+	struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len);
 /* Leaf hashes, for proofs. */
 struct merkle_source audit_log_leaves(struct audit_log *log);
 

@@ -388,6 +388,7 @@ static bool background(struct keepd *k)
 {
 	bool more = query_work(k);
 	import_watch(k);
+	keepd_clock_look(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
 		int r = audit_store_sweep(&k->store, NULL);
 		if (r < 0)
@@ -449,8 +450,10 @@ void keepd_close_all(struct keepd *k)
 		if (c->check)
 			audit_check_fini(c->check);
 		free(c->check);
-		if (c->job)
+		if (c->job) {
 			fd_close(&c->job->result);
+			free(c->job->data);
+		}
 		free(c->job);
 		free(c);
 	}

@@ -100,7 +100,10 @@ static int record_start(struct keepd *k, const struct audit_check *c)
 	jsonw_kv_bool(&rec.w, "single_user", k->single_user);
 	jsonw_kv_u64(&rec.w, "size", c->size);
 	jsonw_kv_hex(&rec.w, "root", c->head.root.b, sizeof c->head.root.b);
-	return audit_log_append(k->log, &rec, NULL);
+	keepd_clock_fields(k, &rec);
+	jsonw_kv_hex(&rec.w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
+	int r = audit_log_append(k->log, &rec, &k->state);
+	return r ? r : keepd_clock_put(k);
 }
 
 /* Re-read and re-verify everything, then finish what a crash interrupted. A log that does not verify is not an error here: the gate

@@ -77,6 +77,21 @@ static u32 stored_models(const struct audit_state *s)
 	return n;
 }
 
+static void put_clock(struct jsonw *w, const struct keepd *k)
+{
+	struct clock_reading now = audit_clock_read(audit_log_boot(k->log));
+	bool by_wall;
+	jsonw_key(w, "clock");
+	jsonw_object(w);
+	jsonw_kv_u64(w, "judged_s", audit_clock_judged(&k->state.clock, &now, &by_wall));
+	jsonw_kv_str(w, "by", by_wall ? "wall" : "floor");
+	jsonw_kv_u64(w, "floor_s", audit_clock_floor(&k->state.clock, &now) / 1000000000u);
+	jsonw_kv_str(w, "source", audit_clock_source(k->state.clock.source));
+	jsonw_kv_u64(w, "wall_s", now.wall_ns / 1000000000u);
+	jsonw_kv_u64(w, "behind_s", audit_clock_behind(&k->state.clock, &now));
+	jsonw_object_end(w);
+}
+
 static int status(struct conn *c, u64 id)
 {
 	struct keepd *k = c->k;
@@ -100,6 +115,8 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_u64(&w, "disk_reserve", LOG_RESERVE_BYTES);
 	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
 	jsonw_kv_u64(&w, "models", stored_models(&k->state));
+	jsonw_kv_hex(&w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
+	put_clock(&w, k);
 	jsonw_kv_bool(&w, "importing", k->import != NULL);
 	jsonw_kv_bool(&w, "runtime", k->runtime != NULL);
 	jsonw_kv_u64(&w, "requests_open", k->n_tickets);
@@ -127,15 +144,52 @@ static int trust(struct conn *c, u64 id)
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	for (u32 i = 0; i < c->k->state.n_trust; i++) {
 		const struct trust_row *t = &c->k->state.trust[i];
+		static const char *const kinds[] = { "", "key", "root", "crl", "tsa", "sigstore" };
+		const struct proto_identity *pin = &t->identity;
+		static const u8 zero[SHA256_BYTES];
 		jsonw_object(&w);
 		jsonw_kv_str(&w, "name", t->name);
+		jsonw_kv_str(&w, "kind", kinds[t->kind]);
 		jsonw_kv_hex(&w, "key_id", t->key_id, sizeof t->key_id);
 		jsonw_kv_u64(&w, "curve_bits", t->curve_bits);
+		jsonw_kv_u64(&w, "bytes", t->bytes);
+		jsonw_kv_str(&w, "models", t->models);
+		jsonw_kv_str(&w, "serves", t->serves);
+		jsonw_kv_hex(&w, "leaf", pin->leaf, memcmp(pin->leaf, zero, sizeof zero) ? sizeof zero : 0);
+		jsonw_kv_str(&w, "identity", pin->san);
+		jsonw_kv_str(&w, "provider", pin->provider);
+		jsonw_kv_str(&w, "issuer", pin->issuer);
+		jsonw_kv_str(&w, "policy_oid", pin->policy_oid);
 		jsonw_kv_u64(&w, "index", t->index);
 		jsonw_kv_hex(&w, "der", t->der, t->der_len);
 		jsonw_object_end(&w);
 		jsonw_newline(&w);
 	}
+	return answer(c, id, &w);
+}
+
+/* The policy's text as it was set; "" where none was: whoever prints it knows the default. */
+static int policy(struct conn *c, u64 id)
+{
+	const struct policy_row *p = &c->k->state.policy;
+	_cleanup_free_ u8 *text = NULL;
+	size_t len = 0;
+	struct jsonw w;
+	int r = p->bytes ? audit_log_blob(c->k->log, p->digest, &text, &len) : 0;
+	if (r) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "policy: %s",
+			r < 0 ? strerror(-r) : "its text is not the one that was set");
+		return 0;
+	}
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_kv_bool(&w, "set", p->bytes > 0);
+	jsonw_kv_hex(&w, "policy", p->digest, p->bytes ? sizeof p->digest : 0);
+	jsonw_kv_u64(&w, "index", p->index);
+	jsonw_key(&w, "text");
+	jsonw_strn(&w, text ? text : (const u8 *)"", len);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
 	return answer(c, id, &w);
 }
 
@@ -215,6 +269,9 @@ static int model(struct conn *c, u64 id, const char *name)
 	jsonw_kv_hex(&w, "bundle", m->bundle, sizeof m->bundle);
 	jsonw_kv_hex(&w, "segments", m->segments, sizeof m->segments);
 	jsonw_kv_hex(&w, "layout", m->layout, sizeof m->layout);
+	jsonw_kv_u64(&w, "bundles", m->n_bundles);
+	jsonw_kv_u64(&w, "sequence", m->sequence);
+	jsonw_kv_hex(&w, "policy", m->policy, sizeof m->policy);
 	jsonw_key(&w, "files");
 	jsonw_array(&w);
 	put_files(&w, c->k, m);
@@ -425,6 +482,8 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 		return checkpoint(c, f->h.id);
 	case QUERY_VERIFY:
 		return verify(c, f->h.id);
+	case QUERY_POLICY:
+		return policy(c, f->h.id);
 	default:
 		return -EPROTO;
 	}

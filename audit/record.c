@@ -7,15 +7,18 @@
 
 static const struct audit_event_info catalogue[] = {
 	{ EVENT_INIT, EVENT_STATE, "init", "origin vkey version state" },
-	{ EVENT_START, 0, "start", "version single_user size root" },
-	{ EVENT_STOP, 0, "stop", "open" },
-	{ EVENT_TRUST_ADD, EVENT_STATE, "trust-add", "name key_id curve_bits der state" },
+	{ EVENT_START, EVENT_STATE, "start",
+		"version single_user size root floor_s source wall_s behind_s policy state" },
+	{ EVENT_STOP, EVENT_STATE, "stop", "open floor_s source wall_s behind_s state" },
+	{ EVENT_TRUST_ADD, EVENT_STATE, "trust-add",
+		"name kind key_id curve_bits der bytes models serves leaf san provider issuer policy_oid "
+		"replaces state" },
 	{ EVENT_TRUST_REMOVE, EVENT_STATE, "trust-remove", "name key_id reason state" },
-	{ EVENT_IMPORT_INTENT, EVENT_OPENS, "import-intent", "name n_files bytes files bundle keys" },
+	{ EVENT_IMPORT_INTENT, EVENT_OPENS, "import-intent",
+		"name n_files bytes files bundle cosigned keys policy" },
 	{ EVENT_IMPORT_VERDICT, EVENT_CLOSES | EVENT_STATE, "import-verdict",
 		"verdict name code object expected found detail model bundle segments layout signer key_id "
-		"bytes n_files "
-		"state" },
+		"bytes n_files sequence judged_s clock policy signers rules rules_more state" },
 	{ EVENT_MODEL_REMOVE, EVENT_STATE, "model-remove", "name model reason state" },
 	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state" },
 	{ EVENT_QUARANTINE, EVENT_STATE, "quarantine", "name model reason file path offset state" },
@@ -36,6 +39,8 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_ORPHAN, EVENT_CLOSES, "orphan", "of why" },
 	{ EVENT_LOG_READ, 0, "log-read", "what first count" },
 	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants" },
+	{ EVENT_POLICY_SET, EVENT_STATE, "policy-set", "policy bytes old reason state" },
+	{ EVENT_CLOCK, EVENT_STATE, "clock", "why step_ns floor_s source wall_s behind_s state" },
 };
 
 const struct audit_event_info *audit_event_info(u32 event)

@@ -37,6 +37,8 @@ enum audit_event {
 	EVENT_ORPHAN = 18,
 	EVENT_LOG_READ = 19,
 	EVENT_RUNTIME_LOST = 20,
+	EVENT_POLICY_SET = 21,
+	EVENT_CLOCK = 22,
 };
 
 enum audit_event_flags {

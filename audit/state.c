@@ -5,6 +5,8 @@ void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
 {
 	struct sha256 h;
 	sha256_init(&h);
+	sha256_update(&h, &s->policy, sizeof s->policy);
+	sha256_update(&h, &s->clock, sizeof s->clock);
 	sha256_update(&h, &s->n_trust, sizeof s->n_trust);
 	sha256_update(&h, s->trust, s->n_trust * sizeof s->trust[0]);
 	sha256_update(&h, &s->n_models, sizeof s->n_models);
@@ -132,6 +134,15 @@ int audit_model_put(struct audit_state *s, const struct model_row *row)
 	s->models[i] = *row;
 	s->n_models++;
 	return 0;
+}
+
+u64 audit_model_newest(const struct audit_state *s, const char *name)
+{
+	u64 newest = 0;
+	for (u32 i = 0; i < s->n_models; i++)
+		if (strcmp(s->models[i].name, name) == 0)
+			newest = MAX(newest, s->models[i].sequence);
+	return newest;
 }
 
 const char *audit_model_status(u32 status)

@@ -1,137 +1,376 @@
-/* Trust roots: whose signatures count. keepd stores their bytes; keep-attest reads them. */
+/* Trust roots: who vouches. keepd stores their bytes, by digest; keep-attest reads them. A key stands in its row; a file (certificates,
+ * revocation lists, stamp authorities) in the table of blobs, under the digest that its row names. */
 #include "audit/keepd.h"
 #include "base/bytes.h"
+#include "base/err.h"
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-static bool name_ok(struct conn *c, const struct ipc_frame *f, struct proto_name *ret)
+static const char *kind_name(u32 kind)
 {
-	memcpy(ret, f->body, sizeof *ret);
-	if (!bytes_name_ok(ret->name)) {
-		client_end(c, f->h.id, END_USAGE, UINT64_MAX,
-			"a name has 1 to %u of a-z 0-9 . _ - and starts with a letter or digit",
-			NAME_LEN_MAX);
-		return false;
-	}
-	return true;
+	static const char *const names[] = { [TRUST_KEY] = "key",
+		[TRUST_ROOT] = "root",
+		[TRUST_CRL] = "crl",
+		[TRUST_TSA] = "tsa",
+		[TRUST_SIGSTORE] = "sigstore" };
+	return kind < ARRAY_LEN(names) && names[kind] ? names[kind] : "unknown";
 }
 
-static bool strings_ok(const struct ipc_frame *f)
+static bool is_zero(const void *p, size_t n)
 {
-	const struct proto_name *n = (const void *)f->body;
-	return bytes_str_ok(n->name, sizeof n->name) && bytes_str_ok(n->text, sizeof n->text);
+	const u8 *b = p;
+	while (n && !*b)
+		b++, n--;
+	return n == 0;
 }
 
-int trust_add_frame(struct conn *c, struct ipc_frame *f)
+static bool pattern_ok(const char *s)
 {
-	struct proto_name n;
-	struct keepd *k = c->k;
-	if (!strings_ok(f))
-		return -EPROTO;
-	if (!name_ok(c, f, &n) || client_refused(c, f->h.id, 0))
-		return 0;
-	if (audit_trust_find(&k->state, n.name) || k->state.n_trust == TRUST_KEYS_MAX) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: %s", n.name,
-			k->state.n_trust == TRUST_KEYS_MAX ? "there are as many keys as fit"
-							   : "there is a key of that name");
+	return s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-*?")] == 0;
+}
+
+static bool frame_ok(const struct proto_trust *t)
+{
+	const struct proto_identity *id = &t->identity;
+	return t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->replace <= 1 &&
+	       bytes_str_ok(t->name, sizeof t->name) && bytes_str_ok(t->models, sizeof t->models) &&
+	       bytes_str_ok(t->serves, sizeof t->serves) && pattern_ok(t->models) && pattern_ok(t->serves) &&
+	       bytes_str_ok(id->san, sizeof id->san) && bytes_str_ok(id->provider, sizeof id->provider) &&
+	       bytes_str_ok(id->issuer, sizeof id->issuer) &&
+	       bytes_str_ok(id->policy_oid, sizeof id->policy_oid) &&
+	       (t->kind != TRUST_KEY || is_zero(id, sizeof *id));
+}
+
+int trust_read_file(
+	struct conn *c, u64 id, struct ipc_frame *f, const char *what, u64 max, u8 **ret, size_t *ret_len)
+{
+	u8 *data = NULL;
+	size_t len = 0;
+	int r = fd_read_file(f->fd, max, &data, &len);
+	if (r == 0 && len > 0) {
+		*ret = data;
+		*ret_len = len;
 		return 0;
 	}
-	struct proto_job p = { .kind = JOB_KIND_KEY };
+	free(data);
+	client_end(c, id, r < 0 ? END_UNDECIDED : END_REFUSED, UINT64_MAX, "%s: %s", what,
+		r < 0	 ? strerror(-r)
+		: r == 1 ? "not a regular file"
+		: r == 2 ? "longer than Keep reads"
+			 : "empty");
+	return 1;
+}
+
+/* ---- adding ------------------------------------------------------------------------------------------------------------------ */
+
+static u64 stored_bytes(const struct audit_state *s, const char *but)
+{
+	u64 n = 0;
+	for (u32 i = 0; i < s->n_trust; i++)
+		if (strcmp(s->trust[i].name, but) != 0)
+			n += s->trust[i].bytes;
+	return n;
+}
+
+/* Why it cannot be added now, or NULL. */
+static const char *refusal(struct keepd *k, const struct proto_trust *t, u64 bytes)
+{
+	const struct trust_row *old = audit_trust_find(&k->state, t->name);
+	if (old && !t->replace)
+		return "there is a trust root of that name";
+	if (!old && t->replace)
+		return "there is none of that name to replace";
+	if (old && old->kind != t->kind)
+		return "the one that is there is of another kind";
+	if (!old && k->state.n_trust == TRUST_KEYS_MAX)
+		return "there are as many trust roots as fit";
+	if (stored_bytes(&k->state, t->name) + bytes > TRUST_BYTES_MAX)
+		return "all files of the trust store together may have 64 MiB";
+	return NULL;
+}
+
+static void refuse(struct conn *c, const char *name, const char *why)
+{
+	client_done(c, END_REFUSED, UINT64_MAX, "trust %s: %.200s", name, why);
+}
+
+/* Ask keep-attest whether the file is what it is said to be. */
+static int ask(
+	struct conn *c, u64 id, struct ipc_frame *f, const struct proto_trust *t, u8 **data, size_t len)
+{
+	bool key = t->kind == TRUST_KEY;
+	struct proto_job p = { .kind = key ? JOB_KIND_KEY : JOB_KIND_TRUST, .n_trust = !key };
 	struct conn *jc;
-	int r = job_start(k, &p, &f->fd, &jc);
+	_cleanup_fd_ int fd = -1;
+	int r = key ? 0 : fd_memfd_sealed("keep-trust", *data, len, &fd);
+	_cleanup_fd_ int begin = key ? fd_steal(&f->fd) : r ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (!r && begin < 0)
+		r = err_errno();
+	if (!r)
+		r = job_start(c->k, &p, &begin, &jc);
 	if (r) {
-		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "keep-attest: %s",
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "keep-attest: %s",
 			r > 0 ? "nobody listens at attest.sock" : strerror(-r));
 		return 0;
 	}
+	if (!key)
+		conn_send(jc, JOB_TRUST, 0, t, sizeof *t, &fd);
 	conn_send(jc, JOB_GO, 0, NULL, 0, NULL);
-	memcpy(jc->job->name, n.name, sizeof n.name);
+	jc->job->trust = *t;
 	jc->job->client = c;
+	jc->job->data = *data;
+	jc->job->len = len;
+	*data = NULL;
 	c->state = CLIENT_WAIT;
 	return 0;
 }
 
-/* A key that another one of the same id already stands for. */
-static const struct trust_row *same_key(const struct audit_state *s, const u8 *id)
+int trust_add_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct proto_trust t;
+	struct keepd *k = c->k;
+	_cleanup_free_ u8 *data = NULL;
+	size_t len = 0;
+	memcpy(&t, f->body, sizeof t);
+	if (!frame_ok(&t))
+		return -EPROTO;
+	if (!bytes_name_ok(t.name)) {
+		client_end(c, f->h.id, END_USAGE, UINT64_MAX,
+			"a name has 1 to %u of a-z 0-9 . _ - and starts with a letter or digit",
+			NAME_LEN_MAX);
+		return 0;
+	}
+	if (client_refused(c, f->h.id, 0))
+		return 0;
+	if (t.kind != TRUST_KEY) {
+		/* a key fits the reserve; a file is written into the log's disk */
+		if (trust_read_file(c, f->h.id, f, t.name, TRUST_FILE_BYTES_MAX, &data, &len) ||
+			client_refused(c, f->h.id, 2 * len))
+			return 0;
+	}
+	const char *why = refusal(k, &t, len);
+	if (why) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: %s", t.name, why);
+		return 0;
+	}
+	return ask(c, f->h.id, f, &t, &data, len);
+}
+
+/* A row that another one of the same key or file already stands for. */
+static const struct trust_row *same(const struct audit_state *s, const struct trust_row *row)
 {
 	for (u32 i = 0; i < s->n_trust; i++)
-		if (memcmp(s->trust[i].key_id, id, SHA256_BYTES) == 0)
+		if (memcmp(s->trust[i].key_id, row->key_id, SHA256_BYTES) == 0 &&
+			s->trust[i].kind == row->kind && strcmp(s->trust[i].name, row->name) != 0 &&
+			row->kind == TRUST_KEY)
 			return &s->trust[i];
 	return NULL;
 }
 
-static void trust_added(struct keepd *k, struct job *j)
+static struct trust_row row_of(const struct job *j)
+{
+	struct trust_row row = { .kind = j->trust.kind, .bytes = j->len, .identity = j->trust.identity };
+	memcpy(row.name, j->trust.name, sizeof row.name);
+	memcpy(row.models, j->trust.models, sizeof row.models);
+	memcpy(row.serves, j->trust.serves, sizeof row.serves);
+	if (row.kind == TRUST_KEY) {
+		row.curve_bits = j->key.curve_bits;
+		row.der_len = j->key.der_len;
+		memcpy(row.key_id, j->key.id, sizeof row.key_id);
+		memcpy(row.der, j->key.der, j->key.der_len);
+	} else {
+		sha256_of(j->data, j->len, row.key_id);
+	}
+	return row;
+}
+
+static void put_row(struct audit_record *rec, const struct trust_row *row, const struct trust_row *old)
+{
+	struct jsonw *w = &rec->w;
+	const struct proto_identity *id = &row->identity;
+	jsonw_kv_str(w, "name", row->name);
+	jsonw_kv_str(w, "kind", kind_name(row->kind));
+	jsonw_kv_hex(w, "key_id", row->key_id, sizeof row->key_id);
+	if (row->kind == TRUST_KEY) {
+		jsonw_kv_u64(w, "curve_bits", row->curve_bits);
+		jsonw_kv_hex(w, "der", row->der, row->der_len);
+	} else {
+		jsonw_kv_u64(w, "bytes", row->bytes);
+	}
+	audit_record_str(rec, "models", row->models, sizeof row->models);
+	if (row->serves[0])
+		audit_record_str(rec, "serves", row->serves, sizeof row->serves);
+	if (!is_zero(id->leaf, sizeof id->leaf))
+		jsonw_kv_hex(w, "leaf", id->leaf, sizeof id->leaf);
+	if (id->san[0])
+		audit_record_str(rec, "san", id->san, sizeof id->san);
+	if (id->provider[0])
+		audit_record_str(rec, "provider", id->provider, sizeof id->provider);
+	if (id->issuer[0])
+		audit_record_str(rec, "issuer", id->issuer, sizeof id->issuer);
+	if (id->policy_oid[0])
+		audit_record_str(rec, "policy_oid", id->policy_oid, sizeof id->policy_oid);
+	if (old)
+		jsonw_kv_hex(w, "replaces", old->key_id, sizeof old->key_id);
+}
+
+/* Nobody names the file any more. */
+static int drop_blob(struct keepd *k, const struct trust_row *gone)
+{
+	for (u32 i = 0; i < k->state.n_trust; i++)
+		if (k->state.trust[i].bytes &&
+			memcmp(k->state.trust[i].key_id, gone->key_id, sizeof gone->key_id) == 0)
+			return 0;
+	return gone->bytes ? audit_log_drop_blob(k->log, gone->key_id) : 0;
+}
+
+static void added(struct keepd *k, struct job *j)
 {
 	struct conn *c = j->client;
-	struct trust_row row = { .curve_bits = j->key.curve_bits, .der_len = j->key.der_len };
-	memcpy(row.name, j->name, sizeof row.name);
-	memcpy(row.key_id, j->key.id, sizeof row.key_id);
-	memcpy(row.der, j->key.der, j->key.der_len);
+	struct trust_row row = row_of(j), old = { 0 };
+	const struct trust_row *was = audit_trust_find(&k->state, row.name);
 	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
+	if (was)
+		old = *was;
 	audit_log_record(k->log, &rec, EVENT_TRUST_ADD, INTENT_NONE, &who);
 	row.index = rec.index;
-	if (audit_trust_put(&k->state, &row)) {
-		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: there are as many keys as fit", row.name);
-		return;
-	}
-	jsonw_kv_str(&rec.w, "name", row.name);
-	jsonw_kv_hex(&rec.w, "key_id", row.key_id, sizeof row.key_id);
-	jsonw_kv_u64(&rec.w, "curve_bits", row.curve_bits);
-	jsonw_kv_hex(&rec.w, "der", row.der, row.der_len);
+	int r = audit_trust_put(&k->state, &row);
+	assert(r == 0); /* refusal() has just looked */
+	put_row(&rec, &row, was ? &old : NULL);
 	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_trust(k->log, &row))
 		return;
+	if (was && drop_blob(k, &old))
+		return;
+	if (row.bytes && audit_log_put_blob(k->log, row.key_id, j->data, j->len))
+		return;
 	client_done(c, END_DONE, rec.index, "%s", "");
+}
+
+static bool key_usable(const struct proto_key *key)
+{
+	return key->der_len > 0 && key->der_len <= KEY_DER_BYTES_MAX && key->curve_bits <= 1024;
 }
 
 void trust_job_done(struct keepd *k, struct job *j)
 {
 	struct conn *c = j->client;
-	const struct proto_key *key = &j->key;
-	const struct trust_row *same = same_key(&k->state, key->id);
 	if (!c || audit_log_failed(k->log))
 		return;
-	if (j->report.verdict != ATTEST_ACCEPTED)
+	if (j->report.verdict != ATTEST_ACCEPTED) {
 		client_done(c, j->report.verdict == ATTEST_REJECTED ? END_REFUSED : END_UNDECIDED, UINT64_MAX,
-			"trust %s: %.200s", j->name, j->report.detail);
-	else if (!j->has_key || key->der_len == 0 || key->der_len > KEY_DER_BYTES_MAX ||
-		 key->curve_bits > 1024)
-		client_done(
-			c, END_UNDECIDED, UINT64_MAX, "trust %s: keep-attest gave no usable key", j->name);
-	else if (same)
-		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: the same key is trusted as %s", j->name,
-			same->name);
-	else if (audit_trust_find(&k->state, j->name))
-		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: there is a key of that name", j->name);
+			"trust %s: %.200s", j->trust.name, j->report.detail);
+		return;
+	}
+	if (j->trust.kind == TRUST_KEY && (!j->has_key || !key_usable(&j->key))) {
+		client_done(c, END_UNDECIDED, UINT64_MAX, "trust %s: keep-attest gave no usable key",
+			j->trust.name);
+		return;
+	}
+	struct trust_row row = row_of(j);
+	const struct trust_row *twin = same(&k->state, &row);
+	const char *why = refusal(k, &j->trust, j->len); /* others may have added meanwhile */
+	if (twin)
+		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: the same key is trusted as %s", row.name,
+			twin->name);
+	else if (why)
+		refuse(c, row.name, why);
 	else
-		trust_added(k, j);
+		added(k, j);
 }
 
 int trust_rm_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_name n;
 	struct keepd *k = c->k;
-	if (!strings_ok(f))
+	memcpy(&n, f->body, sizeof n);
+	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
 		return -EPROTO;
-	if (!name_ok(c, f, &n) || client_refused(c, f->h.id, 0))
+	if (client_refused(c, f->h.id, 0))
 		return 0;
 	const struct trust_row *row = audit_trust_find(&k->state, n.name);
 	if (!row) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: there is no such key", n.name);
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: there is none", n.name);
 		return 0;
 	}
+	struct trust_row gone = *row;
 	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
 	audit_log_record(k->log, &rec, EVENT_TRUST_REMOVE, INTENT_NONE, &who);
 	jsonw_kv_str(&rec.w, "name", n.name);
-	jsonw_kv_hex(&rec.w, "key_id", row->key_id, sizeof row->key_id);
+	jsonw_kv_hex(&rec.w, "key_id", gone.key_id, sizeof gone.key_id);
 	audit_record_str(&rec, "reason", n.text, sizeof n.text);
 	audit_trust_drop(&k->state, n.name);
-	if (audit_log_append(k->log, &rec, &k->state) || audit_log_drop_trust(k->log, n.name))
+	if (audit_log_append(k->log, &rec, &k->state) || audit_log_drop_trust(k->log, n.name) ||
+		drop_blob(k, &gone))
 		return 0;
 	client_end(c, f->h.id, END_DONE, rec.index, "%s", "");
 	return 0;
+}
+
+/* ---- for jobs ---------------------------------------------------------------------------------------------------------------- */
+
+void trust_count(const struct keepd *k, struct proto_job *p)
+{
+	p->n_keys = p->n_trust = 0;
+	for (u32 i = 0; i < k->state.n_trust; i++)
+		*(k->state.trust[i].kind == TRUST_KEY ? &p->n_keys : &p->n_trust) += 1;
+}
+
+static void send_key(struct conn *jc, const struct trust_row *t)
+{
+	struct proto_key key = { .der_len = t->der_len, .curve_bits = t->curve_bits };
+	memcpy(key.name, t->name, sizeof key.name);
+	memcpy(key.id, t->key_id, sizeof key.id);
+	memcpy(key.der, t->der, sizeof key.der);
+	memcpy(key.models, t->models, sizeof key.models);
+	conn_send(jc, JOB_KEY, 0, &key, sizeof key, NULL);
+}
+
+/* A blob as a sealed memory file. 0; -EIO the database does not hold what the state names; -errno. */
+static int blob_fd(struct keepd *k, const u8 *digest, int *ret)
+{
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	int r = audit_log_blob(k->log, digest, &data, &len);
+	if (r)
+		return r < 0 ? r : err_origin(-EIO);
+	return fd_memfd_sealed("keep-blob", data, len, ret);
+}
+
+int trust_send(struct keepd *k, struct conn *jc)
+{
+	for (u32 i = 0; i < k->state.n_trust; i++) {
+		const struct trust_row *row = &k->state.trust[i];
+		_cleanup_fd_ int fd = -1;
+		if (row->kind == TRUST_KEY) {
+			send_key(jc, row);
+			continue;
+		}
+		struct proto_trust t = { .kind = row->kind, .identity = row->identity };
+		memcpy(t.name, row->name, sizeof t.name);
+		memcpy(t.models, row->models, sizeof t.models);
+		memcpy(t.serves, row->serves, sizeof t.serves);
+		int r = blob_fd(k, row->key_id, &fd);
+		if (r)
+			return r;
+		conn_send(jc, JOB_TRUST, 0, &t, sizeof t, &fd);
+	}
+	return 0;
+}
+
+int policy_send(struct keepd *k, struct conn *jc)
+{
+	_cleanup_fd_ int fd = -1;
+	if (!k->state.policy.bytes)
+		return 0;
+	int r = blob_fd(k, k->state.policy.digest, &fd);
+	if (!r)
+		conn_send(jc, JOB_POLICY, 0, NULL, 0, &fd);
+	return r;
 }

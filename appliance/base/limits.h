@@ -38,14 +38,33 @@
 #define STAMP_ACCURACY_S_MAX 60u	 /* seconds; an authority that is less sure does not say when */
 #define SIGNED_AHEAD_S_MAX \
 	300u /* seconds that a signed time may lie before us: clocks differ, and a stamp from tomorrow is none */
-#define IDENTITY_LEN_MAX     511u  /* bytes of a pinned name; workflow URIs have some 150 */
-#define IDENTITY_OID_LEN_MAX 127u  /* characters of a pinned policy's number; registered ones stay below 40 */
-#define IGNORE_PATHS_MAX     1024u /* ignore_paths of one statement; real ones have five */
+#define IDENTITY_LEN_MAX     511u /* bytes of a pinned name; workflow URIs have some 150 */
+#define IDENTITY_OID_LEN_MAX 127u /* characters of a pinned policy's number; registered ones stay below 40 */
+#define BUNDLES_MAX	     8u	  /* signatures over one model: a publisher, laboratories, reviewers */
+#define TRUST_FILE_BYTES_MAX (16u << 20) /* a file of the trust store: the largest are revocation lists */
+#define TRUST_BYTES_MAX	     (64u << 20) /* all files of the trust store together: each verdict carries them */
+#define IGNORE_PATHS_MAX     1024u	 /* ignore_paths of one statement; real ones have five */
 #define SHARDS_MAX \
 	(1u << 18) /* shards of one model; 4 TiB in shards of 16 MiB, and a list that a bundle can hold */
 #define SHARD_BYTES_MAX	   (1ull << 40) /* bytes of one shard; the default is 1 GB */
 #define TREE_DEPTH_MAX	   32u		/* directories below each other in a model */
 #define SEGMENTS_BYTES_MAX (256u << 20) /* bytes of a segment table: 4 TiB in segments of 1 MiB need 135 MB */
+
+/* policies */
+#define POLICY_FILE_BYTES_MAX (256u << 10) /* a policy file; a page of rules and a long deny list */
+#define POLICY_LINE_BYTES_MAX 1024u	   /* bytes of one line */
+#define POLICY_SECTIONS_MAX   256u	   /* sections; each verdict walks them */
+#define POLICY_PATTERNS_MAX   32u	   /* patterns of one section */
+#define POLICY_ROLES_MAX      16u	   /* roles of one signer, or required at once */
+#define POLICY_LICENCES_MAX   64u	   /* licences of one section */
+#define POLICY_DENIED_MAX     4096u	   /* keys, serials and digests on the deny list */
+#define RULES_MAX	      24u	   /* rules of a verdict that are listed; they fit its record */
+#define SERIAL_HEX_MAX	      40u	   /* digits of a certificate's serial: RFC 5280 allows 20 bytes */
+#define SPDX_BYTES_MAX	      1024u	   /* bytes of a licence expression; published ones stay below 100 */
+#define SPDX_TERMS_MAX	      64u	   /* licences of an expression */
+#define LICENCE_BYTES_MAX     1024u /* bytes of the licence that a model states; longer ones are no expression */
+#define CARD_BYTES_MAX	      (256u << 10) /* bytes of a README.md whose front matter is read */
+#define SEQUENCE_BYTES_MAX    20u	   /* bytes of model.sequence: 19 digits and a line feed */
 
 /* trusted roots and transparency logs of keyless signatures */
 #define TRUSTED_ROOT_BYTES_MAX (1u << 20) /* a trusted-root file; the public one has 7 kB, 12 kB with a configuration */
@@ -104,7 +123,8 @@
 #define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
 
 /* the log */
-#define RECORD_BYTES_MAX  8192u	     /* bytes of one record; a C2SP entry may have 65,535 */
+#define RECORD_BYTES_MAX \
+	32768u /* bytes of one record: a verdict with its signers and rules; a C2SP entry may have 65,535 */
 #define LOG_RESERVE_BYTES (8u << 20) /* disk kept free for outcomes, the auditor and the officer */
 
 /* transparency logs: notes, policies and proofs that anybody may have written */

@@ -51,9 +51,14 @@ static int open_tree(
 }
 
 /* keepd may refuse before it has seen everything: then its answer is waiting, and what else we send is in vain. */
-static int send_all(struct ctl *k, const struct proto_import *imp, int bundle, const struct attest_tree *t)
+static int send_all(
+	struct ctl *k, const struct proto_import *imp, const int *bundles, const struct attest_tree *t)
 {
-	int r = ipc_send(k->sock, CTL_IMPORT, 0, imp, sizeof *imp, bundle);
+	int r = ipc_send(k->sock, CTL_IMPORT, 0, imp, sizeof *imp, bundles[0]);
+	for (u32 i = 1; r == 0 && i <= imp->n_bundles; i++) {
+		struct proto_index at = { .index = i };
+		r = ipc_send(k->sock, CTL_BUNDLE, 0, &at, sizeof at, bundles[i]);
+	}
 	for (u32 i = 0; r == 0 && i < t->n_files; i++) {
 		struct proto_file f = { .bytes = t->files[i].bytes, .index = i };
 		if (bytes_put_str(f.path, sizeof f.path, t->files[i].path))
@@ -66,19 +71,20 @@ static int send_all(struct ctl *k, const struct proto_import *imp, int bundle, c
 	return r && r != -EPIPE ? out_fail(CLI_UNDECIDED, "keepd: %s", out_reason(r)) : 0;
 }
 
-static int import(
-	struct cli *c, const struct proto_import *imp, int bundle, const struct attest_tree *t, bool json)
+static int import(struct cli *c, const struct proto_import *imp, const int *bundles,
+	const struct attest_tree *t, bool json)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	int r = ctl_open(c, &k);
-	r = r ? r : send_all(&k, imp, bundle, t);
+	r = r ? r : send_all(&k, imp, bundles, t);
 	r = r ? r : ctl_finish(&k, &a);
 	if (r)
 		return r;
 	if (a.has_verdict) {
 		a.verdict.detail[sizeof a.verdict.detail - 1] = 0;
-		r = model_say_verdict(&a.verdict, imp->name, json, a.end.index);
+		struct model_grounds g = { a.signers, a.rules, a.n_signers, a.n_rules };
+		r = model_say_grounded(&a.verdict, &g, imp->name, json, a.end.index);
 		if (r == CLI_DONE && a.end.status != END_DONE)
 			out_say("%s", a.end.text);
 	} else if (a.end.status != END_DONE) {
@@ -89,13 +95,37 @@ static int import(
 	return a.end.status != END_DONE ? (int)a.end.status : r;
 }
 
+struct bundles {
+	int fd[BUNDLES_MAX];
+	u32 n;
+};
+
+static void bundles_close(struct bundles *b)
+{
+	for (u32 i = 0; i < b->n; i++)
+		fd_close(&b->fd[i]);
+}
+
+/* 0; otherwise an exit status, said. */
+static int bundles_open(const struct opt_list *paths, struct bundles *ret)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		int fd = open(paths->v[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0)
+			return out_fail(CLI_UNDECIDED, "%s: %s", paths->v[i], out_reason(errno));
+		ret->fd[ret->n++] = fd;
+	}
+	return 0;
+}
+
 static int import_path(struct cli *c, int argc, char **argv)
 {
-	const char *bundle = NULL, *name = NULL;
+	const char *name = NULL;
+	struct opt_list bundles = { .n = 0 };
 	char found[PATH_MAX];
 	bool json = false;
 	int n;
-	const struct opt opts[] = { { "--bundle", OPT_STR, &bundle, NULL },
+	const struct opt opts[] = { { "--bundle", OPT_LIST, &bundles, NULL },
 		{ "--name", OPT_STR, &name, NULL }, { "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
@@ -108,25 +138,30 @@ static int import_path(struct cli *c, int argc, char **argv)
 	int r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	if (!bundle && (r = model_find_bundle(path, found, sizeof found)))
+	if (!bundles.n && (r = model_find_bundle(path, found, sizeof found)))
 		return r;
-	bundle = bundle ? bundle : found;
-	_cleanup_fd_ int fd = open(bundle, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (!bundles.n)
+		bundles.v[bundles.n++] = found;
+	if (bundles.n > BUNDLES_MAX)
+		return out_fail(CLI_USAGE, "--bundle: at most %u of them", BUNDLES_MAX);
+	_cleanup_(bundles_close) struct bundles open_bundles = { .n = 0 };
 	_cleanup_free_ u8 *data = NULL;
 	size_t len;
-	if (fd < 0)
-		return out_fail(CLI_UNDECIDED, "%s: %s", bundle, out_reason(errno));
+	if ((r = bundles_open(&bundles, &open_bundles)))
+		return r;
+	const char *bundle = bundles.v[0];
 	if ((r = model_read_file(bundle, BUNDLE_BYTES_MAX, &data, &len)))
 		return r;
 	struct attest_tree t = { 0 };
 	if ((r = open_tree(path, bundle, data, len, json, &t)))
 		return r;
 	imp.n_files = t.n_files;
+	imp.n_bundles = open_bundles.n - 1;
 	imp.bytes = t.bytes;
 	if (!name && default_name(path, imp.name))
 		r = out_fail(CLI_USAGE, "%s: no name can be made from it; give --name", path);
 	else
-		r = import(c, &imp, fd, &t, json);
+		r = import(c, &imp, open_bundles.fd, &t, json);
 	attest_tree_fini(&t);
 	return r;
 }

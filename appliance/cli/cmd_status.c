@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "attest/policy.h"
 #include "cli/lines.h"
 
 #include <stdarg.h>
@@ -18,6 +19,16 @@ static void row(const char *name, const char *fmt, ...)
 	putchar('\n');
 }
 
+static void print_clock(const json_t *j)
+{
+	char judged[24], behind[80] = "";
+	attest_time_text(lines_u64(j, "judged_s"), judged);
+	if (lines_u64(j, "behind_s"))
+		snprintf(behind, sizeof behind, "; the wall clock is %llu s behind the floor clock",
+			(unsigned long long)lines_u64(j, "behind_s"));
+	row("time", "%s, by the %s clock%s", judged, lines_cell(j, "by").s, behind);
+}
+
 static void print_people(const json_t *j)
 {
 	struct cell why = lines_cell(j, "why");
@@ -27,6 +38,10 @@ static void print_people(const json_t *j)
 	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
 	row("disk", "%s free, the last %s are kept for the log", out_size(lines_u64(j, "disk_free")).s,
 		out_size(lines_u64(j, "disk_reserve")).s);
+	print_clock(json_object_get(j, "clock"));
+	row("policy", "%s",
+		lines_cell(j, "policy").s[0] ? lines_cell(j, "policy").s
+					     : "none was set: any trusted signer is enough");
 	row("models", "%s; trusted keys %s", lines_cell(j, "models").s, lines_cell(j, "trusted_keys").s);
 	row("runtime", "%s",
 		json_is_true(json_object_get(j, "runtime")) ? "connected"

@@ -8,35 +8,120 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the options of "trust add" said. */
+struct adding {
+	const char *files[TRUST_SIGSTORE + 1]; /* by enum trust_kind */
+	const char *identity, *provider, *issuer, *policy_oid, *leaf, *models, *serves;
+	bool replace;
+};
+
+/* 0; otherwise an exit status, said. */
+static int field_put(char *field, size_t size, const char *option, const char *value)
+{
+	if (value && bytes_put_str(field, size, value))
+		return out_fail(CLI_USAGE, "%s: at most %zu bytes", option, size - 1);
+	return 0;
+}
+
+static int pins_put(const struct adding *a, struct proto_identity *id)
+{
+	int r = field_put(id->san, sizeof id->san, "--identity", a->identity);
+	r = r ? r : field_put(id->provider, sizeof id->provider, "--identity-provider", a->provider);
+	r = r ? r : field_put(id->issuer, sizeof id->issuer, "--issuer", a->issuer);
+	r = r ? r : field_put(id->policy_oid, sizeof id->policy_oid, "--policy-oid", a->policy_oid);
+	if (!r && a->leaf &&
+		(strlen(a->leaf) != 2 * sizeof id->leaf || bytes_unhex(a->leaf, sizeof id->leaf, id->leaf)))
+		return out_fail(CLI_USAGE, "--leaf: 64 digits of lower-case hexadecimal");
+	return r;
+}
+
+/* The frame, and which file goes with it. 0; otherwise an exit status, said. */
+static int adding_read(const struct cli *c, const struct adding *a, const char *name, struct proto_trust *t,
+	const char **ret_file)
+{
+	for (u32 kind = TRUST_KEY; kind <= TRUST_SIGSTORE; kind++) {
+		if (!a->files[kind])
+			continue;
+		if (t->kind)
+			return out_usage(c, "one of --key, --root, --crl and --tsa at a time");
+		t->kind = kind;
+		*ret_file = a->files[kind];
+	}
+	if (!t->kind)
+		return out_usage(c, "--key, --root, --crl or --tsa is needed");
+	bool pins = a->identity || a->provider || a->issuer || a->policy_oid || a->leaf,
+	     leads = t->kind == TRUST_ROOT;
+	if (pins != leads)
+		return out_usage(c, leads ? "--root needs a pin: --identity, --issuer, --policy-oid or --leaf"
+					  : "only --root takes pins");
+	if (a->serves && t->kind != TRUST_CRL && t->kind != TRUST_TSA)
+		return out_usage(c, "--for is for --crl and --tsa");
+	if (!bytes_name_ok(name) || bytes_put_str(t->name, sizeof t->name, name))
+		return out_fail(CLI_USAGE,
+			"%s: a name is 1 to %u of a-z 0-9 . _ - and does not start with . or -", name,
+			NAME_LEN_MAX);
+	if (a->models && a->models[strspn(a->models, "abcdefghijklmnopqrstuvwxyz0123456789._-*?")])
+		return out_fail(CLI_USAGE, "--models: a pattern is made of a-z 0-9 . _ - * ?");
+	t->replace = a->replace;
+	int r = field_put(t->models, NAME_LEN_MAX + 1, "--models", a->models);
+	r = r ? r : field_put(t->serves, NAME_LEN_MAX + 1, "--for", a->serves);
+	return r ? r : pins_put(a, &t->identity);
+}
+
 static int add(struct cli *c, int argc, char **argv)
 {
-	const char *key = NULL;
+	struct adding a = { 0 };
+	const char *file = NULL;
 	int n;
-	const struct opt opts[] = { { "--key", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { { "--key", OPT_STR, &a.files[TRUST_KEY], NULL },
+		{ "--root", OPT_STR, &a.files[TRUST_ROOT], NULL },
+		{ "--crl", OPT_STR, &a.files[TRUST_CRL], NULL },
+		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL }, { "--identity", OPT_STR, &a.identity, NULL },
+		{ "--identity-provider", OPT_STR, &a.provider, NULL },
+		{ "--issuer", OPT_STR, &a.issuer, NULL }, { "--policy-oid", OPT_STR, &a.policy_oid, NULL },
+		{ "--leaf", OPT_STR, &a.leaf, NULL }, { "--models", OPT_STR, &a.models, NULL },
+		{ "--for", OPT_STR, &a.serves, NULL }, { "--replace", OPT_FLAG, &a.replace, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
-	if (!key)
-		return out_usage(c, "--key PUB.pem is needed");
-	struct proto_name b = { 0 };
-	if (!bytes_name_ok(argv[0]) || bytes_put_str(b.name, sizeof b.name, argv[0]))
-		return out_fail(CLI_USAGE,
-			"%s: a name is 1 to %u of a-z 0-9 . _ - and does not start with . or -", argv[0],
-			NAME_LEN_MAX);
-	_cleanup_fd_ int fd = open(key, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	u64 size;
-	int r = fd < 0 ? -errno : fd_regular_size(fd, &size);
-	if (r)
-		return out_fail(r > 0 ? CLI_REFUSED : CLI_UNDECIDED, "%s: %s", key,
-			r > 0 ? "not a file" : out_reason(r));
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	r = ctl_open(c, &k);
-	r = r ? r : ctl_ask(&k, CTL_TRUST_ADD, &b, sizeof b, fd, &a);
+	struct proto_trust t = { 0 };
+	int r = adding_read(c, &a, argv[0], &t, &file);
 	if (r)
 		return r;
-	out_say("%s: trusted, record %llu", argv[0], (unsigned long long)a.end.index);
+	_cleanup_fd_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	u64 size;
+	r = fd < 0 ? -errno : fd_regular_size(fd, &size);
+	if (r)
+		return out_fail(r > 0 ? CLI_REFUSED : CLI_UNDECIDED, "%s: %s", file,
+			r > 0 ? "not a file" : out_reason(r));
+	_cleanup_ctl_ struct ctl k = CTL_NONE;
+	_cleanup_answer_ struct ctl_answer answer = CTL_ANSWER_NONE;
+	r = ctl_open(c, &k);
+	r = r ? r : ctl_ask(&k, CTL_TRUST_ADD, &t, sizeof t, fd, &answer);
+	if (r)
+		return r;
+	out_say("%s: trusted, record %llu", argv[0], (unsigned long long)answer.end.index);
 	out_next("keep import PATH");
 	return CLI_DONE;
+}
+
+/* What somebody must show who comes by a root; of lists and stamps, whom they serve. */
+static struct cell vouches(const json_t *j)
+{
+	struct cell c = { "" }, models = lines_cell(j, "models"), serves = lines_cell(j, "serves");
+	static const char *const pins[] = { "identity", "provider", "issuer", "policy_oid", "leaf" };
+	const char *kind = json_string_value(json_object_get(j, "kind"));
+	size_t n = 0;
+	if (kind && (!strcmp(kind, "crl") || !strcmp(kind, "tsa"))) {
+		snprintf(c.s, sizeof c.s, "serves %.80s", serves.s[0] ? serves.s : "every root");
+		return c;
+	}
+	n = (size_t)snprintf(c.s, sizeof c.s, "%.80s", models.s[0] ? models.s : "*");
+	for (size_t i = 0; i < ARRAY_LEN(pins) && n < sizeof c.s; i++) {
+		struct cell pin = lines_cell(j, pins[i]);
+		if (pin.s[0])
+			n += (size_t)snprintf(c.s + n, sizeof c.s - n, ", %s %.100s", pins[i], pin.s);
+	}
+	return c;
 }
 
 static int ls(struct cli *c, int argc, char **argv)
@@ -57,15 +142,12 @@ static int ls(struct cli *c, int argc, char **argv)
 		return CLI_DONE;
 	}
 	struct lines l = lines_of(&a.data);
-	struct out_table t = { .n_cols = 4 };
-	out_table_row(&t, "NAME", "CURVE", "KEY", "RECORD", NULL);
+	struct out_table t = { .n_cols = 5 };
+	out_table_row(&t, "NAME", "KIND", "DIGEST", "VOUCHES FOR", "RECORD", NULL);
 	json_t *j;
 	for (n = 0; (j = lines_next(&l, &bad)); n++) {
-		struct cell curve = lines_cell(j, "curve_bits");
-		char p[600];
-		snprintf(p, sizeof p, "p%s", curve.s);
-		out_table_row(&t, lines_cell(j, "name").s, p, lines_cell(j, "key_id").s,
-			lines_cell(j, "index").s, NULL);
+		out_table_row(&t, lines_cell(j, "name").s, lines_cell(j, "kind").s,
+			lines_short(j, "key_id").s, vouches(j).s, lines_cell(j, "index").s, NULL);
 		json_decref(j);
 	}
 	out_table_print(&t);

@@ -198,6 +198,23 @@ static int take_data(struct ctl_answer *a, struct ipc_frame *f)
 	return 0;
 }
 
+static int take_ground(struct ctl_answer *a, struct ipc_frame *f)
+{
+	if (f->h.type == CTL_SIGNER) {
+		struct proto_signer *s = &a->signers[MIN(a->n_signers, BUNDLES_MAX - 1)];
+		if (a->n_signers++ == BUNDLES_MAX)
+			return 1;
+		memcpy(s, f->body, sizeof *s);
+		return !bytes_str_ok(s->name, sizeof s->name) || !bytes_str_ok(s->serial, sizeof s->serial) ||
+		       !bytes_str_ok(s->identity, sizeof s->identity);
+	}
+	struct proto_rule *r = &a->rules[MIN(a->n_rules, 2 * RULES_MAX - 1)];
+	if (a->n_rules++ == 2 * RULES_MAX)
+		return 1;
+	memcpy(r, f->body, sizeof *r);
+	return !bytes_str_ok(r->text, sizeof r->text);
+}
+
 /* 0 go on; 1 it breaks the protocol. */
 static int take(struct ctl_answer *a, struct ipc_frame *f)
 {
@@ -207,6 +224,8 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 		{ CTL_VERDICT, 1, sizeof(struct attest_report), false, true, NULL },
 		{ CTL_SESSION_OPEN, 1, sizeof(struct proto_session_open), true, true, NULL },
 		{ CTL_END, 1, sizeof(struct proto_end), false, false, NULL },
+		{ CTL_SIGNER, 1, sizeof(struct proto_signer), false, false, NULL },
+		{ CTL_RULE, 1, sizeof(struct proto_rule), false, false, NULL },
 	};
 	u64 seen = 0;
 	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f))
@@ -225,6 +244,9 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 		memcpy(&a->verdict, f->body, sizeof a->verdict);
 		a->has_verdict = true;
 		return 0;
+	case CTL_SIGNER:
+	case CTL_RULE:
+		return take_ground(a, f);
 	case CTL_SESSION_OPEN:
 		memcpy(&a->session, f->body, sizeof a->session);
 		fd_close(&a->session_fd);

@@ -32,6 +32,9 @@ struct ctl_answer {
 	bool has_verdict, has_session;
 	struct attest_report verdict;
 	struct proto_session_open session;
+	u32 n_signers, n_rules;
+	struct proto_signer signers[BUNDLES_MAX];
+	struct proto_rule rules[2 * RULES_MAX]; /* of two jobs */
 	int session_fd; /* -1: none */
 	struct fd_map data;
 	bool has_data;

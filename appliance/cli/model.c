@@ -47,7 +47,40 @@ static const char *verdict_name(u32 verdict)
 					    : "undecided";
 }
 
-static void print_json(const struct attest_report *r, const char *model, u64 index)
+static void json_grounds(struct jsonw *w, const struct attest_report *r, const struct model_grounds *g)
+{
+	static const char *const sources[] = { "none", "clock", "log", "stamp" };
+	jsonw_kv_hex(w, "policy", r->policy, sizeof r->policy);
+	jsonw_kv_u64(w, "sequence", r->sequence);
+	jsonw_key(w, "signers");
+	jsonw_array(w);
+	for (u32 i = 0; i < g->n_signers; i++) {
+		const struct proto_signer *s = &g->signers[i];
+		jsonw_object(w);
+		jsonw_kv_str(w, "name", s->name);
+		jsonw_kv_hex(w, "key_id", s->key_id, sizeof s->key_id);
+		jsonw_kv_hex(w, "leaf", s->leaf, s->identity[0] ? sizeof s->leaf : 0);
+		jsonw_kv_str(w, "serial", s->serial);
+		jsonw_kv_str(w, "identity", s->identity);
+		jsonw_kv_u64(w, "time_s", s->time);
+		jsonw_kv_str(w, "time_source", sources[s->time_source & 3]);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	jsonw_key(w, "rules");
+	jsonw_array(w);
+	for (u32 i = 0; i < g->n_rules; i++) {
+		jsonw_object(w);
+		jsonw_kv_u64(w, "line", g->rules[i].line);
+		jsonw_kv_bool(w, "holds", g->rules[i].holds);
+		jsonw_kv_str(w, "text", g->rules[i].text);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+}
+
+static void print_json(
+	const struct attest_report *r, const struct model_grounds *g, const char *model, u64 index)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, 65536);
@@ -66,6 +99,8 @@ static void print_json(const struct attest_report *r, const char *model, u64 ind
 	jsonw_kv_str(&w, "signer", r->signer);
 	jsonw_kv_u64(&w, "bytes", r->bytes);
 	jsonw_kv_u64(&w, "n_files", r->n_files);
+	if (g)
+		json_grounds(&w, r, g);
 	if (index != UINT64_MAX)
 		jsonw_kv_u64(&w, "index", index);
 	jsonw_object_end(&w);
@@ -85,7 +120,20 @@ static void line(int fd, const char *name, const char *value)
 	fputc('\n', f);
 }
 
-static void print_people(const struct attest_report *r, const char *model, u64 index)
+static void rule_line(int fd, const struct proto_rule *r)
+{
+	FILE *f = fd == 1 ? stdout : stderr;
+	char line_no[24] = "";
+	if (r->line)
+		snprintf(line_no, sizeof line_no, "line %u: ", r->line);
+	fprintf(f, "  %s%-9s%s %s", out_style(fd, OUT_DIM), r->holds ? "holds" : "fails",
+		out_style(fd, OUT_PLAIN), line_no);
+	out_text(fd, r->text, strlen(r->text));
+	fputc('\n', f);
+}
+
+static void print_people(
+	const struct attest_report *r, const struct model_grounds *g, const char *model, u64 index)
 {
 	bool ok = r->verdict == ATTEST_ACCEPTED;
 	int fd = ok ? 1 : 2;
@@ -114,15 +162,23 @@ static void print_people(const struct attest_report *r, const char *model, u64 i
 	if (index != UINT64_MAX)
 		snprintf(num, sizeof num, "%llu", (unsigned long long)index);
 	line(fd, "record", num);
+	for (u32 i = 0; g && i < g->n_rules; i++)
+		rule_line(fd, &g->rules[i]);
 }
 
 int model_say_verdict(const struct attest_report *r, const char *model, bool json, u64 index)
 {
+	return model_say_grounded(r, NULL, model, json, index);
+}
+
+int model_say_grounded(
+	const struct attest_report *r, const struct model_grounds *g, const char *model, bool json, u64 index)
+{
 	out_progress_end();
 	if (json)
-		print_json(r, model, index);
+		print_json(r, g, model, index);
 	else
-		print_people(r, model, index);
+		print_people(r, g, model, index);
 	return r->verdict == ATTEST_ACCEPTED   ? CLI_DONE
 	       : r->verdict == ATTEST_REJECTED ? CLI_REFUSED
 					       : CLI_UNDECIDED;

@@ -12,6 +12,14 @@ _must_use_ int model_write_file(const char *path, u32 mode, const void *data, si
 /* Say a verdict: JSON to stdout, or for people an acceptance to stdout, anything else to stderr. index: of the record,
  * UINT64_MAX where there is none. Returns the exit status of the verdict. */
 int model_say_verdict(const struct attest_report *r, const char *model, bool json, u64 index);
+/* The same, with what the verdict rests on: signers and rules of the policy, one a line; NULL: nothing is known of them. */
+struct model_grounds {
+	const struct proto_signer *signers;
+	const struct proto_rule *rules;
+	u32 n_signers, n_rules;
+};
+int model_say_grounded(const struct attest_report *r, const struct model_grounds *g, const char *model,
+	bool json, u64 index);
 /* The same for what an attest function returned: r < 0 makes the report undecided first. */
 int model_say_result(int r, struct attest_report *rep, const char *model, bool json);
 

@@ -54,10 +54,28 @@ const struct verb cli_verbs[] = {
 		"  --ignore-unsigned-files\n"
 		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
-		"trust add NAME --key PUB.pem\ntrust ls [--json]\ntrust rm NAME", NULL },
+		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --crl F | --tsa F) [--models PATTERN]\n"
+		"    [--for NAME] [--replace]\ntrust ls [--json]\ntrust rm NAME",
+		"  --key PUB.pem        a publisher's public key\n"
+		"  --root CA.pem        a CA, and with it at least one of the PINS that a signer's certificate must show:\n"
+		"  --identity NAME      one of its alternative names\n"
+		"  --identity-provider URL\n"
+		"                       who told the CA that name (Fulcio's issuer)\n"
+		"  --issuer DN          the CA that signed it, as RFC 2253 writes it\n"
+		"  --policy-oid OID     a certificate policy that it states\n"
+		"  --leaf HEX           the SHA-256 of its DER\n"
+		"  --crl F  --tsa F     revocation lists, certificates of stamp authorities\n"
+		"  --for NAME           that serve this root only; default: every root\n"
+		"  --models PATTERN     it may vouch for these names only\n"
+		"  --replace            instead of the one of that name\n" },
+	{ "policy", cmd_policy, "say whose signatures are enough for which model",
+		"policy check FILE [--json]\npolicy show [--json]\npolicy set FILE [--reason TEXT] [--json]\n"
+		"policy explain MODEL [--json]",
+		"  check needs no appliance; explain says by which rules a stored model would be accepted today\n" },
 	{ "import", cmd_import, "verify a signed model and take it in",
-		"import PATH [--bundle F] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
-		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file\n"
+		"import PATH [--bundle F ...] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
+		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file; may come\n"
+		"                       several times, where the policy asks for more signers than one\n"
 		"  --name NAME          [a-z0-9._-]{1,64}; default: from PATH\n"
 		"  A directory that is itself called ls, show, revoke or rm is written ./ls and so on.\n" },
 	{ "ls", cmd_ls, "list the models", "ls [--json]", NULL },

@@ -1,6 +1,6 @@
 /* A rig for the gate: the real keepd, as a process of its own, between a fake keep-attest, a fake keep-runtime and clients, all played
  * by the test over the real sockets. The fake attest is a child process that answers one job per connection; what it answers is written in the
- * bundle: "reject", "die", "hang", or anything else: accepted. The model's digest is made from the bundle's bytes. */
+ * bundle: "reject", "die", "hang", or anything else: accepted; policies and trust roots that begin with "bad" are refused. The model's digest is made from the bundle's bytes. */
 #pragma once
 
 #include "appliance/proto.h"
@@ -55,6 +55,7 @@ void rig_answer(int sock, u64 id, struct rig_answer *ret);
 void rig_answer_fini(struct rig_answer *a);
 /* Ask; data is malloc'ed. */
 struct rig_answer rig_query(int sock, u32 what, u64 first, u64 count, const char *name);
+struct rig_answer rig_trust(int sock, const struct proto_trust *t, int fd);
 struct rig_answer rig_name(int sock, u32 type, const char *name, const char *text, int fd);
 struct rig_file {
 	const char *path, *text;

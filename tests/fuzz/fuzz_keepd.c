@@ -22,7 +22,7 @@ static const struct {
 	u32 type, len;
 } words[] = {
 	{ CTL_QUERY, sizeof(struct proto_query) },
-	{ CTL_TRUST_ADD, sizeof(struct proto_name) },
+	{ CTL_TRUST_ADD, sizeof(struct proto_trust) },
 	{ CTL_TRUST_RM, sizeof(struct proto_name) },
 	{ CTL_IMPORT, sizeof(struct proto_import) },
 	{ CTL_FILE, sizeof(struct proto_file) },
@@ -40,6 +40,12 @@ static const struct {
 	{ GATE_LOAD_FAILED, sizeof(struct proto_load_failed) },
 	{ GATE_OUTCOME, sizeof(struct proto_outcome) },
 	{ GATE_UNLOADED, 0 },
+	/* behind the others: seeds count words */
+	{ CTL_BUNDLE, sizeof(struct proto_index) },
+	{ CTL_POLICY_SET, sizeof(struct proto_name) },
+	{ CTL_EXPLAIN, sizeof(struct proto_name) },
+	{ JOB_SIGNER, sizeof(struct proto_signer) },
+	{ JOB_RULE, sizeof(struct proto_rule) },
 };
 
 enum { HOW_RIGHT = 1, HOW_NO_FD = 2, HOW_CLOSE = 4, HOW_TURN = 8 };
@@ -118,7 +124,11 @@ static void right_body(u32 type, u8 *body)
 	const struct ticket *t = k.tickets;
 	if (type == CTL_QUERY)
 		((struct proto_query *)(void *)body)->what = QUERY_RECORDS;
-	if (type == CTL_TRUST_ADD || type == CTL_TRUST_RM || type == CTL_REVOKE || type == CTL_REMOVE)
+	if (type == CTL_TRUST_ADD) {
+		struct proto_trust p = { .name = "demo", .kind = TRUST_KEY };
+		memcpy(body, &p, sizeof p);
+	}
+	if (type == CTL_EXPLAIN || type == CTL_TRUST_RM || type == CTL_REVOKE || type == CTL_REMOVE)
 		strcpy(((struct proto_name *)(void *)body)->name, "demo");
 	if (type == CTL_IMPORT) {
 		struct proto_import p = { .name = "new", .n_files = 1, .bytes = 1 };
@@ -202,7 +212,7 @@ static void say(struct conn *c, const u8 *step, const u8 *change, u32 n)
 	}
 	for (u32 i = 0; i + 1 < n && f.h.len; i += 2)
 		f.body[change[i] * 7u % f.h.len] ^= change[i + 1];
-	bool fd = f.h.type == CTL_TRUST_ADD || f.h.type == CTL_IMPORT || f.h.type == CTL_FILE ||
+	bool fd = f.h.type == CTL_TRUST_ADD || f.h.type == CTL_BUNDLE || f.h.type == CTL_POLICY_SET || f.h.type == CTL_IMPORT || f.h.type == CTL_FILE ||
 		  f.h.type == CTL_BEGIN || f.h.type == JOB_RESULT;
 	if (fd != !!(step[2] & HOW_NO_FD))
 		f.fd = fcntl(model_file, F_DUPFD_CLOEXEC, 3);

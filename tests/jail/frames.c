@@ -39,6 +39,10 @@ static const struct word job_words[] = {
 	{ JOB_KEY, sizeof(struct proto_key), false },
 	{ JOB_SOURCE, sizeof(struct proto_file), true },
 	{ JOB_STAGE, sizeof(struct proto_index), true },
+	{ JOB_TRUST, sizeof(struct proto_trust), true },
+	{ JOB_BUNDLE, sizeof(struct proto_index), true },
+	{ JOB_POLICY, 0, true },
+	{ JOB_TABLE, sizeof(struct proto_index), true },
 	{ JOB_GO, 0, false },
 };
 static const struct word gate_words[] = {
@@ -53,7 +57,10 @@ static const struct word gate_words[] = {
 };
 static const struct word ctl_words[] = {
 	{ CTL_QUERY, sizeof(struct proto_query), false },
-	{ CTL_TRUST_ADD, sizeof(struct proto_name), true },
+	{ CTL_TRUST_ADD, sizeof(struct proto_trust), true },
+	{ CTL_POLICY_SET, sizeof(struct proto_name), true },
+	{ CTL_EXPLAIN, sizeof(struct proto_name), false },
+	{ CTL_BUNDLE, sizeof(struct proto_index), true },
 	{ CTL_TRUST_RM, sizeof(struct proto_name), false },
 	{ CTL_IMPORT, sizeof(struct proto_import), true },
 	{ CTL_FILE, sizeof(struct proto_file), true },

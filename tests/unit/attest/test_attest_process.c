@@ -81,10 +81,13 @@ static void put_source(u32 index, const char *path, int fd)
 	put(JOB_SOURCE, &f, sizeof f, fd);
 }
 
+static u32 n_signers, n_rules; /* that the last answer named */
+
 /* Frames until the report; a result's descriptor comes back. */
 static struct attest_report answer(struct proto_key *ret_key, struct attest_blob *ret_result)
 {
 	struct attest_report report;
+	n_signers = n_rules = 0;
 	for (;;) {
 		struct ipc_frame f;
 		assert_int_equal(ipc_recv(sock, &f), 0);
@@ -104,6 +107,12 @@ static struct attest_report answer(struct proto_key *ret_key, struct attest_blob
 			memcpy(&report, f.body, sizeof report);
 			assert_int_equal(f.fd, -1);
 			break;
+		} else if (f.h.type == JOB_SIGNER) {
+			assert_int_equal(f.h.len, sizeof(struct proto_signer));
+			n_signers++;
+		} else if (f.h.type == JOB_RULE) {
+			assert_int_equal(f.h.len, sizeof(struct proto_rule));
+			n_rules++;
 		} else {
 			assert_int_equal(f.h.type, JOB_PROGRESS);
 		}

@@ -1,0 +1,195 @@
+/* The policy: keepd stores its bytes and hands them to the jobs, it reads none of them. A new one is shown to keep-attest first, so that
+ * none is installed that could not be held; the log keeps the digest of the old and of the new, the store the text of both. */
+#include "audit/keepd.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int no_attest(struct conn *c, u64 id, int r)
+{
+	client_end(c, id, END_UNDECIDED, UINT64_MAX, "keep-attest: %s",
+		r > 0 ? "nobody listens at attest.sock" : strerror(-r));
+	return 0;
+}
+
+int policy_set_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct proto_name n;
+	struct proto_job p = { .kind = JOB_KIND_POLICY };
+	struct conn *jc;
+	_cleanup_free_ u8 *data = NULL;
+	_cleanup_fd_ int fd = -1;
+	size_t len;
+	memcpy(&n, f->body, sizeof n);
+	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+		return -EPROTO;
+	if (client_refused(c, f->h.id, 0) ||
+		trust_read_file(c, f->h.id, f, "policy", POLICY_FILE_BYTES_MAX, &data, &len))
+		return 0;
+	int r = fd_memfd_sealed("keep-policy", data, len, &fd);
+	r = r ? r : job_start(c->k, &p, &fd, &jc);
+	if (r)
+		return no_attest(c, f->h.id, r);
+	conn_send(jc, JOB_GO, 0, NULL, 0, NULL);
+	memcpy(jc->job->reason, n.text, sizeof n.text);
+	jc->job->client = c;
+	jc->job->data = data;
+	jc->job->len = len;
+	data = NULL;
+	c->state = CLIENT_WAIT;
+	return 0;
+}
+
+void policy_job_done(struct keepd *k, struct job *j)
+{
+	struct conn *c = j->client;
+	struct policy_row row = { .bytes = j->len };
+	if (!c || audit_log_failed(k->log))
+		return;
+	if (j->report.verdict != ATTEST_ACCEPTED) {
+		client_done(c, j->report.verdict == ATTEST_REJECTED ? END_REFUSED : END_UNDECIDED, UINT64_MAX,
+			"%.230s", j->report.detail);
+		return;
+	}
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	audit_log_record(k->log, &rec, EVENT_POLICY_SET, INTENT_NONE, &who);
+	sha256_of(j->data, j->len, row.digest);
+	row.index = rec.index;
+	jsonw_kv_hex(&rec.w, "policy", row.digest, sizeof row.digest);
+	jsonw_kv_u64(&rec.w, "bytes", row.bytes);
+	jsonw_kv_hex(&rec.w, "old", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
+	audit_record_str(&rec, "reason", j->reason, sizeof j->reason);
+	k->state.policy = row;
+	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_policy(k->log, &row) ||
+		audit_log_put_blob(k->log, row.digest, j->data, j->len))
+		return;
+	client_done(c, END_DONE, rec.index, "%s", "");
+}
+
+/* ---- explain: would it be accepted today? --------------------------------------------------------------------------------------- */
+
+static int send_bundles(struct keepd *k, struct conn *jc, const struct model_row *m)
+{
+	int r = 0;
+	for (u32 i = 1; i < m->n_bundles && !r; i++) {
+		_cleanup_fd_ int fd = -1;
+		struct proto_index at = { .index = i };
+		char name[24];
+		snprintf(name, sizeof name, "bundle%u", i);
+		r = audit_store_open_file(&k->store, m->digest, name, &fd);
+		if (!r)
+			conn_send(jc, JOB_BUNDLE, 0, &at, sizeof at, &fd);
+	}
+	return r;
+}
+
+/* Segments and layout, and what the store holds under the names of the segment table. */
+static int send_stored(struct keepd *k, struct conn *jc, const struct model_row *m)
+{
+	static const char *const tables[] = { "segments", "layout" };
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	struct segments seg;
+	const char *why;
+	for (u32 i = 0; i < ARRAY_LEN(tables); i++) {
+		_cleanup_fd_ int fd = -1;
+		struct proto_index at = { .index = i };
+		int r = audit_store_open_file(&k->store, m->digest, tables[i], &fd);
+		if (!r && i == 0)
+			r = fd_read_file(fd, SEGMENTS_BYTES_MAX, &data, &len);
+		if (r)
+			return r < 0 ? r : err_origin(-EIO);
+		conn_send(jc, JOB_TABLE, 0, &at, sizeof at, &fd);
+	}
+	if (segments_open(data, len, &seg, &why) || seg.h->n_files != m->n_files)
+		return err_origin(-EIO);
+	for (u32 i = 0; i < seg.h->n_files; i++) {
+		_cleanup_fd_ int fd = -1;
+		struct proto_file pf = { .bytes = seg.files[i].bytes, .index = i };
+		char name[24];
+		snprintf(name, sizeof name, "%04u", i);
+		memcpy(pf.path, seg.files[i].path, sizeof pf.path);
+		int r = audit_store_open_file(&k->store, m->digest, name, &fd);
+		if (r)
+			return r;
+		conn_send(jc, JOB_SOURCE, 0, &pf, sizeof pf, &fd);
+	}
+	return 0;
+}
+
+static int start_explain(struct conn *c, const struct model_row *m)
+{
+	struct keepd *k = c->k;
+	struct proto_job p = { .kind = JOB_KIND_EXPLAIN,
+		.n_files = m->n_files,
+		.n_bundles = m->n_bundles ? m->n_bundles - 1 : 0,
+		.now = keepd_judged(k).at_s,
+		.newest = audit_model_newest(&k->state, m->name) };
+	struct conn *jc = NULL;
+	_cleanup_fd_ int fd = -1;
+	memcpy(p.name, m->name, sizeof p.name);
+	trust_count(k, &p);
+	int r = audit_store_open_file(&k->store, m->digest, "bundle", &fd);
+	r = r ? r : job_start(k, &p, &fd, &jc);
+	if (r)
+		return r;
+	r = trust_send(k, jc);
+	r = r ? r : policy_send(k, jc);
+	r = r ? r : send_bundles(k, jc, m);
+	r = r ? r : send_stored(k, jc, m);
+	if (r) {
+		conn_drop(jc, "it closed");
+		return r;
+	}
+	conn_send(jc, JOB_GO, 0, NULL, 0, NULL);
+	jc->job->client = c;
+	memcpy(jc->job->trust.name, m->name, sizeof m->name);
+	return 0;
+}
+
+int explain_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct proto_name n;
+	memcpy(&n, f->body, sizeof n);
+	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+		return -EPROTO;
+	if (client_refused(c, f->h.id, 0))
+		return 0;
+	const struct model_row *m = audit_model_find(&c->k->state, n.name);
+	if (!m || !m->stored) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "model %s: %s", n.name,
+			m ? "its files are removed" : "there is none");
+		return 0;
+	}
+	int r = start_explain(c, m);
+	if (r)
+		return no_attest(c, f->h.id, r);
+	c->state = CLIENT_WAIT;
+	return 0;
+}
+
+void policy_send_grounds(struct conn *c, u64 id, const struct job *j)
+{
+	for (u32 i = 0; i < j->n_signers; i++)
+		conn_send(c, CTL_SIGNER, id, &j->signers[i], sizeof j->signers[i], NULL);
+	for (u32 i = 0; i < j->n_rules; i++)
+		conn_send(c, CTL_RULE, id, &j->rules[i], sizeof j->rules[i], NULL);
+}
+
+void explain_job_done(struct keepd *k, struct job *j)
+{
+	struct conn *c = j->client;
+	if (!c || audit_log_failed(k->log))
+		return;
+	policy_send_grounds(c, c->cmd_id, j);
+	conn_send(c, CTL_VERDICT, c->cmd_id, &j->report, sizeof j->report, NULL);
+	client_done(c, j->report.verdict, UINT64_MAX, "%.230s", j->report.detail);
+}
