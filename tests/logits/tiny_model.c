@@ -92,6 +92,8 @@ static void fill(u8 *p, u32 type, u64 n, f32 s, u64 *state)
 
 struct maker {
 	struct layout_header h;
+	struct layout_layer layers[LAYERS];
+	bool differ; /* layers do */
 	struct layout_tensor tensors[64];
 	struct layout_token vocab[VOCAB];
 	char strings[16384];
@@ -151,7 +153,7 @@ static int by_name(const void *a, const void *b)
 static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
 {
 	u64 at = JUNK_BYTES;
-	struct layout l = { .h = &m->h };
+	struct layout l = { .h = &m->h, .layers = m->differ ? m->layers : NULL };
 	for (u32 i = 0, nth = 0, n = layout_want_count(&l); i < n; i++) {
 		struct layout_want w;
 		if (!layout_want_at(&l, i, &w))
@@ -172,6 +174,14 @@ static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
 	return at;
 }
 
+static f32 vector_element(const char *name, u64 j, u64 *state)
+{
+	if (strncmp(name, "rope_f", 6) == 0)
+		return 1.0f + (f32)(j % 8);
+	f32 x = 0.2f * uniform(state);
+	return strstr(name, ".bias") ? x : 1.0f + x;
+}
+
 static void fill_file(struct maker *m, u8 *file, u64 seed)
 {
 	for (u64 i = 0, s = seed ^ 77; i < JUNK_BYTES; i += 8) {
@@ -188,8 +198,7 @@ static void fill_file(struct maker *m, u8 *file, u64 seed)
 		if (!vector)
 			fill(file + t->offset, t->type, n, inv, &state);
 		for (u64 j = 0; vector && j < n; j++) {
-			f32 x = strcmp(t->name, "rope_freqs.weight") ? 1.0f + 0.2f * uniform(&state)
-								     : 1.0f + (f32)(j % 8);
+			f32 x = vector_element(t->name, j, &state);
 			memcpy(file + t->offset + 4 * j, &x, 4);
 		}
 	}
@@ -207,12 +216,18 @@ static void make_layout(struct maker *m, struct tiny *ret)
 	h->off_merges = h->off_vocab + h->n_vocab * sizeof m->vocab[0];
 	h->off_strings = h->off_merges;
 	h->bytes = ALIGN_UP(h->off_strings + h->strings_bytes, 8u);
+	if (m->differ) {
+		h->off_layers = h->bytes;
+		h->bytes += sizeof m->layers;
+	}
 	ret->layout_len = h->bytes;
 	MUST(ret->layout = calloc(1, h->bytes));
 	memcpy(ret->layout, h, sizeof *h);
 	memcpy(ret->layout + h->off_tensors, m->tensors, h->n_tensors * sizeof m->tensors[0]);
 	memcpy(ret->layout + h->off_vocab, m->vocab, h->n_vocab * sizeof m->vocab[0]);
 	memcpy(ret->layout + h->off_strings, m->strings, h->strings_bytes);
+	if (m->differ)
+		memcpy(ret->layout + h->off_layers, m->layers, sizeof m->layers);
 }
 
 static void make_segments(struct tiny *t, const u8 *const data[TINY_FILES])
@@ -249,6 +264,58 @@ static int file_of(const u8 *data, u64 len)
 	return fd;
 }
 
+/* ---- families --------------------------------------------------------------------------------------------------------------- */
+
+static void make_layers(struct maker *m, const struct arch *a)
+{
+	struct layout_layer plain = layout_layer_at(&(struct layout){ .h = &m->h }, 0);
+	m->differ = a->keys & KEY_WINDOW || a->act == ARCH_ACT_XIELU;
+	for (u32 i = 0; i < LAYERS; i++) {
+		bool window = a->keys & KEY_WINDOW && (i == 0 || !a->window_period);
+		m->layers[i] = plain;
+		m->layers[i].window = window ? 40 : 0; /* over a page, not a whole number of them */
+		m->layers[i].rope = window && a->rope_base_window > 0;
+		if (!window && a->window_no_rope)
+			m->layers[i].rope_dim = 0;
+		for (u32 k = 0; k < 4 && a->act == ARCH_ACT_XIELU; k++)
+			m->layers[i].xielu[k] = k == 3 ? -1e-6f : 0.25f + 0.25f * (f32)(i + k);
+	}
+}
+
+/* Everything that the architecture's row allows. */
+static void make_family(struct maker *m, u32 arch)
+{
+	const struct arch *a = arch_of(arch);
+	struct layout_header *h = &m->h;
+	h->arch = arch;
+	h->parts = a->must | a->may;
+	if (a->may & PART_QKV_FUSED)
+		h->parts &= ~(u32)(PART_QKV | PART_QKV_BIAS);
+	h->attn_scale = a->keys & KEY_ATTN_SCALE ? 0.11f : 0;
+	h->embed_scale = a->keys & KEY_EMBED_SCALE ? 3 : a->embed_sqrt ? 16 : 0;
+	h->residual_scale = a->keys & KEY_RESIDUAL_SCALE ? 0.4f : 0;
+	h->logit_scale = a->keys & KEY_LOGIT_SCALE ? 0.3f : 0;
+	h->logit_softcap = a->keys & KEY_LOGIT_SOFTCAP ? 5 : 0;
+	h->temperature = a->keys & KEY_TEMPERATURE ? 0.1f : 0;
+	h->temperature_ctx = a->keys & KEY_TEMPERATURE ? 16 : 0;
+	h->rope_base_2 = a->rope_base_window;
+	h->rope_scale_2 = a->rope_base_window > 0 ? 1 : 0;
+	h->rope_ctx = 32;
+	if (h->parts & PART_ROPE_FACTORS) {
+		h->rope_scaling = ROPE_LONG;
+		h->rope_magnitude = 1.2f;
+	} else if (a->keys & KEY_ROPE_SCALING) {
+		h->rope_scaling = ROPE_YARN;
+		h->rope_scale = 4;
+		h->yarn_ext_factor = 1;
+		h->yarn_beta_fast = 32;
+		h->yarn_beta_slow = 1;
+	}
+	if (arch == LAYOUT_ARCH_GLM4)
+		h->rope_dim = HEAD_DIM / 2;
+	make_layers(m, a);
+}
+
 void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
 {
 	struct maker *m = calloc(1, sizeof *m);
@@ -275,6 +342,8 @@ void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
 		.eot = LAYOUT_NONE,
 		.unk = 0,
 		.pad = LAYOUT_NONE };
+	if (spec->arch)
+		make_family(m, spec->arch);
 	m->h.name = text(m, "tiny");
 	make_vocab(m);
 	struct tiny t = { .bytes = { make_tensors(m, spec), 12 } };

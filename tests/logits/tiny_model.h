@@ -1,4 +1,4 @@
-/* A small llama made in memory for tests: random weights of any type, a SentencePiece vocabulary of single bytes and letters, its
+/* A small model made in memory for tests: random weights of any type, a SentencePiece vocabulary of single bytes and letters, its
  * layout, its segment table and its files. The same spec gives the same bytes everywhere. */
 #pragma once
 
@@ -14,7 +14,8 @@ struct tiny_spec {
 	bool untied;  /* a head of its own */
 	bool factors; /* llama-3 rope factors */
 	u64 seed;
-	u32 ffn; /* width of the feed-forward part; 0: 512 */
+	u32 ffn;  /* width of the feed-forward part; 0: 512 */
+	u32 arch; /* enum layout_arch; 0: llama. The others have all that their row of base/arch.h allows */
 };
 #define TINY_MIXED 0xffffu
 

@@ -1,0 +1,101 @@
+"""Random models of every architecture that Keep computes: those of KEEP_SHARED's make-random-gguf.py, and what it lacks on top of them. A name is
+an architecture, perhaps with a variant behind a slash; each variant switches on something that the plain one leaves out."""
+
+
+def numbers(n, lo, hi):
+    return [lo + (hi - lo) * i / max(n - 1, 1) for i in range(n)]
+
+
+class Family:
+    """One architecture: a spec for make-random-gguf's build(), then changes of the file that it makes."""
+
+    def __init__(self, arch, spec=None, change=None, **variants):
+        self.spec = dict({'arch': arch, 'tok': 'spm'}, **(spec or {}))
+        self.change = change or (lambda g, p: None)
+        self.variants = variants
+
+
+def floats(**kv):
+    return lambda g, p: [g.put(p + k.replace('__', '.'), 6, v) for k, v in kv.items()]
+
+
+def linear(g, p):
+    g.put(p + 'rope.scaling.type', 8, 'linear')
+    g.put(p + 'rope.scaling.factor', 6, 4.0)
+
+
+def yarn(factor, original, log=None):
+    def change(g, p):
+        g.put(p + 'rope.scaling.type', 8, 'yarn')
+        g.put(p + 'rope.scaling.factor', 6, factor)
+        g.put(p + 'rope.scaling.original_context_length', 4, original)
+        if log:
+            g.put(p + 'rope.scaling.yarn_log_multiplier', 6, log)
+    return change
+
+
+def both(*changes):
+    return lambda g, p: [c(g, p) for c in changes]
+
+
+def drop(g, *names):
+    g.t = [t for t in g.t if not any(t[0] == n or t[0].endswith('.' + n) for n in names)]
+
+
+def key(g, name, value):
+    """Another value for a key that is there, or with None no such key."""
+    g.kv = [(k, t, value if k == name else v) for k, t, v in g.kv if k != name or value is not None]
+
+
+def cohere2(g, p):
+    drop(g, 'ffn_norm.weight', 'output.weight')
+    key(g, p + 'attention.layer_norm_rms_epsilon', None)
+    g.put(p + 'attention.layer_norm_epsilon', 6, 1e-5)
+    g.put(p + 'logit_scale', 6, 0.25)
+    g.put(p + 'rope.scaling.type', 8, 'none')
+
+
+def apertus(g, p):
+    drop(g, 'ffn_gate.weight')
+    n = next(v for k, t, v in g.kv if k == p + 'block_count')
+    for name, lo, hi in (('alpha_p', -0.5, 0.8), ('alpha_n', -0.3, 0.9), ('beta', 0.5, 0.5), ('eps', -1e-6, -1e-6)):
+        g.arr('xielu.' + name, 6, numbers(n, lo, hi))
+
+
+def no_bias(g, p):
+    drop(g, 'attn_q.bias', 'attn_k.bias', 'attn_v.bias')
+
+
+FAMILIES = {
+    'llama': Family('llama', None, None, linear=linear, yarn=yarn(8.0, 64)),
+    'llama3': Family('llama', {'tok': 'llama-bpe', 'base': 500000.0, 'rope_freqs': True}),
+    'qwen2': Family('qwen2', {'tok': 'gpt-2', 'qkv_bias': True, 'base': 1e6, 'tied': True}, None, yarn=yarn(4.0, 64)),
+    'qwen3': Family('qwen3', {'tok': 'gpt-2', 'qk_norm': True, 'base': 1e6, 'hd': 128, 'eps': 1e-6}, None, yarn=yarn(4.0, 64)),
+    'mistral3': Family('mistral3', None, both(yarn(16.0, 32, 1.0), floats(attention__temperature_scale=0.1))),
+    'gemma3': Family('gemma3', {'tok': 'gemma', 'qk_norm': True, 'post': True, 'tied': True, 'base': 1e6, 'base_swa': 10000.0,
+                                'window': 32, 'hd': 128, 'layers': 7, 'eps': 1e-6}, None,
+                     linear=linear, softcap=floats(final_logit_softcapping=3.0)),
+    'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
+                   short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
+                   window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),
+    'granite': Family('granite', None, floats(attention__scale=0.05, embedding_scale=12.0, residual_scale=0.22, logit_scale=8.0)),
+    'glm4': Family('glm4', {'tok': 'llama-bpe', 'qkv_bias': True, 'fused_up': True, 'post': True, 'rot': 32}, None, plain=no_bias),
+    'cohere2': Family('cohere2', {'tok': 'llama-bpe', 'window': 24, 'layers': 5}, cohere2),
+    'apertus': Family('apertus', {'tok': 'llama-bpe', 'qk_norm': True, 'rope_freqs': True, 'base': 500000.0}, apertus),
+}
+
+
+def build(gguf, name, dtype):
+    """gguf: the module make-random-gguf. The file of that name, not written yet."""
+    arch, _, variant = name.partition('/')
+    f = FAMILIES[arch]
+    gguf.MODELS['family'] = f.spec
+    g = gguf.build('family', dtype)
+    f.change(g, f.spec['arch'] + '.')
+    if variant:
+        f.variants[variant](g, f.spec['arch'] + '.')
+    return g
+
+
+def names():
+    return [n + ('/' + v if v else '') for n, f in FAMILIES.items() for v in ('', *f.variants)]

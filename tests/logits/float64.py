@@ -1,0 +1,211 @@
+"""A model in float64, from its file: what the arithmetic of Keep and of the peer is held against. Written from the papers and from the published
+layouts of blocks, apart from both; slow, plain numpy. logits(path, ids) gives float64 [n, vocab]."""
+import struct
+import numpy as np
+
+SCALARS = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q', 11: 'q', 12: 'd'}
+BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2)}
+
+
+# ---- files
+
+def read(path):
+    """Keys and tensors: name → (rows float64 [rows, length])."""
+    b = open(path, 'rb').read()
+    at = 4
+
+    def get(f):
+        nonlocal at
+        v = struct.unpack_from('<' + f, b, at)[0]
+        at += struct.calcsize('<' + f)
+        return v
+
+    def text():
+        nonlocal at
+        n = get('Q')
+        at += n
+        return b[at - n:at].decode()
+
+    def value(t):
+        if t == 8:
+            return text()
+        if t == 9:
+            e, n = get('I'), get('Q')
+            return [value(e) for _ in range(n)]
+        return get(SCALARS[t])
+    get('I')
+    n_tensors, n_kv = get('Q'), get('Q')
+    kv = {}
+    for _ in range(n_kv):
+        k = text()
+        kv[k] = value(get('I'))
+    infos = []
+    for _ in range(n_tensors):
+        name = text()
+        dims = [get('Q') for _ in range(get('I'))]
+        infos.append((name, dims, get('I'), get('Q')))
+    start = (at + 31) // 32 * 32
+    return kv, {n: tensor(b, d, t, start + off) for n, d, t, off in infos}
+
+
+def tensor(b, dims, t, at):
+    n, (block, size) = int(np.prod(dims)), BLOCKS[t]
+    raw = np.frombuffer(b, np.uint8, n // block * size, at).reshape(-1, size)
+    return decode(raw, t).astype(np.float64).reshape(dims[::-1])
+
+
+def half(x):
+    return np.ascontiguousarray(x).view('<f2').astype(np.float64)
+
+
+def nibbles(x):
+    return np.concatenate([x & 15, x >> 4], axis=-1)
+
+
+def k_scales(s):
+    """The eight six-bit scales and minima in 12 bytes."""
+    s = s.astype(np.int64)
+    lo = np.concatenate([s[:, :4] & 63, s[:, 8:12] & 15 | s[:, 0:4] >> 6 << 4], axis=1)
+    hi = np.concatenate([s[:, 4:8] & 63, s[:, 8:12] >> 4 | s[:, 4:8] >> 6 << 4], axis=1)
+    return lo, hi
+
+
+def decode(raw, t):
+    n = len(raw)
+    if t == 0:
+        return raw.copy().view('<f4')
+    if t == 1:
+        return half(raw)
+    if t == 30:
+        return (raw.copy().view('<u2').astype(np.uint32) << 16).view(np.float32)
+    if t == 2:
+        return half(raw[:, :2]) * (nibbles(raw[:, 2:]).astype(np.int64) - 8)
+    if t == 8:
+        return half(raw[:, :2]) * raw[:, 2:].view(np.int8)
+    if t in (12, 13):
+        d, m = half(raw[:, :2]), half(raw[:, 2:4])
+        sc, mn = k_scales(raw[:, 4:16])
+        q = raw[:, 48 if t == 13 else 16:].reshape(n, 4, 32)
+        q = np.stack([q & 15, q >> 4], axis=2).reshape(n, 8, 32).astype(np.int64)
+        if t == 13:
+            q += 16 * np.stack([raw[:, 16:48] >> i & 1 for i in range(8)], axis=1)
+        return (d[:, :, None] * sc[:, :, None] * q - m[:, :, None] * mn[:, :, None]).reshape(n, 256)
+    low, high = raw[:, :128].reshape(n, 2, 2, 32), raw[:, 128:192].reshape(n, 2, 32)
+    low = np.stack([low[:, :, 0] & 15, low[:, :, 1] & 15, low[:, :, 0] >> 4, low[:, :, 1] >> 4], axis=2)
+    high = np.stack([high >> 2 * i & 3 for i in range(4)], axis=2)
+    q = (low | high << 4).reshape(n, 16, 16).astype(np.int64) - 32
+    return (half(raw[:, 208:]) * raw[:, 192:208].view(np.int8))[:, :, None] * q
+
+
+# ---- the network
+
+class Model:
+    def __init__(self, path):
+        self.kv, self.w = read(path)
+        self.arch = self.kv['general.architecture']
+        self.layers = self.key('block_count')
+        self.heads = self.key('attention.head_count')
+        self.kv_heads = self.key('attention.head_count_kv', self.heads)
+        self.dim = self.key('embedding_length')
+        self.head = self.key('attention.key_length', self.dim // self.heads)
+        self.rot = self.key('rope.dimension_count', self.head)
+        self.ffn = self.key('feed_forward_length')
+        self.eps = self.key('attention.layer_norm_epsilon' if self.arch == 'cohere2' else 'attention.layer_norm_rms_epsilon')
+        period = {'gemma3': 6, 'cohere2': 4, 'phi3': 0}.get(self.arch)
+        window = self.key('attention.sliding_window', 0)
+        self.windows = [window if period is not None and (not period or i % period < period - 1) else 0 for i in range(self.layers)]
+
+    def key(self, name, default=None):
+        return self.kv.get(self.arch + '.' + name, default)
+
+    def norm(self, x, w):
+        if self.arch == 'cohere2':
+            x = x - x.mean(axis=-1, keepdims=True)
+        return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + self.eps) * w
+
+    def frequencies(self, windowed):
+        """Of each pair, and the magnitude of the rotation."""
+        base, half = self.key('rope.freq_base', 10000.0), self.rot // 2
+        factor = self.key('rope.scaling.factor', 0) or 1.0
+        original = self.key('rope.scaling.original_context_length', self.key('context_length'))
+        if self.arch == 'gemma3' and windowed:
+            return self.key('rope.freq_base_swa', 10000.0) ** (-np.arange(half) / half), 1.0
+        own = base ** (-np.arange(half) / half)
+        names = ['rope_freqs.weight', 'rope_factors_%s.weight' % ('long' if self.ctx > original else 'short')]
+        for n in names:
+            if n in self.w:
+                own = own / self.w[n].ravel()
+        if self.key('rope.scaling.type') != 'yarn':
+            return own / factor, self.key('rope.scaling.attn_factor', 1.0)
+        pair = lambda turns: self.rot * np.log(original / (turns * 2 * np.pi)) / (2 * np.log(base))
+        lo, hi = max(np.floor(pair(32.0)), 0), min(np.ceil(pair(1.0)), self.rot - 1)
+        keep = 1 - np.clip((np.arange(half) - lo) / max(0.001, hi - lo), 0, 1)
+        grown = lambda m: 0.1 * m * np.log(factor) + 1
+        log = self.key('rope.scaling.yarn_log_multiplier', 0)
+        return own / factor * (1 - keep) + own * keep, grown(1) / (grown(log) if log else 1)
+
+    def rotate(self, x, windowed):
+        theta, size = self.frequencies(windowed)
+        angle = np.arange(len(x))[:, None, None] * theta
+        c, s = np.cos(angle) * size, np.sin(angle) * size
+        half, y = self.rot // 2, x.copy()
+        a, b = (slice(0, half), slice(half, self.rot)) if self.arch in ('qwen2', 'qwen3', 'gemma3', 'phi3', 'apertus') else \
+            (slice(0, self.rot, 2), slice(1, self.rot, 2))
+        y[..., a], y[..., b] = x[..., a] * c - x[..., b] * s, x[..., a] * s + x[..., b] * c
+        return y
+
+    def attention(self, i, h):
+        w = lambda n: self.w.get('blk.%d.%s' % (i, n))
+        q_dim, kv_dim, n = self.heads * self.head, self.kv_heads * self.head, len(h)
+        if w('attn_qkv.weight') is not None:
+            all_ = h @ w('attn_qkv.weight').T + (w('attn_qkv.bias') if w('attn_qkv.bias') is not None else 0)
+            q, k, v = np.split(all_, [q_dim, q_dim + kv_dim], axis=1)
+        else:
+            q, k, v = (h @ w('attn_%s.weight' % s).T + (w('attn_%s.bias' % s) if w('attn_%s.bias' % s) is not None else 0) for s in 'qkv')
+        q, k, v = q.reshape(n, -1, self.head), k.reshape(n, -1, self.head), v.reshape(n, -1, self.head)
+        if w('attn_q_norm.weight') is not None:
+            q, k = self.norm(q, w('attn_q_norm.weight')), self.norm(k, w('attn_k_norm.weight'))
+        if self.arch != 'cohere2' or self.windows[i]:
+            q, k = self.rotate(q, self.windows[i] > 0), self.rotate(k, self.windows[i] > 0)
+        warm = self.key('attention.temperature_scale', 0)
+        if warm:
+            q = q * (1 + warm * np.log(1 + np.arange(n) // self.key('rope.scaling.original_context_length')))[:, None, None]
+        k, v = (np.repeat(x, self.heads // self.kv_heads, axis=1) for x in (k, v))
+        scores = np.einsum('ihd,jhd->hij', q, k) * (self.key('attention.scale', 0) or self.head ** -0.5)
+        gap = np.arange(n)[:, None] - np.arange(n)
+        scores[:, (gap < 0) | ((gap >= self.windows[i]) if self.windows[i] else False)] = -np.inf
+        p = np.exp(scores - scores.max(axis=2, keepdims=True))
+        y = np.einsum('hij,jhd->ihd', p / p.sum(axis=2, keepdims=True), v).reshape(n, q_dim) @ w('attn_output.weight').T
+        return self.norm(y, w('post_attention_norm.weight')) if w('post_attention_norm.weight') is not None else y
+
+    def feed_forward(self, i, h):
+        w = lambda n: self.w.get('blk.%d.%s' % (i, n))
+        up = h @ w('ffn_up.weight').T
+        if self.arch == 'apertus':
+            ap, an, beta, eps = (self.kv['xielu.' + k][i] for k in ('alpha_p', 'alpha_n', 'beta', 'eps'))
+            ap, an = np.log1p(np.exp(ap)), beta + np.log1p(np.exp(an))
+            up = np.where(up > 0, ap * up * up, (np.expm1(np.minimum(up, eps)) - up) * an) + beta * up
+        else:
+            gate, up = (up[:, :self.ffn], up[:, self.ffn:]) if w('ffn_gate.weight') is None else (h @ w('ffn_gate.weight').T, up)
+            inner = 0.7978845608028654 * (gate + 0.044715 * gate ** 3)
+            up = up * (gate * 0.5 * (1 + np.tanh(inner)) if self.arch == 'gemma3' else gate / (1 + np.exp(-gate)))
+        y = up @ w('ffn_down.weight').T
+        return self.norm(y, w('post_ffw_norm.weight')) if w('post_ffw_norm.weight') is not None else y
+
+    def logits(self, ids, ctx):
+        self.ctx = ctx
+        x = self.w['token_embd.weight'][ids] * (self.dim ** 0.5 if self.arch == 'gemma3' else self.key('embedding_scale', 0) or 1)
+        grow = self.key('residual_scale', 0) or 1
+        for i in range(self.layers):
+            h = self.norm(x, self.w['blk.%d.attn_norm.weight' % i])
+            a = self.attention(i, h)
+            if self.arch == 'cohere2':
+                x = x + a + self.feed_forward(i, h)
+                continue
+            x = x + grow * a
+            x = x + grow * self.feed_forward(i, self.norm(x, self.w['blk.%d.ffn_norm.weight' % i]))
+        y = self.norm(x, self.w['output_norm.weight']) @ self.w.get('output.weight', self.w['token_embd.weight']).T
+        if self.arch in ('granite', 'cohere2'):
+            y = y * self.key('logit_scale') if self.arch == 'cohere2' else y / self.key('logit_scale')
+        cap = self.key('final_logit_softcapping', 0)
+        return cap * np.tanh(y / cap) if cap else y
