@@ -23,8 +23,11 @@
 #include <unistd.h>
 
 #define PAIR_BLOCK_BYTES (256u << 10) /* of each of two tasks: both stay in the second-level cache */
+#define APART_MEMBERS	 3u	      /* threads of a lane: then a digest of its own costs nobody time */
 #define BYTES_PER_THREAD (4ull << 20) /* below, a thread costs more than it saves */
-#define PROGRESS_NS	 50000000ull  /* twenty reports a second at most */
+#define HANDOVER_BYTES \
+	(128u << 10) /* the next thread is woken so much earlier, since waking takes as long as hashing them */
+#define PROGRESS_NS 50000000ull /* twenty reports a second at most */
 static_assert(2 * PAIR_BLOCK_BYTES <= SEGMENT_BYTES, "a thread's memory is one segment");
 
 /* A task that has begun. */
@@ -34,8 +37,9 @@ struct stream {
 	u64 next; /* first byte that nobody has reserved */
 	int r;	  /* what went wrong; the report says it */
 	struct attest_report report;
-	struct hash range; /* of the range, or of the whole file beside shards */
-	struct hash piece; /* with a table, where the signed digests are not the file's SHA-256 */
+	struct hash range;   /* of the range, or of the whole file beside shards */
+	struct hash piece;   /* with a table, where the signed digests are not the file's SHA-256 */
+	struct hash segment; /* with a table, where they are */
 	u64 piece_left, piece_index;
 };
 
@@ -47,6 +51,7 @@ struct part {
 	u32 len;
 	bool last; /* whoever has this one ends the task */
 	bool skip; /* the task was given up */
+	bool apart; /* the segment is hashed out of turn: it is not worth a pair, or there are threads enough for it */
 };
 struct round {
 	u64 number;
@@ -55,7 +60,9 @@ struct round {
 
 struct lane {
 	struct stream *slot[2];
-	u64 reserved, turn; /* rounds */
+	u64 reserved;	  /* rounds */
+	_Atomic u64 turn; /* the round whose digests are next; only its thread moves it on */
+	u64 soon;	  /* the round whose turn comes within HANDOVER_BYTES */
 	u32 members;
 	pthread_cond_t moved;
 };
@@ -152,9 +159,11 @@ static void lane_fill(struct pass *p, struct lane *l)
 		l->slot[1] = stream_begin(p);
 }
 
-static void part_reserve(struct pass *p, struct stream **slot, u32 block, struct part *ret)
+static void part_reserve(
+	struct pass *p, const struct lane *l, struct stream **slot, u32 block, struct part *ret)
 {
 	struct stream *s = *slot;
+	ret->apart = s->t.segments && (split_digests(p, &s->t) || !p->pairs || l->members >= APART_MEMBERS);
 	ret->s = s;
 	ret->skip = s->r || s->index > p->failed;
 	ret->at = s->next;
@@ -176,7 +185,7 @@ static bool round_reserve(struct pass *p, struct lane *l, u8 *memory, struct rou
 	for (int i = 0; i < 2; i++) {
 		ret->part[i].data = memory + (size_t)i * PAIR_BLOCK_BYTES;
 		if (l->slot[i])
-			part_reserve(p, &l->slot[i], block, &ret->part[i]);
+			part_reserve(p, l, &l->slot[i], block, &ret->part[i]);
 	}
 	return true;
 }
@@ -236,7 +245,7 @@ static void part_read(struct pass *p, struct part *b)
 	int r = part_copy(t, b, &report);
 	if (r)
 		stream_fail(p, b->s, r, &report);
-	else if (split_digests(p, t) && b->len)
+	else if (b->apart && b->len)
 		sha256_of(b->data, b->len, t->segments[b->at / SEGMENT_BYTES]);
 }
 
@@ -258,35 +267,33 @@ static void pieces_digest(struct stream *s, u32 type, const u8 *data, u32 len)
 	}
 }
 
-static void part_digest(struct pass *p, const struct part *b)
+static void part_digest(struct pass *p, const struct part *b, u32 from, u32 to)
 {
 	struct stream *s = b->s;
-	if (!s || !b->len)
+	to = MIN(to, b->len);
+	if (!s || from >= to)
 		return;
-	if (!s->t.segments) {
-		hash_update(&s->range, b->data, b->len);
-	} else if (split_digests(p, &s->t)) {
-		pieces_digest(s, p->p->hash, b->data, b->len);
+	if (s->t.segments && split_digests(p, &s->t)) {
+		pieces_digest(s, p->p->hash, b->data + from, to - from);
+	} else if (!s->t.segments || b->apart) {
+		hash_update(&s->range, b->data + from, to - from);
 	} else {
-		struct hash segment;
-		hash_init(&segment, HASH_SHA256);
-		hash_update2(&s->range, b->data, &segment, b->data, b->len);
-		hash_final(&segment, s->t.segments[b->at / SEGMENT_BYTES]);
+		if (from == 0)
+			hash_init(&s->segment, HASH_SHA256);
+		hash_update2(&s->range, b->data + from, &s->segment, b->data + from, to - from);
+		if (to == b->len)
+			hash_final(&s->segment, s->t.segments[b->at / SEGMENT_BYTES]);
 	}
 }
 
-static void round_digest(struct pass *p, const struct round *r)
+static void round_digest(struct pass *p, const struct round *r, u32 from, u32 to)
 {
 	const struct part *a = &r->part[0], *b = &r->part[1];
-	u32 both = a->s && b->s ? MIN(a->len, b->len) : 0;
-	if (!both) {
-		part_digest(p, a);
-		part_digest(p, b);
-		return;
-	}
-	hash_update2(&a->s->range, a->data, &b->s->range, b->data, both);
-	hash_update(&a->s->range, a->data + both, a->len - both);
-	hash_update(&b->s->range, b->data + both, b->len - both);
+	u32 both = a->s && b->s ? MIN(MIN(a->len, b->len), to) : 0;
+	if (from < both)
+		hash_update2(&a->s->range, a->data + from, &b->s->range, b->data + from, both - from);
+	part_digest(p, a, MAX(from, both), to);
+	part_digest(p, b, MAX(from, both), to);
 }
 
 /* ---- the end of a task -------------------------------------------------------------------------------------------------------- */
@@ -329,6 +336,7 @@ static void part_end(struct pass *p, const struct part *b)
 		stream_fail(p, b->s, r, &report);
 	hash_fini(&b->s->range);
 	hash_fini(&b->s->piece);
+	hash_fini(&b->s->segment);
 	free(b->s);
 }
 
@@ -350,22 +358,38 @@ static void report_progress(struct pass *p, const struct round *r)
 
 /* ---- threads -------------------------------------------------------------------------------------------------------------- */
 
+/* Sleeps until the turn is near, then watches it come. */
+static void turn_wait(struct pass *p, struct lane *l, u64 number)
+{
+	pthread_mutex_lock(&p->lock);
+	while (l->soon < number)
+		pthread_cond_wait(&l->moved, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	while (atomic_load_explicit(&l->turn, memory_order_acquire) != number)
+		sched_yield();
+}
+
+static void turn_announce(struct pass *p, struct lane *l, u64 number)
+{
+	pthread_mutex_lock(&p->lock);
+	l->soon = number;
+	pthread_cond_broadcast(&l->moved);
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* Enters and leaves with the lock held. */
 static void round_run(struct pass *p, struct lane *l, struct round *r)
 {
+	u32 len = MAX(r->part[0].len, r->part[1].len), rest = MIN(len, HANDOVER_BYTES);
 	pthread_mutex_unlock(&p->lock);
 	for (int i = 0; i < 2; i++)
 		part_read(p, &r->part[i]);
-	pthread_mutex_lock(&p->lock);
-	while (l->turn != r->number)
-		pthread_cond_wait(&l->moved, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	round_digest(p, r);
+	turn_wait(p, l, r->number);
+	round_digest(p, r, 0, len - rest);
+	turn_announce(p, l, r->number + 1);
+	round_digest(p, r, len - rest, len);
+	atomic_store_explicit(&l->turn, r->number + 1, memory_order_release);
 	report_progress(p, r);
-	pthread_mutex_lock(&p->lock);
-	l->turn++;
-	pthread_cond_broadcast(&l->moved);
-	pthread_mutex_unlock(&p->lock);
 	for (int i = 0; i < 2; i++)
 		part_end(p, &r->part[i]);
 	pthread_mutex_lock(&p->lock);
