@@ -1,9 +1,11 @@
 #include "attest/internal.h"
 #include "base/bytes.h"
 
-/* Nesting, before anything recursive sees the text. Brackets within strings do not count. */
-static bool depth_ok(const char *p, size_t len)
+/* Nesting and number of values, before anything recursive sees the text or allocates for it. Brackets and commas within strings do
+ * not count. 0; 1 too deep; 2 too many. */
+static int shape_check(const char *p, size_t len)
 {
+	u64 values = 1, values_max = JSON_VALUES_FREE + len / JSON_VALUE_BYTES_MIN;
 	u32 depth = 0;
 	bool in_string = false;
 	for (size_t i = 0; i < len; i++) {
@@ -12,16 +14,17 @@ static bool depth_ok(const char *p, size_t len)
 				i++;
 			else if (p[i] == '"')
 				in_string = false;
-		} else if (p[i] == '"') {
-			in_string = true;
-		} else if (p[i] == '{' || p[i] == '[') {
-			if (++depth > JSON_DEPTH_MAX)
-				return false;
-		} else if ((p[i] == '}' || p[i] == ']') && depth) {
-			depth--;
+			continue;
 		}
+		if (p[i] == '"')
+			in_string = true;
+		else if ((p[i] == '{' || p[i] == '[') && ++depth > JSON_DEPTH_MAX)
+			return 1;
+		else if ((p[i] == '}' || p[i] == ']') && depth)
+			depth--;
+		values += p[i] == '{' || p[i] == '[' || p[i] == ',';
 	}
-	return true;
+	return values > values_max ? 2 : 0;
 }
 
 int json_strict_load(
@@ -32,9 +35,14 @@ int json_strict_load(
 			"%s is %zu bytes long; at most %u are read", object, len, BUNDLE_BYTES_MAX);
 	if (!bytes_utf8_ok(data, len))
 		return attest_reject(report, ATTEST_UTF8, object, "%s is not UTF-8", object);
-	if (!depth_ok(data, len))
+	int shape = shape_check(data, len);
+	if (shape == 1)
 		return attest_reject(report, ATTEST_DEPTH_LIMIT, object, "%s is nested deeper than %u",
 			object, JSON_DEPTH_MAX);
+	if (shape)
+		return attest_reject(report, ATTEST_SIZE_LIMIT, object,
+			"%s holds more than %u values and one for each %u bytes", object, JSON_VALUES_FREE,
+			JSON_VALUE_BYTES_MIN);
 	json_error_t e;
 	json_t *j = json_loadb(data, len, JSON_REJECT_DUPLICATES, &e);
 	if (!j) {

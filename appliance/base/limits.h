@@ -23,6 +23,8 @@
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
 #define JSON_DEPTH_MAX	     64u	/* nesting of any JSON that a stranger wrote */
+#define JSON_VALUES_FREE     4096u	/* values of any such JSON, whatever its length */
+#define JSON_VALUE_BYTES_MIN 16u	/* bytes of text for each further value: bounds memory; statements have 28 */
 #define TRUST_KEYS_MAX	     64u	/* trusted publisher keys of one appliance */
 #define MODELS_MAX	     1024u	/* models in one store */
 #define KEY_DER_BYTES_MAX    256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */

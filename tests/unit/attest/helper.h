@@ -25,6 +25,9 @@ extern u32 helper_threads;
 /* The verdict's code for a bundle and a model, as `keep verify` reaches it; a report and a segment table where wanted. */
 const char *helper_verify(const char *bundle, const char *model, const struct proto_key *keys, u32 n_keys,
 	struct attest_report *report, struct attest_blob *ret_segments);
+/* The same without a table, as `keep verify` has no use for one. */
+const char *helper_verify_once(const char *bundle, const char *model, const struct proto_key *keys,
+	u32 n_keys, struct attest_report *report);
 /* The same for bundles of method certificate, judged at that second of UTC. */
 const char *helper_verify_chain(const char *bundle, const char *model, const struct attest_certs *roots,
 	i64 at, struct attest_report *report);

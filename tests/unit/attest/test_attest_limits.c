@@ -39,6 +39,39 @@ static void test_json_depth(void **state)
 	assert_int_equal(report.reason, ATTEST_DEPTH_LIMIT);
 }
 
+/* An array of n ones: with the object that holds it n + 2 values, counted as commas and brackets. */
+static int values_of(size_t n, size_t blanks, struct attest_report *report)
+{
+	size_t len = 0;
+	char *text = malloc(2 * n + blanks + 16);
+	assert_non_null(text);
+	len += (size_t)sprintf(text, "{\"a\":[1");
+	for (size_t i = 1; i < n; i++, len += 2)
+		memcpy(text + len, ",1", 2);
+	memset(text + len, ' ', blanks);
+	len += blanks;
+	memcpy(text + len, "]}", 2);
+	json_t *j = NULL;
+	attest_report_init(report);
+	int r = json_strict_load(text, len + 2, "bundle", &j, report);
+	json_decref(j);
+	free(text);
+	return r;
+}
+
+static void test_json_values(void **state)
+{
+	struct attest_report report;
+	size_t extra = 8 + 2 * JSON_VALUES_FREE; /* what the text's own length allows beside */
+	size_t n = JSON_VALUES_FREE - 2 + extra / JSON_VALUE_BYTES_MIN;
+	while ((2 * n + 8) / JSON_VALUE_BYTES_MIN + JSON_VALUES_FREE > n + 2)
+		n++;
+	assert_int_equal(values_of(n, 0, &report), 0);
+	assert_int_equal(values_of(n + 2, 0, &report), 1);
+	assert_int_equal(report.reason, ATTEST_SIZE_LIMIT);
+	assert_int_equal(values_of(n + 2, 2 * JSON_VALUE_BYTES_MIN, &report), 0);
+}
+
 /* A length that a frame stated: the key is the last thing before memory that cannot be read. */
 static void test_key_der(void **state)
 {
@@ -326,7 +359,8 @@ static void test_layout(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_json_depth), cmocka_unit_test(test_key_der),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_json_depth),
+		cmocka_unit_test(test_json_values), cmocka_unit_test(test_key_der),
 		cmocka_unit_test(test_gguf), cmocka_unit_test(test_network), cmocka_unit_test(test_layout) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
