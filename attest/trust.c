@@ -1,5 +1,6 @@
 #include "attest/trust.h"
 #include "attest/internal.h"
+#include "attest/bundle.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 
@@ -63,6 +64,11 @@ static void crls_free(struct attest_crls **c)
 	*c = attest_crls_free(*c);
 }
 
+static void trusted_root_free(struct attest_trusted_root **t)
+{
+	*t = attest_trusted_root_free(*t);
+}
+
 static bool is_zero(const void *p, size_t n)
 {
 	const u8 *b = p;
@@ -75,12 +81,15 @@ static int entry_parse(const struct entry *e, struct attest_report *report)
 {
 	_cleanup_(certs_free) struct attest_certs *certs = NULL;
 	_cleanup_(crls_free) struct attest_crls *crls = NULL;
+	_cleanup_(trusted_root_free) struct attest_trusted_root *trusted = NULL;
 	switch (e->what.kind) {
 	case TRUST_ROOT:
 	case TRUST_TSA:
 		return attest_certs_add(&certs, e->data, e->len, report);
 	case TRUST_CRL:
 		return attest_crls_add(&crls, e->data, e->len, report);
+	case TRUST_SIGSTORE:
+		return attest_trusted_root_parse(e->data, e->len, &trusted, report);
 	default:
 		return attest_reject(report, ATTEST_TRUST_ROOT, e->what.name,
 			"trust roots of kind %u are unknown here", e->what.kind);
@@ -89,13 +98,17 @@ static int entry_parse(const struct entry *e, struct attest_report *report)
 
 static int identity_fits(const struct proto_trust *w, struct attest_report *report)
 {
-	bool none = is_zero(&w->identity, sizeof w->identity), leads = w->kind == TRUST_ROOT;
+	bool none = is_zero(&w->identity, sizeof w->identity);
+	bool leads = w->kind == TRUST_ROOT || w->kind == TRUST_SIGSTORE;
 	if (!leads && !none)
 		return attest_reject(report, ATTEST_TRUST_ROOT, w->name,
 			"only a root has an identity: lists and stamps vouch for nobody");
 	if (leads && !attest_identity_ok(&w->identity))
 		return attest_reject(report, ATTEST_TRUST_ROOT, w->name,
 			"a root needs an identity: a CA signs for more people than the one who is meant");
+	if (w->kind == TRUST_SIGSTORE && !identity_keyless_ok(&w->identity))
+		return attest_reject(report, ATTEST_TRUST_ROOT, w->name,
+			"a keyless signer is a name and who told it: both are needed, or the leaf");
 	return 0;
 }
 
@@ -127,6 +140,7 @@ int attest_trust_add(struct attest_trust *t, const struct proto_trust *what, con
 struct judging {
 	struct attest_certs *roots, *stamps;
 	struct attest_crls *crls;
+	struct attest_trusted_root *trusted;
 };
 
 static void judging_fini(struct judging *g)
@@ -134,6 +148,7 @@ static void judging_fini(struct judging *g)
 	attest_certs_free(g->roots);
 	attest_certs_free(g->stamps);
 	attest_crls_free(g->crls);
+	attest_trusted_root_free(g->trusted);
 }
 
 static bool serves(const struct proto_trust *w, const char *root)
@@ -141,16 +156,22 @@ static bool serves(const struct proto_trust *w, const char *root)
 	return !w->serves[0] || !strcmp(w->serves, root);
 }
 
-/* 0; 1; -errno. What was added parsed then, so a refusal is a limit of all together. */
+/* root: NULL, for keys: the stamps that serve every root. 0; 1; -errno. What was added parsed then, so a refusal is a limit of all
+ * together. */
 static int judging_make(const struct attest_trust *t, const struct entry *root, struct judging *g,
 	struct attest_report *report)
 {
-	int r = attest_certs_add(&g->roots, root->data, root->len, report);
+	const char *name = root ? root->what.name : "";
+	int r = 0;
+	if (root && root->what.kind == TRUST_SIGSTORE)
+		r = attest_trusted_root_parse(root->data, root->len, &g->trusted, report);
+	else if (root)
+		r = attest_certs_add(&g->roots, root->data, root->len, report);
 	for (u32 i = 0; i < t->n_entries && !r; i++) {
 		const struct entry *e = &t->entries[i];
-		if (e->what.kind == TRUST_CRL && serves(&e->what, root->what.name))
+		if (root && e->what.kind == TRUST_CRL && serves(&e->what, name))
 			r = attest_crls_add(&g->crls, e->data, e->len, report);
-		else if (e->what.kind == TRUST_TSA && serves(&e->what, root->what.name))
+		else if (e->what.kind == TRUST_TSA && serves(&e->what, name))
 			r = attest_certs_add(&g->stamps, e->data, e->len, report);
 	}
 	return r;
@@ -167,6 +188,8 @@ static int judge_by_root(const struct attest_trust *t, const struct attest_trust
 		.len = q->len,
 		.roots = g.roots,
 		.crls = g.crls,
+		.tsa = g.stamps,
+		.trusted_root = g.trusted,
 		.identity = &root->what.identity,
 		.at = q->at };
 	return attest_bundle_verify(&p, ret, report);
@@ -184,7 +207,7 @@ static int judge_by_roots(const struct attest_trust *t, const struct attest_trus
 {
 	for (u32 i = 0; i < t->n_entries; i++) {
 		struct attest_report one;
-		if (t->entries[i].what.kind != TRUST_ROOT)
+		if (t->entries[i].what.kind != TRUST_ROOT && t->entries[i].what.kind != TRUST_SIGSTORE)
 			continue;
 		attest_report_init(&one);
 		int r = judge_by_root(t, q, &t->entries[i], ret, &one);
@@ -268,10 +291,17 @@ int attest_trust_judge(const struct attest_trust *t, const struct attest_trust_q
 {
 	struct attest_manifest *m = NULL;
 	const struct entry *root = NULL;
-	struct attest_bundle_params p = {
-		.data = q->data, .len = q->len, .keys = t->keys, .n_keys = t->n_keys, .at = q->at
-	};
-	int r = attest_bundle_verify(&p, &m, report);
+	_cleanup_(judging_fini) struct judging g = { 0 };
+	int r = judging_make(t, NULL, &g, report);
+	if (r)
+		return r;
+	struct attest_bundle_params p = { .data = q->data,
+		.len = q->len,
+		.keys = t->keys,
+		.n_keys = t->n_keys,
+		.tsa = g.stamps,
+		.at = q->at };
+	r = attest_bundle_verify(&p, &m, report);
 	if (r == 1 && report->reason == ATTEST_METHOD)
 		r = judge_by_roots(t, q, &m, &root, report);
 	if (r)

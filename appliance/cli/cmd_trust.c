@@ -43,17 +43,19 @@ static int adding_read(const struct cli *c, const struct adding *a, const char *
 		if (!a->files[kind])
 			continue;
 		if (t->kind)
-			return out_usage(c, "one of --key, --root, --crl and --tsa at a time");
+			return out_usage(
+				c, "one of --key, --root, --trusted-root, --crl and --tsa at a time");
 		t->kind = kind;
 		*ret_file = a->files[kind];
 	}
 	if (!t->kind)
-		return out_usage(c, "--key, --root, --crl or --tsa is needed");
+		return out_usage(c, "--key, --root, --trusted-root, --crl or --tsa is needed");
 	bool pins = a->identity || a->provider || a->issuer || a->policy_oid || a->leaf,
-	     leads = t->kind == TRUST_ROOT;
+	     leads = t->kind == TRUST_ROOT || t->kind == TRUST_SIGSTORE;
 	if (pins != leads)
-		return out_usage(c, leads ? "--root needs a pin: --identity, --issuer, --policy-oid or --leaf"
-					  : "only --root takes pins");
+		return out_usage(c, leads ? "a root needs a pin: --identity, --identity-provider, --issuer, "
+					    "--policy-oid or --leaf"
+					  : "only roots take pins");
 	if (a->serves && t->kind != TRUST_CRL && t->kind != TRUST_TSA)
 		return out_usage(c, "--for is for --crl and --tsa");
 	if (!bytes_name_ok(name) || bytes_put_str(t->name, sizeof t->name, name))
@@ -75,6 +77,7 @@ static int add(struct cli *c, int argc, char **argv)
 	int n;
 	const struct opt opts[] = { { "--key", OPT_STR, &a.files[TRUST_KEY], NULL },
 		{ "--root", OPT_STR, &a.files[TRUST_ROOT], NULL },
+		{ "--trusted-root", OPT_STR, &a.files[TRUST_SIGSTORE], NULL },
 		{ "--crl", OPT_STR, &a.files[TRUST_CRL], NULL },
 		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL }, { "--identity", OPT_STR, &a.identity, NULL },
 		{ "--identity-provider", OPT_STR, &a.provider, NULL },

@@ -54,10 +54,11 @@ const struct verb cli_verbs[] = {
 		"  --ignore-unsigned-files\n"
 		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
-		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --crl F | --tsa F) [--models PATTERN]\n"
-		"    [--for NAME] [--replace]\ntrust ls [--json]\ntrust rm NAME",
+		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --trusted-root F PINS | --crl F | --tsa F)\n"
+		"    [--models PATTERN] [--for NAME] [--replace]\ntrust ls [--json]\ntrust rm NAME",
 		"  --key PUB.pem        a publisher's public key\n"
 		"  --root CA.pem        a CA, and with it at least one of the PINS that a signer's certificate must show:\n"
+		"  --trusted-root F     the same for keyless signatures: a Sigstore trusted root; --identity and its provider\n"
 		"  --identity NAME      one of its alternative names\n"
 		"  --identity-provider URL\n"
 		"                       who told the CA that name (Fulcio's issuer)\n"
