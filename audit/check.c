@@ -3,7 +3,8 @@
  *   1. its index follows the one before;
  *   2. leaf is the leaf hash of line;
  *   3. line has the fixed head of a record, with this index, and the columns event and intent say the same;
- *   4. an intent that it answers is open; each intent is answered once.
+ *   4. an intent that it answers is open; each intent is answered once;
+ *   5. the subtrees that end with it have the stored roots.
  *
  * After the last row the root must be that of the signed head, and the state rows must have the digest that the last record that
  * speaks of state ends with. If the root differs, the rows' own signatures say from which record on. */
@@ -165,7 +166,7 @@ static int row_check(struct audit_check *c, const struct row *row)
 			i, h.intent);
 	if (flags & EVENT_STATE)
 		c->state_index = i;
-	tlog_merkle_add(&c->tree, &leaf);
+	c->levels = tlog_merkle_add_path(&c->tree, &leaf, c->path);
 	c->next++;
 	return flags & EVENT_OPENS ? open_add(c, i, h.event) : 0;
 }
@@ -193,7 +194,13 @@ static int each_row(struct audit_check *c, struct audit_log *log, u64 at, u64 n,
 
 static int on_row(struct audit_check *c, struct audit_log *log, const struct row *row)
 {
-	return row_check(c, row);
+	int r = row_check(c, row);
+	if (r || c->done)
+		return r;
+	r = audit_nodes_check(log, c->next, c->levels, c->path);
+	return r > 0 ? bad(c, row->index, "the stored root of the records up to %" PRIu64 " is not theirs",
+			       row->index)
+		     : r;
 }
 
 /* ---- the end: root, head, state ---- */
@@ -306,7 +313,12 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	if (r || c->done || c->size > size)
 		return r;
 	r = each_row(c, log, c->size, 1, on_extra, &seen);
-	return r || c->done ? r : state_check(c, log);
+	if (r || c->done)
+		return r;
+	r = audit_nodes_count(log, c->size);
+	if (r)
+		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
+	return state_check(c, log);
 }
 
 /* A row was bad in itself; but one before it may have been replaced more carefully. The signature of the last good row tells. */

@@ -24,7 +24,10 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_LINES] = "SELECT idx, line FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_ROWS] =
 		"SELECT idx, event, intent, line, leaf, sig FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_LEAF] = "SELECT leaf FROM records WHERE idx = ?",
+	[SQL_LEAVES] = "SELECT leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_NODE_PUT] = "INSERT INTO nodes(level, n, hash) VALUES(?, ?, ?)",
+	[SQL_NODES] = "SELECT hash FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
+	[SQL_NODES_COUNT] = "SELECT count(*) FROM nodes",
 	[SQL_ANSWER] = "SELECT idx FROM records WHERE intent = ? ORDER BY idx LIMIT 1",
 	[SQL_TRUST_PUT] = "INSERT OR REPLACE INTO trust(name, row) VALUES(?, ?)",
 	[SQL_TRUST_DROP] = "DELETE FROM trust WHERE name = ?",
@@ -42,6 +45,8 @@ static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE records(idx INTEGER PRIMARY KEY, event INTEGER NOT NULL, intent INTEGER,"
 	" line BLOB NOT NULL, leaf BLOB NOT NULL, sig BLOB NOT NULL);"
+	"CREATE TABLE nodes(level INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL,"
+	" PRIMARY KEY(level, n)) WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX answers ON records(intent) WHERE intent IS NOT NULL;"
 	"CREATE TABLE head(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT "
 	"NULL);"
@@ -333,7 +338,8 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	if (e)
 		return e;
 	struct merkle_hash leaf = tlog_merkle_leaf(r->w.buf, r->w.len);
-	tlog_merkle_add(&log->tree, &leaf);
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1];
+	u32 levels = tlog_merkle_add_path(&log->tree, &leaf, path);
 	struct merkle_hash root = tlog_merkle_root(&log->tree);
 	char text[SIGNED_TEXT_MAX];
 	u8 sig[crypto_sign_BYTES];
@@ -347,7 +353,11 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	sqlite3_bind_blob(s, 4, r->w.buf, (int)r->w.len, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 5, leaf.b, sizeof leaf.b, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 6, sig, sizeof sig, SQLITE_STATIC);
-	return run(log, SQL_APPEND, "log: append");
+	e = run(log, SQL_APPEND, "log: append");
+	if (e)
+		return e;
+	int rc = audit_nodes_put(log, log->tree.size, levels, path);
+	return rc == SQLITE_DONE ? 0 : write_failed(log, "log: nodes", rc);
 }
 
 static int put_row(struct audit_log *log, enum log_sql which, const void *key, size_t key_len,
@@ -599,23 +609,4 @@ int audit_log_state(struct audit_log *log, struct audit_state *ret)
 	if (r)
 		memset(ret, 0, sizeof *ret);
 	return r;
-}
-
-static int leaf_at(void *arg, u64 index, struct merkle_hash *ret)
-{
-	struct audit_log *log = arg;
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_LEAF);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)index);
-	int rc = sqlite3_step(s), r = err_origin(-EIO);
-	if (rc == SQLITE_ROW && sqlite3_column_bytes(s, 0) == (int)sizeof ret->b) {
-		memcpy(ret->b, sqlite3_column_blob(s, 0), sizeof ret->b);
-		r = 0;
-	}
-	sqlite3_reset(s);
-	return r;
-}
-
-struct merkle_source audit_log_leaves(struct audit_log *log)
-{
-	return (struct merkle_source){ leaf_at, log };
 }

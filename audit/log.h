@@ -3,6 +3,8 @@
  *
  *   records(idx, event, intent, line, leaf, sig)   line: the record; leaf: its leaf hash; sig: Ed25519 over
  *                                                  "keep record\n" + the checkpoint text of the tree that ends with this record
+ *   nodes(level, n, hash)                         roots of the complete subtrees of 2^level records, level 4, 8, 12, …: what
+ *                                                  proofs are made from
  *   head(size, root, note)                         one row: the checkpoint after the last commit
  *   trust(name, row), models(digest, row)          the structs of audit/state.h, byte for byte
  *   singles(name, row)                             "policy" and "clock", likewise
@@ -83,8 +85,8 @@ _must_use_ int audit_log_state(struct audit_log *log, struct audit_state *ret);
 /* A file by its digest, compared with it. 0, *ret to be freed; 1 it is not there or another; -errno. */
 _must_use_ int audit_log_blob(
 	struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len);
-/* Leaf hashes, for proofs. */
-struct merkle_source audit_log_leaves(struct audit_log *log);
+/* Hashes for proofs: leaves, and stored subtrees every fourth level. */
+struct merkle_source audit_log_hashes(struct audit_log *log);
 
 /* ---- checking ---- */
 
@@ -98,6 +100,8 @@ struct audit_check {
 	u64 size; /* records that the head speaks of */
 	u64 next; /* records checked so far */
 	struct merkle tree;
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1]; /* of the last record */
+	u32 levels;
 	struct checkpoint head;
 	u64 state_index;	 /* last record that speaks of state */
 	struct audit_open *open; /* intents not yet answered, rising */

@@ -17,7 +17,10 @@ enum log_sql {
 	SQL_HEAD,
 	SQL_LINES,
 	SQL_ROWS,
-	SQL_LEAF,
+	SQL_LEAVES,
+	SQL_NODE_PUT,
+	SQL_NODES,
+	SQL_NODES_COUNT,
 	SQL_ANSWER,
 	SQL_TRUST_PUT,
 	SQL_TRUST_DROP,
@@ -53,3 +56,14 @@ sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which);
 /* Text that the signature of record size-1 covers; its length. */
 size_t audit_log_signed_text(
 	const struct audit_log *log, u64 size, const struct merkle_hash *root, char *out, size_t cap);
+
+/* ---- nodes.c: the roots of complete subtrees ---- */
+
+/* Store the nodes that the last leaf completed: path as tlog_merkle_add_path left it, `levels` its result. SQLITE_DONE, or an error. */
+_must_use_ int audit_nodes_put(
+	struct audit_log *log, u64 size, u32 levels, const struct merkle_hash path[MERKLE_PROOF_MAX + 1]);
+/* Compare them with the stored ones. 0 they are there; 1 not; -errno. */
+_must_use_ int audit_nodes_check(
+	struct audit_log *log, u64 size, u32 levels, const struct merkle_hash path[MERKLE_PROOF_MAX + 1]);
+/* Are there exactly as many as a tree of that size has? 0 yes; 1 no; -errno. */
+_must_use_ int audit_nodes_count(struct audit_log *log, u64 size);

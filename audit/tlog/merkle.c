@@ -28,15 +28,23 @@ static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)
 	return memcmp(a->b, b->b, SHA256_BYTES) == 0;
 }
 
+u32 tlog_merkle_add_path(
+	struct merkle *m, const struct merkle_hash *leaf, struct merkle_hash path[MERKLE_PROOF_MAX + 1])
+{
+	u32 level = 0;
+	path[0] = *leaf;
+	for (; m->size >> level & 1; level++)
+		path[level + 1] = tlog_merkle_node(&m->edge[level], &path[level]);
+	assert(level < ARRAY_LEN(m->edge));
+	m->edge[level] = path[level];
+	m->size++;
+	return level;
+}
+
 void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf)
 {
-	struct merkle_hash h = *leaf;
-	u32 level = 0;
-	for (; m->size >> level & 1; level++)
-		h = tlog_merkle_node(&m->edge[level], &h);
-	assert(level < ARRAY_LEN(m->edge));
-	m->edge[level] = h;
-	m->size++;
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1];
+	(void)tlog_merkle_add_path(m, leaf, path);
 }
 
 struct merkle_hash tlog_merkle_root(const struct merkle *m)
@@ -54,18 +62,49 @@ struct merkle_hash tlog_merkle_root(const struct merkle *m)
 	return h;
 }
 
-/* Root of the leaves [from, to), to > from. */
-static int root_of(const struct merkle_source *s, u64 from, u64 to, struct merkle_hash *ret)
+/* Root of the complete subtree `n` of 2^level leaves. */
+static int subtree(const struct merkle_source *s, u32 level, u64 n, struct merkle_hash *ret)
 {
+	u32 have = s->step ? level - level % s->step : 0;
+	u64 first = n << (level - have), left = 1ull << (level - have);
 	struct merkle m = { 0 };
-	for (u64 i = from; i < to; i++) {
-		struct merkle_hash leaf;
-		int r = s->leaf(s->arg, i, &leaf);
+	while (left) {
+		struct merkle_hash row[MERKLE_ROW_MAX];
+		u32 k = (u32)MIN(left, MERKLE_ROW_MAX);
+		int r = s->row(s->arg, have, first, k, row);
 		if (r)
 			return r;
-		tlog_merkle_add(&m, &leaf);
+		for (u32 i = 0; i < k; i++)
+			tlog_merkle_add(&m, &row[i]);
+		first += k;
+		left -= k;
 	}
 	*ret = tlog_merkle_root(&m);
+	return 0;
+}
+
+/* Root of the leaves [from, to), to > from, where from is a multiple of the power of two that their number fits in. */
+static int root_of(const struct merkle_source *s, u64 from, u64 to, struct merkle_hash *ret)
+{
+	struct merkle m = { .size = to - from };
+	for (u32 level = 64; level-- > 0;) {
+		if (!(m.size >> level & 1))
+			continue;
+		int r = subtree(s, level, from >> level, &m.edge[level]);
+		if (r)
+			return r;
+		from += 1ull << level;
+	}
+	*ret = tlog_merkle_root(&m);
+	return 0;
+}
+
+int tlog_merkle_root_at(const struct merkle_source *s, u64 size, struct merkle_hash *ret)
+{
+	const struct merkle empty = { 0 };
+	if (size)
+		return root_of(s, 0, size, ret);
+	*ret = tlog_merkle_root(&empty);
 	return 0;
 }
 

@@ -25,14 +25,23 @@ struct merkle_hash tlog_merkle_node(const struct merkle_hash *left, const struct
 
 /* Add one leaf hash; a zeroed struct merkle is the empty tree. */
 void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf);
+/* The same; path[l] is the root of the last 2^l leaves, for every l up to the returned one, where the tree's size is a multiple of 2^l. */
+u32 tlog_merkle_add_path(
+	struct merkle *m, const struct merkle_hash *leaf, struct merkle_hash path[MERKLE_PROOF_MAX + 1]);
 /* Root of the leaves so far. */
 struct merkle_hash tlog_merkle_root(const struct merkle *m);
 
-/* Where proofs take leaf hashes from: leaf `index` into *ret. 0 done; -errno. Called in rising order of index within one proof. */
+/* Where proofs take hashes from: those of the complete subtrees of 2^level leaves with numbers first to first + n - 1, to ret[n]. Level is
+ * a multiple of step, or 0 when step is 0: then only leaves are there. At most MERKLE_ROW_MAX at once. 0 done; -errno. */
+#define MERKLE_ROW_MAX 64u
 struct merkle_source {
-	int (*leaf)(void *arg, u64 index, struct merkle_hash *ret);
+	int (*row)(void *arg, u32 level, u64 first, u32 n, struct merkle_hash *ret);
 	void *arg;
+	u32 step;
 };
+
+/* Root of the first `size` leaves. 0; -errno. */
+_must_use_ int tlog_merkle_root_at(const struct merkle_source *s, u64 size, struct merkle_hash *ret);
 
 struct merkle_proof {
 	u32 n;
@@ -40,7 +49,7 @@ struct merkle_proof {
 };
 
 /* RFC 6962 2.1.1: that leaf `index` is in the tree of `size` leaves. 0 done; 1 index >= size; -errno of the source.
- * Reads every leaf of the tree once. */
+ * With a step of s it reads at most 2^s - 1 hashes for each level; without one, every leaf. */
 _must_use_ int tlog_merkle_inclusion(
 	const struct merkle_source *s, u64 index, u64 size, struct merkle_proof *ret);
 /* RFC 6962 2.1.2: that the tree of `size1` leaves is a prefix of that of `size2`. 0 done; 1 not 0 < size1 <= size2; -errno. */

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #define RECORDS 14u
+#define LONG	34u /* two subtrees of 16 and a rest */
 
 static char dir[64], good[96], work[96];
 static struct note_key key;
@@ -133,12 +134,12 @@ static void whole(void **unused)
 	assert_int_equal(answer, 3);
 	assert_int_equal(audit_log_answer(log, 3, &answer), 1);
 	/* proofs from the database fit the head */
-	struct merkle_source src = audit_log_leaves(log);
+	struct merkle_source src = audit_log_hashes(log);
 	struct merkle_proof p;
 	struct merkle_hash root = audit_log_root(log), leaf;
 	for (u64 i = 0; i < RECORDS; i++) {
 		assert_int_equal(tlog_merkle_inclusion(&src, i, RECORDS, &p), 0);
-		assert_int_equal(src.leaf(src.arg, i, &leaf), 0);
+		assert_int_equal(src.row(src.arg, 0, i, 1, &leaf), 0);
 		assert_int_equal(tlog_merkle_inclusion_check(
 					 &(struct merkle_included){ i, RECORDS, &leaf, &root, p.h, p.n }),
 			0);
@@ -215,6 +216,33 @@ static void edited(void **unused)
 }
 
 /* An edit with care: the leaf hash is made to fit. Only signatures tell. */
+/* Roots of subtrees are derived, and must be exactly those of the records. */
+static void nodes(void **unused)
+{
+	char was[sizeof good];
+	struct audit_check c;
+	change("", 0);
+	struct audit_log *log = open_checked(work, &c);
+	audit_log_adopt(log, &c);
+	audit_check_fini(&c);
+	while (audit_log_size(log) < LONG)
+		assert_int_equal(append(log, EVENT_LOG_READ, INTENT_NONE), 0);
+	assert_int_equal(audit_log_commit(log), 0);
+	audit_log_close(&log);
+	memcpy(was, good, sizeof good);
+	snprintf(good, sizeof good, "%s/long.db", dir);
+	assert_int_equal(rename(work, good), 0);
+	for (u64 n = 0; n < LONG / 16; n++) {
+		assert_int_equal(
+			first_bad("UPDATE nodes SET hash = zeroblob(32) WHERE n = ?", n), 16 * n + 15);
+		assert_int_equal(first_bad("UPDATE nodes SET hash = x'' WHERE n = ?", n), 16 * n + 15);
+		assert_int_equal(first_bad("DELETE FROM nodes WHERE n = ?", n), 16 * n + 15);
+	}
+	assert_int_equal(first_bad("INSERT INTO nodes VALUES(4, 2, zeroblob(32))", 0), LONG);
+	assert_int_equal(first_bad("INSERT INTO nodes VALUES(3, 0, zeroblob(32))", 0), LONG);
+	memcpy(good, was, sizeof good);
+}
+
 static void edited_with_care(void **unused)
 {
 	for (u64 i = 0; i < RECORDS; i++) {
@@ -385,8 +413,9 @@ int main(void)
 	assert(sodium_init() >= 0);
 	const struct CMUnitTest tests[] = { cmocka_unit_test(whole), cmocka_unit_test(one_writer),
 		cmocka_unit_test(not_committed), cmocka_unit_test(open_intents), cmocka_unit_test(edited),
-		cmocka_unit_test(edited_with_care), cmocka_unit_test(deleted), cmocka_unit_test(reordered),
-		cmocka_unit_test(added), cmocka_unit_test(cut_with_head), cmocka_unit_test(state_rows),
-		cmocka_unit_test(state_full), cmocka_unit_test(other_key), cmocka_unit_test(growing) };
+		cmocka_unit_test(nodes), cmocka_unit_test(edited_with_care), cmocka_unit_test(deleted),
+		cmocka_unit_test(reordered), cmocka_unit_test(added), cmocka_unit_test(cut_with_head),
+		cmocka_unit_test(state_rows), cmocka_unit_test(state_full), cmocka_unit_test(other_key),
+		cmocka_unit_test(growing) };
 	return cmocka_run_group_tests(tests, build, clean);
 }
