@@ -1,5 +1,6 @@
 /* Attention with positions as lanes for the scores and elements as lanes for the values. A block of keys is turned once and then read by all
- * heads that share it and by the rows of a run: rows of one sequence that stand together. */
+ * heads that share it and by the rows of a run: rows of one sequence that stand together. A few of these at a time share a load of keys and
+ * of values from the nearest cache. */
 #include "runtime/cpu.h"
 
 #include "shaders/attention.h"
@@ -8,12 +9,18 @@
 
 #include <string.h>
 
-#define BODY	   static inline __attribute__((always_inline))
-#define UNSET	   __attribute__((uninitialized)) /* large, and written before it is read */
-#define ROWS	   8u				  /* of an item */
-#define STATES_MAX 32u				  /* rows of a run times heads, at once */
-#define LANES	   32u				  /* elements of the values that are summed at once */
+#define BODY   static inline __attribute__((always_inline))
+#define UNSET  __attribute__((uninitialized)) /* large, and written before it is read */
+#define UNROLL CPU_UNROLL(16)
+#define ROWS   8u /* of an item, where there are many */
+#define ROWS_FEW \
+	16u /* rows of a call below which an item is one row, and half of the heads that share keys */
+#define STATES_MAX 32u /* rows of a run times heads, at once */
+#define GROUP_MAX  4u  /* of them that share a load */
+#define LANES	   32u /* elements of the values that are summed at once */
 #define DIM_MAX_   ATTENTION_HEAD_DIM_MAX
+
+typedef f32 f32x16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 struct run {
 	const struct push_attention *p;
@@ -38,10 +45,23 @@ struct block {
 	u32 n; /* positions that are there */
 };
 
+/* How a level of the instruction set does it: the loading of a block, and how many states its registers hold. */
+typedef void block_load_fn(const struct run *r, u32 t0, struct block *b);
+
+static u32 rows_of_item(const struct push_attention *p)
+{
+	return p->n < ROWS_FEW ? 1 : ROWS;
+}
+
+static u32 parts_of_heads(const struct push_attention *p)
+{
+	return p->n < ROWS_FEW && p->heads / p->kv_heads % 2 == 0 ? 2 : 1;
+}
+
 u32 cpu_attention_items(const void *push)
 {
 	const struct push_attention *p = push;
-	return p->kv_heads * DIV_UP(p->n, ROWS);
+	return p->kv_heads * parts_of_heads(p) * DIV_UP(p->n, rows_of_item(p));
 }
 
 /* ---- a block of the cache ---- */
@@ -52,89 +72,212 @@ BODY size_t cache_at(const struct run *r, u32 t0)
 	return (row * r->p->kv_heads + r->g) * r->p->head_dim;
 }
 
-BODY void keys_load(const struct run *r, u32 t0, struct block *b)
+/* Elements from .. dim of the keys. */
+BODY void keys_load(const struct run *r, u32 t0, u32 from, struct block *b)
 {
 	u32 dim = r->p->head_dim;
 	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
-	for (u32 d = 0; d < dim && b->n < KV_PAGE; d++)
+	for (u32 d = from; d < dim && b->n < KV_PAGE; d++)
 		memset(b->keys[d], 0, sizeof(b->keys[d]));
 	for (u32 t = 0; t < b->n; t++, at += stride) {
 		const f32 *k32 = (const f32 *)r->buf[0] + at;
 		const u16 *k16 = (const u16 *)r->buf[0] + at;
-		for (u32 d = 0; d < dim; d++)
+		for (u32 d = from; d < dim; d++)
 			b->keys[d][t] = r->f16 ? exact_from_half(k16[d]) : k32[d];
 	}
 }
 
-BODY void values_load(const struct run *r, u32 t0, struct block *b)
+/* Elements from .. dim of the values. */
+BODY void values_load(const struct run *r, u32 t0, u32 from, struct block *b)
 {
 	u32 dim = r->p->head_dim;
 	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
-	b->v = (const f32 *)r->buf[1] + at;
-	b->v_stride = stride;
+	b->v = r->f16 ? b->values : (const f32 *)r->buf[1] + at;
+	b->v_stride = r->f16 ? dim : stride;
 	if (!r->f16)
 		return;
 	for (u32 t = 0; t < b->n; t++) {
 		const u16 *v = (const u16 *)r->buf[1] + at + t * stride;
-		for (u32 d = 0; d < dim; d++)
+		for (u32 d = from; d < dim; d++)
 			b->values[(size_t)t * dim + d] = exact_from_half(v[d]);
 	}
-	b->v = b->values;
-	b->v_stride = dim;
 }
 
-/* ---- one row and head in one block ---- */
+BODY void block_load(const struct run *r, u32 t0, struct block *b)
+{
+	keys_load(r, t0, 0, b);
+	values_load(r, t0, 0, b);
+}
+
+static void load_portable(const struct run *r, u32 t0, struct block *b)
+{
+	block_load(r, t0, b);
+}
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+static CPU_ATTR_AVX2 void load_avx2(const struct run *r, u32 t0, struct block *b)
+{
+	block_load(r, t0, b);
+}
+
+#define FN static inline __attribute__((always_inline)) CPU_ATTR_AVX512
+
+/* 16 elements of the cache; zeros when there is no such position. No half of the cache has the exponent of infinities: exact_to_half gives none. */
+FN __m512 cache_load(const struct run *r, u32 b, size_t at, bool there)
+{
+	if (!there)
+		return _mm512_setzero_ps();
+	if (!r->f16)
+		return _mm512_loadu_ps((const f32 *)r->buf[b] + at);
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)((const u16 *)r->buf[b] + at)));
+}
+
+FN __m512 pair_low(__m512 a, __m512 b)
+{
+	return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
+
+FN __m512 pair_high(__m512 a, __m512 b)
+{
+	return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
+
+/* Rows of 16 become columns of 16: within quarters of a register, then quarters among registers. */
+FN void turn_16(const __m512 *r, f32 *out, size_t stride)
+{
+	__m512 t[16], u[16];
+	UNROLL for (u32 i = 0; i < 16; i += 2)
+	{
+		t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+		t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+	}
+	UNROLL for (u32 i = 0; i < 16; i += 4)
+	{
+		u[i] = pair_low(t[i], t[i + 2]);
+		u[i + 1] = pair_high(t[i], t[i + 2]);
+		u[i + 2] = pair_low(t[i + 1], t[i + 3]);
+		u[i + 3] = pair_high(t[i + 1], t[i + 3]);
+	}
+	UNROLL for (u32 i = 0; i < 4; i++)
+	{
+		__m512 a = _mm512_shuffle_f32x4(u[i], u[i + 4], 0x88);
+		__m512 b = _mm512_shuffle_f32x4(u[i], u[i + 4], 0xdd);
+		__m512 c = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0x88);
+		__m512 d = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0xdd);
+		_mm512_storeu_ps(out + i * stride, _mm512_shuffle_f32x4(a, c, 0x88));
+		_mm512_storeu_ps(out + (i + 4) * stride, _mm512_shuffle_f32x4(b, d, 0x88));
+		_mm512_storeu_ps(out + (i + 8) * stride, _mm512_shuffle_f32x4(a, c, 0xdd));
+		_mm512_storeu_ps(out + (i + 12) * stride, _mm512_shuffle_f32x4(b, d, 0xdd));
+	}
+}
+
+static CPU_ATTR_AVX512 void load_avx512(const struct run *r, u32 t0, struct block *b)
+{
+	u32 dim = r->p->head_dim, whole = dim / 16 * 16;
+	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
+	for (u32 d = 0; d < whole; d += 16)
+		for (u32 t = 0; t < KV_PAGE; t += 16) {
+			__m512 rows[16];
+			UNROLL for (u32 i = 0; i < 16; i++) rows[i] =
+				cache_load(r, 0, at + (t + i) * stride + d, t + i < b->n);
+			turn_16(rows, &b->keys[d][t], KV_PAGE);
+		}
+	keys_load(r, t0, whole, b);
+	for (u32 t = 0; t < b->n && r->f16; t++)
+		for (u32 d = 0; d < whole; d += 16)
+			_mm512_storeu_ps(
+				b->values + (size_t)t * dim + d, cache_load(r, 1, at + t * stride + d, true));
+	values_load(r, t0, whole, b);
+}
+#endif
+
+/* ---- rows and heads in one block ---- */
 
 struct result {
 	f32 max, sum;
 	f32 w[KV_PAGE];
 };
 
-/* Scores of positions from..n of the block, their maximum, weights and the sum of those. */
-BODY void weigh(const struct block *b, const f32 *q, u32 dim, u32 from, u32 n, f32 scale, struct result *ret)
-{
-	f32 dot[KV_PAGE] = { 0 }, tree[KV_PAGE];
-	for (u32 d = 0; d < dim; d++)
-		for (u32 t = 0; t < KV_PAGE; t++) {
-			f32 m = q[d] * b->keys[d][t];
-			dot[t] = dot[t] + m;
-		}
-	for (u32 t = 0; t < KV_PAGE; t++)
-		dot[t] = exact_window(exact_window(dot[t]) * scale);
-	f32 max = dot[from];
-	for (u32 t = from + 1; t < n; t++)
-		max = dot[t] > max ? dot[t] : max;
-	for (u32 t = n; t < KV_PAGE; t++)
-		dot[t] = max;
-	for (u32 t = 0; t < from; t++)
-		dot[t] = max;
-	for (u32 t = 0; t < KV_PAGE; t++)
-		ret->w[t] = attention_weight(dot[t] - max);
-	for (u32 t = n; t < KV_PAGE; t++)
-		ret->w[t] = 0;
-	for (u32 t = 0; t < from; t++)
-		ret->w[t] = 0;
-	memcpy(tree, ret->w, sizeof(tree));
-	for (u32 s = KV_PAGE / 2; s > 0; s /= 2)
-		for (u32 t = 0; t < s; t++)
-			tree[t] = tree[t] + tree[t + s];
-	ret->max = max;
-	ret->sum = tree[0];
-}
+/* The positions of a block that a row attends to. */
+struct span {
+	u32 from, n;
+};
 
-/* out[0..lanes] = the windowed sum of w[t] * v[t], or, with old and new, what joins it to the blocks before. */
-BODY void values_sum(const struct block *b, const f32 *w, u32 from, u32 n, u32 d, u32 lanes, f32 *ret)
+/* ret[i].w = q of state i times every key. */
+BODY void dots(const struct block *b, const struct state *s, u32 dim, const u32 N, struct result *ret)
 {
-	f32 acc[LANES] = { 0 };
-	for (u32 t = from; t < n; t++) {
-		const f32 *v = b->v + t * b->v_stride + d;
-		for (u32 l = 0; l < lanes; l++) {
-			f32 m = w[t] * v[l];
-			acc[l] = acc[l] + m;
+	f32x16 acc[GROUP_MAX][2];
+	UNROLL for (u32 i = 0; i < N; i++) acc[i][0] = acc[i][1] = (f32x16){ 0 };
+	for (u32 d = 0; d < dim; d++) {
+		f32x16 k0 = *(const f32x16 *)&b->keys[d][0], k1 = *(const f32x16 *)&b->keys[d][16];
+		UNROLL for (u32 i = 0; i < N; i++)
+		{
+			f32x16 m0 = s[i].q[d] * k0, m1 = s[i].q[d] * k1;
+			acc[i][0] = acc[i][0] + m0;
+			acc[i][1] = acc[i][1] + m1;
 		}
 	}
-	for (u32 l = 0; l < lanes; l++)
-		ret[l] = exact_window(acc[l]);
+	UNROLL for (u32 i = 0; i < N; i++) memcpy(ret[i].w, acc[i], sizeof(ret[i].w));
+}
+
+/* The products in r->w to weights, their maximum and sum. */
+BODY void weigh(struct span a, f32 scale, struct result *r)
+{
+	f32 s[KV_PAGE], tree[KV_PAGE];
+	for (u32 t = 0; t < KV_PAGE; t++) {
+		f32 x = exact_window(exact_window(r->w[t]) * scale);
+		s[t] = t >= a.from && t < a.n ? x : -0x1p41f; /* below all in the window */
+	}
+	memcpy(tree, s, sizeof(tree));
+	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
+		for (u32 t = 0; t < h; t++)
+			tree[t] = tree[t] > tree[t + h] ? tree[t] : tree[t + h];
+	f32 max = r->max = tree[0];
+	for (u32 t = 0; t < KV_PAGE; t++) {
+		bool in = t >= a.from && t < a.n;
+		f32 w = attention_weight((in ? s[t] : max) - max);
+		r->w[t] = in ? w : 0;
+	}
+	memcpy(tree, r->w, sizeof(tree));
+	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
+		for (u32 t = 0; t < h; t++)
+			tree[t] = tree[t] + tree[t + h];
+	r->sum = tree[0];
+}
+
+/* out[i] = the windowed sum of r[i].w[t] * v[t] for `lanes` elements from d on. A weight of 0 adds a zero, which changes no sum. */
+BODY void values_sum(const struct block *b, const struct result *r, struct span a, u32 d, const u32 lanes,
+	const u32 N, f32 out[GROUP_MAX][LANES])
+{
+	f32x16 acc[GROUP_MAX][2];
+	UNROLL for (u32 i = 0; i < N; i++) acc[i][0] = acc[i][1] = (f32x16){ 0 };
+	for (u32 t = a.from; t < a.n; t++) {
+		const f32 *v = b->v + t * b->v_stride + d;
+		f32x16 v0, v1;
+		if (lanes == LANES) {
+			v0 = *(const f32x16 *)v;
+			v1 = *(const f32x16 *)(v + 16);
+		} else {
+			f32 some[LANES] = { 0 };
+			memcpy(some, v, lanes * sizeof(f32));
+			v0 = *(const f32x16 *)some;
+			v1 = *(const f32x16 *)(some + 16);
+		}
+		UNROLL for (u32 i = 0; i < N; i++)
+		{
+			f32x16 m0 = r[i].w[t] * v0, m1 = r[i].w[t] * v1;
+			acc[i][0] = acc[i][0] + m0;
+			acc[i][1] = acc[i][1] + m1;
+		}
+	}
+	UNROLL for (u32 i = 0; i < N; i++)
+	{
+		memcpy(out[i], acc[i], sizeof(out[i]));
+		for (u32 l = 0; l < LANES; l++)
+			out[i][l] = exact_window(out[i][l]);
+	}
 }
 
 BODY void join(f32 *restrict out, const f32 *restrict o, u32 lanes, f32 wa, f32 wb)
@@ -145,32 +288,90 @@ BODY void join(f32 *restrict out, const f32 *restrict o, u32 lanes, f32 wa, f32 
 	}
 }
 
-BODY void state_add(struct state *s, const struct block *b, u32 dim, u32 from, u32 n, f32 scale, bool first)
+/* What a state's results so far and those of the block are multiplied with; the block's maximum and sum join the state's. */
+struct joint {
+	f32 wa, wb;
+	bool first; /* block of this state */
+};
+
+BODY struct joint sums_join(struct state *s, const struct result *r, bool first)
 {
-	struct result r;
-	weigh(b, s->q, dim, from, n, scale, &r);
-	f32 max = first || r.max > s->max ? r.max : s->max;
-	f32 wa = first ? 0 : attention_weight(s->max - max), wb = attention_weight(r.max - max);
-	for (u32 d = 0; d < dim; d += LANES) {
-		u32 lanes = MIN(LANES, dim - d);
-		f32 o[LANES];
-		if (lanes == LANES)
-			values_sum(b, r.w, from, n, d, LANES, o);
-		else
-			values_sum(b, r.w, from, n, d, lanes, o);
-		if (first)
-			memcpy(s->out + d, o, lanes * sizeof(f32));
-		else
-			join(s->out + d, o, lanes, wa, wb);
-	}
-	f32 la = s->sum * wa, lb = r.sum * wb;
-	s->sum = first ? r.sum : la + lb;
+	f32 max = first || r->max > s->max ? r->max : s->max;
+	struct joint j = { .first = first };
+	j.wa = first ? 0 : attention_weight(s->max - max);
+	j.wb = attention_weight(r->max - max);
+	f32 la = s->sum * j.wa, lb = r->sum * j.wb;
+	s->sum = first ? r->sum : la + lb;
 	s->max = max;
+	return j;
+}
+
+BODY void values_join(struct state *s, const struct joint *j, u32 d, const u32 lanes, const u32 N,
+	f32 out[GROUP_MAX][LANES])
+{
+	for (u32 i = 0; i < N; i++) {
+		if (j[i].first)
+			memcpy(s[i].out + d, out[i], lanes * sizeof(f32));
+		else
+			join(s[i].out + d, out[i], lanes, j[i].wa, j[i].wb);
+	}
+}
+
+/* N states, each of which attends to some position of the block. */
+BODY void states_add(struct state *s, const struct block *b, u32 dim, const struct span *a, const bool *first,
+	f32 scale, const u32 N)
+{
+	struct result r[GROUP_MAX];
+	struct joint j[GROUP_MAX];
+	f32 out[GROUP_MAX][LANES];
+	struct span both = a[0];
+	dots(b, s, dim, N, r);
+	for (u32 i = 0; i < N; i++) {
+		weigh(a[i], scale, &r[i]);
+		j[i] = sums_join(&s[i], &r[i], first[i]);
+		both.from = MIN(both.from, a[i].from);
+		both.n = MAX(both.n, a[i].n);
+	}
+	u32 d = 0;
+	for (; d + LANES <= dim; d += LANES) {
+		values_sum(b, r, both, d, LANES, N, out);
+		values_join(s, j, d, LANES, N, out);
+	}
+	if (d < dim) {
+		values_sum(b, r, both, d, dim - d, N, out);
+		values_join(s, j, d, dim - d, N, out);
+	}
 }
 
 /* ---- items ---- */
 
-BODY void run_attend(const struct run *r)
+/* Block t0 into all states that attend to it, `group` neighbours at a time where they all do. */
+BODY void block_add(
+	const struct run *r, u32 t0, const struct block *b, struct state *states, u32 n, const u32 group)
+{
+	struct span a[STATES_MAX];
+	bool first[STATES_MAX], in[STATES_MAX];
+	u32 dim = r->p->head_dim;
+	f32 scale = u2f(r->p->scale_bits);
+	for (u32 i = 0; i < n; i++) {
+		u32 pos = r->pos[r->row + i / r->heads], lo = attention_first(pos, r->p->window);
+		a[i] = (struct span){ lo > t0 ? lo - t0 : 0, pos >= t0 ? MIN(KV_PAGE, pos + 1 - t0) : 0 };
+		first[i] = t0 == lo / KV_PAGE * KV_PAGE;
+		in[i] = a[i].from < a[i].n;
+	}
+	for (u32 i = 0; i < n;) {
+		u32 m = 0;
+		while (m < group && i + m < n && in[i + m])
+			m++;
+		if (m == group)
+			states_add(states + i, b, dim, a + i, first + i, scale, group);
+		else if (m > 0)
+			states_add(states + i, b, dim, a + i, first + i, scale, m = 1);
+		i += MAX(m, 1u);
+	}
+}
+
+BODY void run_attend(const struct run *r, block_load_fn *load, const u32 group)
 {
 	struct state states[STATES_MAX] UNSET;
 	struct block b UNSET;
@@ -184,15 +385,8 @@ BODY void run_attend(const struct run *r)
 	}
 	for (u32 t0 = r->first / KV_PAGE * KV_PAGE; t0 <= r->pos_max; t0 += KV_PAGE) {
 		b.n = MIN(KV_PAGE, r->pos_max + 1 - t0);
-		keys_load(r, t0, &b);
-		values_load(r, t0, &b);
-		for (u32 i = 0; i < n; i++) {
-			u32 pos = r->pos[r->row + i / r->heads];
-			u32 lo = attention_first(pos, r->p->window), from = lo > t0 ? lo - t0 : 0;
-			if (pos >= t0 && from < KV_PAGE)
-				state_add(&states[i], &b, dim, from, MIN(KV_PAGE, pos + 1 - t0),
-					u2f(r->p->scale_bits), t0 == lo / KV_PAGE * KV_PAGE);
-		}
+		load(r, t0, &b);
+		block_add(r, t0, &b, states, n, group);
 	}
 	for (u32 i = 0; i < n; i++) {
 		f32 *y = (f32 *)r->buf[6] + at + i / r->heads * width + i % r->heads * dim;
@@ -202,61 +396,74 @@ BODY void run_attend(const struct run *r)
 	}
 }
 
-/* Rows row..end of head g of K and V: as runs of one sequence, and of as many heads as there are states for. */
-BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], u32 g, u32 row, u32 end)
+/* An item: heads of q that share head g of K and V, in some rows. */
+struct item {
+	u32 g, head, heads, row, end;
+};
+
+/* Rows as runs of one sequence, and as many heads at once as there are states for. */
+BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], struct item it,
+	block_load_fn *load, const u32 group)
 {
 	const u32 *tables = buf[2], *seq = buf[4], *pos = buf[5];
-	u32 shared = p->heads / p->kv_heads;
-	while (row < end) {
+	u32 row = it.row;
+	while (row < it.end) {
 		u32 n = 1, most = pos[row], least = pos[row];
-		while (row + n < end && seq[row + n] == seq[row] &&
-			(n + 1) * MIN(shared, STATES_MAX) <= STATES_MAX) {
+		while (row + n < it.end && seq[row + n] == seq[row] &&
+			(n + 1) * MIN(it.heads, STATES_MAX) <= STATES_MAX) {
 			most = MAX(most, pos[row + n]);
 			least = MIN(least, pos[row + n]);
 			n++;
 		}
-		for (u32 h = 0; h < shared; h += STATES_MAX / n) {
+		for (u32 h = 0; h < it.heads; h += STATES_MAX / n) {
 			const struct run r = { .p = p,
 				.buf = buf,
 				.pages = tables + (size_t)seq[row] * p->pages_per_seq,
 				.pos = pos,
 				.row = row,
 				.rows = n,
-				.head = g * shared + h,
-				.heads = MIN(STATES_MAX / n, shared - h),
-				.g = g,
+				.head = it.head + h,
+				.heads = MIN(STATES_MAX / n, it.heads - h),
+				.g = it.g,
 				.first = attention_first(least, p->window),
 				.pos_max = most,
 				.f16 = f16 };
-			run_attend(&r);
+			run_attend(&r, load, group);
 		}
 		row += n;
 	}
 }
 
-BODY void attention(bool f16, const void *push, void *const buf[], u32 first, u32 end)
+BODY void attention(bool f16, const void *push, void *const buf[], u32 first, u32 end, block_load_fn *load,
+	const u32 group)
 {
 	const struct push_attention *p = push;
+	u32 shared = p->heads / p->kv_heads, parts = parts_of_heads(p), rows = rows_of_item(p);
 	for (u32 i = first; i < end; i++) {
-		u32 row = i / p->kv_heads * ROWS;
-		item_run(f16, p, buf, i % p->kv_heads, row, MIN(row + ROWS, p->n));
+		u32 g = i / parts % p->kv_heads, row = i / parts / p->kv_heads * rows;
+		const struct item it = { .g = g,
+			.head = g * shared + i % parts * (shared / parts),
+			.heads = shared / parts,
+			.row = row,
+			.end = MIN(row + rows, p->n) };
+		item_run(f16, p, buf, it, load, group);
 	}
 }
 
-#define KERNELS(isa, attr)                                                                  \
+#define KERNELS(isa, attr, group)                                                           \
 	static attr void f32_##isa(const void *push, void *const buf[], u32 first, u32 end) \
 	{                                                                                   \
-		attention(false, push, buf, first, end);                                    \
+		attention(false, push, buf, first, end, load_##isa, group);                 \
 	}                                                                                   \
 	static attr void f16_##isa(const void *push, void *const buf[], u32 first, u32 end) \
 	{                                                                                   \
-		attention(true, push, buf, first, end);                                     \
+		attention(true, push, buf, first, end, load_##isa, group);                  \
 	}
 
-KERNELS(portable, )
+KERNELS(portable, , 1)
 #ifdef __x86_64__
-KERNELS(avx2, CPU_ATTR_AVX2)
-KERNELS(avx512, CPU_ATTR_AVX512)
+KERNELS(avx2, CPU_ATTR_AVX2, 2)
+KERNELS(avx512, CPU_ATTR_AVX512, GROUP_MAX)
 #endif
 
 kernel_ref_fn *cpu_attention_kernel(enum cpu_level level, enum kernel k)

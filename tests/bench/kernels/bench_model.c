@@ -1,0 +1,424 @@
+/* Where the time of a whole model goes on the native device, kernel by kernel, with the floor beside each line:
+ *
+ *   bench_model [TYPE [SIZE [ROUNDS [LEVEL]]]]    TYPE Q4_0, Q4_K_M, Q8_0, F16, BF16 or F32; SIZE 0.5b or 1.2b
+ *
+ * A llama of made-up weights, in the mixture of types that llama-quantize gives it: a prompt of 512 tokens from position 0, then 64 tokens one at a
+ * time from position 512. The floor of a line is the longer of two times: its bytes at the speed of a plain read loop, and its
+ * multiplications at the speed of the fastest instruction in registers, both measured with the same threads in the same run. */
+#include "runtime/cpu.h"
+#include "runtime/model.h"
+#include "runtime/op_case.h"
+#include "shaders/blocks_ref.h"
+
+#include "proto.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PROMPT	   512u
+#define GENERATE   64u
+#define ROUNDS_MAX 15u
+#define CTX	   1024u
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "bench_model: %s\n", what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, u32 n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
+
+/* ---- a device that counts ---- */
+
+struct count {
+	double seconds, bytes, mul;
+	u64 calls;
+};
+static struct count counts[KERNELS_N];
+static const struct rt_device_fns *real;
+
+static int counted_call(struct rt_device *d, const struct rt_call *c)
+{
+	struct count *n = &counts[c->kernel];
+	double start = now();
+	int r = real->call(d, c);
+	n->seconds += now() - start;
+	n->calls++;
+	if (c->kernel >= KERNEL_MUL_MAT_F32 && c->kernel <= KERNEL_MUL_MAT_Q6_K) {
+		n->bytes += (double)c->bytes[0];
+		n->mul += (double)c->cost;
+	}
+	return r;
+}
+
+static struct rt_device_fns counting;
+
+static void count_calls(struct rt_device *d)
+{
+	real = d->fns;
+	counting = *real;
+	counting.call = counted_call;
+	d->fns = &counting;
+}
+
+/* ---- the model ---- */
+
+struct made {
+	struct rt_device *d;
+	struct model m;
+	struct rt_buf *weights;
+	u64 bytes, at; /* of weights, and placed so far */
+	u64 read;      /* bytes that a token reads */
+	u8 *some;      /* RT_STAGE_BYTES of each type, made once */
+	u32 some_type;
+};
+
+/* The first MiB repeats: packing and products do not look at values. */
+static void put(struct made *b, u32 type, u32 rows, u32 k, u64 bytes)
+{
+	u64 row = bytes / rows, len = MIN((u64)RT_STAGE_BYTES, bytes) / row * row;
+	if (b->some_type != type + 1 || rows == 1)
+		op_case_weights(type, (u32)(len / row), k, FILL_PLAIN, 1, b->some);
+	b->some_type = rows == 1 ? 0 : type + 1;
+	for (u64 at = 0; at < bytes; at += len) {
+		u64 n = MIN(len, bytes - at);
+		void *stage = rt_stage_get(b->d);
+		memcpy(stage, b->some, n);
+		if (rt_stage_put(b->d, stage, (struct rt_view){ b->weights, b->at + at }, 0, n) < 0)
+			fail("weights cannot be placed");
+	}
+}
+
+static void weight(struct made *b, struct model_weight *w, u32 type, u32 n_out, u32 k, bool read)
+{
+	u64 bytes = (u64)n_out * (k / block_len_of(type)) * block_bytes_of(type);
+	*w = (struct model_weight){ .type = type, .at = { b->weights, b->at } };
+	if (b->weights)
+		put(b, type, n_out, k, bytes);
+	b->at += ALIGN_UP(bytes, (u64)RT_ALIGN);
+	b->read += read ? bytes : 0;
+}
+
+/* Q4_K_M gives Q6_K to the head, and to half of the matrices that it thinks matter most. */
+static u32 type_of(const char *file, u32 layer, u32 layers, bool matters)
+{
+	bool more = layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+	if (strcmp(file, "Q4_K_M") == 0)
+		return matters && more ? TENSOR_Q6_K : TENSOR_Q4_K;
+	static const u32 types[] = { TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_F16, TENSOR_BF16, TENSOR_F32 };
+	for (u32 i = 0; i < ARRAY_LEN(types); i++)
+		if (strcmp(file, tensor_type_info(types[i])->name) == 0)
+			return types[i];
+	fail("no such type");
+	return 0;
+}
+
+static void place_all(struct made *b, const char *file)
+{
+	struct model *m = &b->m;
+	u32 q_dim = m->n_heads * m->head_dim, kv_dim = m->n_kv_heads * m->head_dim, n = m->n_layers;
+	u32 plain = type_of(file, n / 8, n, false);
+	bool q6 = plain == TENSOR_Q4_0 || plain == TENSOR_Q4_K;
+	b->at = b->read = 0;
+	weight(b, &m->embed, plain, m->n_vocab, m->dim, false);
+	weight(b, &m->output_norm, TENSOR_F32, 1, m->dim, true);
+	weight(b, &m->head, q6 ? TENSOR_Q6_K : plain, m->n_vocab, m->dim, true);
+	for (u32 i = 0; i < n; i++) {
+		struct model_layer *l = &m->layers[i];
+		u32 more = type_of(file, i, n, true);
+		weight(b, &l->attn_norm, TENSOR_F32, 1, m->dim, true);
+		weight(b, &l->q, plain, q_dim, m->dim, true);
+		weight(b, &l->k, plain, kv_dim, m->dim, true);
+		weight(b, &l->v, more, kv_dim, m->dim, true);
+		weight(b, &l->output, plain, m->dim, q_dim, true);
+		weight(b, &l->ffn_norm, TENSOR_F32, 1, m->dim, true);
+		weight(b, &l->gate, plain, m->ffn_dim, m->dim, true);
+		weight(b, &l->up, plain, m->ffn_dim, m->dim, true);
+		weight(b, &l->down, more, m->dim, m->ffn_dim, true);
+	}
+	b->bytes = b->at;
+}
+
+static void ready(struct made *b, const struct model_weight *w, u32 n_out, u32 k)
+{
+	rt_weights_ready(b->d, w->at, w->type, k, n_out);
+}
+
+static void ready_all(struct made *b)
+{
+	const struct model *m = &b->m;
+	u32 q_dim = m->n_heads * m->head_dim, kv_dim = m->n_kv_heads * m->head_dim;
+	ready(b, &m->head, m->n_vocab, m->dim);
+	for (u32 i = 0; i < m->n_layers; i++) {
+		const struct model_layer *l = &m->layers[i];
+		ready(b, &l->q, q_dim, m->dim);
+		ready(b, &l->k, kv_dim, m->dim);
+		ready(b, &l->v, kv_dim, m->dim);
+		ready(b, &l->output, m->dim, q_dim);
+		ready(b, &l->gate, m->ffn_dim, m->dim);
+		ready(b, &l->up, m->ffn_dim, m->dim);
+		ready(b, &l->down, m->dim, m->ffn_dim);
+	}
+}
+
+static void make(struct made *b, const char *file, const char *size)
+{
+	bool big = strcmp(size, "1.2b") == 0;
+	if (!big && strcmp(size, "0.5b") != 0)
+		fail("SIZE is 0.5b or 1.2b");
+	const struct layout_layer plain = { .n_heads = big ? 32 : 20,
+		.n_kv_heads = big ? 8 : 5,
+		.head_dim = 64,
+		.rope_dim = 64,
+		.ffn_dim = big ? 5632 : 3584 };
+	b->m = (struct model){ .arch = arch_of(LAYOUT_ARCH_LLAMA),
+		.n_layers = 24,
+		.head_dim = 64,
+		.rope_dim = 64,
+		.n_vocab = 32000,
+		.ctx_train = CTX,
+		.rms_eps = 1e-5f,
+		.rope[0] = { .rope_dim = 64, .base = 10000, .scale = 1 },
+		.dim = big ? 2048 : 1280,
+		.ffn_dim = plain.ffn_dim,
+		.n_heads = plain.n_heads,
+		.n_kv_heads = plain.n_kv_heads };
+	b->m.layers = calloc(b->m.n_layers, sizeof(*b->m.layers));
+	for (u32 i = 0; b->m.layers && i < b->m.n_layers; i++) {
+		b->m.layers[i].is = plain;
+		b->m.layers[i].is.kv_layer = i;
+	}
+	b->some = malloc(RT_STAGE_BYTES);
+	if (!b->m.layers || !b->some)
+		fail("no memory");
+	place_all(b, file);
+	if (rt_buf_create(b->d, RT_BUF_WEIGHTS, b->bytes, "weights", &b->weights) < 0)
+		fail("no memory");
+	place_all(b, file);
+	ready_all(b);
+}
+
+/* ---- steps ---- */
+
+static void step(struct made *b, struct model_work *w, u32 first, u32 n)
+{
+	u32 *ids = rt_host_ptr(w->ids), *seq = rt_host_ptr(w->seq), *pos = rt_host_ptr(w->pos);
+	for (u32 i = 0; i < n; i++) {
+		ids[i] = (first + i) * 7919 % b->m.n_vocab;
+		seq[i] = 0;
+		pos[i] = first + i;
+	}
+	*(u32 *)rt_host_ptr(w->out_rows) = n - 1;
+	const struct model_step s = { .n = n, .n_out = 1, .pos_max = first + n - 1 };
+	if (rt_begin(b->d) < 0 || model_forward(b->d, &b->m, w, &s) < 0 || rt_submit(b->d) < 0)
+		fail("a step failed");
+}
+
+/* ---- floors ---- */
+
+struct reading {
+	const u64 *words;
+	u64 sums[CPU_THREADS_MAX];
+};
+#define READ_WORDS (32u << 10)
+
+static void read_some(const void *arg, u32 thread, u32 first, u32 end)
+{
+	const struct reading *r = arg;
+	u64 s[16] = { 0 };
+	for (u64 i = (u64)first * READ_WORDS; i < (u64)end * READ_WORDS; i += 16)
+		for (u32 j = 0; j < 16; j++)
+			s[j] |= r->words[i + j];
+	for (u32 j = 1; j < 16; j++)
+		s[0] |= s[j];
+	*(volatile u64 *)(uintptr_t)&r->sums[thread] = s[0];
+}
+
+/* Bytes a second of a plain read of the weights. */
+static double read_loop(struct cpu_pool *pool, const struct made *b)
+{
+	struct reading r = { .words = b->weights->host };
+	u32 items = (u32)(b->bytes / (8 * READ_WORDS));
+	double start = now();
+	cpu_pool_run(pool, read_some, &r, items, 4);
+	return (double)items * 8 * READ_WORDS / (now() - start);
+}
+
+#define PEAK_TURNS 100000u
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#define PEAK_BYTES "byte products of VNNI"
+#define PEAK_FMA   "fused multiply-add"
+
+static __attribute__((target("avx512f,avx512vnni"))) void bytes_run(
+	const void *arg, u32 thread, u32 first, u32 end)
+{
+	__m512i a[12], w = _mm512_set1_epi32((int)first + 1);
+	for (u32 c = 0; c < 12; c++)
+		a[c] = _mm512_set1_epi32((int)c);
+	for (u32 i = first * PEAK_TURNS; i < end * PEAK_TURNS; i++)
+		CPU_UNROLL(12) for (u32 c = 0; c < 12; c++) a[c] = _mm512_dpbusd_epi32(a[c], w, w);
+	for (u32 c = 1; c < 12; c++)
+		a[0] = _mm512_add_epi32(a[0], a[c]);
+	((volatile i32 *)(uintptr_t)arg)[thread] = _mm512_reduce_add_epi32(a[0]);
+}
+
+static __attribute__((target("avx512f"))) void fma_run(const void *arg, u32 thread, u32 first, u32 end)
+{
+	__m512 a[12], w = _mm512_set1_ps(0.5f);
+	for (u32 c = 0; c < 12; c++)
+		a[c] = _mm512_set1_ps((float)c);
+	for (u32 i = first * PEAK_TURNS; i < end * PEAK_TURNS; i++)
+		CPU_UNROLL(12) for (u32 c = 0; c < 12; c++) a[c] = _mm512_fmadd_ps(a[c], w, w);
+	for (u32 c = 1; c < 12; c++)
+		a[0] = _mm512_add_ps(a[0], a[c]);
+	((volatile i32 *)(uintptr_t)arg)[thread] = (i32)_mm512_reduce_add_ps(a[0]);
+}
+
+/* Multiplications a second in registers; 0: not known for this machine. */
+static double peak(struct cpu_pool *pool, bool bytes)
+{
+	i32 sums[CPU_THREADS_MAX];
+	if (!cpu_level_runs(CPU_AVX512))
+		return 0;
+	double start = now();
+	cpu_pool_run(pool, bytes ? bytes_run : fma_run, sums, 64, 1);
+	return 64.0 * PEAK_TURNS * 12 * (bytes ? 64 : 16) / (now() - start);
+}
+#else
+static double peak(struct cpu_pool *pool, bool bytes)
+{
+	return 0;
+}
+#endif
+
+struct floors {
+	double read, bytes, fma; /* a second */
+};
+
+static double floor_of(const struct floors *f, u32 kernel, const struct count *c)
+{
+	double ops = kernel >= KERNEL_MUL_MAT_Q8_0 ? f->bytes : f->fma;
+	double memory = c->bytes / f->read, sum = ops > 0 ? c->mul / ops : 0;
+	return MAX(memory, sum);
+}
+
+/* ---- tables ---- */
+
+static void print_counts(const char *what, const struct floors *f, u32 tokens)
+{
+	double all = 0, least = 0;
+	printf("\n| %s | ms | share | floor, ms | calls |\n| --- | --- | --- | --- | --- |\n", what);
+	for (u32 k = 0; k < KERNELS_N; k++)
+		all += counts[k].seconds;
+	for (u32 k = 0; k < KERNELS_N; k++) {
+		const struct count *c = &counts[k];
+		double low = c->mul > 0 ? floor_of(f, k, c) : 0;
+		if (c->calls == 0)
+			continue;
+		printf("| %s | %.3f | %.1f %% |", kernel_refs[k].name, c->seconds * 1e3 / tokens,
+			100 * c->seconds / all);
+		if (low > 0)
+			printf(" %.3f |", low * 1e3 / tokens);
+		else
+			printf(" |");
+		printf(" %llu |\n", (unsigned long long)c->calls / tokens);
+		least += low;
+	}
+	printf("| all | %.3f | | %.3f | |\n", all * 1e3 / tokens, least * 1e3 / tokens);
+	memset(counts, 0, sizeof(counts));
+}
+
+static u32 level_of(const char *name)
+{
+	for (u32 i = 0; i < CPU_LEVELS_N; i++)
+		if (strcmp(name, cpu_level_name(i)) == 0 && cpu_level_runs(i))
+			return i;
+	fail("no such level on this machine");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = argc > 1 ? argv[1] : "Q4_K_M", *size = argc > 2 ? argv[2] : "0.5b";
+	u32 rounds = argc > 3 ? (u32)atoi(argv[3]) : 3;
+	const struct cpu_params params = { .level = argc > 4 ? level_of(argv[4]) : cpu_level_best() };
+	double pp[ROUNDS_MAX], tg[ROUNDS_MAX], read[ROUNDS_MAX];
+	struct made b = { 0 };
+	struct cpu_pool *pool;
+	struct floors f;
+	if (rounds < 1 || rounds > ROUNDS_MAX)
+		fail("ROUNDS is 1 to 15");
+	if (cpu_open_with(&params, &b.d) < 0 || cpu_pool_create(cpu_threads_of_machine(), &pool) < 0)
+		fail("no memory");
+	make(&b, file, size);
+	struct model_work w;
+	const struct model_work_params p = { .rows_max = PROMPT,
+		.out_max = 1,
+		.n_slots = 1,
+		.ctx_tokens = CTX,
+		.kv_mode = KV_F16,
+		.kv_pages = CTX / RT_KV_PAGE };
+	if (model_work_create(b.d, &b.m, &p, &w) < 0)
+		fail("no memory");
+	for (u32 i = 0; i < CTX / RT_KV_PAGE; i++)
+		((u32 *)rt_host_ptr(w.tables))[i] = i;
+	step(&b, &w, 0, PROMPT);
+	step(&b, &w, PROMPT, 1);
+	count_calls(b.d);
+	f = (struct floors){ .bytes = peak(pool, true), .fma = peak(pool, false) };
+	static struct count prompt[KERNELS_N], generate[KERNELS_N];
+	for (u32 r = 0; r < rounds; r++) {
+		read[r] = read_loop(pool, &b);
+		double start = now();
+		memcpy(counts, prompt, sizeof(counts));
+		step(&b, &w, 0, PROMPT);
+		memcpy(prompt, counts, sizeof(counts));
+		pp[r] = PROMPT / (now() - start);
+		memcpy(counts, generate, sizeof(counts));
+		start = now();
+		for (u32 i = 0; i < GENERATE; i++)
+			step(&b, &w, PROMPT + i, 1);
+		memcpy(generate, counts, sizeof(counts));
+		tg[r] = GENERATE / (now() - start);
+	}
+	f.read = median(read, rounds);
+	printf("%s %s on %s, %s, %u threads; read loop %.1f GB/s, byte products %.0f, fused multiply-adds "
+	       "%.0f 10^9/s\n",
+		size, file, rt_device_info(b.d).name, rt_device_info(b.d).driver, cpu_pool_threads(pool),
+		f.read * 1e-9, f.bytes * 1e-9, f.fma * 1e-9);
+	double gen = median(tg, rounds);
+	printf("prompt of %u: %.1f tokens/s; generation behind it: %.1f tokens/s, %.2f of the read loop\n",
+		PROMPT, median(pp, rounds), gen, gen * (double)b.read / f.read);
+	memcpy(counts, prompt, sizeof(counts));
+	print_counts("prompt, a step of 512 rows", &f, rounds);
+	memcpy(counts, generate, sizeof(counts));
+	print_counts("generation, a token", &f, rounds * GENERATE);
+	model_work_fini(b.d, &b.m, &w);
+	rt_buf_destroy(b.d, b.weights);
+	rt_device_close(b.d);
+	cpu_pool_destroy(pool);
+	free(b.m.layers);
+	free(b.some);
+	return 0;
+}
