@@ -3,6 +3,7 @@
 #include "runtime/op.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,18 @@ void philox4x32(const u32 counter[4], const u32 key[2], u32 ret[4])
 	ret[3] = c3;
 }
 
+/* The row is looked at in blocks: what the largest of a block rules out need not be looked at again. */
+#define BLOCK 64u
+
 int sampler_create(u32 n_vocab, struct sampler *ret)
 {
-	struct sampler s = { .n_vocab = n_vocab };
+	struct sampler s = { .n_vocab = n_vocab, .n_blocks = DIV_UP(n_vocab, BLOCK) };
 	s.l = calloc(n_vocab, sizeof *s.l);
+	s.most = calloc(s.n_blocks, sizeof *s.most);
 	s.key[0] = calloc(n_vocab, sizeof *s.key[0]);
 	s.key[1] = calloc(n_vocab, sizeof *s.key[1]);
 	s.seen = calloc(n_vocab / 8 + 1, 1);
-	if (!s.l || !s.key[0] || !s.key[1] || !s.seen) {
+	if (!s.l || !s.most || !s.key[0] || !s.key[1] || !s.seen) {
 		sampler_fini(&s);
 		return err_origin(-ENOMEM);
 	}
@@ -44,17 +49,85 @@ int sampler_create(u32 n_vocab, struct sampler *ret)
 void sampler_fini(struct sampler *s)
 {
 	free(s->l);
+	free(s->most);
 	free(s->key[0]);
 	free(s->key[1]);
 	free(s->seen);
 	*s = (struct sampler){ 0 };
 }
 
-static void penalise(struct sampler *s, const struct sampler_params *p, const u32 *ids, u32 n_ids)
+/* ---- the row, times a factor, and the largest of each block ---- */
+
+typedef f32 f32x4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef i32 i32x4 __attribute__((vector_size(16)));
+
+static f32x4 larger(f32x4 a, f32x4 b)
+{
+	i32x4 m = a > b;
+	return (f32x4)(((i32x4)a & m) | ((i32x4)b & ~m));
+}
+
+/* One block of x times factor, -0 as +0, to l; its largest. *bad gets bits when one of them is not finite. */
+static f32 scale_block(const f32 *x, f32 factor, f32 *l, i32x4 *bad)
+{
+	f32x4 most[4];
+	for (u32 i = 0; i < BLOCK; i += 16)
+		for (u32 j = 0; j < 4; j++) {
+			f32x4 v = *(const f32x4 *)(x + i + 4 * j) * factor + 0.0f;
+			*(f32x4 *)(l + i + 4 * j) = v;
+			*bad |= ((i32x4)v & 0x7f800000) == 0x7f800000;
+			most[j] = i ? larger(v, most[j]) : v;
+		}
+	f32x4 m = larger(larger(most[0], most[1]), larger(most[2], most[3]));
+	f32 a = m[0] > m[1] ? m[0] : m[1], b = m[2] > m[3] ? m[2] : m[3];
+	return a > b ? a : b;
+}
+
+static f32 largest_of(const f32 *l, u32 n)
+{
+	f32 most = l[0];
+	for (u32 i = 1; i < n; i++)
+		most = l[i] > most ? l[i] : most;
+	return most;
+}
+
+static u32 block_len(const struct sampler *s, u32 b)
+{
+	return MIN(BLOCK, s->n_vocab - b * BLOCK);
+}
+
+/* Returns whether all are finite. */
+static bool scale(struct sampler *s, const f32 *x, f32 factor)
+{
+	u32 whole = s->n_vocab / BLOCK;
+	i32x4 bad = { 0 };
+	for (u32 b = 0; b < whole; b++)
+		s->most[b] = scale_block(x + b * BLOCK, factor, s->l + b * BLOCK, &bad);
+	bool fine = !(bad[0] | bad[1] | bad[2] | bad[3]);
+	for (u32 i = whole * BLOCK; i < s->n_vocab; i++) {
+		s->l[i] = x[i] * factor + 0.0f;
+		fine = fine && isfinite(s->l[i]);
+	}
+	if (whole < s->n_blocks)
+		s->most[whole] = largest_of(s->l + whole * BLOCK, block_len(s, whole));
+	return fine;
+}
+
+static bool all_finite(const struct sampler *s)
+{
+	for (u32 i = 0; i < s->n_vocab; i++)
+		if (!isfinite(s->l[i]))
+			return false;
+	return true;
+}
+
+/* What the penalty changes is computed again from the row itself, times the factor as the rest was. Returns whether it changed anything. */
+static bool penalise(struct sampler *s, const struct sampler_params *p, const f32 *x, f32 factor,
+	const u32 *ids, u32 n_ids)
 {
 	u32 n = MIN(p->repeat_last_n, n_ids);
 	if (p->repeat_penalty == 1.0f || n == 0)
-		return;
+		return false;
 	f32 recip = rt_recip(p->repeat_penalty);
 	memset(s->seen, 0, s->n_vocab / 8 + 1);
 	for (u32 i = n_ids - n; i < n_ids; i++) {
@@ -62,49 +135,145 @@ static void penalise(struct sampler *s, const struct sampler_params *p, const u3
 		if (id >= s->n_vocab || (s->seen[id / 8] >> (id % 8) & 1))
 			continue;
 		s->seen[id / 8] |= (u8)(1u << (id % 8));
-		s->l[id] = s->l[id] > 0 ? s->l[id] * recip : s->l[id] * p->repeat_penalty;
+		f32 l = x[id] > 0 ? x[id] * recip : x[id] * p->repeat_penalty;
+		s->l[id] = l * factor + 0.0f;
+	}
+	for (u32 i = n_ids - n; i < n_ids; i++)
+		if (ids[i] < s->n_vocab) {
+			u32 b = ids[i] / BLOCK;
+			s->most[b] = largest_of(s->l + b * BLOCK, block_len(s, b));
+		}
+	return true;
+}
+
+/* The lowest index of the largest. */
+static u32 first_largest(const struct sampler *s)
+{
+	u32 b = 0;
+	for (u32 i = 1; i < s->n_blocks; i++)
+		b = s->most[i] > s->most[b] ? i : b;
+	u32 i = b * BLOCK;
+	while (s->l[i] != s->most[b])
+		i++;
+	return i;
+}
+
+/* What may not be chosen is below everything. At least one stays. */
+static void exclude(struct sampler *s, const u64 *allowed)
+{
+	for (u32 b = 0; b < s->n_blocks; b++) {
+		f32 *l = s->l + b * BLOCK;
+		u32 n = block_len(s, b);
+		for (u32 i = 0; allowed[b] != ~0ull && i < n; i++)
+			l[i] = allowed[b] >> i & 1 ? l[i] : -INFINITY;
+		s->most[b] = allowed[b] ? largest_of(l, n) : -INFINITY;
 	}
 }
+static_assert(BLOCK == 64, "a block is a word of the mask");
 
-static u32 largest(const f32 *l, u32 n)
-{
-	u32 best = 0;
-	for (u32 i = 1; i < n; i++)
-		if (l[i] > l[best])
-			best = i;
-	return best;
-}
+/* ---- the order ---- */
 
-/* A key that sorts ascending where (l descending, index ascending) is wanted; -0 and +0 are equal. */
+/* A key that sorts ascending where (l descending, index ascending) is wanted. */
 static u64 key_of(f32 l, u32 index)
 {
 	u32 u;
-	l = l == 0 ? 0.0f : l;
 	memcpy(&u, &l, sizeof u);
 	u = u >> 31 ? ~u : u | 0x80000000u; /* ascending in l */
 	return (u64)~u << 32 | index;
 }
 
-/* By the upper word, eight bits at a time, each pass stable: equal keys stay in order of index. Returns the sorted array. */
+/* By the upper word, eleven bits at a time, each pass stable: equal keys stay in order of index. Returns the sorted array. */
 static const u64 *sort(u64 *a, u64 *b, u32 n)
 {
-	for (u32 shift = 32; shift < 64; shift += 8) {
-		u32 at[256] = { 0 }, sum = 0;
+	enum { BITS = 11, DIGITS = 1 << BITS };
+	for (u32 shift = 32; shift < 64; shift += BITS) {
+		u32 at[DIGITS] = { 0 }, sum = 0;
 		for (u32 i = 0; i < n; i++)
-			at[a[i] >> shift & 255]++;
-		for (u32 d = 0; d < 256; d++) {
+			at[a[i] >> shift & (DIGITS - 1)]++;
+		for (u32 d = 0; d < DIGITS; d++) {
 			u32 count = at[d];
 			at[d] = sum;
 			sum += count;
 		}
 		for (u32 i = 0; i < n; i++)
-			b[at[a[i] >> shift & 255]++] = a[i];
+			b[at[a[i] >> shift & (DIGITS - 1)]++] = a[i];
 		u64 *t = a;
 		a = b;
 		b = t;
 	}
 	return a;
 }
+
+#define FEW 256u /* that are sorted by insertion */
+
+static const u64 *sort_few(u64 *a, u32 n)
+{
+	for (u32 i = 1; i < n; i++) {
+		u64 k = a[i];
+		u32 j = i;
+		for (; j && a[j - 1] > k; j--)
+			a[j] = a[j - 1];
+		a[j] = k;
+	}
+	return a;
+}
+
+/* At least k of the row are not below this: so many blocks have one. */
+static f32 floor_of_blocks(struct sampler *s, u32 k)
+{
+	f32 *v = (f32 *)(void *)s->key[0];
+	u32 lo = 0, hi = s->n_blocks - 1;
+	memcpy(v, s->most, s->n_blocks * sizeof *v);
+	while (lo < hi) { /* the k-th largest comes to v[k - 1] */
+		f32 pivot = v[lo + (hi - lo) / 2];
+		u32 i = lo, j = hi;
+		for (;;) {
+			while (v[i] > pivot)
+				i++;
+			while (v[j] < pivot)
+				j--;
+			if (i >= j)
+				break;
+			f32 t = v[i];
+			v[i++] = v[j];
+			v[j--] = t;
+		}
+		if (k - 1 <= j)
+			hi = j;
+		else
+			lo = j + 1;
+	}
+	return v[k - 1];
+}
+
+/* No logit below this can be drawn, nor does one count in a sum that decides. */
+static f32 floor_of(struct sampler *s, const struct sampler_params *p, f32 top)
+{
+	const f32 spare = 0.5f; /* more than rt_log and rt_exp are wrong together */
+	if (p->top_k && p->top_k <= s->n_blocks)
+		return floor_of_blocks(s, p->top_k);
+	if (p->top_p >= 1.0f && p->min_p > 1e-30f)
+		return MIN(top, top + rt_log(p->min_p) - spare);
+	return -INFINITY;
+}
+
+/* Those of at least the floor, in order; *ret_n of them, at least one. */
+static const u64 *order_from(struct sampler *s, f32 floor, u32 *ret_n)
+{
+	u64 *to = s->key[0];
+	u32 n = 0;
+	for (u32 b = 0; b < s->n_blocks; b++) {
+		if (!(s->most[b] >= floor))
+			continue;
+		for (u32 i = b * BLOCK, end = i + block_len(s, b); i < end; i++)
+			if (s->l[i] >= floor)
+				to[n++] = key_of(s->l[i], i);
+	}
+	*ret_n = n;
+	return n <= FEW ? sort_few(to, n) : sort(to, s->key[1], n);
+}
+
+/* ---- the draw ---- */
 
 static f64 uniform(const struct sampler_params *p, u32 position)
 {
@@ -150,24 +319,23 @@ static u32 draw(const f32 *e, u32 n, f64 u)
 int sampler_pick(struct sampler *s, const struct sampler_params *p, const f32 *logits, const u32 *ids,
 	u32 n_ids, u32 *ret_id)
 {
-	u32 n = s->n_vocab;
-	memcpy(s->l, logits, n * sizeof *s->l);
-	penalise(s, p, ids, n_ids);
-	f32 recip = p->temperature == 0 ? 1.0f : rt_recip(p->temperature);
-	for (u32 i = 0; i < n; i++) {
-		s->l[i] *= recip;
-		if (!isfinite(s->l[i]))
-			return 1;
-		s->key[0][i] = key_of(s->l[i], i);
-	}
+	f32 factor = p->temperature == 0 ? 1.0f : rt_recip(p->temperature);
+	bool fine = scale(s, logits, factor);
+	if (penalise(s, p, logits, factor, ids, n_ids))
+		fine = all_finite(s);
+	if (!fine)
+		return 1;
+	if (p->allowed)
+		exclude(s, p->allowed);
+	u32 first = first_largest(s), n;
 	if (p->temperature == 0) {
-		*ret_id = largest(s->l, n);
+		*ret_id = first;
 		return 0;
 	}
-	const u64 *order = sort(s->key[0], s->key[1], n);
+	f32 top = s->l[first];
+	const u64 *order = order_from(s, MAX(floor_of(s, p, top), -FLT_MAX), &n);
 	u32 k = p->top_k ? MIN(p->top_k, n) : n;
-	f32 top = s->l[(u32)order[0]];
-	f32 *e = (f32 *)(order == s->key[0] ? s->key[1] : s->key[0]);
+	f32 *e = (f32 *)(void *)(order == s->key[0] ? s->key[1] : s->key[0]);
 	for (u32 i = 0; i < k; i++)
 		e[i] = rt_exp(s->l[(u32)order[i]] - top);
 	k = cut(p, e, k);

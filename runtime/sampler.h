@@ -2,6 +2,7 @@
  * (seed, choice, position) and nothing else, so a request gives the same tokens on every machine, however it was scheduled.
  *
  *   1. repetition penalty   for each distinct id among the last repeat_last_n ids: l > 0 ? l * (1/p) : l * p
+ *   1b. mask               tokens that are not allowed leave; all that follows is about the others
  *   2. temperature 0        the largest l, lowest index first; nothing else
  *   3. temperature T        l = l * (1/T)
  *   4. order                by l descending, then by index ascending
@@ -20,12 +21,15 @@ struct sampler_params {
 	f32 temperature, top_p, min_p, repeat_penalty;
 	u32 top_k, repeat_last_n, choice;
 	u64 seed;
+	const u64 *allowed; /* one bit per token, at least one set; NULL: all. Borrowed for the call */
 };
 
-/* Memory that sampling needs, made once: an order of n_vocab entries. */
+/* Memory that sampling needs, made once: an order of n_vocab entries. Where the parameters allow it, only those that could be drawn are put in
+ * order: the result is that of the steps above. */
 struct sampler {
-	u32 n_vocab;
+	u32 n_vocab, n_blocks;
 	f32 *l;	     /* the row, changed */
+	f32 *most;   /* the largest of each block of it */
 	u64 *key[2]; /* sorting */
 	u8 *seen;    /* ids that the penalty has met, by bit */
 };

@@ -1,5 +1,6 @@
 #include "runtime/sampler.h"
 #include "base/types.h"
+#include "runtime/op.h"
 #include "tests/logits/tiny_model.h"
 
 #include <math.h>
@@ -141,6 +142,95 @@ static void draws_by_the_book(void **state)
 	assert_true(seen > N / 2);
 }
 
+/* The steps of sampler.h as they are written down, over the whole row: what the sampler leaves out must not be seen in any draw. */
+struct plain {
+	f32 l;
+	u32 i;
+};
+
+static int plain_order(const void *a, const void *b)
+{
+	const struct plain *x = a, *y = b;
+	return x->l != y->l ? (x->l < y->l) - (x->l > y->l) : (x->i > y->i) - (x->i < y->i);
+}
+
+static void plain_penalty(const struct sampler_params *p, struct plain *v, u32 n, const u32 *ids, u32 n_ids)
+{
+	for (u32 at = 0; at < n; at++) {
+		bool met = false;
+		for (u32 i = n_ids - MIN(n_ids, p->repeat_last_n); i < n_ids; i++)
+			met = met || ids[i] == at;
+		if (met && p->repeat_penalty != 1.0f)
+			v[at].l = v[at].l > 0 ? v[at].l * rt_recip(p->repeat_penalty)
+					      : v[at].l * p->repeat_penalty;
+	}
+}
+
+static u32 plainly(const struct sampler_params *p, const f32 *l, u32 n, const u32 *ids, u32 n_ids)
+{
+	static struct plain v[5000];
+	static f32 e[5000];
+	u32 counter[4] = { n_ids, p->choice, 0, 0 }, key[2] = { (u32)p->seed, (u32)(p->seed >> 32) }, r[4];
+	f64 total = 0, sum = 0;
+	for (u32 i = 0; i < n; i++)
+		v[i] = (struct plain){ l[i], i };
+	plain_penalty(p, v, n, ids, n_ids);
+	for (u32 i = 0; i < n; i++)
+		v[i].l *= p->temperature == 0 ? 1.0f : rt_recip(p->temperature);
+	qsort(v, n, sizeof *v, plain_order);
+	if (p->temperature == 0)
+		return v[0].i;
+	n = p->top_k ? MIN(n, p->top_k) : n;
+	for (u32 i = 0; i < n; i++)
+		total += (f64)(e[i] = rt_exp(v[i].l - v[0].l));
+	u32 keep = p->top_p < 1 ? 0 : n;
+	while (keep < n && sum < (f64)p->top_p * total)
+		sum += (f64)e[keep++];
+	keep = MAX(keep, 1u);
+	while (keep > 1 && e[keep - 1] < p->min_p)
+		keep--;
+	philox4x32(counter, key, r);
+	f64 u = (f64)((u64)r[0] << 21 | r[1] >> 11) * 0x1p-53;
+	total = sum = 0;
+	for (u32 i = 0; i < keep; i++)
+		total += (f64)e[i];
+	for (u32 i = 0; i < keep; i++)
+		if ((sum += (f64)e[i]) > u * total)
+			return v[i].i;
+	return v[keep - 1].i;
+}
+
+static void draws_as_written(void **state)
+{
+	static const u32 sizes[] = { 1, 2, 63, 64, 65, 129, 320, 1000, 4999 },
+			 ks[] = { 0, 0, 1, 2, 15, 40, 300, 6000 };
+	static const f32 ps[] = { 1, 1, 0.95f, 0.5f, 1e-6f }, mins[] = { 0, 0.05f, 0.5f, 1, 1e-35f };
+	static f32 l[5000];
+	u64 seed = 11;
+	for (u32 round = 0; round < 1500; round++) {
+		u32 n = sizes[round % ARRAY_LEN(sizes)], ids[40], got = n,
+		    ties = 1u << tiny_random(&seed) % 20;
+		struct sampler s;
+		const struct sampler_params p = { .temperature =
+							  round % 11 ? 0.1f + (f32)(round % 7) * 0.3f : 0,
+			.top_k = ks[tiny_random(&seed) % ARRAY_LEN(ks)],
+			.top_p = ps[tiny_random(&seed) % ARRAY_LEN(ps)],
+			.min_p = mins[tiny_random(&seed) % ARRAY_LEN(mins)],
+			.repeat_penalty = round % 3 ? 1.0f : 1.7f,
+			.repeat_last_n = (u32)(tiny_random(&seed) % 50),
+			.seed = round };
+		for (u32 i = 0; i < n; i++) /* with ties, and zeros of both signs */
+			l[i] = ((f32)(tiny_random(&seed) % ties) / (f32)ties - 0.5f) *
+			       (i % 2 ? 16.0f : -16.0f);
+		for (u32 i = 0; i < ARRAY_LEN(ids); i++)
+			ids[i] = (u32)(tiny_random(&seed) % (n + 3));
+		assert_int_equal(sampler_create(n, &s), 0);
+		assert_int_equal(sampler_pick(&s, &p, l, ids, round % 41, &got), 0);
+		assert_int_equal(got, plainly(&p, l, n, ids, round % 41));
+		sampler_fini(&s);
+	}
+}
+
 static void penalty_looks_back(void **state)
 {
 	struct bed b = bed(3);
@@ -169,6 +259,11 @@ static void refuses_what_is_not_finite(void **state)
 	assert_int_equal(sampler_pick(&b.s, &b.p, b.l, NULL, 0, &id), 1);
 	b.l[63] = INFINITY;
 	assert_int_equal(sampler_pick(&b.s, &b.p, b.l, NULL, 0, &id), 1);
+	u32 ids[1] = { 63 }; /* also where only the penalty makes it so */
+	b.l[63] = -3e38f;
+	b.p.repeat_penalty = 2;
+	b.p.repeat_last_n = 1;
+	assert_int_equal(sampler_pick(&b.s, &b.p, b.l, ids, 1, &id), 1);
 	assert_int_equal(id, 77);
 	sampler_fini(&b.s);
 }
@@ -205,6 +300,7 @@ int main(void)
 		cmocka_unit_test(philox_known_answers),
 		cmocka_unit_test(zero_is_the_first_largest),
 		cmocka_unit_test(draws_by_the_book),
+		cmocka_unit_test(draws_as_written),
 		cmocka_unit_test(penalty_looks_back),
 		cmocka_unit_test(refuses_what_is_not_finite),
 		cmocka_unit_test(counters),
