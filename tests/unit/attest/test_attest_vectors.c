@@ -111,9 +111,35 @@ static void test_all_reasons(void **state)
 	}
 }
 
+/* keep-verify(1) lists every reason once, with the sentence of the table. */
+static void test_man_page(void **state)
+{
+	struct attest_blob b = helper_read(KEEP_MAN "/keep-verify.1");
+	char *page = strndup((const char *)b.data, b.len);
+	u32 n = 0, listed = 0;
+	assert_non_null(page);
+	const char *list = strstr(page, ".Sh REASONS"), *end = list ? strstr(list, ".Sh EXIT STATUS") : NULL;
+	assert_non_null(end);
+	for (const char *at = list; (at = strstr(at, "\n.It Cm ")) && at < end; at++)
+		listed++;
+	for (; attest_reason_at(n); n++) {
+		char want[400];
+		u32 reason = attest_reason_at(n);
+		snprintf(want, sizeof want, "\n.It Cm %s\n%s\n", attest_reason_code(reason),
+			attest_reason_text(reason));
+		const char *at = strstr(list, want);
+		if (!at || at > end)
+			fail_msg("keep-verify.1 does not list %s: %s", attest_reason_code(reason),
+				attest_reason_text(reason));
+	}
+	assert_int_equal(listed, n);
+	free(page);
+	attest_blob_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oms), cmocka_unit_test(test_gguf),
-		cmocka_unit_test(test_all_reasons) };
+		cmocka_unit_test(test_all_reasons), cmocka_unit_test(test_man_page) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
