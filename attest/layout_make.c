@@ -251,6 +251,22 @@ static const struct layout_tensor *tensor_find(const struct making *mk, const ch
 	return bsearch(&key, mk->tensors, mk->h.n_tensors, sizeof *mk->tensors, by_name);
 }
 
+/* Which layers have matrices for keys and values: all, but where the architecture says that they may lack them. */
+static void layer_tensors_find(struct making *mk)
+{
+	bool free_values = arch_of(mk->h.arch)->value_norm;
+	char name[TENSOR_NAME_LEN_MAX + 1];
+	for (u32 i = 0; mk->layers && i < mk->h.n_layers; i++) {
+		struct layout_layer *y = &mk->layers[i];
+		snprintf(name, sizeof name, "blk.%u.attn_k.weight", i);
+		if (y->kv_layer != i && !tensor_find(mk, name))
+			y->tensors &= ~(u32)LAYER_KEYS;
+		snprintf(name, sizeof name, "blk.%u.attn_v.weight", i);
+		if ((free_values || y->kv_layer != i) && !tensor_find(mk, name))
+			y->tensors &= ~(u32)LAYER_VALUES;
+	}
+}
+
 /* Which of the parts that the architecture may have are there: those of which there is a tensor. */
 static int parts_find(struct making *mk)
 {
@@ -267,6 +283,13 @@ static int parts_find(struct making *mk)
 	if (!(found & (PART_QKV | PART_QKV_FUSED)))
 		found |= PART_QKV; /* so that one of them is named as missing */
 	h->parts = found;
+	layer_tensors_find(mk);
+	if (found & PART_PER_LAYER && !h->per_layer_dim)
+		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, "per_layer_token_embd.weight",
+			"layers have embeddings of their own, of which the header knows nothing");
+	if (!(found & PART_PER_LAYER) && h->per_layer_dim)
+		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_MISSING, "per_layer_token_embd.weight",
+			"the tensor %s is missing", "per_layer_token_embd.weight");
 	if (found & PART_ROPE_FACTORS)
 		h->rope_scaling = ROPE_LONG;
 	if (!layout_parts_ok(h->arch, found))

@@ -43,11 +43,38 @@ static int contradiction(struct reader *r, const char *suffix, const char *why)
 	return attest_reject(r->report, ATTEST_GGUF_HYPERPARAMETER, key, "%s: %s %s", r->g->name, key, why);
 }
 
+/* The number of layer i: an array's, or the one of all. 0; 1 rejected; 2 absent. */
+static int u32_of_layer(struct reader *r, const char *suffix, u32 i, u32 *ret)
+{
+	const struct gguf_kv *kv = gguf_find(r->g, key_of(r, suffix));
+	if (!kv || kv->type != GGUF_ARRAY || !(r->arch->keys & KEY_LAYERS))
+		return gguf_get_u32(r->g, r->key, ret, r->report);
+	if ((kv->elem != GGUF_U32 && kv->elem != GGUF_I32) || kv->n != r->h->n_layers)
+		return contradiction(r, suffix, "is not one number for each layer");
+	*ret = bytes_u32le(kv->value + 4ul * i);
+	return 0;
+}
+
+/* The largest of all layers. */
+static int u32_of_layers(struct reader *r, const char *suffix, u32 *ret)
+{
+	u32 most = 0, one = 0;
+	for (u32 i = 0; i < r->h->n_layers; i++) {
+		int e = u32_of_layer(r, suffix, i, &one);
+		if (e)
+			return e;
+		most = MAX(most, one);
+	}
+	*ret = most;
+	return 0;
+}
+
 struct int_row {
 	const char *key;
 	u32 *at;
 	u32 lo, hi;
 	bool required; /* else *at holds the default */
+	bool layers;   /* may differ between them: the largest is wanted */
 };
 
 static int ints_read(struct reader *r, const struct int_row *rows, size_t n)
@@ -55,7 +82,8 @@ static int ints_read(struct reader *r, const struct int_row *rows, size_t n)
 	char range[64], value[24];
 	for (size_t i = 0; i < n; i++) {
 		const struct int_row *row = &rows[i];
-		int e = gguf_get_u32(r->g, key_of(r, row->key), row->at, r->report);
+		int e = row->layers ? u32_of_layers(r, row->key, row->at)
+				    : gguf_get_u32(r->g, key_of(r, row->key), row->at, r->report);
 		if (e == 1)
 			return 1;
 		if (e == 2 && row->required)
@@ -112,7 +140,7 @@ static int heads_read(struct reader *r)
 		return contradiction(r, "attention.head_count", "makes heads of an impossible size");
 	u32 value_length = 0;
 	const struct int_row rows[] = {
-		{ "attention.head_count_kv", &h->n_kv_heads, 1, h->n_heads, false },
+		{ "attention.head_count_kv", &h->n_kv_heads, 1, h->n_heads, false, true },
 		{ "attention.key_length", &h->head_dim, 1, HEAD_DIM_MAX, false },
 		{ "attention.value_length", &value_length, 0, HEAD_DIM_MAX, false },
 	};
@@ -262,8 +290,82 @@ static int windows_read(struct reader *r)
 	if (r->arch->rope_base_window > 0) {
 		h->rope_base_2 = base;
 		h->rope_scale_2 = 1;
+		h->rope_dim_2 = h->rope_dim;
 	}
 	return e;
+}
+
+/* ---- layers that differ ------------------------------------------------------------------------------------------------------ */
+
+/* Layers with a window have heads of their own size. */
+static int window_heads_read(struct reader *r)
+{
+	struct layout_header *h = r->h;
+	u32 key = h->head_dim, value = h->head_dim;
+	const struct int_row rows[] = {
+		{ "attention.key_length_swa", &key, 1, HEAD_DIM_MAX, false },
+		{ "attention.value_length_swa", &value, 1, HEAD_DIM_MAX, false },
+	};
+	int e = ints_read(r, rows, ARRAY_LEN(rows));
+	if (e)
+		return e;
+	if (key != value)
+		return contradiction(r, "attention.value_length_swa", "differs from the key length");
+	if (h->n_heads * key > DIM_MAX)
+		return contradiction(r, "attention.key_length_swa", "makes rows that are too wide");
+	h->rope_dim_2 = key;
+	const struct int_row rope = { "rope.dimension_count_swa", &h->rope_dim_2, 2, key, false };
+	e = ints_read(r, &rope, 1);
+	if (!e && h->rope_dim_2 % 2)
+		return contradiction(r, "rope.dimension_count_swa", "is odd");
+	for (u32 i = 0; i < h->n_layers && !e; i++)
+		if (r->layers[i].rope) {
+			r->layers[i].head_dim = key;
+			r->layers[i].rope_dim = h->rope_dim_2;
+		}
+	return e;
+}
+
+/* The last `shared` layers read the keys and values of the last one before them that is of their kind. */
+static int share_keys(struct reader *r, u32 shared)
+{
+	u32 own = r->h->n_layers - shared;
+	for (u32 i = own; i < r->h->n_layers; i++) {
+		u32 from = own;
+		while (from > 0 && !r->layers[from - 1].window != !r->layers[i].window)
+			from--;
+		if (from == 0)
+			return contradiction(
+				r, "attention.shared_kv_layers", "leaves no layer to share with");
+		r->layers[i].kv_layer = from - 1;
+		r->layers[i].n_kv_heads = r->layers[from - 1].n_kv_heads;
+	}
+	return 0;
+}
+
+static int layers_read(struct reader *r)
+{
+	struct layout_header *h = r->h;
+	u32 shared = 0;
+	if (!(r->arch->keys & KEY_LAYERS))
+		return 0;
+	const struct int_row rows[] = {
+		{ "attention.shared_kv_layers", &shared, 0, h->n_layers - 1, false },
+		{ "embedding_length_per_layer_input", &h->per_layer_dim, 0, DIM_MAX / h->n_layers, false },
+	};
+	int e = ints_read(r, rows, ARRAY_LEN(rows));
+	e = e ? e : layers_make(r);
+	for (u32 i = 0; i < h->n_layers && !e; i++) {
+		struct layout_layer *y = &r->layers[i];
+		if (u32_of_layer(r, "feed_forward_length", i, &y->ffn_dim) == 1 ||
+			u32_of_layer(r, "attention.head_count_kv", i, &y->n_kv_heads) == 1)
+			return 1;
+		if (!y->ffn_dim || !y->n_kv_heads || y->n_heads % y->n_kv_heads)
+			return contradiction(r, "attention.head_count_kv",
+				"or feed_forward_length is 0 or no divisor in a layer");
+	}
+	e = e ? e : window_heads_read(r);
+	return e ? e : share_keys(r, shared);
 }
 
 /* One number for all layers, or an array of one for each. */
@@ -325,7 +427,10 @@ static int scales_read(struct reader *r)
 	}
 	if (r->arch->logit_divide)
 		h->logit_scale = 1.0f / h->logit_scale;
+	if (r->arch->attn_scale > 0)
+		h->attn_scale = r->arch->attn_scale;
 	if (r->arch->embed_sqrt)
+
 		h->embed_scale = (f32)sqrt((f64)h->dim);
 	if (h->arch == LAYOUT_ARCH_GEMMA3 && h->n_layers == 62) /* 27B says so by nothing else */
 		h->attn_scale = (f32)(1.0 / sqrt((f64)h->dim / h->n_heads));
@@ -373,12 +478,13 @@ static int others_check(struct reader *r)
 	} rows[] = { { "attention.sliding_window", KEY_WINDOW }, { "attention.clamp_kqv", 0 },
 		{ "attention.max_alibi_bias", 0 }, { "attention.scale", KEY_ATTN_SCALE },
 		{ "attention.output_scale", 0 }, { "attention.value_scale", 0 },
-		{ "attention.temperature_scale", KEY_TEMPERATURE }, { "attention.shared_kv_layers", 0 },
-		{ "attention.kv_lora_rank", 0 }, { "attention.q_lora_rank", 0 },
-		{ "logit_scale", KEY_LOGIT_SCALE }, { "residual_scale", KEY_RESIDUAL_SCALE },
-		{ "embedding_scale", KEY_EMBED_SCALE }, { "attn_logit_softcapping", 0 },
-		{ "final_logit_softcapping", KEY_LOGIT_SOFTCAP }, { "embedding_length_per_layer_input", 0 },
-		{ "nextn_predict_layers", 0 }, { "rope.dimension_sections", 0 } };
+		{ "attention.temperature_scale", KEY_TEMPERATURE },
+		{ "attention.shared_kv_layers", KEY_LAYERS }, { "attention.kv_lora_rank", 0 },
+		{ "attention.q_lora_rank", 0 }, { "logit_scale", KEY_LOGIT_SCALE },
+		{ "residual_scale", KEY_RESIDUAL_SCALE }, { "embedding_scale", KEY_EMBED_SCALE },
+		{ "attn_logit_softcapping", 0 }, { "final_logit_softcapping", KEY_LOGIT_SOFTCAP },
+		{ "embedding_length_per_layer_input", KEY_LAYERS }, { "nextn_predict_layers", 0 },
+		{ "rope.dimension_sections", 0 } };
 	bool causal = true;
 	if (gguf_get_bool(r->g, key_of(r, "attention.causal"), &causal, r->report) == 1)
 		return 1;
@@ -402,7 +508,7 @@ static int basics_read(struct reader *r)
 	const struct int_row rows[] = {
 		{ "block_count", &h->n_layers, 1, LAYERS_MAX, true },
 		{ "embedding_length", &h->dim, 1, DIM_MAX, true },
-		{ "feed_forward_length", &h->ffn_dim, 1, DIM_MAX, true },
+		{ "feed_forward_length", &h->ffn_dim, 1, DIM_MAX, true, true },
 		{ "context_length", &h->ctx_train, 1, INT32_MAX, true },
 	};
 	bool layer_norm = r->arch->norm == ARCH_NORM_LAYER;
@@ -429,6 +535,8 @@ int network_read(const struct gguf *g, struct arena *a, struct layout_header *h,
 	e = e ? e : basics_read(&r);
 	e = e ? e : scaling_read(&r);
 	e = e ? e : windows_read(&r);
+	e = e ? e : layers_read(&r);
+
 	e = e ? e : activation_read(&r);
 	e = e ? e : scales_read(&r);
 	if (!e)

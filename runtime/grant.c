@@ -237,7 +237,7 @@ static int make_work(struct grant *g, const struct grant_params *p, struct proto
 static int check_factors(const struct grant *g, struct proto_load_failed *f)
 {
 	for (u32 i = 0; g->rope_factors && i < g->model.rope_dim / 2; i++)
-		if (!(g->rope_factors[i] >= 0x1p-20f && g->rope_factors[i] <= 0x1p20f))
+		if (!(g->rope_factors[i] >= 0x1p-20f && g->rope_factors[i] <= 0x1p100f))
 			return refuse(f, LOAD_UNSUPPORTED, "factor %u of the rotation is out of range", i);
 	return 0;
 }

@@ -15,7 +15,8 @@ u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages)
 {
 	u64 bytes = 0;
 	for (u32 i = 0; i < m->n_layers; i++)
-		bytes += 2 * layer_kv_bytes(&m->layers[i], kv_mode, pages);
+		if (m->layers[i].is.kv_layer == i)
+			bytes += 2 * layer_kv_bytes(&m->layers[i], kv_mode, pages);
 	return bytes;
 }
 
@@ -86,6 +87,12 @@ static void make_positions(
 		w->rope[i] = make_table(mk, table, bytes, "rope");
 		free(table);
 	}
+	if (!mk->r && m->arch->value_norm) {
+		f32 ones[HEAD_DIM_MAX];
+		for (u32 i = 0; i < HEAD_DIM_MAX; i++)
+			ones[i] = 1;
+		w->ones = make_table(mk, ones, m->head_dim * sizeof(f32), "ones");
+	}
 	if (mk->r || !(m->temperature > 0))
 		return;
 	f32 *table = malloc(p->ctx_tokens * sizeof *table);
@@ -115,6 +122,9 @@ static void make_acts(struct maker *mk, const struct model *m, struct model_work
 		note_act(k_max, &l->gate, m->dim);
 		note_act(k_max, &l->up, m->dim);
 		note_act(k_max, &l->down, l->is.ffn_dim);
+		note_act(k_max, &l->own_input, m->dim);
+		note_act(k_max, &l->own_gate, m->dim);
+		note_act(k_max, &l->own_proj, m->per_layer_dim);
 	}
 	note_act(k_max, &m->head, m->dim);
 	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(k_max); kind++)
@@ -131,8 +141,9 @@ static void make_kv(struct maker *mk, const struct model *m, struct model_work *
 		return;
 	}
 	for (u32 i = 0; i < 2 * m->n_layers; i++)
-		w->kv[i] = make(
-			mk, RT_BUF_WORK, layer_kv_bytes(&m->layers[i / 2], w->kv_mode, w->kv_pages), "kv");
+		if (m->layers[i / 2].is.kv_layer == i / 2)
+			w->kv[i] = make(mk, RT_BUF_WORK,
+				layer_kv_bytes(&m->layers[i / 2], w->kv_mode, w->kv_pages), "kv");
 	w->kv_bytes = model_kv_bytes(m, w->kv_mode, w->kv_pages);
 }
 
@@ -158,6 +169,10 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	w->out_x = make(mk, RT_BUF_WORK, out * m->dim, "out x");
 	w->out_h = make(mk, RT_BUF_WORK, out * m->dim, "out h");
 	w->zero = make(mk, RT_BUF_WORK, rows * kv_dim, "zero");
+	if (m->per_layer_dim) {
+		w->own = make(mk, RT_BUF_WORK, rows * m->per_layer_dim * m->n_layers, "own embeddings");
+		w->own_part = make(mk, RT_BUF_WORK, rows * m->per_layer_dim, "own part");
+	}
 }
 
 int model_work_create(
@@ -189,7 +204,7 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
 		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
-		&w->zero, &w->rope[0], &w->rope[1], &w->temperature };
+		&w->zero, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part, &w->temperature };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

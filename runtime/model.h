@@ -20,6 +20,9 @@ struct model_layer {
 	struct model_weight attn_norm, q, k, v, output;
 	struct model_weight q_bias, k_bias, v_bias, q_norm, k_norm, attn_post_norm;
 	struct model_weight ffn_norm, gate, up, down, ffn_post_norm;
+	struct model_weight own_gate, own_proj, own_norm; /* of the layer's own embedding */
+	struct model_weight own_input; /* rows of per_layer_model_proj that are this layer's */
+	struct model_weight out_scale;
 	struct op_xielu xielu;
 };
 
@@ -34,8 +37,10 @@ struct model {
 	u32 temperature_ctx;
 	struct rt_rope rope
 		[2]; /* of the layers by their `rope`; ctx and factors are for model_work_create to fill */
-	u32 rope_scaling, rope_ctx;
-	struct model_weight embed, output_norm, head;	       /* head is embed where the model ties them */
+	u32 rope_scaling, rope_ctx, per_layer_dim;
+	struct model_weight embed, output_norm, head; /* head is embed where the model ties them */
+	struct model_weight own_embed,
+		own_input_norm; /* the layers' own embeddings: all of a token in a row */
 	struct model_weight rope_freqs, rope_short, rope_long; /* kept on the host */
 	struct model_layer *layers;
 	bool all_f32; /* every matrix is F32 */
@@ -67,10 +72,13 @@ struct model_work {
 	struct rt_buf
 		*act[OP_ACT_Q8_256 + 1]; /* the same, quantised: one for each kind that a matrix wants */
 	struct rt_buf *out_x, *out_h;	 /* [out_max, dim] */
-	struct rt_buf **kv;		 /* [n_layers][2]: K and V */
+	struct rt_buf **kv;		 /* [n_layers][2]: K and V; NULL: it reads those of its kv_layer */
 	struct rt_buf *rope[2];		 /* cos and sin of every position */
-	struct rt_buf *temperature;	 /* what queries of a position are multiplied by; or NULL */
-	struct rt_buf *zero;		 /* rows of zeros that overwrite pages */
+	struct rt_buf *ones;		 /* as many as a head has elements; or NULL */
+	struct rt_buf *own,
+		*own_part; /* inputs of the layers' own embeddings: [n_layers, rows, per_layer_dim], one of them; or NULL */
+	struct rt_buf *temperature; /* what queries of a position are multiplied by; or NULL */
+	struct rt_buf *zero;	    /* rows of zeros that overwrite pages */
 };
 struct model_work_params {
 	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages;

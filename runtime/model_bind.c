@@ -26,27 +26,22 @@ static const struct slot model_slots[] = {
 	MODEL("token_embd.weight", embed),
 	MODEL("output_norm.weight", output_norm),
 	MODEL("output.weight", head),
+	MODEL("per_layer_token_embd.weight", own_embed),
+	MODEL("per_layer_proj_norm.weight", own_input_norm),
 	MODEL("rope_freqs.weight", rope_freqs),
 	MODEL("rope_factors_short.weight", rope_short),
 	MODEL("rope_factors_long.weight", rope_long),
 };
 static const struct slot layer_slots[] = {
-	LAYER("attn_norm.weight", attn_norm),
-	LAYER("attn_q.weight", q),
-	LAYER("attn_k.weight", k),
-	LAYER("attn_v.weight", v),
-	LAYER("attn_q.bias", q_bias),
-	LAYER("attn_k.bias", k_bias),
-	LAYER("attn_v.bias", v_bias),
-	LAYER("attn_q_norm.weight", q_norm),
-	LAYER("attn_k_norm.weight", k_norm),
-	LAYER("attn_output.weight", output),
-	LAYER("post_attention_norm.weight", attn_post_norm),
-	LAYER("ffn_norm.weight", ffn_norm),
-	LAYER("ffn_gate.weight", gate),
-	LAYER("ffn_up.weight", up),
-	LAYER("ffn_down.weight", down),
-	LAYER("post_ffw_norm.weight", ffn_post_norm),
+	LAYER("attn_norm.weight", attn_norm), LAYER("attn_q.weight", q), LAYER("attn_k.weight", k),
+	LAYER("attn_v.weight", v), LAYER("attn_q.bias", q_bias), LAYER("attn_k.bias", k_bias),
+	LAYER("attn_v.bias", v_bias), LAYER("attn_q_norm.weight", q_norm),
+	LAYER("attn_k_norm.weight", k_norm), LAYER("attn_output.weight", output),
+	LAYER("post_attention_norm.weight", attn_post_norm), LAYER("ffn_norm.weight", ffn_norm),
+	LAYER("ffn_gate.weight", gate), LAYER("ffn_up.weight", up), LAYER("ffn_down.weight", down),
+	LAYER("post_ffw_norm.weight", ffn_post_norm), LAYER("inp_gate.weight", own_gate),
+	LAYER("proj.weight", own_proj), LAYER("post_norm.weight", own_norm),
+	LAYER("layer_output_scale.weight", out_scale), LAYER("", own_input), /* bind_fused */
 };
 
 static struct model_weight *slot_in(void *at, const struct slot *s)
@@ -104,6 +99,9 @@ static void bind_fused(const struct layout *l, struct model_layer *y, u32 i)
 		y->k_bias = elements_of(all, q);
 		y->v_bias = elements_of(all, q + kv);
 	}
+	if (l->h->parts & PART_PER_LAYER)
+		y->own_input = rows_of(l, weight_of(l, "per_layer_model_proj.weight"),
+			i * l->h->per_layer_dim, l->h->per_layer_dim);
 	if (l->h->parts & PART_GATE_FUSED) {
 		struct model_weight all = y->up;
 		y->gate = rows_of(l, all, 0, y->is.ffn_dim);
@@ -149,6 +147,7 @@ static void read_header(const struct layout_header *h, struct model *m)
 		.temperature_ctx = h->temperature_ctx,
 		.rope_dim = h->rope_dim,
 		.rope_scaling = h->rope_scaling,
+		.per_layer_dim = h->per_layer_dim,
 		.rope_ctx = h->rope_ctx };
 	m->rope[0] = (struct rt_rope){ .rope_dim = h->rope_dim,
 		.base = h->rope_base,
@@ -159,8 +158,9 @@ static void read_header(const struct layout_header *h, struct model *m)
 		.yarn_beta_slow = h->yarn_beta_slow,
 		.yarn_log_multiplier = h->yarn_log_multiplier,
 		.yarn_ctx = h->rope_ctx };
-	m->rope[1] =
-		(struct rt_rope){ .rope_dim = h->rope_dim, .base = h->rope_base_2, .scale = h->rope_scale_2 };
+	m->rope[1] = (struct rt_rope){
+		.rope_dim = h->rope_dim_2, .base = h->rope_base_2, .scale = h->rope_scale_2
+	};
 }
 
 static void measure(const struct layout *l, struct model *m)

@@ -51,25 +51,30 @@ static struct rt_view act_as(struct run *run, struct act *a, enum op_act_kind ki
 }
 
 /* y = a · Wᵀ   W [n_out, a.k] */
-static void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)
+static void mul_mat_to(
+	struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y)
 {
 	struct op_mul_mat p = {
-		.type = w->type, .k = a->k, .n_out = n_out, .rows = a->rows, .w = w->at, .y = whole(y)
+		.type = w->type, .k = a->k, .n_out = n_out, .rows = a->rows, .w = w->at, .y = y
 	};
 	p.act = act_as(run, a, op_act_kind(w->type));
 	if (!run->r)
 		run->r = op_mul_mat(run->d, &p);
 }
 
+static void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)
+{
+	mul_mat_to(run, w, a, n_out, whole(y));
+}
+
 /* y = norm(x) · w   of `rows` rows of dim elements */
-static void norm(
-	struct run *run, struct rt_buf *x, const struct model_weight *w, struct rt_buf *y, u32 rows, u32 dim)
+static void norm(struct run *run, struct rt_buf *x, struct rt_view w, struct rt_buf *y, u32 rows, u32 dim)
 {
 	if (run->r)
 		return;
 	run->r = run->m->arch->norm == ARCH_NORM_LAYER
-			 ? op_layer_norm(run->d, whole(x), w->at, whole(y), rows, dim, run->m->rms_eps)
-			 : op_rms_norm(run->d, whole(x), w->at, whole(y), rows, dim, run->m->rms_eps);
+			 ? op_layer_norm(run->d, whole(x), w, whole(y), rows, dim, run->m->rms_eps)
+			 : op_rms_norm(run->d, whole(x), w, whole(y), rows, dim, run->m->rms_eps);
 }
 
 static void bias(struct run *run, struct rt_buf *x, const struct model_weight *b, u32 dim)
@@ -78,10 +83,22 @@ static void bias(struct run *run, struct rt_buf *x, const struct model_weight *b
 		run->r = op_bias(run->d, whole(x), b->at, run->rows, dim);
 }
 
-static void scale(struct run *run, struct rt_buf *x, u64 n, f32 a)
+static void scale_at(struct run *run, struct rt_view x, u64 n, f32 a)
 {
 	if (a != 0 && a != 1 && !run->r)
-		run->r = op_scale(run->d, whole(x), n, a);
+		run->r = op_scale(run->d, x, n, a);
+}
+
+static void scale(struct run *run, struct rt_buf *x, u64 n, f32 a)
+{
+	scale_at(run, whole(x), n, a);
+}
+
+/* The input of layer i's own embedding. */
+static struct rt_view own_of(const struct run *run, u32 i)
+{
+	return (struct rt_view){ run->w->own,
+		(u64)i * run->w->rows_max * run->m->per_layer_dim * sizeof(f32) };
 }
 
 /* x += what a part of a layer has computed, in h */
@@ -102,7 +119,7 @@ static void prepare(struct run *run, const struct model_layer *l, struct rt_buf 
 	const struct layout_layer *is = &l->is;
 	bias(run, x, b, heads * is->head_dim);
 	if (has(head_norm))
-		norm(run, x, head_norm, x, run->rows * heads, is->head_dim);
+		norm(run, x, head_norm->at, x, run->rows * heads, is->head_dim);
 	struct op_rope p = { .x = whole(x),
 		.pos = whole(run->w->pos),
 		.table = whole(run->w->rope[is->rope]),
@@ -118,8 +135,8 @@ static void prepare(struct run *run, const struct model_layer *l, struct rt_buf 
 static struct op_kv kv_of(const struct model *m, const struct model_work *w, u32 layer)
 {
 	const struct layout_layer *is = &m->layers[layer].is;
-	return (struct op_kv){ .k = whole(w->kv[2 * layer]),
-		.v = whole(w->kv[2 * layer + 1]),
+	return (struct op_kv){ .k = whole(w->kv[2 * is->kv_layer]),
+		.v = whole(w->kv[2 * is->kv_layer + 1]),
 		.tables = whole(w->tables),
 		.pages_per_seq = w->ctx_pages,
 		.kv_mode = w->kv_mode,
@@ -165,17 +182,21 @@ static void attention(struct run *run, u32 i, struct act *h, struct rt_buf *y)
 	struct op_kv kv = kv_of(m, w, i);
 
 	mul_mat(run, &l->q, h, q_dim, w->q);
-	mul_mat(run, &l->k, h, kv_dim, w->k);
-	mul_mat(run, &l->v, h, kv_dim, w->v);
 	prepare(run, l, w->q, l->is.n_heads, &l->q_bias, &l->q_norm);
-	prepare(run, l, w->k, l->is.n_kv_heads, &l->k_bias, &l->k_norm);
-	bias(run, w->v, &l->v_bias, kv_dim);
-	kv_store(run, &kv, w->k, w->v);
+	if (l->is.kv_layer == i) {
+		mul_mat(run, &l->k, h, kv_dim, w->k);
+		mul_mat(run, has(&l->v) ? &l->v : &l->k, h, kv_dim, w->v);
+		prepare(run, l, w->k, l->is.n_kv_heads, &l->k_bias, &l->k_norm);
+		bias(run, w->v, &l->v_bias, kv_dim);
+		if (m->arch->value_norm)
+			norm(run, w->v, whole(w->ones), w->v, run->rows * l->is.n_kv_heads, l->is.head_dim);
+		kv_store(run, &kv, w->k, w->v);
+	}
 	attend(run, l, &kv);
 	struct act att = act_of(w->att, run->rows, q_dim);
 	mul_mat(run, &l->output, &att, m->dim, y);
 	if (has(&l->attn_post_norm))
-		norm(run, y, &l->attn_post_norm, y, run->rows, m->dim);
+		norm(run, y, l->attn_post_norm.at, y, run->rows, m->dim);
 }
 
 /* ---- feed-forward -------------------------------------------------------------------------------------------------- */
@@ -211,7 +232,64 @@ static void feed_forward(struct run *run, const struct model_layer *l, struct ac
 	struct act up = act_of(w->up, run->rows, l->is.ffn_dim);
 	mul_mat(run, &l->down, &up, m->dim, y);
 	if (has(&l->ffn_post_norm))
-		norm(run, y, &l->ffn_post_norm, y, run->rows, m->dim);
+		norm(run, y, l->ffn_post_norm.at, y, run->rows, m->dim);
+}
+
+/* ---- the layers' own embeddings ------------------------------------------------------------------------------------ */
+
+/* own[i] = (norm(x · Wi) + embedding_i · sqrt(width)) / sqrt(2), of the embedded x, for every layer */
+static void own_inputs(struct run *run)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	u64 n = (u64)run->rows * m->per_layer_dim;
+	struct act x = act_of(w->x, run->rows, m->dim);
+	for (u32 i = 0; i < m->n_layers && m->per_layer_dim; i++) {
+		struct rt_view y = own_of(run, i);
+		const struct op_embed part = { .type = m->own_embed.type,
+			.vocab = m->n_vocab,
+			.row_dim = m->per_layer_dim * m->n_layers,
+			.first = m->per_layer_dim * i,
+			.dim = m->per_layer_dim,
+			.n = run->rows,
+			.table = m->own_embed.at,
+			.ids = whole(w->ids),
+			.y = whole(w->own_part) };
+		mul_mat_to(run, &m->layers[i].own_input, &x, m->per_layer_dim, y);
+		scale_at(run, y, n, (f32)(1.0 / sqrt((f64)m->dim)));
+		if (!run->r)
+			run->r = op_rms_norm(
+				run->d, y, m->own_input_norm.at, y, run->rows, m->per_layer_dim, m->rms_eps);
+		if (!run->r)
+			run->r = op_embed_slice(run->d, &part);
+		scale_at(run, part.y, n, (f32)sqrt((f64)m->per_layer_dim));
+		if (!run->r)
+			run->r = op_add(run->d, y, part.y, n);
+		scale_at(run, y, n, (f32)(1.0 / sqrt(2.0)));
+	}
+}
+
+/* x += norm((gelu(x · Wg) ∘ own[i]) · Wp);  x *= the layer's number */
+static void own_embedding(struct run *run, u32 i)
+{
+	const struct model *m = run->m;
+	const struct model_work *w = run->w;
+	const struct model_layer *l = &m->layers[i];
+	struct rt_view part = m->per_layer_dim ? whole(w->own_part) : (struct rt_view){ 0 };
+	if (m->per_layer_dim) {
+		struct act x = act_of(w->x, run->rows, m->dim);
+		mul_mat_to(run, &l->own_gate, &x, m->per_layer_dim, part);
+		if (!run->r)
+			run->r = op_geglu(
+				run->d, part, own_of(run, i), part, (u64)run->rows * m->per_layer_dim);
+		struct act mixed = act_of(w->own_part, run->rows, m->per_layer_dim);
+		mul_mat(run, &l->own_proj, &mixed, m->dim, w->h);
+		norm(run, w->h, l->own_norm.at, w->h, run->rows, m->dim);
+		add(run, w->h);
+	}
+	if (has(&l->out_scale) && !run->r) /* zero: every row takes element 0 */
+		run->r =
+			op_row_scale(run->d, whole(w->x), whole(w->zero), l->out_scale.at, run->rows, m->dim);
 }
 
 /* x += attention(norm(x));  x += feed_forward(norm(x));  or, side by side, both of the one norm(x) */
@@ -221,12 +299,12 @@ static void layer(struct run *run, u32 i)
 	const struct model_work *w = run->w;
 	const struct model_layer *l = &m->layers[i];
 
-	norm(run, w->x, &l->attn_norm, w->h, run->rows, m->dim);
+	norm(run, w->x, l->attn_norm.at, w->h, run->rows, m->dim);
 	struct act h = act_of(w->h, run->rows, m->dim);
 	attention(run, i, &h, w->sum);
 	if (has(&l->ffn_norm)) {
 		add(run, w->sum);
-		norm(run, w->x, &l->ffn_norm, w->h, run->rows, m->dim);
+		norm(run, w->x, l->ffn_norm.at, w->h, run->rows, m->dim);
 		h = act_of(w->h, run->rows, m->dim);
 		feed_forward(run, l, &h, w->sum);
 		add(run, w->sum);
@@ -237,6 +315,7 @@ static void layer(struct run *run, u32 i)
 		add(run, w->h);
 		add(run, w->sum);
 	}
+	own_embedding(run, i);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
@@ -249,7 +328,7 @@ static void head(struct run *run, u32 n_out)
 	u64 n = (u64)n_out * m->n_vocab;
 	if (!run->r)
 		run->r = op_rows(run->d, whole(w->x), whole(w->out_rows), whole(w->out_x), n_out, m->dim);
-	norm(run, w->out_x, &m->output_norm, w->out_h, n_out, m->dim);
+	norm(run, w->out_x, m->output_norm.at, w->out_h, n_out, m->dim);
 	struct act h = act_of(w->out_h, n_out, m->dim);
 	mul_mat(run, &m->head, &h, m->n_vocab, w->logits);
 	scale(run, w->logits, n, m->logit_scale);
@@ -264,6 +343,7 @@ int model_forward(
 	struct run run = { .d = d, .m = m, .w = w, .rows = s->n, .pos_max = s->pos_max };
 	run.r = op_embed(d, m->embed.type, m->embed.at, m->n_vocab, m->dim, whole(w->ids), s->n, whole(w->x));
 	scale(&run, w->x, (u64)s->n * m->dim, m->embed_scale);
+	own_inputs(&run);
 	for (u32 i = 0; i < m->n_layers; i++)
 		layer(&run, i);
 	if (s->n_out)
@@ -277,7 +357,8 @@ int model_scrub(struct rt_device *d, const struct model *m, const struct model_w
 	struct run run = { .d = d, .m = m, .w = w, .rows = n };
 	for (u32 i = 0; i < m->n_layers; i++) {
 		struct op_kv kv = kv_of(m, w, i);
-		kv_store(&run, &kv, w->zero, w->zero);
+		if (m->layers[i].is.kv_layer == i)
+			kv_store(&run, &kv, w->zero, w->zero);
 	}
 	return run.r;
 }

@@ -15,6 +15,12 @@
 /* y[i, :] = table[ids[i], :], dequantised.  table [vocab, dim] of type, ids [n] u32, y [n, dim] */
 int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
 	u32 n, struct rt_view y);
+/* The same with elements first .. first + dim of rows of row_dim; first and dim are whole blocks. */
+struct op_embed {
+	u32 type, vocab, row_dim, first, dim, n;
+	struct rt_view table, ids, y;
+};
+int op_embed_slice(struct rt_device *d, const struct op_embed *p);
 
 /* y[r, i] = x[r, i] * w[i] / sqrt(mean_i x[r, i]^2 + eps)   x, y [rows, dim], may be one; w [dim] */
 int op_rms_norm(struct rt_device *d, struct rt_view x, struct rt_view w, struct rt_view y, u32 rows, u32 dim,

@@ -203,11 +203,21 @@ static int run_embed(struct run *r)
 	assert(c->rows <= ARRAY_LEN(id));
 	for (u32 i = 0; i < c->rows; i++)
 		id[i] = i == 3 ? c->n_out + i /* beyond the vocabulary */ : i * 7919 % c->n_out;
-	TRY(make_weights(r, c->type, c->n_out, c->k, &table));
+	u32 slices = c->kv_heads ? c->kv_heads : 1;
+	TRY(make_weights(r, c->type, c->n_out, slices * c->k, &table));
 	TRY(make_words(r, id, c->rows, "ids", &ids));
 	TRY(make_out(r, 4ul * c->rows * c->k, &y));
+	const struct op_embed e = { .type = c->type,
+		.vocab = c->n_out,
+		.row_dim = slices * c->k,
+		.first = c->heads * c->k,
+		.dim = c->k,
+		.n = c->rows,
+		.table = table,
+		.ids = ids,
+		.y = y };
 	TRY(rt_begin(r->d));
-	TRY(op_embed(r->d, c->type, table, c->n_out, c->k, ids, c->rows, y));
+	TRY(op_embed_slice(r->d, &e));
 	return rt_submit(r->d);
 }
 

@@ -34,7 +34,7 @@ struct op_case {
 	enum op_case_op op;
 	u32 type;		       /* of weights; for KV cases the KV mode */
 	u32 rows, k, n_out;	       /* n_out: also vocabulary; KV cases: number of sequences */
-	u32 heads, kv_heads, head_dim; /* rope, KV cases */
+	u32 heads, kv_heads, head_dim; /* rope, KV cases; embed: slice `heads` of kv_heads of k elements */
 	u32 pos;		       /* largest position */
 	enum op_case_fill fill;
 	u32 window;  /* attention */

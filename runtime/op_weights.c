@@ -56,31 +56,39 @@ static int kernel_of(u32 type, enum kernel *ret_embed, enum kernel *ret_mul_mat)
 	return err_origin(-EINVAL);
 }
 
-int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
-	u32 n, struct rt_view y)
+static bool slice_ok(const struct op_embed *e)
 {
-	struct rt_call c = { .work_x = n * dim, .work_y = 1, .cost = 16ull * n * dim };
+	u32 block = block_len_of(e->type);
+	return e->n <= OP_ROWS_MAX && e->vocab > 0 && e->vocab <= VOCAB_MAX && e->dim > 0 &&
+	       e->row_dim <= DIM_MAX && e->dim <= e->row_dim && e->first <= e->row_dim - e->dim &&
+	       e->dim % block == 0 && e->first % block == 0 && e->row_dim % block == 0 &&
+	       e->table.offset % RT_ALIGN == 0;
+}
+
+int op_embed_slice(struct rt_device *d, const struct op_embed *e)
+{
+	struct rt_call c = { .work_x = e->n * e->dim, .work_y = 1, .cost = 16ull * e->n * e->dim };
 	enum kernel ignored;
-	int r = kernel_of(type, &c.kernel, &ignored);
+	int r = kernel_of(e->type, &c.kernel, &ignored);
 	if (r < 0)
 		return r;
-	if (n > OP_ROWS_MAX || vocab == 0 || vocab > VOCAB_MAX || dim == 0 || dim > DIM_MAX ||
-		dim % block_len_of(type) || table.offset % RT_ALIGN)
+	if (!slice_ok(e))
 		return err_origin(-EINVAL);
-	u64 row_bytes = (u64)(dim / block_len_of(type)) * block_bytes_of(type);
-	op_call_buf(&c, 1, ids, 4ull * n);
-	op_call_buf(&c, 2, y, 4ull * n * dim);
-	for (u32 first = 0; first < vocab && n > 0;) {
-		struct part t = part_at(d, table, row_bytes, vocab, first);
+	u32 block = block_len_of(e->type), bytes = block_bytes_of(e->type);
+	u64 row_bytes = (u64)(e->row_dim / block) * bytes;
+	op_call_buf(&c, 1, e->ids, 4ull * e->n);
+	op_call_buf(&c, 2, e->y, 4ull * e->n * e->dim);
+	for (u32 first = 0; first < e->vocab && e->n > 0;) {
+		struct part t = part_at(d, e->table, row_bytes, e->vocab, first);
 		if (t.count == 0)
 			return err_origin(-EINVAL);
 		op_call_buf(&c, 0, t.view, t.bytes);
-		const struct push_embed p = { .n = n,
-			.dim = dim,
-			.vocab = vocab,
+		const struct push_embed p = { .n = e->n,
+			.dim = e->dim,
+			.vocab = e->vocab,
 			.first = t.first,
 			.count = t.count,
-			.base = t.base,
+			.base = t.base + e->first / block * bytes,
 			.row_bytes = (u32)row_bytes };
 		op_call_push(&c, &p);
 		r = op_call(d, &c);
@@ -89,6 +97,20 @@ int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32
 		first += t.count;
 	}
 	return 0;
+}
+
+int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
+	u32 n, struct rt_view y)
+{
+	const struct op_embed e = { .type = type,
+		.vocab = vocab,
+		.row_dim = dim,
+		.dim = dim,
+		.n = n,
+		.table = table,
+		.ids = ids,
+		.y = y };
+	return op_embed_slice(d, &e);
 }
 
 static void mul_mat_push(struct rt_call *c, const struct op_mul_mat *m, const struct part *t, u64 row_bytes)

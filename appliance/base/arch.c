@@ -63,6 +63,17 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE,
 		.rope = ARCH_ROPE_NEOX,
 		.act = ARCH_ACT_XIELU },
+	[LAYOUT_ARCH_GEMMA4] = { .name = "gemma4",
+		.must = PLAIN | PART_QK_NORM | PART_POST_NORMS | PART_ROPE_FREQS,
+		.may = PART_HEAD | PART_PER_LAYER | PART_LAYER_SCALE,
+		.keys = KEY_ROPE_SCALING | KEY_WINDOW | KEY_LOGIT_SOFTCAP | KEY_LAYERS,
+		.rope = ARCH_ROPE_NEOX,
+		.act = ARCH_ACT_GELU,
+		.value_norm = true,
+		.attn_scale = 1,
+		.embed_sqrt = true,
+		.window_period = 6,
+		.rope_base_window = 10000 },
 };
 
 const struct arch *arch_of(u32 id)
@@ -81,26 +92,29 @@ u32 arch_find(const char *name, size_t len)
 /* In the order of the computation. */
 const struct arch_tensor arch_model_tensors[] = {
 	{ "token_embd.weight", DIM_MODEL, DIM_VOCAB, PART_BASE, false },
+	{ "per_layer_token_embd.weight", DIM_PER_LAYER_ALL, DIM_VOCAB, PART_PER_LAYER, false },
+	{ "per_layer_model_proj.weight", DIM_MODEL, DIM_PER_LAYER_ALL, PART_PER_LAYER, false },
+	{ "per_layer_proj_norm.weight", DIM_PER_LAYER, DIM_ONE, PART_PER_LAYER, true },
 	{ "rope_freqs.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FREQS, true },
 	{ "rope_factors_short.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FACTORS, true },
 	{ "rope_factors_long.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FACTORS, true },
 	{ "output_norm.weight", DIM_MODEL, DIM_ONE, PART_BASE, true },
 	{ "output.weight", DIM_MODEL, DIM_VOCAB, PART_HEAD, false },
 };
-const u32 arch_model_tensors_n = ARRAY_LEN(arch_model_tensors), arch_model_first_n = 4;
+const u32 arch_model_tensors_n = ARRAY_LEN(arch_model_tensors), arch_model_first_n = 7;
 
 const struct arch_tensor arch_layer_tensors[] = {
 	{ "attn_norm.weight", DIM_MODEL, DIM_ONE, PART_BASE, true },
 	{ "attn_q.weight", DIM_MODEL, DIM_Q, PART_QKV, false },
-	{ "attn_k.weight", DIM_MODEL, DIM_KV, PART_QKV, false },
-	{ "attn_v.weight", DIM_MODEL, DIM_KV, PART_QKV, false },
+	{ "attn_k.weight", DIM_MODEL, DIM_KV, PART_QKV, false, IN_KEYS },
+	{ "attn_v.weight", DIM_MODEL, DIM_KV, PART_QKV, false, IN_VALUES },
 	{ "attn_qkv.weight", DIM_MODEL, DIM_QKV, PART_QKV_FUSED, false },
 	{ "attn_q.bias", DIM_Q, DIM_ONE, PART_QKV_BIAS, true },
 	{ "attn_k.bias", DIM_KV, DIM_ONE, PART_QKV_BIAS, true },
 	{ "attn_v.bias", DIM_KV, DIM_ONE, PART_QKV_BIAS, true },
 	{ "attn_qkv.bias", DIM_QKV, DIM_ONE, PART_QKV_FUSED_BIAS, true },
 	{ "attn_q_norm.weight", DIM_HEAD, DIM_ONE, PART_QK_NORM, true },
-	{ "attn_k_norm.weight", DIM_HEAD, DIM_ONE, PART_QK_NORM, true },
+	{ "attn_k_norm.weight", DIM_HEAD, DIM_ONE, PART_QK_NORM, true, IN_KEYS },
 	{ "attn_output.weight", DIM_Q, DIM_MODEL, PART_BASE, false },
 	{ "post_attention_norm.weight", DIM_MODEL, DIM_ONE, PART_POST_NORMS, true },
 	{ "ffn_norm.weight", DIM_MODEL, DIM_ONE, PART_FFN_NORM, true },
@@ -109,5 +123,9 @@ const struct arch_tensor arch_layer_tensors[] = {
 	{ "ffn_up.weight", DIM_MODEL, DIM_FFN_2, PART_GATE_FUSED, false },
 	{ "ffn_down.weight", DIM_FFN, DIM_MODEL, PART_BASE, false },
 	{ "post_ffw_norm.weight", DIM_MODEL, DIM_ONE, PART_POST_NORMS, true },
+	{ "inp_gate.weight", DIM_MODEL, DIM_PER_LAYER, PART_PER_LAYER, false },
+	{ "proj.weight", DIM_PER_LAYER, DIM_MODEL, PART_PER_LAYER, false },
+	{ "post_norm.weight", DIM_MODEL, DIM_ONE, PART_PER_LAYER, true },
+	{ "layer_output_scale.weight", DIM_ONE, DIM_ONE, PART_LAYER_SCALE, true },
 };
 const u32 arch_layer_tensors_n = ARRAY_LEN(arch_layer_tensors);

@@ -16,6 +16,7 @@ enum layout_arch {
 	LAYOUT_ARCH_GLM4,
 	LAYOUT_ARCH_COHERE2,
 	LAYOUT_ARCH_APERTUS,
+	LAYOUT_ARCH_GEMMA4,
 	LAYOUT_ARCHS_END
 };
 
@@ -35,8 +36,10 @@ enum arch_part {
 	PART_POST_NORMS = 1u << 9, /* norms of what attention and feed-forward add */
 	PART_FFN_NORM = 1u << 10,  /* a norm before feed-forward; without it, it reads what attention reads */
 	PART_GATE = 1u << 11,	   /* gate and up by two matrices */
-	PART_GATE_FUSED = 1u << 12, /* or by one, the gate first */
-	PART_UP = 1u << 13,	    /* or up alone */
+	PART_GATE_FUSED = 1u << 12,  /* or by one, the gate first */
+	PART_UP = 1u << 13,	     /* or up alone */
+	PART_PER_LAYER = 1u << 14,   /* an embedding of each layer's own, added behind feed-forward */
+	PART_LAYER_SCALE = 1u << 15, /* a number that multiplies what a layer leaves */
 };
 
 enum arch_rope {
@@ -56,6 +59,10 @@ enum arch_key {
 	KEY_TEMPERATURE = 1u << 5,  /* attention.temperature_scale: queries grow with the position */
 	KEY_WINDOW = 1u << 6,	    /* attention.sliding_window */
 	KEY_ROPE_SCALING = 1u << 7, /* linear, YaRN, LongRoPE */
+	KEY_LAYERS =
+		1u
+		<< 8, /* heads, widths and rotations of the layers with a window; arrays of one number for each layer; layers that
+			       * read the keys and values of an earlier one; embedding_length_per_layer_input */
 };
 
 struct arch {
@@ -63,10 +70,12 @@ struct arch {
 	u32 must, may;	  /* enum arch_part */
 	u32 keys;	  /* enum arch_key */
 	u8 rope, norm, act;
-	bool logit_divide;   /* logits are divided by logit_scale, not multiplied */
+	bool logit_divide; /* logits are divided by logit_scale, not multiplied */
+	bool value_norm; /* values are normalised by head, without weights; they are the keys where a layer has no matrix for them */
+	f32 attn_scale;	     /* in place of 1 / sqrt(head); 0: that */
 	bool embed_sqrt;     /* the embedding is scaled by sqrt(dim) */
 	bool window_no_rope; /* layers without a window know no positions */
-	u8 window_period;     /* without a pattern in the file: layer i has no window if i % period == period - 1; 0: all have */
+	u8 window_period; /* without a pattern in the file: layer i has no window if i % period == period - 1; 0: all have */
 	f32 rope_base_window; /* base of the layers with a window; 0: that of the others */
 };
 /* The row of an enum layout_arch, or NULL. */
@@ -86,12 +95,18 @@ enum arch_dim {
 	DIM_QKV,
 	DIM_HEAD,
 	DIM_ROPE_HALF,
+	DIM_PER_LAYER,
+	DIM_PER_LAYER_ALL, /* of all layers */
 };
+/* In which layers a tensor is there. */
+enum arch_when { IN_ALL, IN_KEYS /* those with LAYER_KEYS */, IN_VALUES };
+
 struct arch_tensor {
 	const char *name; /* of a layer: what follows "blk.N." */
 	u8 ne0, ne1;	  /* enum arch_dim: row length, rows */
 	u32 part;
 	bool f32_only; /* norms, biases and factors */
+	u8 when;       /* enum arch_when */
 };
 extern const struct arch_tensor arch_model_tensors[], arch_layer_tensors[];
 extern const u32 arch_model_tensors_n, arch_layer_tensors_n;

@@ -121,7 +121,9 @@ struct layout_layer layout_layer_at(const struct layout *l, u32 i)
 		.n_kv_heads = h->n_kv_heads,
 		.head_dim = h->head_dim,
 		.rope_dim = h->rope_dim,
-		.ffn_dim = h->ffn_dim };
+		.ffn_dim = h->ffn_dim,
+		.kv_layer = i,
+		.tensors = LAYER_KEYS | LAYER_VALUES };
 }
 
 bool layout_parts_ok(u32 arch, u32 parts)
@@ -164,6 +166,10 @@ static u32 want_dim(const struct layout_header *h, const struct layout_layer *l,
 		return l->head_dim;
 	case DIM_ROPE_HALF:
 		return h->rope_dim / 2;
+	case DIM_PER_LAYER:
+		return h->per_layer_dim;
+	case DIM_PER_LAYER_ALL:
+		return h->per_layer_dim * h->n_layers;
 	default:
 		return 1;
 	}
@@ -189,7 +195,8 @@ bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret)
 	ret->ne[1] = want_dim(l->h, &of, t->ne1);
 	ret->f32_only = t->f32_only;
 	ret->part = t->part;
-	return t->part & l->h->parts;
+	bool in_layer = t->when == IN_ALL || of.tensors & (t->when == IN_KEYS ? LAYER_KEYS : LAYER_VALUES);
+	return in_layer && t->part & l->h->parts;
 }
 
 /* ---- layout -------------------------------------------------------------------------------------------------------------- */
@@ -213,6 +220,8 @@ static int heads_check(const struct layout_layer *l, const char **ret_why)
 		REFUSE("attention heads out of range");
 	if (l->rope_dim > l->head_dim || l->rope_dim % 2)
 		REFUSE("rotated dimensions out of range");
+	if (l->tensors & ~(u32)(LAYER_KEYS | LAYER_VALUES))
+		REFUSE("unknown tensors of a layer");
 	if (!in_range(l->ffn_dim, 1, DIM_MAX) || l->window > CTX_TOKENS_MAX || l->rope > 1)
 		REFUSE("feed-forward, window or rotation of a layer out of range");
 	for (u32 i = 0; i < 4; i++)
@@ -272,6 +281,10 @@ static int network_check(const struct layout_header *h, const char **ret_why)
 		REFUSE("layers, width or context out of range");
 	if (!in_range(h->rope_dim, 2, h->head_dim) || !in_range_f(h->rms_eps, 1e-12f, 1e-1f))
 		REFUSE("rotated dimensions or epsilon out of range");
+	if (h->rope_dim_2 > HEAD_DIM_MAX || h->rope_dim_2 % 2 ||
+		!!h->per_layer_dim != !!(h->parts & PART_PER_LAYER) ||
+		(u64)h->per_layer_dim * h->n_layers > DIM_MAX)
+		REFUSE("rotated dimensions or the layers' own embeddings out of range");
 	int r = rope_check(h, ret_why);
 	r = r ? r : scales_check(h, ret_why);
 	if (r)
@@ -280,15 +293,35 @@ static int network_check(const struct layout_header *h, const char **ret_why)
 	return heads_check(&plain, ret_why);
 }
 
+/* Against the model, and the layer whose keys and values it reads. */
+static int layer_check(const struct layout *l, u32 i, const char **ret_why)
+{
+	const struct layout_header *h = l->h;
+	const struct layout_layer *y = &l->layers[i], *from;
+	if (y->rope_dim && y->rope_dim != (y->rope ? h->rope_dim_2 : h->rope_dim))
+		REFUSE("a layer with a rotation that the model does not have");
+	if (y->rope && !(h->rope_base_2 > 0 && h->rope_scale_2 > 0))
+		REFUSE("a layer with a rotation that the model does not have");
+	if (y->kv_layer > i)
+		REFUSE("a layer reads the keys of a later one");
+	from = &l->layers[y->kv_layer];
+	if (from->kv_layer != y->kv_layer || !(from->tensors & LAYER_KEYS) ||
+		(!(from->tensors & LAYER_VALUES) && !arch_of(h->arch)->value_norm))
+		REFUSE("a layer reads keys and values that are not there");
+	if (from->n_kv_heads != y->n_kv_heads || from->head_dim != y->head_dim)
+		REFUSE("a layer reads keys of another shape");
+	return 0;
+}
+
 static int layers_check(const struct layout *l, const char **ret_why)
 {
 	for (u32 i = 0; l->layers && i < l->h->n_layers; i++) {
 		int r = heads_check(&l->layers[i], ret_why);
 		if (r)
 			return r;
-		if ((l->layers[i].rope_dim && l->layers[i].rope_dim != l->h->rope_dim) ||
-			(l->layers[i].rope && !(l->h->rope_base_2 > 0 && l->h->rope_scale_2 > 0)))
-			REFUSE("a layer with a rotation that the model does not have");
+		r = layer_check(l, i, ret_why);
+		if (r)
+			return r;
 	}
 	return 0;
 }

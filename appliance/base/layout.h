@@ -122,7 +122,9 @@ struct layout_header {
 	f32 logit_softcap;   /* c: logits become c tanh(l / c) */
 	f32 temperature; /* b: queries of position p are multiplied by 1 + b ln(1 + floor(p / temperature_ctx)) */
 	u32 temperature_ctx;
-	u8 reserved[228];
+	u32 rope_dim_2;	   /* rotated dimensions of layers whose rope is 1 */
+	u32 per_layer_dim; /* width of the layers' own embeddings */
+	u8 reserved[220];
 };
 SIZE_PIN(layout_header, 480);
 
@@ -132,6 +134,9 @@ enum layout_rope_scaling {
 	ROPE_LONG = 2 /* LongRoPE: the tensors rope_factors_short and, beyond rope_ctx, rope_factors_long */
 };
 
+/* attn_k and its norm, attn_v: a layer that reads those of another may lack them. */
+enum layout_layer_tensors { LAYER_KEYS = 1, LAYER_VALUES = 2 };
+
 /* One layer. */
 struct layout_layer {
 	u32 n_heads, n_kv_heads, head_dim;
@@ -140,7 +145,9 @@ struct layout_layer {
 	u32 window; /* position p attends to p - window < t <= p; 0: to all */
 	u32 rope; /* 0: rope_base and rope_scale of the header; 1: rope_base_2 and rope_scale_2, and no factors */
 	f32 xielu[4]; /* alpha_p and alpha_n before their softplus, beta, eps */
-	u32 reserved[5];
+	u32 kv_layer; /* whose keys and values it reads: its own, or those of an earlier one */
+	u32 tensors;  /* enum layout_layer_tensors */
+	u32 reserved[3];
 };
 SIZE_PIN(layout_layer, 64);
 

@@ -27,4 +27,5 @@ static const char *const stored_digests[][2] = {
 	{ "glm4/f16", "759bc03655be3369c53adf0b84ed4548e98d403a2a8645e71b3485de762d44ad" },
 	{ "cohere2/f16", "a8baacc6696937e1d5f7f7eb6f384955fc7b349e2e56d4de9d94a2e9047099ab" },
 	{ "apertus/f16", "a1078486b5be9e1a3cd0957313a4f5f4bc55f017ffcefe88d418aaae042c007b" },
+	{ "gemma4/f16", "fa727ae705c496f388733407379fc7786b8c6fb93a1168e1b394c2163fe817f9" },
 };

@@ -2,6 +2,11 @@
 an architecture, perhaps with a variant behind a slash; each variant switches on something that the plain one leaves out."""
 
 
+import numpy as np
+
+GGUF = DTYPE = None  # the module and the type of the file under way
+
+
 def numbers(n, lo, hi):
     return [lo + (hi - lo) * i / max(n - 1, 1) for i in range(n)]
 
@@ -62,6 +67,59 @@ def apertus(g, p):
         g.arr('xielu.' + name, 6, numbers(n, lo, hi))
 
 
+def gemma4(own, values, shared):
+    """own: width of the layers' own embeddings, or 0; values: full layers have matrices for them; shared: layers that read keys of others."""
+    def change(g, p):
+        layers, dim, heads, vocab, small = 9, 256, 4, 1024, 64
+        full = [i % 3 == 2 for i in range(layers)]
+        kv, ffn = [1 if f else 2 for f in full], [512 if i < 6 else 1024 for i in range(layers)]
+        head = [128 if f else small for f in full]
+        g.t = [t for t in g.t if not t[0].startswith('blk.')]
+
+        def weight(name, *ne):
+            g.tensor(name, list(ne), GGUF.mat(ne[0]), DTYPE)
+
+        def vector(name, n, size=1.0):
+            g.tensor(name, [n], lambda rng, c: GGUF.norm(rng, c) * np.float32(size), 'f32')
+        for i in range(layers):
+            b, has = 'blk.%d.' % i, i < layers - shared
+            for n in ('attn_norm', 'post_attention_norm', 'ffn_norm', 'post_ffw_norm'):
+                vector(b + n + '.weight', dim)
+            weight(b + 'attn_q.weight', dim, heads * head[i])
+            vector(b + 'attn_q_norm.weight', head[i], 0.3)  # scores are not scaled: keep them small
+            if has:
+                weight(b + 'attn_k.weight', dim, kv[i] * head[i])
+                vector(b + 'attn_k_norm.weight', head[i], 0.3)
+            if has and (values or not full[i]):
+                weight(b + 'attn_v.weight', dim, kv[i] * head[i])
+            weight(b + 'attn_output.weight', heads * head[i], dim)
+            weight(b + 'ffn_gate.weight', dim, ffn[i])
+            weight(b + 'ffn_up.weight', dim, ffn[i])
+            weight(b + 'ffn_down.weight', ffn[i], dim)
+            g.tensor(b + 'layer_output_scale.weight', [1], lambda rng, n: np.full(n, 0.7, np.float32), 'f32')
+            if own:
+                weight(b + 'inp_gate.weight', dim, own)
+                weight(b + 'proj.weight', own, dim)
+                vector(b + 'post_norm.weight', dim)
+        if own:
+            weight('per_layer_token_embd.weight', own * layers, vocab)
+            weight('per_layer_model_proj.weight', dim, own * layers)
+            vector('per_layer_proj_norm.weight', own)
+        factors = np.array([1.0] * 16 + [1e30] * 48, np.float32)
+        g.tensor('rope_freqs.weight', [64], lambda rng, n: factors, 'f32')
+        for k, v in (('key_length_swa', small), ('value_length_swa', small), ('shared_kv_layers', shared)):
+            g.put(p + 'attention.' + k, 4, v)
+        g.put(p + 'rope.dimension_count_swa', 4, small)
+        g.put(p + 'embedding_length_per_layer_input', 4, own)
+        key(g, p + 'attention.head_count_kv', None)
+        key(g, p + 'feed_forward_length', None)
+        g.arr(p + 'attention.head_count_kv', 4, kv)
+        g.arr(p + 'feed_forward_length', 4, ffn)
+        g.arr(p + 'attention.sliding_window_pattern', 7, [not f for f in full])
+        g.put(p + 'final_logit_softcapping', 6, 3.0)
+    return change
+
+
 def no_bias(g, p):
     drop(g, 'attn_q.bias', 'attn_k.bias', 'attn_v.bias')
 
@@ -75,6 +133,10 @@ FAMILIES = {
     'gemma3': Family('gemma3', {'tok': 'gemma', 'qk_norm': True, 'post': True, 'tied': True, 'base': 1e6, 'base_swa': 10000.0,
                                 'window': 32, 'hd': 128, 'layers': 7, 'eps': 1e-6}, None,
                      linear=linear, softcap=floats(final_logit_softcapping=3.0)),
+    'gemma4': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 9,
+                                'eps': 1e-6}, gemma4(256, True, 3)),
+    'gemma4-dense': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 9,
+                                      'eps': 1e-6}, gemma4(0, False, 0)),
     'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
                    short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
                    window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),
@@ -88,6 +150,8 @@ FAMILIES = {
 def build(gguf, name, dtype):
     """gguf: the module make-random-gguf. The file of that name, not written yet."""
     arch, _, variant = name.partition('/')
+    global GGUF, DTYPE
+    GGUF, DTYPE = gguf, dtype
     f = FAMILIES[arch]
     gguf.MODELS['family'] = f.spec
     g = gguf.build('family', dtype)

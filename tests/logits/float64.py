@@ -99,21 +99,36 @@ def decode(raw, t):
 
 # ---- the network
 
+def gelu(x):
+    return x * 0.5 * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x ** 3)))
+
+
 class Model:
     def __init__(self, path):
         self.kv, self.w = read(path)
         self.arch = self.kv['general.architecture']
         self.layers = self.key('block_count')
         self.heads = self.key('attention.head_count')
-        self.kv_heads = self.key('attention.head_count_kv', self.heads)
+        self.each = lambda n, d=None: v if isinstance(v := self.key(n, d), list) else [v] * self.layers
+        self.kv_heads = self.each('attention.head_count_kv', self.heads)
         self.dim = self.key('embedding_length')
         self.head = self.key('attention.key_length', self.dim // self.heads)
         self.rot = self.key('rope.dimension_count', self.head)
-        self.ffn = self.key('feed_forward_length')
+        self.ffn = self.each('feed_forward_length')
+        self.gemma = self.arch in ('gemma3', 'gemma4')
         self.eps = self.key('attention.layer_norm_epsilon' if self.arch == 'cohere2' else 'attention.layer_norm_rms_epsilon')
         period = {'gemma3': 6, 'cohere2': 4, 'phi3': 0}.get(self.arch)
         window = self.key('attention.sliding_window', 0)
         self.windows = [window if period is not None and (not period or i % period < period - 1) else 0 for i in range(self.layers)]
+        pattern = self.key('attention.sliding_window_pattern')
+        if isinstance(pattern, list):
+            self.windows = [window if p else 0 for p in pattern]
+        shared = self.key('attention.shared_kv_layers', 0)
+        self.kv_of = [i if i < self.layers - shared else max(j for j in range(self.layers - shared) if bool(self.windows[j]) == bool(self.windows[i]))
+                      for i in range(self.layers)]
+        self.cache = {}
+        self.small = self.key('attention.key_length_swa', self.head), self.key('rope.dimension_count_swa', self.rot)
+        self.big = self.head, self.rot
 
     def key(self, name, default=None):
         return self.kv.get(self.arch + '.' + name, default)
@@ -128,7 +143,7 @@ class Model:
         base, half = self.key('rope.freq_base', 10000.0), self.rot // 2
         factor = self.key('rope.scaling.factor', 0) or 1.0
         original = self.key('rope.scaling.original_context_length', self.key('context_length'))
-        if self.arch == 'gemma3' and windowed:
+        if self.gemma and windowed:
             return self.key('rope.freq_base_swa', 10000.0) ** (-np.arange(half) / half), 1.0
         own = base ** (-np.arange(half) / half)
         names = ['rope_freqs.weight', 'rope_factors_%s.weight' % ('long' if self.ctx > original else 'short')]
@@ -149,29 +164,36 @@ class Model:
         angle = np.arange(len(x))[:, None, None] * theta
         c, s = np.cos(angle) * size, np.sin(angle) * size
         half, y = self.rot // 2, x.copy()
-        a, b = (slice(0, half), slice(half, self.rot)) if self.arch in ('qwen2', 'qwen3', 'gemma3', 'phi3', 'apertus') else \
+        a, b = (slice(0, half), slice(half, self.rot)) if self.arch in ('qwen2', 'qwen3', 'gemma3', 'gemma4', 'phi3', 'apertus') else \
             (slice(0, self.rot, 2), slice(1, self.rot, 2))
         y[..., a], y[..., b] = x[..., a] * c - x[..., b] * s, x[..., a] * s + x[..., b] * c
         return y
 
     def attention(self, i, h):
         w = lambda n: self.w.get('blk.%d.%s' % (i, n))
-        q_dim, kv_dim, n = self.heads * self.head, self.kv_heads * self.head, len(h)
+        self.head, self.rot = self.small if self.windows[i] else self.big
+        q_dim, kv_dim, n, own = self.heads * self.head, self.kv_heads[i] * self.head, len(h), self.kv_of[i] == i
         if w('attn_qkv.weight') is not None:
             all_ = h @ w('attn_qkv.weight').T + (w('attn_qkv.bias') if w('attn_qkv.bias') is not None else 0)
             q, k, v = np.split(all_, [q_dim, q_dim + kv_dim], axis=1)
         else:
-            q, k, v = (h @ w('attn_%s.weight' % s).T + (w('attn_%s.bias' % s) if w('attn_%s.bias' % s) is not None else 0) for s in 'qkv')
+            # gemma4: values are keys where they have no matrix; what a layer computes and does not own is not used
+            name = lambda s: next(n for n in {'q': 'q', 'k': 'kq', 'v': 'vkq'}[s] if w('attn_%s.weight' % n) is not None)
+            q, k, v = (h @ w('attn_%s.weight' % name(s)).T + (w('attn_%s.bias' % s) if w('attn_%s.bias' % s) is not None else 0) for s in 'qkv')
         q, k, v = q.reshape(n, -1, self.head), k.reshape(n, -1, self.head), v.reshape(n, -1, self.head)
         if w('attn_q_norm.weight') is not None:
-            q, k = self.norm(q, w('attn_q_norm.weight')), self.norm(k, w('attn_k_norm.weight'))
+            q, k = self.norm(q, w('attn_q_norm.weight')), self.norm(k, w('attn_k_norm.weight')) if own else k
+        if self.arch == 'gemma4':
+            v = self.norm(v, 1)
         if self.arch != 'cohere2' or self.windows[i]:
             q, k = self.rotate(q, self.windows[i] > 0), self.rotate(k, self.windows[i] > 0)
         warm = self.key('attention.temperature_scale', 0)
         if warm:
             q = q * (1 + warm * np.log(1 + np.arange(n) // self.key('rope.scaling.original_context_length')))[:, None, None]
-        k, v = (np.repeat(x, self.heads // self.kv_heads, axis=1) for x in (k, v))
-        scores = np.einsum('ihd,jhd->hij', q, k) * (self.key('attention.scale', 0) or self.head ** -0.5)
+        if own:
+            self.cache[i] = k, v
+        k, v = (np.repeat(x, self.heads // x.shape[1], axis=1) for x in self.cache[self.kv_of[i]])
+        scores = np.einsum('ihd,jhd->hij', q, k) * (1 if self.arch == 'gemma4' else self.key('attention.scale', 0) or self.head ** -0.5)
         gap = np.arange(n)[:, None] - np.arange(n)
         scores[:, (gap < 0) | ((gap >= self.windows[i]) if self.windows[i] else False)] = -np.inf
         p = np.exp(scores - scores.max(axis=2, keepdims=True))
@@ -186,16 +208,20 @@ class Model:
             ap, an = np.log1p(np.exp(ap)), beta + np.log1p(np.exp(an))
             up = np.where(up > 0, ap * up * up, (np.expm1(np.minimum(up, eps)) - up) * an) + beta * up
         else:
-            gate, up = (up[:, :self.ffn], up[:, self.ffn:]) if w('ffn_gate.weight') is None else (h @ w('ffn_gate.weight').T, up)
-            inner = 0.7978845608028654 * (gate + 0.044715 * gate ** 3)
-            up = up * (gate * 0.5 * (1 + np.tanh(inner)) if self.arch == 'gemma3' else gate / (1 + np.exp(-gate)))
+            gate, up = (up[:, :self.ffn[i]], up[:, self.ffn[i]:]) if w('ffn_gate.weight') is None else (h @ w('ffn_gate.weight').T, up)
+            up = up * (gelu(gate) if self.gemma else gate / (1 + np.exp(-gate)))
         y = up @ w('ffn_down.weight').T
         return self.norm(y, w('post_ffw_norm.weight')) if w('post_ffw_norm.weight') is not None else y
 
     def logits(self, ids, ctx):
         self.ctx = ctx
-        x = self.w['token_embd.weight'][ids] * (self.dim ** 0.5 if self.arch == 'gemma3' else self.key('embedding_scale', 0) or 1)
+        x = self.w['token_embd.weight'][ids] * (self.dim ** 0.5 if self.gemma else self.key('embedding_scale', 0) or 1)
         grow = self.key('residual_scale', 0) or 1
+        per = self.key('embedding_length_per_layer_input', 0)
+        if per:
+            own = (x @ self.w['per_layer_model_proj.weight'].T).reshape(len(ids), -1, per) / self.dim ** 0.5
+            own = self.norm(own, self.w['per_layer_proj_norm.weight'])
+            own = (own + self.w['per_layer_token_embd.weight'][ids].reshape(own.shape) * per ** 0.5) / 2 ** 0.5
         for i in range(self.layers):
             h = self.norm(x, self.w['blk.%d.attn_norm.weight' % i])
             a = self.attention(i, h)
@@ -204,6 +230,10 @@ class Model:
                 continue
             x = x + grow * a
             x = x + grow * self.feed_forward(i, self.norm(x, self.w['blk.%d.ffn_norm.weight' % i]))
+            w = lambda n: self.w['blk.%d.%s.weight' % (i, n)]
+            if per:
+                x = x + self.norm((gelu(x @ w('inp_gate').T) * own[:, i]) @ w('proj').T, w('post_norm'))
+            x = x * self.w.get('blk.%d.layer_output_scale.weight' % i, 1)
         y = self.norm(x, self.w['output_norm.weight']) @ self.w.get('output.weight', self.w['token_embd.weight']).T
         if self.arch in ('granite', 'cohere2'):
             y = y * self.key('logit_scale') if self.arch == 'cohere2' else y / self.key('logit_scale')

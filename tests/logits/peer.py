@@ -105,6 +105,8 @@ def compare(want, got):
 
 # Where the peer is not the measure: the bound on its distance, and why. Keep is held to float64 there as everywhere.
 REASONS = {
+    'gemma4': (1e-6, 'as gemma3'),
+    'gemma4-dense': (1e-6, 'as gemma3'),
     'gemma3': (1e-6, 'the peer rounds GELU to float16, twice, by a table'),
     'phi3/window': (None, 'the peer drops the window of phi3'),
 }

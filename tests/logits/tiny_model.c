@@ -18,7 +18,16 @@
 		}                                                                             \
 	} while (0)
 
-enum { DIM = 256, FFN = 512, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 64, LAYERS = 2, VOCAB = 320 };
+enum {
+	DIM = 256,
+	FFN = 512,
+	HEADS = 4,
+	KV_HEADS = 2,
+	HEAD_DIM = 64,
+	LAYERS = 2,
+	LAYERS_MOST = 3,
+	VOCAB = 320
+};
 #define JUNK_BYTES    \
 	((1u << 20) + \
 		4096u) /* in front of the tensors, as a header would be: segments begin inside tensors */
@@ -92,9 +101,9 @@ static void fill(u8 *p, u32 type, u64 n, f32 s, u64 *state)
 
 struct maker {
 	struct layout_header h;
-	struct layout_layer layers[LAYERS];
+	struct layout_layer layers[LAYERS_MOST];
 	bool differ; /* layers do */
-	struct layout_tensor tensors[64];
+	struct layout_tensor tensors[96];
 	struct layout_token vocab[VOCAB];
 	char strings[16384];
 };
@@ -218,7 +227,7 @@ static void make_layout(struct maker *m, struct tiny *ret)
 	h->bytes = ALIGN_UP(h->off_strings + h->strings_bytes, 8u);
 	if (m->differ) {
 		h->off_layers = h->bytes;
-		h->bytes += sizeof m->layers;
+		h->bytes += h->n_layers * sizeof m->layers[0];
 	}
 	ret->layout_len = h->bytes;
 	MUST(ret->layout = calloc(1, h->bytes));
@@ -227,7 +236,7 @@ static void make_layout(struct maker *m, struct tiny *ret)
 	memcpy(ret->layout + h->off_vocab, m->vocab, h->n_vocab * sizeof m->vocab[0]);
 	memcpy(ret->layout + h->off_strings, m->strings, h->strings_bytes);
 	if (m->differ)
-		memcpy(ret->layout + h->off_layers, m->layers, sizeof m->layers);
+		memcpy(ret->layout + h->off_layers, m->layers, h->n_layers * sizeof m->layers[0]);
 }
 
 static void make_segments(struct tiny *t, const u8 *const data[TINY_FILES])
@@ -269,10 +278,11 @@ static int file_of(const u8 *data, u64 len)
 static void make_layers(struct maker *m, const struct arch *a)
 {
 	struct layout_layer plain = layout_layer_at(&(struct layout){ .h = &m->h }, 0);
-	m->differ = a->keys & KEY_WINDOW || a->act == ARCH_ACT_XIELU;
+	m->differ = a->keys & (KEY_WINDOW | KEY_LAYERS) || a->act == ARCH_ACT_XIELU;
 	for (u32 i = 0; i < LAYERS; i++) {
 		bool window = a->keys & KEY_WINDOW && (i == 0 || !a->window_period);
 		m->layers[i] = plain;
+		m->layers[i].kv_layer = i;
 		m->layers[i].window = window ? 40 : 0; /* over a page, not a whole number of them */
 		m->layers[i].rope = window && a->rope_base_window > 0;
 		if (!window && a->window_no_rope)
@@ -280,6 +290,21 @@ static void make_layers(struct maker *m, const struct arch *a)
 		for (u32 k = 0; k < 4 && a->act == ARCH_ACT_XIELU; k++)
 			m->layers[i].xielu[k] = k == 3 ? -1e-6f : 0.25f + 0.25f * (f32)(i + k);
 	}
+}
+
+/* Gemma 4: layer 0 has a window, heads of half the size and values of its own; layer 1 has neither, and its values are its keys;
+ * layer 2 reads those of layer 1, and has a matrix for keys that nobody reads. */
+static void make_gemma4(struct maker *m)
+{
+	m->h.per_layer_dim = 256;
+	m->h.n_layers = 3;
+	m->layers[2] = m->layers[1];
+	m->layers[0].head_dim = HEAD_DIM / 2;
+	m->layers[0].rope_dim = m->h.rope_dim_2 = HEAD_DIM / 2;
+	m->layers[0].ffn_dim = FFN / 2;
+	m->layers[1].tensors = m->layers[2].tensors = LAYER_KEYS;
+	m->layers[1].n_kv_heads = m->layers[2].n_kv_heads = 1;
+	m->layers[2].kv_layer = 1;
 }
 
 /* Everything that the architecture's row allows. */
@@ -291,7 +316,7 @@ static void make_family(struct maker *m, u32 arch)
 	h->parts = a->must | a->may;
 	if (a->may & PART_QKV_FUSED)
 		h->parts &= ~(u32)(PART_QKV | PART_QKV_BIAS);
-	h->attn_scale = a->keys & KEY_ATTN_SCALE ? 0.11f : 0;
+	h->attn_scale = a->keys & KEY_ATTN_SCALE ? 0.11f : a->attn_scale / 8; /* 1 suits trained norms only */
 	h->embed_scale = a->keys & KEY_EMBED_SCALE ? 3 : a->embed_sqrt ? 16 : 0;
 	h->residual_scale = a->keys & KEY_RESIDUAL_SCALE ? 0.4f : 0;
 	h->logit_scale = a->keys & KEY_LOGIT_SCALE ? 0.3f : 0;
@@ -300,6 +325,7 @@ static void make_family(struct maker *m, u32 arch)
 	h->temperature_ctx = a->keys & KEY_TEMPERATURE ? 16 : 0;
 	h->rope_base_2 = a->rope_base_window;
 	h->rope_scale_2 = a->rope_base_window > 0 ? 1 : 0;
+	h->rope_dim_2 = a->rope_base_window > 0 ? HEAD_DIM : 0;
 	h->rope_ctx = 32;
 	if (h->parts & PART_ROPE_FACTORS) {
 		h->rope_scaling = ROPE_LONG;
@@ -314,6 +340,8 @@ static void make_family(struct maker *m, u32 arch)
 	if (arch == LAYOUT_ARCH_GLM4)
 		h->rope_dim = HEAD_DIM / 2;
 	make_layers(m, a);
+	if (a->keys & KEY_LAYERS)
+		make_gemma4(m);
 }
 
 void tiny_make(const struct tiny_spec *spec, struct tiny *ret)

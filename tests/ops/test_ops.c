@@ -63,9 +63,12 @@ static void add_products(u32 type, const u32 *ks, u32 n_ks)
 
 static void add_embeds(u32 type, u32 k)
 {
-	for (u32 f = 0; f < ARRAY_LEN(fills); f++)
+	for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
 		add_case((struct op_case){
 			CASE_EMBED, type, .rows = 7, .k = k, .n_out = 19, .fill = fills[f] });
+		add_case((struct op_case){ CASE_EMBED, type, .rows = 7, .k = k, .n_out = 19,
+			.heads = 1 + f % 2, .kv_heads = 3, .fill = fills[f] });
+	}
 }
 
 static void add_weight_cases(void)

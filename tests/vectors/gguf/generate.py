@@ -251,7 +251,23 @@ def mistral3(m):
     key(m, 'attention.temperature_scale', F32, 0.1)
 def granite(m):
     for k in ('attention.scale', 'embedding_scale', 'residual_scale', 'logit_scale'): key(m, k, F32, 0.5)
-FAMILIES = {'qwen2': qkv_bias, 'qwen3': qk_norm, 'gemma3': gemma3, 'phi3': phi3, 'granite': granite, 'apertus': apertus, 'mistral3': mistral3,
+def gemma4(m):
+    """Two layers: one with a window and heads of 2, one of 4 that reads nobody's values but its keys; both with embeddings of their own."""
+    key(m, 'block_count', U32, 2); gemma3(m)
+    for n, ne in (('attn_q.weight', [8, 4]), ('attn_k.weight', [8, 2]), ('attn_v.weight', [8, 2]), ('attn_output.weight', [4, 8]),
+                  ('attn_q_norm.weight', [2]), ('attn_k_norm.weight', [2])): m.tensor('blk.0.' + n).__setitem__(1, ne)
+    for n, ne in (('attn_norm.weight', [8]), ('attn_q.weight', [8, 8]), ('attn_k.weight', [8, 4]), ('attn_q_norm.weight', [4]), ('attn_k_norm.weight', [4]),
+                  ('attn_output.weight', [8, 8]), ('post_attention_norm.weight', [8]), ('ffn_norm.weight', [8]), ('ffn_gate.weight', [8, 32]),
+                  ('ffn_up.weight', [8, 32]), ('ffn_down.weight', [32, 8]), ('post_ffw_norm.weight', [8])): tens(m, n, ne, 1)
+    for i in (0, 1):
+        for n, ne in (('inp_gate.weight', [8, 2]), ('proj.weight', [2, 8]), ('post_norm.weight', [8]), ('layer_output_scale.weight', [1])): tens(m, n, ne, i)
+    for n, ne in (('per_layer_token_embd.weight', [4, 8]), ('per_layer_model_proj.weight', [8, 4]), ('per_layer_proj_norm.weight', [2]), ('rope_freqs.weight', [2])): tens(m, n, ne, None)
+    for k, v in (('attention.key_length_swa', 2), ('attention.value_length_swa', 2), ('rope.dimension_count_swa', 2), ('attention.shared_kv_layers', 0),
+                 ('embedding_length_per_layer_input', 2)): key(m, k, U32, v)
+    key(m, 'feed_forward_length', ARR, (U32, [16, 32])); key(m, 'attention.head_count_kv', ARR, (U32, [1, 1]))
+    key(m, 'attention.sliding_window_pattern', ARR, (BOOL, [1, 0]))
+
+FAMILIES = {'gemma4': gemma4,'qwen2': qkv_bias, 'qwen3': qk_norm, 'gemma3': gemma3, 'phi3': phi3, 'granite': granite, 'apertus': apertus, 'mistral3': mistral3,
     'glm4': lambda m: (fused(m), post(m), tens(m, 'attn_qkv.bias', [16])), 'cohere2': cohere2}
 
 def family(arch, f=lambda m: None):
@@ -276,6 +292,20 @@ lie('gemma3', 'pattern', H, lambda m: key(m, 'attention.sliding_window_pattern',
 lie('gemma3', 'base-2', H, lambda m: key(m, 'rope.freq_base_swa', F32, 0.0))
 lie('gemma3', 'softcap', H, lambda m: key(m, 'final_logit_softcapping', F32, -30.0))
 lie('gemma3', 'attention-softcap', H, lambda m: key(m, 'attn_logit_softcapping', F32, 50.0))
+lie('gemma4', 'array-short', H, lambda m: key(m, 'feed_forward_length', ARR, (U32, [16])))
+lie('gemma4', 'array-0', H, lambda m: key(m, 'feed_forward_length', ARR, (U32, [0, 32])))
+lie('gemma4', 'array-huge', H, lambda m: key(m, 'feed_forward_length', ARR, (U32, [16, 2**31])))
+lie('gemma4', 'kv-heads', H, lambda m: key(m, 'attention.head_count_kv', ARR, (U32, [1, 0])))
+lie('gemma4', 'shared-all', H, lambda m: key(m, 'attention.shared_kv_layers', U32, 2))
+lie('gemma4', 'shared-other-kind', H, lambda m: key(m, 'attention.shared_kv_layers', U32, 1))
+lie('gemma4', 'head-513', H, lambda m: key(m, 'attention.key_length_swa', U32, 513))
+lie('gemma4', 'head-values', H, lambda m: key(m, 'attention.value_length_swa', U32, 4))
+lie('gemma4', 'rope-odd', H, lambda m: key(m, 'rope.dimension_count_swa', U32, 1))
+lie('gemma4', 'own-huge', H, lambda m: key(m, 'embedding_length_per_layer_input', U32, 1 << 18))
+lie('gemma4', 'own-unsaid', 'gguf-tensor-extra', lambda m: m.drop('llama.embedding_length_per_layer_input'))
+lie('gemma4', 'own-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.1.proj.weight'))
+lie('gemma4', 'no-keys', 'gguf-tensor-missing', lambda m: m.untensor('blk.1.attn_k.weight'))
+lie('gemma4', 'no-freqs', 'gguf-tensor-missing', lambda m: m.untensor('rope_freqs.weight'))
 lie('phi3', 'factors-missing', 'gguf-tensor-missing', lambda m: m.untensor('rope_factors_long.weight'))
 lie('phi3', 'factors-shape', 'gguf-tensor-shape', lambda m: m.tensor('rope_factors_long.weight').__setitem__(1, [4]))
 lie('phi3', 'both', 'gguf-tensor-extra', lambda m: tens(m, 'attn_q.weight', [8, 8]))
