@@ -1,7 +1,7 @@
 #include "base/build_time.h"
 #include "build_time_config.h"
 
-#define RELEASE_S 1763769600u /* 2025-11-22: the first one */
+#define RELEASE_S 1795305600u /* 2026-11-22: the first one */
 
 u64 build_time(void)
 {
