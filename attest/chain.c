@@ -90,7 +90,7 @@ void cert_subject(const X509 *c, char *ret, size_t size)
 static int refuse(struct attest_report *report, u32 reason, const X509 *c, const char *why)
 {
 	char subject[PATH_LEN_MAX + 1];
-	cert_subject(c, subject, sizeof subject);
+	identity_say((X509 *)c, subject, sizeof subject);
 	return attest_reject(report, reason, subject, "the certificate of %.160s %s", subject, why);
 }
 

@@ -121,10 +121,17 @@ static int body_parse(
 }
 
 struct note {
-	const char *text;
+	const char *text; /* up to the empty line; the origin is its first line */
 	size_t len;
 	u32 n_own; /* signatures of the log that held */
 };
+
+/* The first generation calls its origin "name - tree", the second "name". */
+static bool name_fits(const struct note *note, const char *name, size_t len)
+{
+	return !memcmp(note->text, name, MIN(len, note->len)) && len < note->len &&
+	       (note->text[len] == '\n' || !strncmp(note->text + len, " - ", 3));
+}
 
 static int signature_check(const struct trusted_log *l, struct note *note, const char *line, size_t len,
 	struct attest_report *report)
@@ -143,6 +150,8 @@ static int signature_check(const struct trusted_log *l, struct note *note, const
 		return refuse(report, "has a signature that is not canonical base64");
 	if (memcmp(sig, l->note, 4))
 		return 0;
+	if (!name_fits(note, name, (size_t)(blank - name)))
+		return refuse(report, "was signed by the log under another name");
 	r = log_verify(l, note->text, note->len, sig + 4, n - 4);
 	if (r == 1)
 		return refuse(report, "was not signed by the log");

@@ -171,6 +171,10 @@ static int proof_check(const struct reading *rd, struct attest_report *report)
 	r = r ? r : hashes_read(proof, path, &p.n, report);
 	if (r)
 		return r;
+	/* the second generation says no time and numbers within one tree; the first has numbers over all of its trees */
+	if (!json_object_get(rd->entry, "integratedTime") && p.index != rd->index)
+		return attest_reject(report, ATTEST_LOG_PROOF, "logIndex",
+			"the entry's number is not that of the inclusion proof");
 	leaf_hash(rd, p.leaf);
 	return checkpoint_check(rd, proof, &p, root, report);
 }
@@ -232,7 +236,9 @@ static int entry_read(json_t *entry, struct reading *rd, struct attest_report *r
 		return 1;
 	int r = digest_field(id, "logId", "keyId", rd->log_id, report);
 	r = r ? r : number_field(entry, "the log entry", "logIndex", true, &rd->index, report);
-	r = r ? r : number_field(entry, "the log entry", "integratedTime", true, &rd->time, report);
+	r = r ? r
+	      : number_field(entry, "the log entry", "integratedTime",
+			!json_object_get(entry, "inclusionPromise"), &rd->time, report);
 	return r ? r
 		 : base64_field(
 			   entry, "the log entry", "canonicalizedBody", &rd->body, &rd->body_len, report);

@@ -232,6 +232,21 @@ static bool ess_strong(PKCS7_SIGNER_INFO *si, X509 *signer)
 	       X509_digest(signer, md, digest, &n) == 1 && (unsigned)len == n && !memcmp(p, digest, n);
 }
 
+/* What OpenSSL does not look at: the versions that RFC 5652 fixes, and a kind of signature that is the key's and over the digest. */
+static bool form_ok(const struct stamp *s, X509 *signer)
+{
+	const ASN1_OBJECT *o = NULL, *of_digest = NULL;
+	int hash = NID_undef, kind = NID_undef;
+	X509_ALGOR_get0(&o, NULL, NULL, s->si->digest_enc_alg);
+	X509_ALGOR_get0(&of_digest, NULL, NULL, s->si->digest_alg);
+	EVP_PKEY *k = X509_get0_pubkey(signer);
+	int nid = OBJ_obj2nid(o), base = k ? EVP_PKEY_get_base_id(k) : NID_undef;
+	bool fits = nid == base || (OBJ_find_sigid_algs(nid, &hash, &kind) == 1 && kind == base &&
+					   hash == OBJ_obj2nid(of_digest));
+	return ASN1_INTEGER_get(s->token->d.sign->version) == 3 && ASN1_INTEGER_get(s->si->version) == 1 &&
+	       fits;
+}
+
 /* The CMS signature and the signing-certificate attributes, with a store that holds the judged path's root. */
 static bool token_holds(const struct stamp *s, const struct attest_certs *path)
 {
@@ -240,9 +255,8 @@ static bool token_holds(const struct stamp *s, const struct attest_certs *path)
 	if (!store || X509_STORE_add_cert(store, certs_at(path, attest_certs_count(path) - 1)) != 1)
 		return false;
 	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), (time_t)s->at);
-	bool ok = hash_of(s->si->digest_alg) &&
-		  TS_RESP_verify_signature(s->token, certs_stack(path), store, &signer) == 1 &&
-		  X509_cmp(signer, certs_at(path, 0)) == 0 && ess_strong(s->si, certs_at(path, 0));
+	bool ok = TS_RESP_verify_signature(s->token, certs_stack(path), store, &signer) == 1 &&
+		  X509_cmp(signer, certs_at(path, 0)) == 0;
 	X509_free(signer);
 	ERR_clear_error();
 	return ok;
@@ -297,9 +311,12 @@ static int judge(const struct stamp *s, const struct stamp_authority *a, const s
 	int r = signer_find(s, a, p, &path, report);
 	if (r)
 		return r;
+	if (!hash_of(s->si->digest_alg) || !ess_strong(s->si, certs_at(path, 0)))
+		return refuse(report, "does not name its content and its signer by SHA-256 or more");
+	if (!form_ok(s, certs_at(path, 0)))
+		return refuse(report, "is of another version or kind of signature than its content and key");
 	if (!token_holds(s, path))
-		return refuse(
-			report, "of a pinned authority is forged, or names its signer by a weak digest");
+		return refuse(report, "of a pinned authority is forged");
 	if (s->at < a->from || s->at > a->to)
 		return refuse(report, "is of a time when its authority was not trusted");
 	return info_check(s, certs_at(path, 0), p, report);

@@ -74,14 +74,26 @@ struct verify_args {
 	bool only_listed;
 };
 
-static int verify(const struct verify_args *a, const struct ignored *ig)
+static void root_free(struct attest_trusted_root **t)
+{
+	*t = attest_trusted_root_free(*t);
+}
+
+static int verify(const struct cli *c, const struct verify_args *a, const struct ignored *ig)
 {
 	_cleanup_(model_certs_free) struct attest_certs *roots = NULL;
+	_cleanup_(root_free) struct attest_trusted_root *trusted_root = NULL;
+	const struct model_pins pins = { .san = a->identity, .provider = a->provider };
+	struct proto_identity identity;
 	_cleanup_free_ u8 *data = NULL;
 	struct proto_key key;
 	struct attest_report rep;
 	size_t len;
-	int r = a->key ? model_read_key(a->key, &key, false) : 0;
+	int r = model_read_pins(c, &pins, &identity);
+	if (a->key && !r)
+		r = model_read_key(a->key, &key, false);
+	if (a->trusted_root && !r)
+		r = model_read_trusted_root(a->trusted_root, &trusted_root, false);
 	for (size_t i = 0; i < a->roots.n && !r; i++)
 		r = model_read_roots(a->roots.v[i], &roots, false);
 	r = r ? r : model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &data, &len, false);
@@ -98,6 +110,8 @@ static int verify(const struct verify_args *a, const struct ignored *ig)
 					.keys = &key,
 					.n_keys = a->key ? 1 : 0,
 					.roots = roots,
+					.trusted_root = trusted_root,
+					.identity = a->identity ? &identity : NULL,
 					.at = (i64)time(NULL) } },
 		&rep);
 	return model_say_result(r, &rep, a->model, false);
@@ -122,9 +136,10 @@ int cmd_verify_model(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--method is key, certificate or sigstore");
 	if (!a.model || !a.bundle)
 		return out_usage(c, "--model-path and --bundle are needed");
-	if (m == METHOD_SIGSTORE)
-		return out_fail(CLI_REFUSED, "%s: this build does not verify method sigstore", a.bundle);
-	if (a.identity || a.provider || a.trusted_root)
+	if (m == METHOD_SIGSTORE && !(a.identity && a.provider && a.trusted_root))
+		return out_usage(
+			c, "method sigstore needs --identity, --identity-provider and --trusted-root");
+	if (m != METHOD_SIGSTORE && (a.identity || a.provider || a.trusted_root))
 		return out_usage(
 			c, "--identity, --identity-provider and --trusted-root are for method sigstore");
 	if ((m == METHOD_KEY) != (a.key != NULL) || (m == METHOD_CERTIFICATE) != (a.roots.n > 0))
@@ -135,7 +150,7 @@ int cmd_verify_model(struct cli *c, int argc, char **argv)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
 	_cleanup_(ignored_free) struct ignored ig = { 0 };
 	r = ignored_read(c, a.model, &a.ignore, &ig);
-	return r ? r : verify(&a, &ig);
+	return r ? r : verify(c, &a, &ig);
 }
 
 /* ---- sign-model ------------------------------------------------------------------------------------------------------------- */

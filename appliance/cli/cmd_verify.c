@@ -1,67 +1,127 @@
 #include "cli/model.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #define AT_MAX 253402300799ull /* seconds: the last that a certificate can name */
 
+/* What was typed. */
+struct args {
+	const char *bundle, *key, *trusted_root, *tsa_policy;
+	struct opt_list roots, crls, tsas;
+	struct model_pins pins;
+	u64 at;
+	bool json, at_given, only_listed;
+};
+
+/* What was read: the bundle, and whom to believe. */
+struct trust {
+	u8 *data;
+	size_t len;
+	struct proto_key key;
+	struct proto_identity identity;
+	struct attest_certs *roots, *tsas;
+	struct attest_crls *crls;
+	struct attest_trusted_root *trusted_root;
+};
+
+static void trust_fini(struct trust *t)
+{
+	free(t->data);
+	model_certs_free(&t->roots);
+	model_certs_free(&t->tsas);
+	model_crls_free(&t->crls);
+	attest_trusted_root_free(t->trusted_root);
+}
+
+static int args_check(const struct cli *c, const struct args *a)
+{
+	if (!a->bundle)
+		return out_usage(c, "--bundle F is needed");
+	if ((a->key != NULL) + (a->roots.n > 0) + (a->trusted_root != NULL) != 1)
+		return out_usage(c, "one of --key, --root and --trusted-root is needed");
+	if (a->crls.n && !a->roots.n)
+		return out_usage(c, "--crl is for --root");
+	if (a->tsa_policy && !a->tsas.n)
+		return out_usage(c, "--tsa-policy is for --tsa");
+	if (a->key && model_pins_any(&a->pins))
+		return out_usage(c, "a plain key has no identity: pins are for --root and --trusted-root");
+	if (a->trusted_root && !a->pins.leaf && !(a->pins.san && a->pins.provider))
+		return out_usage(c, "--trusted-root needs --identity and --identity-provider, or --leaf: its "
+				    "authorities sign for everybody");
+	if (a->at > AT_MAX)
+		return out_usage(c, "--at: at most %llu, the end of the year 9999", AT_MAX);
+	return 0;
+}
+
+/* Everything that is trusted, then the bundle. 0; otherwise an exit status, said. */
+static int trust_read(const struct cli *c, const struct args *a, char **more, int n_more, struct trust *t)
+{
+	int r = model_read_pins(c, &a->pins, &t->identity);
+	for (size_t i = 0; i < a->roots.n && !r; i++)
+		r = model_read_roots(a->roots.v[i], &t->roots, a->json);
+	for (int i = 0; i < n_more && !r; i++) /* --root A.pem B.pem */
+		r = model_read_roots(more[i], &t->roots, a->json);
+	for (size_t i = 0; i < a->crls.n && !r; i++)
+		r = model_read_crls(a->crls.v[i], &t->crls, a->json);
+	for (size_t i = 0; i < a->tsas.n && !r; i++)
+		r = model_read_roots(a->tsas.v[i], &t->tsas, a->json);
+	if (a->trusted_root && !r)
+		r = model_read_trusted_root(a->trusted_root, &t->trusted_root, a->json);
+	if (a->key && !r)
+		r = model_read_key(a->key, &t->key, a->json);
+	return r ? r : model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &t->data, &t->len, a->json);
+}
+
+static int verify(const struct args *a, const struct trust *t, const char *model)
+{
+	struct attest_report rep;
+	attest_report_init(&rep);
+	int r = model_judge(&(struct model_judge_params){ .model = model,
+				    .bundle = a->bundle,
+				    .only_listed = a->only_listed,
+				    .trust = { .data = t->data,
+					    .len = t->len,
+					    .keys = &t->key,
+					    .n_keys = a->key ? 1 : 0,
+					    .roots = t->roots,
+					    .crls = t->crls,
+					    .identity = model_pins_any(&a->pins) ? &t->identity : NULL,
+					    .trusted_root = t->trusted_root,
+					    .tsa = t->tsas,
+					    .tsa_policy = a->tsa_policy,
+					    .needs_stamp = a->tsas.n > 0,
+					    .at = a->at_given ? (i64)a->at : (i64)time(NULL) } },
+		&rep);
+	return model_say_result(r, &rep, model, a->json);
+}
+
 int cmd_verify(struct cli *c, int argc, char **argv)
 {
-	const char *bundle = NULL, *key_path = NULL;
-	struct opt_list roots = { 0 }, crl_files = { 0 };
-	u64 at = 0;
-	bool json = false, at_given = false, only_listed = false;
+	struct args a = { 0 };
+	_cleanup_(trust_fini) struct trust t = { 0 };
 	int n;
-	const struct opt opts[] = { { "--bundle", OPT_STR, &bundle, NULL },
-		{ "--key", OPT_STR, &key_path, NULL }, { "--root", OPT_LIST, &roots, NULL },
-		{ "--crl", OPT_LIST, &crl_files, NULL },
-		{ "--ignore-unsigned-files", OPT_FLAG, &only_listed, NULL },
-		{ "--at", OPT_U64, &at, &at_given }, { "--json", OPT_FLAG, &json, NULL } };
+	const struct opt opts[] = { { "--bundle", OPT_STR, &a.bundle, NULL },
+		{ "--key", OPT_STR, &a.key, NULL }, { "--root", OPT_LIST, &a.roots, NULL },
+		{ "--trusted-root", OPT_STR, &a.trusted_root, NULL },
+		{ "--identity", OPT_STR, &a.pins.san, NULL },
+		{ "--identity-provider", OPT_STR, &a.pins.provider, NULL },
+		{ "--leaf", OPT_STR, &a.pins.leaf, NULL }, { "--issuer", OPT_STR, &a.pins.issuer, NULL },
+		{ "--policy-oid", OPT_STR, &a.pins.policy_oid, NULL }, { "--crl", OPT_LIST, &a.crls, NULL },
+		{ "--tsa", OPT_LIST, &a.tsas, NULL }, { "--tsa-policy", OPT_STR, &a.tsa_policy, NULL },
+		{ "--ignore-unsigned-files", OPT_FLAG, &a.only_listed, NULL },
+		{ "--at", OPT_U64, &a.at, &a.at_given }, { "--json", OPT_FLAG, &a.json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 + (int)OPT_LIST_MAX },
 		    &n))
 		return n;
-	if (n > 1 && !roots.n)
+	if (n > 1 && !a.roots.n)
 		return out_usage(c, "too many arguments, from \"%s\" on", argv[1]);
-	if (!bundle)
-		return out_usage(c, "--bundle F is needed");
-	if (!key_path == !roots.n)
-		return out_usage(c, "one of --key and --root is needed");
-	if (crl_files.n && !roots.n)
-		return out_usage(c, "--crl is for --root");
-	if (at > AT_MAX)
-		return out_usage(c, "--at: at most %llu, the end of the year 9999", AT_MAX);
-	struct proto_key key;
-	struct attest_report rep;
-	_cleanup_free_ u8 *data = NULL;
-	_cleanup_(model_certs_free) struct attest_certs *certs = NULL;
-	_cleanup_(model_crls_free) struct attest_crls *crls = NULL;
-	size_t len;
-	int r = attest_prepare();
+	int r = args_check(c, &a);
+	if (r)
+		return r;
+	r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	for (size_t i = 0; i < roots.n; i++)
-		if ((r = model_read_roots(roots.v[i], &certs, json)))
-			return r;
-	for (int i = 1; i < n; i++) /* --root A.pem B.pem */
-		if ((r = model_read_roots(argv[i], &certs, json)))
-			return r;
-	for (size_t i = 0; i < crl_files.n; i++)
-		if ((r = model_read_crls(crl_files.v[i], &crls, json)))
-			return r;
-	if (key_path && (r = model_read_key(key_path, &key, json)))
-		return r;
-	if ((r = model_read_judged(bundle, BUNDLE_BYTES_MAX, &data, &len, json)))
-		return r;
-	attest_report_init(&rep);
-	r = model_judge(&(struct model_judge_params){ .model = argv[0],
-				.bundle = bundle,
-				.only_listed = only_listed,
-				.trust = { .data = data,
-					.len = len,
-					.keys = &key,
-					.n_keys = key_path ? 1 : 0,
-					.roots = certs,
-					.crls = crls,
-					.at = at_given ? (i64)at : (i64)time(NULL) } },
-		&rep);
-	return model_say_result(r, &rep, argv[0], json);
+	r = trust_read(c, &a, argv + 1, n - 1, &t);
+	return r ? r : verify(&a, &t, argv[0]);
 }

@@ -87,6 +87,48 @@ int model_read_crls(const char *path, struct attest_crls **crls, bool json)
 	return r ? model_say_result(r, &rep, path, json) : 0;
 }
 
+int model_read_trusted_root(const char *path, struct attest_trusted_root **ret, bool json)
+{
+	_cleanup_free_ u8 *data = NULL;
+	struct attest_report rep;
+	size_t len;
+	int r = model_read_judged(path, TRUSTED_ROOT_BYTES_MAX, &data, &len, json);
+	if (r)
+		return r;
+	attest_report_init(&rep);
+	r = attest_trusted_root_parse(data, len, ret, &rep);
+	return r ? model_say_result(r, &rep, path, json) : 0;
+}
+
+bool model_pins_any(const struct model_pins *p)
+{
+	return p->leaf || p->san || p->provider || p->issuer || p->policy_oid;
+}
+
+int model_read_pins(const struct cli *c, const struct model_pins *p, struct proto_identity *ret)
+{
+	struct proto_identity id = { 0 };
+	const struct {
+		const char *option, *text;
+		char *field;
+		size_t size;
+	} texts[] = { { "--identity", p->san, id.san, sizeof id.san },
+		{ "--identity-provider", p->provider, id.provider, sizeof id.provider },
+		{ "--issuer", p->issuer, id.issuer, sizeof id.issuer },
+		{ "--policy-oid", p->policy_oid, id.policy_oid, sizeof id.policy_oid } };
+	if (p->leaf && (strlen(p->leaf) != 2 * SHA256_BYTES || bytes_unhex(p->leaf, SHA256_BYTES, id.leaf)))
+		return out_usage(c, "--leaf: 64 lower-case hexadecimal digits are needed");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].text &&
+			(!texts[i].text[0] || bytes_put_str(texts[i].field, texts[i].size, texts[i].text)))
+			return out_usage(
+				c, "%s: from 1 to %zu bytes are needed", texts[i].option, texts[i].size - 1);
+	if (model_pins_any(p) && !attest_identity_ok(&id))
+		return out_usage(c, "--policy-oid: a number like 1.3.6.1.4.1.99999.1 is needed");
+	*ret = id;
+	return 0;
+}
+
 /* The signature held: what it said about the model belongs into whatever is said about its files. */
 static void keep_signer(const struct attest_report *bundle, struct attest_report *rep)
 {

@@ -47,9 +47,14 @@ static const char *verdict_name(u32 verdict)
 					    : "undecided";
 }
 
+static const char *time_source_name(u32 source)
+{
+	static const char *const names[] = { "none", "clock", "log", "stamp" };
+	return source < ARRAY_LEN(names) ? names[source] : "unknown";
+}
+
 static void json_grounds(struct jsonw *w, const struct attest_report *r, const struct model_grounds *g)
 {
-	static const char *const sources[] = { "none", "clock", "log", "stamp" };
 	jsonw_kv_hex(w, "policy", r->policy, sizeof r->policy);
 	jsonw_kv_u64(w, "sequence", r->sequence);
 	jsonw_key(w, "signers");
@@ -63,7 +68,7 @@ static void json_grounds(struct jsonw *w, const struct attest_report *r, const s
 		jsonw_kv_str(w, "serial", s->serial);
 		jsonw_kv_str(w, "identity", s->identity);
 		jsonw_kv_u64(w, "time_s", s->time);
-		jsonw_kv_str(w, "time_source", sources[s->time_source & 3]);
+		jsonw_kv_str(w, "time_source", time_source_name(s->time_source));
 		jsonw_object_end(w);
 	}
 	jsonw_array_end(w);
@@ -99,6 +104,8 @@ static void print_json(
 	jsonw_kv_str(&w, "signer", r->signer);
 	jsonw_kv_u64(&w, "bytes", r->bytes);
 	jsonw_kv_u64(&w, "n_files", r->n_files);
+	jsonw_kv_str(&w, "time_source", time_source_name(r->time_source));
+	jsonw_kv_u64(&w, "time_s", r->time_judged);
 	if (g)
 		json_grounds(&w, r, g);
 	if (index != UINT64_MAX)

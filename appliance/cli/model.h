@@ -35,6 +35,17 @@ void model_certs_free(struct attest_certs **c); /* for _cleanup_ */
 _must_use_ int model_read_crls(const char *path, struct attest_crls **crls, bool json);
 void model_crls_free(struct attest_crls **c); /* for _cleanup_ */
 
+/* Read a trusted-root file; the same. */
+_must_use_ int model_read_trusted_root(const char *path, struct attest_trusted_root **ret, bool json);
+
+/* What the leaf must say, as typed; NULL where nothing was. */
+struct model_pins {
+	const char *leaf, *san, *provider, *issuer, *policy_oid;
+};
+bool model_pins_any(const struct model_pins *p);
+/* 0; CLI_USAGE, said: one of them is too long, empty or no digest or number. *ret is zero where nothing is pinned. */
+_must_use_ int model_read_pins(const struct cli *c, const struct model_pins *p, struct proto_identity *ret);
+
 struct model_judge_params {
 	const char *model, *bundle;	   /* paths */
 	struct attest_bundle_params trust; /* the bundle's bytes, and whom to believe */

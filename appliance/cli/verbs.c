@@ -43,14 +43,27 @@ const struct verb cli_verbs[] = {
 		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
-		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ... [--crl F ...])\n"
-		"    [--at UNIXTIME] [--ignore-unsigned-files] [--json]",
+		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ... [--crl F ...] | --trusted-root "
+		"F)\n"
+		"    [--identity NAME] [--identity-provider URL] [--leaf SHA256] [--issuer DN] [--policy-oid "
+		"OID]\n"
+		"    [--tsa F ... [--tsa-policy OID]] [--at UNIXTIME] [--ignore-unsigned-files] [--json]",
 		"  --key PUB.pem        the publisher's public key\n"
 		"  --root CA.pem        a root that the signer's certificate must lead to; may come several "
 		"times\n"
 		"  --crl F              revocation lists; with one, every CA of the chain needs a current "
 		"one\n"
-		"  --at UNIXTIME        judge certificates as of that time (default: now)\n"
+		"  --trusted-root F     for keyless bundles: sigstore's trusted_root.json, read offline\n"
+		"  --identity NAME      the name that the leaf must have: an e-mail address, URI or host\n"
+		"  --identity-provider URL\n"
+		"                       who vouched for that name towards the authority\n"
+		"  --leaf SHA256        the leaf certificate itself\n"
+		"  --issuer DN          the authority that signed the leaf, as in CN=ca,O=example\n"
+		"  --policy-oid OID     a certificate policy that leaf and authorities state\n"
+		"  --tsa F              time stamp authorities; a stamp of one is then needed, and its time "
+		"judges\n"
+		"  --tsa-policy OID     the policy that stamps must be under\n"
+		"  --at UNIXTIME        the time now (default: by the clock)\n"
 		"  --ignore-unsigned-files\n"
 		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
@@ -125,7 +138,7 @@ const struct verb cli_verbs[] = {
 		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"
 		"    [--cert-chain ROOT.pem ...] [--ignore-paths P ...] [--ignore-unsigned-files]\n"
 		"    [--identity I --identity-provider URL --trusted-root F]",
-		"  paths are absolute; method sigstore is refused\n" },
+		"  paths are absolute\n" },
 	{ "sign-model", cmd_sign_model, "sign, in the words of the conformance suite's adapters",
 		"sign-model --method key|certificate --model-path D --output-bundle F --private-key K\n"
 		"    [--signing-cert C] [--cert-chain P ...] [--ignore-paths P ...]",

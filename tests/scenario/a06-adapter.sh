@@ -1,5 +1,5 @@
 #!/bin/sh
-# verify-model and sign-model: the conformance suite's words for sign and verify; methods key and certificate, ignored and unsigned files.
+# verify-model and sign-model: the conformance suite's words for sign and verify; methods key, certificate and sigstore, ignored and unsigned files.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$work/m/cache/sub" && echo weights >"$work/m/w" && echo x >"$work/m/cache/sub/x" && echo y >"$work/m/cachet"
 expect 0 keep keygen --out "$work/k"
@@ -51,9 +51,19 @@ verify 1 certificate all.sig --cert-chain "$work/ca.pem"
 says 'unknown-key'
 verify 1 key cert.sig --public-key "$work/k.pub.pem"
 says 'method'
-# keyless is refused by name
-verify 1 sigstore all.sig --identity i --identity-provider https://i --trusted-root "$work/t"
-says 'sigstore'
+# keyless, offline: the name, who vouched for it, and the file of authorities and logs are all needed
+v=$(dirname "$0")/../vectors/sigstore
+keyless() { # STATUS BUNDLE IDENTITY
+	expect "$1" keep verify-model --method sigstore --model-path "$v/model" --bundle "$v/$2" --identity "$3" --identity-provider https://token.example.org --trusted-root "$v/trusted_root.json"
+}
+keyless 0 good-dsse-1.json https://example.org/build.yml@refs/heads/main
+keyless 1 good-dsse-1.json https://example.org/build.yml
+says 'identity'
+keyless 1 bad-entry-signature.json https://example.org/build.yml@refs/heads/main
+says 'log-entry'
+verify 3 sigstore all.sig --identity i --identity-provider https://i --trusted-root "$work/no"
+verify 2 sigstore all.sig --identity i --identity-provider https://i
+verify 2 sigstore all.sig --identity-provider https://i --trusted-root "$v/trusted_root.json"
 sign 1 sigstore none.sig
 says 'sigstore'
 [ ! -e "$work/none.sig" ] || fail "a bundle was written"

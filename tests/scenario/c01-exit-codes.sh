@@ -31,6 +31,14 @@ usage verify model --bundle b --key k --root r
 usage verify model --bundle b --key k --at yesterday
 usage verify model --bundle b --root r --at 253402300800
 usage verify model --bundle b --key k --crl c
+usage verify model --bundle b --root r --trusted-root t
+usage verify model --bundle b --trusted-root t --identity i
+usage verify model --bundle b --key k --identity i
+usage verify model --bundle b --root r --identity ''
+usage verify model --bundle b --root r --leaf 0a
+usage verify model --bundle b --root r --policy-oid codeSigning
+usage verify model --bundle b --root r --tsa-policy 1.2.3
+usage verify-model --method sigstore --model-path m --bundle b --trusted-root t --identity i
 usage sign model --key k --chain c
 usage verify-model
 usage verify-model --method pgp --model-path m --bundle b
