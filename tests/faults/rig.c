@@ -382,6 +382,7 @@ void rig_answer(int sock, u64 id, struct rig_answer *a)
 			memcpy(&a->report, f.body, sizeof a->report);
 			a->has_report = true;
 		}
+		a->n_rules += f.h.type == CTL_RULE;
 		ipc_frame_fini(&f);
 		if (f.h.type != CTL_END || f.h.id != id)
 			continue;

@@ -49,6 +49,7 @@ struct rig_answer {
 	char *data; /* malloc'ed, 0-terminated; NULL when no DATA came */
 	struct attest_report report;
 	bool has_report, gone;
+	u32 n_rules;
 };
 /* Read until END for id (closing what descriptors come). */
 void rig_answer(int sock, u64 id, struct rig_answer *ret);

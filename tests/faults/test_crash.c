@@ -1,4 +1,4 @@
-/* One story (a key, a model, a session, requests, a revocation, a removal), told again and again; each time the n-th write, sync,
+/* One story (a key, a root and its successor, a policy, models, a session, requests, a revocation, a removal), told again and again; each time the n-th write, sync,
  * rename or send does not happen: the process is killed there, or the operation fails, or the disk is full. Then keepd is
  * started again, and:
  *
@@ -6,7 +6,7 @@
  *   2. the runtime never held a ticket that has no record (no effect without its intent);
  *   3. every intent has exactly one answer, if only that it was orphaned;
  *   4. the store holds the models that the log speaks of, and no other; staging is empty;
- *   5. `audit verify` accepts. */
+ *   5. `audit verify` accepts: state, files of the trust store and the policy's text included. */
 #define _GNU_SOURCE
 #include "rig.h"
 #include "base/fd.h"
@@ -110,16 +110,35 @@ static struct rig_answer ask_name(int c, u32 type, const char *name, int fd)
 	return a;
 }
 
+/* A certificate root with its file: what it vouches for is keep-attest's, which is a fake here. */
+static struct rig_answer ask_trust(int c, u32 kind, const char *name, const char *text, bool replace)
+{
+	struct proto_trust t = { .kind = kind, .replace = replace };
+	struct rig_answer a = { .gone = true, .status = 99 };
+	int fd = memory_text(text);
+	snprintf(t.name, sizeof t.name, "%s", name);
+	if (ipc_send(c, CTL_TRUST_ADD, 78, &t, sizeof t, fd) == 0)
+		rig_answer(c, 78, &a);
+	close(fd);
+	return a;
+}
+
 /* The story, as far as it goes. Every step is tried even when one before was refused: with the gate shut all must be refused. */
 static void story(struct rig *r, struct acked *k)
 {
 	static const struct rig_file files[] = { { "w.gguf", "weights" }, { "LICENSE", "free" } };
 	struct rig_session s;
 	struct rig_answer a;
-	int c = rig_client(r), pem = memory_text("pem");
-	a = ask_name(c, CTL_TRUST_ADD, "publisher", pem);
-	close(pem);
-	ack(k, &a, "trust-add");
+	int c = rig_client(r), policy = memory_text("policy");
+	for (u32 i = 0; i < 3; i++) {
+		a = ask_trust(c, i ? TRUST_ROOT : TRUST_KEY, i ? "root" : "publisher", i == 1 ? "one" : "two",
+			i == 2);
+		ack(k, &a, "trust-add");
+		if (a.gone)
+			goto out;
+	}
+	a = ask_name(c, CTL_POLICY_SET, "", policy);
+	ack(k, &a, "policy-set");
 	if (a.gone)
 		goto out;
 	for (int i = 0; i < 2; i++) {
@@ -149,6 +168,7 @@ static void story(struct rig *r, struct acked *k)
 	a = ask_name(c, CTL_REMOVE, "second", -1);
 	ack(k, &a, "model-remove");
 out:
+	close(policy);
 	close(c);
 }
 
@@ -250,7 +270,7 @@ static bool once(const char *mode, u32 n, const char *base)
 	bool up = rig_start(&r) == 0;
 	if (up)
 		story(&r, &k);
-	bool all = k.n == 9;
+	bool all = k.n == 12;
 	bool failing = mode[0] == 'f';
 	if (up && failing &&
 		!all) { /* it lives, and either serves on (one peer was lost) or says that it is shut */

@@ -4,9 +4,11 @@
 #include "audit/record.h"
 #include "base/fd.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -641,6 +643,165 @@ static void trust(void **state)
 	assert_int_equal(rig_count(c, "\"event\":\"stop\"", NULL), 1);
 }
 
+/* n bytes of memory, sealed. */
+static int some_bytes(size_t n)
+{
+	int fd = memfd_create("some", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)n), 0);
+	return fd;
+}
+
+/* Files of the trust store: named by digest, replaced and removed with their rows, within their limits, there after a restart. */
+static void trust_files(void **state)
+{
+	struct rig *r = *state;
+	int c = rig_client(r), one = -1, two = -1, bad = -1;
+	struct proto_trust t = { .kind = TRUST_ROOT, .name = "ca", .models = "llama-*" };
+	strcpy(t.identity.san, "a@example.org");
+	assert_int_equal(fd_memfd_sealed("k", "one", 3, &one), 0);
+	assert_int_equal(fd_memfd_sealed("k", "two", 3, &two), 0);
+	assert_int_equal(fd_memfd_sealed("k", "bad", 3, &bad), 0);
+	t.replace = 1;
+	assert_int_equal(rig_trust(c, &t, one).status, END_REFUSED); /* nothing to replace */
+	t.replace = 0;
+	assert_int_equal(rig_trust(c, &t, one).status, 0);
+	assert_int_equal(rig_trust(c, &t, two).status, END_REFUSED); /* the name */
+	t.replace = 1;
+	t.kind = TRUST_CRL;
+	assert_int_equal(rig_trust(c, &t, two).status, END_REFUSED); /* the kind */
+	t.kind = TRUST_ROOT;
+	assert_int_equal(rig_trust(c, &t, two).status, 0);
+	assert_int_equal(rig_count(c, "\"event\":\"trust-add\"", "\"kind\":\"root\"", "\"bytes\":3",
+				 "\"models\":\"llama-*\"", "\"san\":\"a@example.org\"", NULL),
+		2);
+	assert_int_equal(rig_count(c, "\"replaces\":\"", NULL), 1);
+	/* an empty file, one that is no file, one past TRUST_FILE_BYTES_MAX; then TRUST_BYTES_MAX of all together */
+	int p[2], none = some_bytes(0), large = some_bytes(TRUST_FILE_BYTES_MAX + 1);
+	assert_int_equal(pipe(p), 0);
+	t.replace = 0;
+	t.kind = TRUST_CRL;
+	memset(&t.identity, 0, sizeof t.identity);
+	strcpy(t.name, "list");
+	assert_int_equal(rig_trust(c, &t, none).status, END_REFUSED);
+	assert_int_equal(rig_trust(c, &t, p[0]).status, END_REFUSED);
+	assert_int_equal(rig_trust(c, &t, large).status, END_REFUSED);
+	assert_int_equal(ftruncate(large, TRUST_FILE_BYTES_MAX), 0);
+	for (u32 i = 0; i <= TRUST_BYTES_MAX / TRUST_FILE_BYTES_MAX; i++) {
+		/* the root's three bytes are there already: the last of the four does not fit */
+		snprintf(t.name, sizeof t.name, "list%u", i);
+		u32 want = i + 1 < TRUST_BYTES_MAX / TRUST_FILE_BYTES_MAX ? 0 : END_REFUSED;
+		assert_int_equal(rig_trust(c, &t, large).status, want);
+	}
+	for (u32 i = 0; i + 1 < TRUST_BYTES_MAX / TRUST_FILE_BYTES_MAX; i++) {
+		snprintf(t.name, sizeof t.name, "list%u", i);
+		assert_int_equal(rig_name(c, CTL_TRUST_RM, t.name, "", -1).status, 0);
+	}
+	rig_end(r, SIGTERM);
+	assert_int_equal(rig_start(r), 0);
+	c = rig_client(r);
+	struct rig_answer a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	close(none);
+	close(large);
+	close(one);
+	close(two);
+	close(bad);
+}
+
+/* The policy: old and new digest in the record, a bad one changes nothing, the start names the one in force; explain records nothing. */
+static void policies(void **state)
+{
+	struct rig *r = *state;
+	int c = rig_client(r), gate, one = -1, bad = -1, large = some_bytes(POLICY_FILE_BYTES_MAX + 1);
+	struct rig_session s;
+	struct rig_answer a;
+	rig_demo(r, c, &gate, &s);
+	assert_int_equal(fd_memfd_sealed("p", "one", 3, &one), 0);
+	assert_int_equal(fd_memfd_sealed("p", "bad", 3, &bad), 0);
+	assert_int_equal(rig_name(c, CTL_POLICY_SET, "", "", large).status, END_REFUSED);
+	assert_int_equal(ftruncate(large, POLICY_FILE_BYTES_MAX), 0);
+	assert_int_equal(rig_name(c, CTL_POLICY_SET, "", "", large).status, 0);
+	assert_int_equal(rig_name(c, CTL_POLICY_SET, "", "because", one).status, 0);
+	a = rig_name(c, CTL_POLICY_SET, "", "", bad);
+	assert_int_equal(a.status, END_REFUSED);
+	assert_string_equal(a.text, "line 1: bad");
+	static const char sha_one[] = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+	char now[96], old[96];
+	snprintf(now, sizeof now, "\"policy\":\"%s\"", sha_one);
+	snprintf(old, sizeof old, "\"old\":\"%s\"", sha_one);
+	assert_int_equal(rig_count(c, "\"event\":\"policy-set\"", now, "\"reason\":\"because\"", NULL), 1);
+	assert_int_equal(rig_count(c, old, NULL), 0);
+	a = rig_query(c, QUERY_POLICY, 0, 0, NULL);
+	assert_non_null(strstr(a.data, "\"text\":\"one\""));
+	rig_answer_fini(&a);
+	a = rig_name(c, CTL_EXPLAIN, "demo", "", -1);
+	assert_int_equal(a.status, 0);
+	assert_true(a.has_report && a.n_rules == 1);
+	assert_int_equal(rig_name(c, CTL_EXPLAIN, "none", "", -1).status, END_REFUSED);
+	rig_end(r, SIGTERM);
+	assert_int_equal(rig_start(r), 0);
+	c = rig_client(r);
+	assert_int_equal(rig_count(c, "\"event\":\"start\"", now, "\"floor_s\":", NULL), 1);
+	a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
+	close(one);
+	close(bad);
+	close(large);
+	close(gate);
+}
+
+/* Further bundles: as many as were announced, in their order, at most BUNDLES_MAX together with the first. */
+static void bundles(void **state)
+{
+	struct rig *r = *state;
+	struct rig_answer a;
+	struct proto_import im = { .name = "many", .n_files = 1, .bytes = 1 };
+	struct proto_file pf = { .bytes = 1, .path = "w" };
+	int x = -1;
+	assert_int_equal(fd_memfd_sealed("x", "x", 1, &x), 0);
+	for (u32 n = 0; n < BUNDLES_MAX; n += BUNDLES_MAX - 1) {
+		int c = rig_client(r);
+		im.n_bundles = n;
+		assert_int_equal(ipc_send(c, CTL_IMPORT, 1, &im, sizeof im, x), 0);
+		for (u32 i = 1; i <= n; i++) {
+			struct proto_index at = { .index = i };
+			assert_int_equal(ipc_send(c, CTL_BUNDLE, 1, &at, sizeof at, x), 0);
+		}
+		assert_int_equal(ipc_send(c, CTL_FILE, 1, &pf, sizeof pf, x), 0);
+		assert_int_equal(ipc_send(c, CTL_IMPORT_GO, 1, NULL, 0, -1), 0);
+		rig_answer(c, 1, &a);
+		assert_int_equal(a.status, 0);
+		assert_int_equal(rig_count(c, "\"cosigned\":[", NULL), n > 0);
+		assert_int_equal(rig_name(c, CTL_REMOVE, "many", "", -1).status, 0);
+		close(c);
+	}
+	/* one too few, one too many, one out of turn */
+	for (u32 how = 0; how < 3; how++) {
+		int c = rig_client(r);
+		struct proto_index at = { .index = how == 2 ? 2 : 1 };
+		im.n_bundles = how == 1 ? 0 : 2;
+		assert_int_equal(ipc_send(c, CTL_IMPORT, 1, &im, sizeof im, x), 0);
+		assert_int_equal(ipc_send(c, CTL_BUNDLE, 1, &at, sizeof at, x), 0);
+		if (how) {
+			assert_true(closed(c));
+			continue;
+		}
+		assert_int_equal(ipc_send(c, CTL_FILE, 1, &pf, sizeof pf, x), 0);
+		assert_int_equal(ipc_send(c, CTL_IMPORT_GO, 1, NULL, 0, -1), 0);
+		rig_answer(c, 1, &a);
+		assert_int_equal(a.status, END_REFUSED);
+		close(c);
+	}
+	int c = rig_client(r);
+	im.n_bundles = BUNDLES_MAX;
+	assert_int_equal(ipc_send(c, CTL_IMPORT, 1, &im, sizeof im, x), 0);
+	assert_true(closed(c));
+	close(x);
+}
+
 /* kill -9 in the middle: what was acknowledged is there, what had no outcome is reported. */
 static void killed(void **state)
 {
@@ -758,7 +919,7 @@ int main(int argc, char **argv)
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = { T(story), T(refusals), T(too_many), T(revoked), T(quarantine),
 		T(table_changed), T(runtime_lost), T(runtime_lies), T(make_room), T(hostile), T(imports),
-		T(states), T(limits), T(import_limits), T(trust), T(killed), T(killed_under_load),
-		T(answers) };
+		T(states), T(limits), T(import_limits), T(trust), T(trust_files), T(policies), T(bundles),
+		T(killed), T(killed_under_load), T(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

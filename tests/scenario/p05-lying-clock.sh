@@ -47,6 +47,14 @@ says 's behind the floor clock'
 expect 0 keep audit ls --json
 grep -q '"event":"start".*"wall_s":[0-9],.*"behind_s":[1-9][0-9]*' "$out" || grep -q '"event":"start".*"behind_s":[1-9][0-9]*' "$out" || fail 'nothing about the clock in the record of the start'
 grep '"event":"import-verdict"' "$out" | tail -n 1 | grep -q '"clock":"floor"' || fail 'the verdict does not name the floor'
+# back to where a certificate that ended years ago was good: it stays expired
+old_leaf former release@example.org
+sign_as former
+wall 0
+code expired
+wall $(($(date -u -d 2020-01-15 +%s) - $(date +%s)))
+code expired
+sign_as release
 # set while keepd runs: an event, back and forth
 wall 0
 start_up
