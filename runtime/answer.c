@@ -160,17 +160,40 @@ static int say(struct answer *a, u32 id)
 		finish(a, FINISH_STRING, "");
 		return 1;
 	}
-	if (a->outcome.n_generated == a->seq.n_new) {
+	if (a->complete || a->outcome.n_generated == a->seq.n_new) {
 		if (show(a, &id, free_bytes)) {
 			finish(a, FINISH_CANCELLED, "the client reads too slowly");
 			return 1;
 		}
-		return show_rest(a, NULL, FINISH_LENGTH);
+		return show_rest(a, NULL, a->complete ? FINISH_STOP : FINISH_LENGTH);
 	}
 	if (!show(a, &id, free_bytes))
 		return 0;
 	finish(a, FINISH_CANCELLED, "the client reads too slowly");
 	return 1;
+}
+
+/* ---- an answer that a grammar holds --------------------------------------------------------------------------------------- */
+
+/* Which tokens may come. 0; 1 the answer is over. */
+static int hold(struct answer *a)
+{
+	const char *why;
+	if (!a->mask || !mask_allowed(a->mask, &a->sampling.allowed, &why))
+		return 0;
+	finish(a, FINISH_ERROR, why);
+	return 1;
+}
+
+/* As say, which ends where the grammar is complete and nothing can follow. */
+static int say_held(struct answer *a, u32 id)
+{
+	const char *why;
+	if (a->mask && !tok_ends(a->g->tok, id) && mask_push(a->mask, id, &a->complete, &why)) {
+		finish(a, FINISH_ERROR, why);
+		return 1;
+	}
+	return say(a, id);
 }
 
 /* ---- what the scheduler calls --------------------------------------------------------------------------------------------- */
@@ -180,11 +203,13 @@ static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *re
 	struct answer *a = (struct answer *)q;
 	if (!a->first_ns)
 		a->first_ns = clock_ns();
+	if (hold(a))
+		return 1;
 	if (sampler_pick(&a->g->sampler, &a->sampling, logits, q->ids, q->n_ids, ret_next)) {
 		finish(a, FINISH_ERROR, "the device computed a logit that is not finite");
 		return 1;
 	}
-	return say(a, *ret_next);
+	return say_held(a, *ret_next);
 }
 
 static int row_logits(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
@@ -234,6 +259,23 @@ static void copy_request(struct answer *a, const struct request *rq)
 		a->stops.len[a->stops.n] = part->len;
 		memcpy(a->stops.text[a->stops.n++], data, part->len);
 	}
+}
+
+/* 0; 1 refused, why_text says why. */
+static int begin_grammar(struct answer *a, const struct request *rq)
+{
+	const struct request_part *part = NULL;
+	const u8 *data;
+	const char *why;
+	while ((part = request_next(rq, part, &data))) {
+		if (part->kind != REQUEST_GRAMMAR)
+			continue;
+		int r = mask_create(&a->g->trie, a->g->tok, data, part->len, &a->mask, &why);
+		if (r)
+			snprintf(why_text, sizeof why_text, "%s", r > 0 ? why : "no memory for the grammar");
+		return r ? 1 : 0;
+	}
+	return 0;
 }
 
 static int open_result(struct answer *a)
@@ -325,6 +367,8 @@ int answer_begin(
 		r = 1;
 	}
 	if (!r)
+		r = begin_grammar(a, request);
+	if (!r)
 		r = a->kind == REQUEST_TOKENIZE ? begin_tokenize(a, &ids)
 						: begin_compute(a, request->h, &ids);
 	if (ids.id)
@@ -353,6 +397,7 @@ void answer_fini(struct answer *a)
 		a->seq.ids = NULL;
 	}
 	explicit_bzero(&a->stops, sizeof a->stops);
+	a->mask = mask_destroy(a->mask);
 	sha256_fini(&a->tokens);
 	sha256_fini(&a->text);
 	if (a->result > 0)

@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "proto.h"
 #include "runtime/grant.h"
+#include "runtime/mask.h"
 #include "runtime/stops.h"
 
 struct answer {
@@ -13,6 +14,8 @@ struct answer {
 	u32 kind, flags;
 	struct sampler_params sampling;
 	struct stops stops;
+	struct mask *mask; /* NULL: anything may be said */
+	bool complete;	   /* what was said is all that the grammar allows */
 	struct tok_stream stream;
 	struct sha256 tokens, text;
 	int result; /* memory file that the logits go to */

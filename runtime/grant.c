@@ -279,6 +279,8 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 	if (r > 0)
 		return refuse(ret_failed, LOAD_UNSUPPORTED, "vocabulary: %s", why);
 	if (!r)
+		r = mask_trie_create(g->tok, &g->trie);
+	if (!r)
 		r = check_factors(g, ret_failed);
 	if (!r)
 		r = make_work(g, p, ret_failed);
@@ -301,6 +303,7 @@ void grant_fini(struct grant *g)
 	sampler_fini(&g->sampler);
 	if (g->work.rows_max)
 		model_work_fini(g->d, &g->model, &g->work);
+	mask_trie_fini(&g->trie);
 	g->tok = tok_destroy(g->tok);
 	for (u32 i = 0; i < g->n_weights; i++)
 		rt_buf_destroy(g->d, g->weights[i]);

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "proto.h"
 #include "runtime/load.h"
+#include "runtime/mask.h"
 #include "runtime/model.h"
 #include "runtime/sampler.h"
 #include "runtime/sched.h"
@@ -37,6 +38,7 @@ struct grant {
 	struct sched sched;
 	struct sampler sampler;
 	struct tok *tok;
+	struct mask_trie trie;
 	u32 ctx_tokens, kv_mode;
 	struct proto_ready ready;
 };

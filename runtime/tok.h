@@ -34,6 +34,8 @@ u32 tok_eos_added(const struct tok *t);
 /* Does this token end a generation (eos, eot, and control tokens that are known to end a turn)? */
 bool tok_ends(const struct tok *t, u32 id);
 u32 tok_n_vocab(const struct tok *t);
+/* The control token of that text; LAYOUT_NONE if there is none. */
+u32 tok_control(const struct tok *t, const void *text, size_t len);
 
 /* Bytes of one token as they appear in text (control tokens: none). Borrowed from the tokenizer; NULL and 0 beyond the vocabulary. */
 const u8 *tok_bytes(const struct tok *t, u32 id, size_t *ret_len);

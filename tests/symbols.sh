@@ -44,7 +44,7 @@ while read -r folder prefix; do
 		[ -z "$found" ] || fault "$folder: $(basename "$other" .wants) uses names without its prefix: $found"
 	done
 done <<END
-appliance/base arch_|build_time|err_|fd_|free_ptr|bytes_|ipc_|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
+appliance/base arch_|build_time|err_|fd_|free_ptr|grammar_|bytes_|ipc_|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
 attest attest_
 audit audit_|keepd_|tlog_
 shaders ref_|shader_|kernel_|kernels_|exact_|rt_|op_|block_|pipeline_

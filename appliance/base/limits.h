@@ -116,6 +116,19 @@
 #define REPEAT_PENALTY_MIN 0.01f       /* as for the temperature */
 #define REPEAT_PENALTY_MAX 100.0f      /* as for the temperature */
 
+/* grammars that hold an answer */
+#define GRAMMAR_STATES_MAX	  65536u     /* states of a compiled grammar; schemas of tools take some thousand */
+#define GRAMMAR_EDGES_MAX	  262144u    /* edges of a compiled grammar: four for each state */
+#define GRAMMAR_TRIGGER_BYTES_MAX 64u	     /* bytes of the text that starts a grammar; a tag */
+#define GRAMMAR_SOURCE_BYTES_MAX  (1u << 20) /* bytes of a JSON schema or GBNF text */
+#define GRAMMAR_REPEAT_MAX	  16384u     /* times that something is repeated by number: maxLength, maxItems, {m,n} */
+#define GRAMMAR_NEST_MAX	  128u	     /* nesting of a schema, a pattern or a GBNF text; bounds the stack */
+#define GRAMMAR_DEPTH_MAX	  512u	     /* calls within calls while an answer follows a grammar; bounds its stacks */
+#define GRAMMAR_CONFIGS_MAX	  16384u     /* ways that are open at once; an enum of so many strings */
+#define GRAMMAR_NODES_MAX	  262144u    /* stacks known at once; 16 bytes each */
+#define GRAMMAR_SETS_MAX	  16384u     /* sets of ways known at once; 1 KiB each */
+#define GRAMMAR_WORK_MAX	  (8u << 20) /* ways looked at for one choice of a token: some tenths of a second */
+
 /* the runtime */
 #define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */

@@ -1,6 +1,7 @@
 #include "base/request.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/grammar.h"
 
 #include <errno.h>
 #include <math.h>
@@ -39,12 +40,25 @@ static const char *check_header(const struct request_header *h)
 		return "too many pieces";
 	if (h->n_stops > STOPS_MAX)
 		return "too many stop strings";
+	if (h->n_grammars > 1)
+		return "more than one grammar";
+	if (h->n_grammars && h->flags & REQUEST_IGNORE_EOS)
+		return "a grammar ends the answer: it cannot go on past the end";
 	if (!isfinite(h->temperature) || !isfinite(h->top_p) || !isfinite(h->min_p) ||
 		!isfinite(h->repeat_penalty))
 		return "a sampling number is not finite";
 	if (h->kind == REQUEST_GENERATE)
 		return check_sampling(h);
-	return h->max_tokens || h->n_stops ? "only a generation has max_tokens and stop strings" : NULL;
+	return h->max_tokens || h->n_stops || h->n_grammars
+		       ? "only a generation has max_tokens, stop strings and a grammar"
+		       : NULL;
+}
+
+static const char *check_grammar(const struct request_part *part, const u8 *data)
+{
+	struct grammar g;
+	const char *why = "a grammar is missing";
+	return part->kind == REQUEST_GRAMMAR && grammar_open(data, part->len, &g, &why) == 0 ? NULL : why;
 }
 
 static const char *check_part(const struct request_part *part, const u8 *data, bool is_stop)
@@ -70,7 +84,7 @@ static const char *check_part(const struct request_part *part, const u8 *data, b
 static const char *check_parts(const struct request_header *h, struct bytes *b)
 {
 	static const u8 zero[PAD];
-	for (u32 i = 0; i < h->n_pieces + h->n_stops; i++) {
+	for (u32 i = 0; i < h->n_pieces + h->n_stops + h->n_grammars; i++) {
 		const struct request_part *part = (const void *)bytes_get(b, sizeof *part);
 		const u8 *data = part ? bytes_get(b, part->len) : NULL;
 		u32 pad = part ? (PAD - part->len % PAD) % PAD : 0;
@@ -79,7 +93,8 @@ static const char *check_parts(const struct request_header *h, struct bytes *b)
 			return "it ends inside a piece";
 		if (memcmp(padding, zero, pad) != 0)
 			return "padding is not zero";
-		const char *why = check_part(part, data, i >= h->n_pieces);
+		const char *why = i >= h->n_pieces + h->n_stops ? check_grammar(part, data)
+								: check_part(part, data, i >= h->n_pieces);
 		if (why)
 			return why;
 	}
@@ -154,7 +169,7 @@ void request_build(struct request_builder *b, const struct request_header *h)
 		return;
 	*out = *h;
 	memcpy(out->magic, REQUEST_MAGIC, sizeof out->magic);
-	out->n_pieces = out->n_stops = 0;
+	out->n_pieces = out->n_stops = out->n_grammars = 0;
 }
 
 void request_add(struct request_builder *b, u32 kind, const void *data, size_t len)
@@ -173,6 +188,8 @@ void request_add(struct request_builder *b, u32 kind, const void *data, size_t l
 	struct request_header *h = (void *)b->buf;
 	if (kind == REQUEST_STOP)
 		h->n_stops++;
+	else if (kind == REQUEST_GRAMMAR)
+		h->n_grammars++;
 	else
 		h->n_pieces++;
 }

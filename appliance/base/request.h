@@ -1,5 +1,5 @@
 /* A request, as it is sealed, hashed by keepd, recorded, ticketed, and read by the runtime. One flat little-endian blob:
- * struct request_header, then n_pieces pieces, then n_stops stop strings; each piece and stop is struct request_part followed by
+ * struct request_header, then n_pieces pieces, then n_stops stop strings, then n_grammars grammars; each of them is struct request_part followed by
  * len bytes and zero padding to a multiple of 4; nothing behind the last. The digest of a request is SHA-256 of the whole blob,
  * and a saved request (`keep run --save-request`) is exactly these bytes. */
 #pragma once
@@ -33,7 +33,8 @@ struct request_header {
 	u32 repeat_last_n;  /* tokens that the penalty looks back at */
 	u32 choice;	    /* index of this answer among several to one prompt; enters the random numbers */
 	u64 seed;	    /* always given: whoever makes the request draws it where the user did not */
-	u8 reserved[16];
+	u32 n_grammars;	    /* 0, or 1: what the answer must be (base/grammar.h) */
+	u8 reserved[12];
 };
 SIZE_PIN(request_header, 80);
 
@@ -42,6 +43,7 @@ enum request_part_kind {
 	REQUEST_TRUSTED = 2, /* UTF-8 from a template: special tokens are parsed */
 	REQUEST_TOKENS = 3,  /* u32 token ids */
 	REQUEST_STOP = 4,    /* a stop string */
+	REQUEST_GRAMMAR = 5, /* a compiled grammar; the answer ends with it */
 };
 
 struct request_part {

@@ -1,0 +1,190 @@
+/* What JSON is made of, written so that every reader takes it: no escaped NUL, no half of a surrogate pair, at most 15 digits. */
+#include "chat/grammar_build.h"
+
+#include <string.h>
+
+#define DIGITS_MAX 15u /* of a number, in front of the point and behind: exact in every reader */
+#define INDENT_MAX 20u /* blanks behind a line end; a model that likes blanks comes to an end */
+
+/* Optional white space: nothing, a blank, or a line end and some blanks. */
+static void make_ws(struct chat_gb *b, u32 at)
+{
+	u32 end = chat_gb_state(b);
+	chat_gb_byte(b, at, ' ', ' ', end);
+	chat_gb_return(b, at);
+	chat_gb_return(b, end);
+	u32 line = chat_gb_state(b);
+	chat_gb_byte(b, at, '\n', '\n', line);
+	chat_gb_return(b, line);
+	for (u32 i = 0; i < INDENT_MAX; i++) {
+		u32 next = chat_gb_state(b);
+		chat_gb_byte(b, line, ' ', ' ', next);
+		chat_gb_return(b, next);
+		line = next;
+	}
+}
+
+static void hex_digit(struct chat_gb *b, u32 from, char lo, char hi, u32 to)
+{
+	if (lo <= '9')
+		chat_gb_byte(b, from, (u8)lo, (u8)MIN(hi, '9'), to);
+	if (hi >= 'a') {
+		char from_letter = MAX(lo, 'a');
+		chat_gb_byte(b, from, (u8)from_letter, (u8)hi, to);
+		chat_gb_byte(b, from, (u8)(from_letter - 32), (u8)(hi - 32), to);
+	}
+}
+
+/* Four digits, each of its range: "0f 8b 0f 0f" is 4 pairs of lowest and highest. */
+static void hex4(struct chat_gb *b, u32 from, const char *ranges, u32 to)
+{
+	for (u32 i = 0; i < 4; i++) {
+		u32 next = i < 3 ? chat_gb_state(b) : to;
+		hex_digit(b, from, ranges[2 * i], ranges[2 * i + 1], next);
+		from = next;
+	}
+}
+
+/* Behind "\u": everything but 0000 and lone surrogates. */
+static void make_unicode(struct chat_gb *b, u32 at, u32 end)
+{
+	static const char *const one[] = { "1c0f0f0f", "ef0f0f0f", "dd070f0f", "001f0f0f", "00001f0f",
+		"0000001f" };
+	for (size_t i = 0; i < ARRAY_LEN(one); i++)
+		hex4(b, at, one[i], end);
+	u32 low = chat_gb_state(b);
+	hex4(b, at, "dd8b0f0f", low);
+	hex4(b, chat_gb_str(b, low, "\\u"), "ddcf0f0f", end);
+}
+
+static void make_char(struct chat_gb *b, u32 at)
+{
+	u32 end = chat_gb_state(b), esc = chat_gb_state(b), u = chat_gb_state(b);
+	chat_gb_chars(b, at, 0x20, 0x21, end);
+	chat_gb_chars(b, at, 0x23, 0x5b, end);
+	chat_gb_chars(b, at, 0x5d, 0x10ffff, end);
+	chat_gb_byte(b, at, '\\', '\\', esc);
+	for (const char *c = "\"\\/bfnrt"; *c; c++)
+		chat_gb_byte(b, esc, (u8)*c, (u8)*c, end);
+	chat_gb_byte(b, esc, 'u', 'u', u);
+	make_unicode(b, u, end);
+	chat_gb_return(b, end);
+}
+
+static void make_string(struct chat_gb *b, u32 at)
+{
+	u32 in = chat_gb_str(b, at, "\"");
+	chat_gb_call(b, in, chat_gb_rule(b, RULE_CHAR), in);
+	chat_gb_return(b, chat_gb_str(b, in, "\""));
+}
+
+/* Up to n more digits; the state behind. */
+static u32 digits(struct chat_gb *b, u32 at, u32 n)
+{
+	u32 to = chat_gb_state(b);
+	chat_gb_skip(b, at, to);
+	for (u32 i = 0; i < n; i++) {
+		u32 next = chat_gb_state(b);
+		chat_gb_byte(b, at, '0', '9', next);
+		chat_gb_skip(b, next, to);
+		at = next;
+	}
+	return to;
+}
+
+static void make_integer(struct chat_gb *b, u32 at)
+{
+	u32 first = chat_gb_state(b), more = chat_gb_state(b);
+	chat_gb_skip(b, at, first);
+	chat_gb_byte(b, at, '-', '-', first);
+	chat_gb_byte(b, first, '1', '9', more);
+	u32 to = digits(b, more, DIGITS_MAX - 1);
+	chat_gb_byte(b, first, '0', '0', to);
+	chat_gb_return(b, to);
+}
+
+static void make_number(struct chat_gb *b, u32 at)
+{
+	u32 whole = chat_gb_call_rule(b, at, RULE_INTEGER), point = chat_gb_str(b, whole, ".");
+	u32 one = chat_gb_state(b), mantissa = chat_gb_state(b), e = chat_gb_state(b),
+	    sign = chat_gb_state(b);
+	chat_gb_byte(b, point, '0', '9', one);
+	chat_gb_skip(b, digits(b, one, DIGITS_MAX - 1), mantissa);
+	chat_gb_skip(b, whole, mantissa);
+	chat_gb_return(b, mantissa);
+	chat_gb_byte(b, mantissa, 'e', 'e', e);
+	chat_gb_byte(b, mantissa, 'E', 'E', e);
+	chat_gb_skip(b, e, sign);
+	chat_gb_byte(b, e, '+', '+', sign);
+	chat_gb_byte(b, e, '-', '-', sign);
+	u32 power = chat_gb_state(b);
+	chat_gb_byte(b, sign, '0', '9', power);
+	chat_gb_return(b, digits(b, power, 1));
+}
+
+/* open, elements with commas between, close; an element begins and ends at the given states. */
+static void make_container(
+	struct chat_gb *b, u32 at, const char *open, const char *close, bool pairs, u32 end)
+{
+	u32 in = chat_gb_call_rule(b, chat_gb_str(b, at, open), RULE_WS), element = chat_gb_state(b),
+	    v = element;
+	chat_gb_skip(b, in, element);
+	if (pairs) {
+		v = chat_gb_str(b, chat_gb_call_rule(b, element, RULE_STRING), ":");
+		v = chat_gb_call_rule(b, v, RULE_WS);
+	}
+	u32 behind = chat_gb_call_rule(b, v, RULE_VALUE);
+	chat_gb_skip(b, chat_gb_call_rule(b, chat_gb_str(b, behind, ","), RULE_WS), element);
+	u32 last = chat_gb_call_rule(b, behind, RULE_WS);
+	chat_gb_skip(b, chat_gb_str(b, last, close), end);
+	chat_gb_skip(b, chat_gb_str(b, in, close), end);
+}
+
+static void make_value(struct chat_gb *b, u32 at)
+{
+	u32 end = chat_gb_state(b);
+	static const char *const word[] = { "true", "false", "null" };
+	for (size_t i = 0; i < ARRAY_LEN(word); i++)
+		chat_gb_skip(b, chat_gb_str(b, at, word[i]), end);
+	chat_gb_skip(b, chat_gb_call_rule(b, at, RULE_STRING), end);
+	chat_gb_skip(b, chat_gb_call_rule(b, at, RULE_NUMBER), end);
+	make_container(b, at, "{", "}", true, end);
+	make_container(b, at, "[", "]", false, end);
+	chat_gb_return(b, end);
+}
+
+u32 chat_gb_rule(struct chat_gb *b, enum chat_rule rule)
+{
+	static void (*const make[RULE_COUNT])(struct chat_gb *, u32) = { make_ws, make_char, make_string,
+		make_integer, make_number, make_value };
+	if (!b->rule[rule]) {
+		u32 at = chat_gb_state(b);
+		b->rule[rule] = at + 1;
+		make[rule](b, at);
+	}
+	return b->rule[rule] - 1;
+}
+
+u32 chat_gb_call_rule(struct chat_gb *b, u32 from, enum chat_rule rule)
+{
+	u32 to = chat_gb_state(b);
+	chat_gb_call(b, from, chat_gb_rule(b, rule), to);
+	return to;
+}
+
+void chat_gb_json_set(struct chat_gb *b, u32 from, const struct chat_set *s, u32 to)
+{
+	static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+	for (u32 i = 0; i < s->n && chat_gb_ok(b); i++) {
+		static const u32 plain[][2] = { { 0x20, 0x21 }, { 0x23, 0x5b }, { 0x5d, 0x10ffff } };
+		u32 lo = s->v[i].lo, hi = s->v[i].hi;
+		for (u32 k = 0; k < 3; k++)
+			if (MAX(lo, plain[k][0]) <= MIN(hi, plain[k][1]))
+				chat_gb_chars(b, from, MAX(lo, plain[k][0]), MIN(hi, plain[k][1]), to);
+		for (const char *c = named; *c; c += 2)
+			if ((u8)*c >= lo && (u8)*c <= hi) {
+				u32 esc = chat_gb_str(b, from, "\\");
+				chat_gb_byte(b, esc, (u8)c[1], (u8)c[1], to);
+			}
+	}
+}
