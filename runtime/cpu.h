@@ -47,8 +47,8 @@ void cpu_model_name(char *ret, size_t cap);
 
 /* ---- cpu_pool.c ---- */
 
-/* Threads that share the items of one job at a time with whoever calls. Items are taken in shares, so a thread on a slow or busy core takes
- * fewer. Between jobs a thread looks for the next one for some microseconds, then sleeps. */
+/* Threads that share the items of one job at a time with whoever calls. Each begins with its own part, in shares; who is done takes shares of the
+ * others, so a thread on a slow or busy core does fewer. Between jobs a thread looks for the next one for some microseconds, then sleeps. */
 struct cpu_pool;
 typedef void cpu_job_fn(const void *arg, u32 thread, u32 first, u32 end); /* thread < cpu_pool_threads */
 
@@ -100,6 +100,11 @@ struct cpu_tile_kernel {
 const struct cpu_tile_kernel *cpu_q_avx2(u32 type);
 const struct cpu_tile_kernel *cpu_q_avx512(u32 type);
 const struct cpu_tile_kernel *cpu_q_neon(u32 type);
+
+/* ---- cpu_f_avx512.c ---- */
+
+/* Products of F16 and BF16 weights; NULL for other kernels. */
+kernel_ref_fn *cpu_f_avx512(enum kernel k);
 
 /* ---- cpu_mul.c ---- */
 

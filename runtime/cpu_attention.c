@@ -222,29 +222,43 @@ BODY void dots(const struct block *b, const struct state *s, u32 dim, const u32 
 	UNROLL for (u32 i = 0; i < N; i++) memcpy(ret[i].w, acc[i], sizeof(ret[i].w));
 }
 
+/* Floats in the order of integers, and back: an integer maximum may be taken in any order, so it becomes vectors. */
+BODY i32 ordered(i32 bits)
+{
+	return bits ^ (bits >> 31 & 0x7fffffff);
+}
+
+/* The tree over 32 lanes: 16, 8, 4, 2, 1. */
+BODY f32 tree(const f32 *w)
+{
+	typedef f32 f32x8 __attribute__((vector_size(32)));
+	typedef f32 f32x4 __attribute__((vector_size(16)));
+	f32x16 a = *(const f32x16 *)w + *(const f32x16 *)(w + 16);
+	f32x8 b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) +
+		  __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+	f32x4 c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
+	f32 d0 = c[0] + c[2], d1 = c[1] + c[3];
+	return d0 + d1;
+}
+
 /* The products in r->w to weights, their maximum and sum. */
 BODY void weigh(struct span a, f32 scale, struct result *r)
 {
-	f32 s[KV_PAGE], tree[KV_PAGE];
+	f32 s[KV_PAGE];
+	i32 most = INT32_MIN;
+	for (u32 t = 0; t < KV_PAGE; t++)
+		s[t] = exact_window(exact_window(r->w[t]) * scale);
 	for (u32 t = 0; t < KV_PAGE; t++) {
-		f32 x = exact_window(exact_window(r->w[t]) * scale);
-		s[t] = t >= a.from && t < a.n ? x : -0x1p41f; /* below all in the window */
+		i32 o = t >= a.from && t < a.n ? ordered(f2i(s[t])) : INT32_MIN;
+		most = MAX(most, o);
 	}
-	memcpy(tree, s, sizeof(tree));
-	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
-		for (u32 t = 0; t < h; t++)
-			tree[t] = tree[t] > tree[t + h] ? tree[t] : tree[t + h];
-	f32 max = r->max = tree[0];
+	f32 max = r->max = i2f(ordered(most));
 	for (u32 t = 0; t < KV_PAGE; t++) {
 		bool in = t >= a.from && t < a.n;
 		f32 w = attention_weight((in ? s[t] : max) - max);
 		r->w[t] = in ? w : 0;
 	}
-	memcpy(tree, r->w, sizeof(tree));
-	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
-		for (u32 t = 0; t < h; t++)
-			tree[t] = tree[t] + tree[t + h];
-	r->sum = tree[0];
+	r->sum = tree(r->w);
 }
 
 /* out[i] = the windowed sum of r[i].w[t] * v[t] for `lanes` elements from d on. A weight of 0 adds a zero, which changes no sum. */

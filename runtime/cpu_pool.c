@@ -25,11 +25,16 @@ struct worker {
 	pthread_t thread;
 };
 
+/* Items that nobody has taken: the first in the low half, the end in the high half. Its thread takes from the front, so that memory sees one stream
+ * after the other; who has nothing left takes from the back. */
+struct range {
+	_Alignas(64) atomic_ullong items;
+};
+
 struct cpu_pool {
 	_Alignas(64) atomic_uint epoch; /* rises with every job; sleepers wait for a change of it */
 	atomic_uint sleepers;
 	atomic_bool open, stop;
-	_Alignas(64) atomic_uint next; /* first item that nobody has taken */
 	_Alignas(64) atomic_uint inside;
 	atomic_bool caller_sleeps;
 	_Alignas(64) cpu_job_fn *run;
@@ -37,6 +42,7 @@ struct cpu_pool {
 	u32 items, step;
 	u32 n_workers;
 	struct worker workers[CPU_THREADS_MAX];
+	struct range ranges[CPU_THREADS_MAX]; /* of items, one a thread */
 };
 
 static void futex_wait(atomic_uint *word, u32 while_it_is)
@@ -82,13 +88,42 @@ static bool spin_while(atomic_uint *word, u32 old)
 	}
 }
 
+/* A share of at most `step` items, from the front of the range or from its back. Is there one? */
+static bool share_take(struct range *r, u32 step, bool back, u32 *ret_first, u32 *ret_end)
+{
+	unsigned long long v = atomic_load_explicit(&r->items, memory_order_relaxed), left;
+	u32 first, end, n;
+	do {
+		first = (u32)v;
+		end = (u32)(v >> 32);
+		if (first >= end)
+			return false;
+		n = MIN(step, end - first);
+		left = back ? v - ((unsigned long long)n << 32) : v + n;
+	} while (!atomic_compare_exchange_weak(&r->items, &v, left));
+	*ret_first = back ? end - n : first;
+	*ret_end = back ? end : first + n;
+	return true;
+}
+
 static void shares_run(struct cpu_pool *p, u32 thread)
 {
-	for (;;) {
-		u32 first = atomic_fetch_add_explicit(&p->next, p->step, memory_order_relaxed);
-		if (first >= p->items)
-			return;
-		p->run(p->arg, thread, first, MIN(p->items - first, p->step) + first);
+	u32 threads = p->n_workers + 1, first, end;
+	for (u32 i = 0; i < threads; i++) {
+		struct range *r = &p->ranges[(thread + i) % threads];
+		while (share_take(r, p->step, i > 0, &first, &end))
+			p->run(p->arg, thread, first, end);
+	}
+}
+
+/* Each thread the same number of shares, or one more. */
+static void ranges_set(struct cpu_pool *p)
+{
+	u32 threads = p->n_workers + 1, shares = DIV_UP(p->items, p->step);
+	for (u32 i = 0; i < threads; i++) {
+		u64 first = (u64)shares * i / threads * p->step,
+		    end = (u64)shares * (i + 1) / threads * p->step;
+		atomic_store(&p->ranges[i].items, MIN(end, (u64)p->items) << 32 | MIN(first, (u64)p->items));
 	}
 }
 
@@ -147,7 +182,7 @@ void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 item
 	p->arg = arg;
 	p->items = items;
 	p->step = step;
-	atomic_store(&p->next, 0);
+	ranges_set(p);
 	atomic_store(&p->open, true);
 	wake_workers(p);
 	shares_run(p, 0);

@@ -22,22 +22,38 @@
 
 /* ---- rms_norm ---- */
 
+BODY void squares_add(const f32 *x, u32 n, f32 *lane)
+{
+	for (u32 l = 0; l < n; l++) {
+		f32 v = exact_window(x[l]);
+		f32 sq = v * v;
+		lane[l] = lane[l] + sq;
+	}
+}
+
 BODY f32 norm_factor(const struct push_rms_norm *p, const f32 *x)
 {
 	f32 lane[RMS_NORM_LANES] = { 0 };
-	for (u32 i = 0; i < p->dim; i += RMS_NORM_LANES) {
-		u32 n = MIN(RMS_NORM_LANES, p->dim - i);
-		for (u32 l = 0; l < n; l++) {
-			f32 v = exact_window(x[i + l]);
-			f32 sq = v * v;
-			lane[l] = lane[l] + sq;
-		}
-	}
+	u32 i = 0;
+	for (; i + RMS_NORM_LANES <= p->dim; i += RMS_NORM_LANES)
+		squares_add(x + i, RMS_NORM_LANES, lane);
+	squares_add(x + i, p->dim - i, lane);
 	for (u32 h = RMS_NORM_LANES / 2; h > 0; h /= 2)
 		for (u32 l = 0; l < h; l++)
 			lane[l] = lane[l] + lane[l + h];
 	f32 mean = lane[0] * u2f(p->inv_dim_bits);
 	return exact_rsqrt(mean + u2f(p->eps_bits));
+}
+
+/* y may be x. */
+BODY void norm_values(const f32 *x, const f32 *w, f32 m, u32 n, f32 *y)
+{
+	f32 t[64];
+	for (u32 i = 0; i < n; i++) {
+		f32 v = exact_window(exact_window(x[i]) * m);
+		t[i] = exact_window(v * exact_window(w[i]));
+	}
+	memcpy(y, t, n * sizeof(f32));
 }
 
 BODY void rms_norm(const void *push, void *const buf[], u32 first, u32 end)
@@ -48,10 +64,10 @@ BODY void rms_norm(const void *push, void *const buf[], u32 first, u32 end)
 		const f32 *x = (const f32 *)buf[0] + (size_t)r * p->dim;
 		f32 *y = (f32 *)buf[2] + (size_t)r * p->dim;
 		f32 m = norm_factor(p, x);
-		for (u32 i = 0; i < p->dim; i++) {
-			f32 t = exact_window(exact_window(x[i]) * m);
-			y[i] = exact_window(t * exact_window(w[i]));
-		}
+		u32 i = 0;
+		for (; i + 64 <= p->dim; i += 64)
+			norm_values(x + i, w + i, m, 64, y + i);
+		norm_values(x + i, w + i, m, p->dim - i, y + i);
 	}
 }
 
@@ -96,13 +112,16 @@ BODY void layer_norm(const void *push, void *const buf[], u32 first, u32 end)
 
 /* ---- quantize ---- */
 
-BODY f32 group_max(const f32 *x, u32 n)
+BODY f32 group_max(const f32 *x, const u32 n)
 {
-	u32 m = 0;
-	for (u32 i = 0; i < n; i++) {
-		u32 u = exact_window_bits(f2u(x[i])) & 0x7fffffffu;
-		m = MAX(m, u);
-	}
+	u32 lane[16] = { 0 }, m = 0;
+	for (u32 i = 0; i < n; i += 16)
+		for (u32 l = 0; l < 16; l++) {
+			u32 u = exact_window_bits(f2u(x[i + l])) & 0x7fffffffu;
+			lane[l] = MAX(lane[l], u);
+		}
+	for (u32 l = 0; l < 16; l++)
+		m = MAX(m, lane[l]);
 	return u2f(m);
 }
 
@@ -119,7 +138,7 @@ BODY i32 quantize_32_values(const f32 *restrict x, f32 inv, i8 *restrict q)
 	return total;
 }
 
-BODY void quantize(u32 group, const void *push, void *const buf[], u32 first, u32 end)
+BODY void quantize(const u32 group, const void *push, void *const buf[], u32 first, u32 end)
 {
 	const struct push_quantize *p = push;
 	const f32 *x = buf[0];
@@ -422,7 +441,7 @@ kernel_ref_fn *cpu_rows_kernel(enum cpu_level level, enum kernel k)
 	if (level == CPU_AVX2)
 		return kernels_avx2[k];
 	if (level == CPU_AVX512)
-		return kernels_avx512[k];
+		return cpu_f_avx512(k) ? cpu_f_avx512(k) : kernels_avx512[k];
 #endif
 	return kernels_portable[k];
 }
