@@ -67,10 +67,10 @@ def apertus(g, p):
         g.arr('xielu.' + name, 6, numbers(n, lo, hi))
 
 
-def gemma4(own, values, shared):
+def gemma4(layers, own, values, shared):
     """own: width of the layers' own embeddings, or 0; values: full layers have matrices for them; shared: layers that read keys of others."""
     def change(g, p):
-        layers, dim, heads, vocab, small = 9, 256, 4, 1024, 64
+        dim, heads, vocab, small = 256, 4, 1024, 64
         full = [i % 3 == 2 for i in range(layers)]
         kv, ffn = [1 if f else 2 for f in full], [512 if i < 6 else 1024 for i in range(layers)]
         head = [128 if f else small for f in full]
@@ -134,9 +134,9 @@ FAMILIES = {
                                 'window': 32, 'hd': 128, 'layers': 7, 'eps': 1e-6}, None,
                      linear=linear, softcap=floats(final_logit_softcapping=3.0)),
     'gemma4': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 9,
-                                'eps': 1e-6}, gemma4(256, True, 3)),
-    'gemma4-dense': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 9,
-                                      'eps': 1e-6}, gemma4(0, False, 0)),
+                                'eps': 1e-6}, gemma4(9, 256, True, 3)),
+    'gemma4-dense': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 3,
+                                      'eps': 1e-6}, gemma4(3, 0, False, 0)),
     'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
                    short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
                    window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),

@@ -229,6 +229,64 @@ static void rope_angles_are_right_far_out(void **s)
 	free(t);
 }
 
+/* YaRN, in libm: what theta of pair j is, and the magnitude. */
+static f64 yarn_theta(const struct rt_rope *p, u32 j)
+{
+	f64 own = pow(p->base, -2.0 * j / p->rope_dim);
+	f64 lo = floor(p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_fast * 2 * M_PI)) / (2 * log(p->base)));
+	f64 hi = ceil(p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_slow * 2 * M_PI)) / (2 * log(p->base)));
+	f64 ramp = (j - fmax(lo, 0)) / fmax(0.001, fmin(hi, p->rope_dim - 1) - fmax(lo, 0));
+	f64 keep = 1 - fmin(1, fmax(0, ramp));
+	return own / p->scale * (1 - keep) + own * keep;
+}
+
+static void yarn_angles_are_right(void **s)
+{
+	enum { HALF = 64, FAR = 40000 };
+	static f32 t[FAR + 1][HALF][2];
+	const struct rt_rope p = { .ctx = FAR + 1,
+		.rope_dim = 2 * HALF,
+		.base = 1e6f,
+		.scale = 4,
+		.yarn_ext = 1,
+		.yarn_beta_fast = 32,
+		.yarn_beta_slow = 1,
+		.yarn_ctx = 8192 };
+	f64 worst = 0, size = 1 + 0.1 * log(4);
+	rt_rope_table(&t[0][0][0], &p);
+	for (u32 j = 0; j < HALF; j++) {
+		f64 theta = yarn_theta(&p, j);
+		for (u32 at = FAR - 50; at <= FAR; at++)
+			worst = fmax(worst, fmax(fabs(t[at][j][0] - size * cos(at * theta)),
+						    fabs(t[at][j][1] - size * sin(at * theta))));
+	}
+	print_message("yarn at position %u: %.3g\n", FAR, worst);
+	assert_true(worst < 7e-8); /* half a unit of float32 near 1.14 is 6e-8 */
+	struct rt_rope one = p;
+	one.yarn_log_multiplier = 1; /* the magnitude goes into the scores' scale instead */
+	rt_rope_table(&t[0][0][0], &one);
+	assert_true(t[0][0][0] == 1);
+}
+
+static void tables_of_positions_are_right(void **s)
+{
+	static f32 t[1000];
+	rt_temperature_table(t, 1000, 0.1f, 16);
+	for (u32 p = 0; p < 1000; p++)
+		assert_true(fabs(t[p] - (1 + (f64)0.1f * log(1 + p / 16))) < 1e-7);
+	assert_true(t[15] == 1 && t[16] > 1 && t[31] == t[16]);
+	for (f32 x = -50; x < 50; x += 0.37f)
+		assert_true(relative(rt_softplus(x), log1p(exp((f64)x))) < 1.2e-7 || x < -20);
+	assert_true(rt_softplus(1000) == 1000 && rt_softplus(-1000) == 0);
+	/* a factor of 1e30 holds a pair still */
+	const f32 still[] = { 1, 1e30f };
+	const struct rt_rope rope = {
+		.ctx = 100, .rope_dim = 4, .base = 10000, .scale = 1, .factors = still
+	};
+	rt_rope_table(t, &rope);
+	assert_true(t[99 * 4 + 2] == 1 && t[99 * 4 + 3] == 0 && t[99 * 4] != 1);
+}
+
 static void log_is_close(void **s)
 {
 	f64 worst = 0;
@@ -257,6 +315,8 @@ int main(void)
 		cmocka_unit_test(floats_encode_to_the_nearest_half),
 		cmocka_unit_test(the_window_keeps_what_is_inside),
 		cmocka_unit_test(rope_angles_are_right_far_out),
+		cmocka_unit_test(yarn_angles_are_right),
+		cmocka_unit_test(tables_of_positions_are_right),
 		cmocka_unit_test(log_is_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
