@@ -121,13 +121,15 @@ static bool all_finite(const struct sampler *s)
 	return true;
 }
 
-/* What the penalty changes is computed again from the row itself, times the factor as the rest was. Returns whether it changed anything. */
+/* What the penalty changes is computed again from the row itself, times the factor as the rest was. fine: all are finite
+ * before; returns whether they are after. */
 static bool penalise(struct sampler *s, const struct sampler_params *p, const f32 *x, f32 factor,
-	const u32 *ids, u32 n_ids)
+	const u32 *ids, u32 n_ids, bool fine)
 {
 	u32 n = MIN(p->repeat_last_n, n_ids);
+	bool changed_fine = true;
 	if (p->repeat_penalty == 1.0f || n == 0)
-		return false;
+		return fine;
 	f32 recip = rt_recip(p->repeat_penalty);
 	memset(s->seen, 0, s->n_vocab / 8 + 1);
 	for (u32 i = n_ids - n; i < n_ids; i++) {
@@ -137,13 +139,14 @@ static bool penalise(struct sampler *s, const struct sampler_params *p, const f3
 		s->seen[id / 8] |= (u8)(1u << (id % 8));
 		f32 l = x[id] > 0 ? x[id] * recip : x[id] * p->repeat_penalty;
 		s->l[id] = l * factor + 0.0f;
+		changed_fine = changed_fine && isfinite(s->l[id]);
 	}
 	for (u32 i = n_ids - n; i < n_ids; i++)
 		if (ids[i] < s->n_vocab) {
 			u32 b = ids[i] / BLOCK;
 			s->most[b] = largest_of(s->l + b * BLOCK, block_len(s, b));
 		}
-	return true;
+	return fine ? changed_fine : all_finite(s);
 }
 
 /* The lowest index of the largest. */
@@ -321,9 +324,7 @@ int sampler_pick(struct sampler *s, const struct sampler_params *p, const f32 *l
 {
 	f32 factor = p->temperature == 0 ? 1.0f : rt_recip(p->temperature);
 	bool fine = scale(s, logits, factor);
-	if (penalise(s, p, logits, factor, ids, n_ids))
-		fine = all_finite(s);
-	if (!fine)
+	if (!penalise(s, p, logits, factor, ids, n_ids, fine))
 		return 1;
 	if (p->allowed)
 		exclude(s, p->allowed);
