@@ -215,7 +215,7 @@ void explain_job_done(struct keepd *k, struct job *j);
 /* What a verdict rests on, to a client. */
 void policy_send_grounds(struct conn *c, u64 id, const struct job *j);
 
-/* ---- trust.c, import.c ---- */
+/* ---- trust.c, import.c, admit.c ---- */
 
 /* How much of the trust store a job that judges gets, into p; then send it, and the policy. 0; -errno. */
 void trust_count(const struct keepd *k, struct proto_job *p);

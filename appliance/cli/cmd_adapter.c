@@ -112,7 +112,7 @@ static int verify(const struct cli *c, const struct verify_args *a, const struct
 					.roots = roots,
 					.trusted_root = trusted_root,
 					.identity = a->identity ? &identity : NULL,
-					.at = (i64)time(NULL) } },
+					.at = model_now() } },
 		&rep);
 	return model_say_result(r, &rep, a->model, false);
 }

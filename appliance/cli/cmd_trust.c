@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "cli/lines.h"
+#include "cli/model.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,8 @@
 /* What the options of "trust add" said. */
 struct adding {
 	const char *files[TRUST_SIGSTORE + 1]; /* by enum trust_kind */
-	const char *identity, *provider, *issuer, *policy_oid, *leaf, *models, *serves;
+	struct model_pins pins;
+	const char *models, *serves;
 	bool replace;
 };
 
@@ -21,18 +23,6 @@ static int field_put(char *field, size_t size, const char *option, const char *v
 	if (value && bytes_put_str(field, size, value))
 		return out_fail(CLI_USAGE, "%s: at most %zu bytes", option, size - 1);
 	return 0;
-}
-
-static int pins_put(const struct adding *a, struct proto_identity *id)
-{
-	int r = field_put(id->san, sizeof id->san, "--identity", a->identity);
-	r = r ? r : field_put(id->provider, sizeof id->provider, "--identity-provider", a->provider);
-	r = r ? r : field_put(id->issuer, sizeof id->issuer, "--issuer", a->issuer);
-	r = r ? r : field_put(id->policy_oid, sizeof id->policy_oid, "--policy-oid", a->policy_oid);
-	if (!r && a->leaf &&
-		(strlen(a->leaf) != 2 * sizeof id->leaf || bytes_unhex(a->leaf, sizeof id->leaf, id->leaf)))
-		return out_fail(CLI_USAGE, "--leaf: 64 digits of lower-case hexadecimal");
-	return r;
 }
 
 /* The frame, and which file goes with it. 0; otherwise an exit status, said. */
@@ -50,8 +40,8 @@ static int adding_read(const struct cli *c, const struct adding *a, const char *
 	}
 	if (!t->kind)
 		return out_usage(c, "--key, --root, --trusted-root, --crl or --tsa is needed");
-	bool pins = a->identity || a->provider || a->issuer || a->policy_oid || a->leaf,
-	     leads = t->kind == TRUST_ROOT || t->kind == TRUST_SIGSTORE;
+	bool pins = model_pins_any(&a->pins);
+	bool leads = t->kind == TRUST_ROOT || t->kind == TRUST_SIGSTORE;
 	if (pins != leads)
 		return out_usage(c, leads ? "a root needs a pin: --identity, --identity-provider, --issuer, "
 					    "--policy-oid or --leaf"
@@ -67,7 +57,7 @@ static int adding_read(const struct cli *c, const struct adding *a, const char *
 	t->replace = a->replace;
 	int r = field_put(t->models, NAME_LEN_MAX + 1, "--models", a->models);
 	r = r ? r : field_put(t->serves, NAME_LEN_MAX + 1, "--for", a->serves);
-	return r ? r : pins_put(a, &t->identity);
+	return r ? r : model_read_pins(c, &a->pins, &t->identity);
 }
 
 static int add(struct cli *c, int argc, char **argv)
@@ -79,10 +69,11 @@ static int add(struct cli *c, int argc, char **argv)
 		{ "--root", OPT_STR, &a.files[TRUST_ROOT], NULL },
 		{ "--trusted-root", OPT_STR, &a.files[TRUST_SIGSTORE], NULL },
 		{ "--crl", OPT_STR, &a.files[TRUST_CRL], NULL },
-		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL }, { "--identity", OPT_STR, &a.identity, NULL },
-		{ "--identity-provider", OPT_STR, &a.provider, NULL },
-		{ "--issuer", OPT_STR, &a.issuer, NULL }, { "--policy-oid", OPT_STR, &a.policy_oid, NULL },
-		{ "--leaf", OPT_STR, &a.leaf, NULL }, { "--models", OPT_STR, &a.models, NULL },
+		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL }, { "--identity", OPT_STR, &a.pins.san, NULL },
+		{ "--identity-provider", OPT_STR, &a.pins.provider, NULL },
+		{ "--issuer", OPT_STR, &a.pins.issuer, NULL },
+		{ "--policy-oid", OPT_STR, &a.pins.policy_oid, NULL },
+		{ "--leaf", OPT_STR, &a.pins.leaf, NULL }, { "--models", OPT_STR, &a.models, NULL },
 		{ "--for", OPT_STR, &a.serves, NULL }, { "--replace", OPT_FLAG, &a.replace, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;

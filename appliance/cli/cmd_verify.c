@@ -91,7 +91,7 @@ static int verify(const struct args *a, const struct trust *t, const char *model
 					    .tsa = t->tsas,
 					    .tsa_policy = a->tsa_policy,
 					    .needs_stamp = a->tsas.n > 0,
-					    .at = a->at_given ? (i64)a->at : (i64)time(NULL) } },
+					    .at = a->at_given ? (i64)a->at : model_now() } },
 		&rep);
 	return model_say_result(r, &rep, model, a->json);
 }

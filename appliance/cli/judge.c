@@ -1,5 +1,6 @@
 /* A verdict about a publisher's files without an appliance: what verify and verify-model share. */
 #define _GNU_SOURCE
+#include "base/build_time.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/limits.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 /* A whole file that the verdict depends on. 0; otherwise an exit status, said: with --json as a verdict. */
 int model_read_judged(const char *path, u64 max, u8 **ret, size_t *ret_len, bool json)
@@ -127,6 +129,12 @@ int model_read_pins(const struct cli *c, const struct model_pins *p, struct prot
 		return out_usage(c, "--policy-oid: a number like 1.3.6.1.4.1.99999.1 is needed");
 	*ret = id;
 	return 0;
+}
+
+i64 model_now(void)
+{
+	i64 wall = (i64)time(NULL), build = (i64)build_time();
+	return MAX(wall, build);
 }
 
 /* The signature held: what it said about the model belongs into whatever is said about its files. */

@@ -46,6 +46,9 @@ bool model_pins_any(const struct model_pins *p);
 /* 0; CLI_USAGE, said: one of them is too long, empty or no digest or number. *ret is zero where nothing is pinned. */
 _must_use_ int model_read_pins(const struct cli *c, const struct model_pins *p, struct proto_identity *ret);
 
+/* When a verdict without an appliance is judged: the wall clock, which cannot be earlier than this build. */
+i64 model_now(void);
+
 struct model_judge_params {
 	const char *model, *bundle;	   /* paths */
 	struct attest_bundle_params trust; /* the bundle's bytes, and whom to believe */

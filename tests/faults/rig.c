@@ -459,8 +459,11 @@ struct rig_answer rig_import(
 	snprintf(im.name, sizeof im.name, "%s", name);
 	for (u32 i = 0; i < n; i++)
 		im.bytes += strlen(files[i].text);
-	assert_int_equal(ipc_send(sock, CTL_IMPORT, id, &im, sizeof im, fd), 0);
+	int sent = ipc_send(sock, CTL_IMPORT, id, &im, sizeof im, fd);
 	fd_close(&fd);
+	if (sent == -EPIPE) /* it died behind its last answer */
+		return (struct rig_answer){ .gone = true, .status = 99 };
+	assert_int_equal(sent, 0);
 	for (u32 i = 0; i < n; i++) {
 		struct proto_file pf = { .bytes = strlen(files[i].text), .index = i };
 		snprintf(pf.path, sizeof pf.path, "%s", files[i].path);

@@ -605,6 +605,103 @@ static void test_trust(void **state)
 	attest_trust_free(t);
 }
 
+/* ---- what the files say ------------------------------------------------------------------------------------------------------- */
+
+/* Of a model with that card and sequence (NULL: none). The weights' header states no licence. */
+static struct attest_policy_content said(
+	const char *card, size_t card_len, const char *sequence, char *licence)
+{
+	char *dir = helper_tmp(), path[512];
+	struct attest_tree tree = { 0 };
+	struct attest_blob table = { 0 }, layout = { 0 },
+			   gguf = helper_read(KEEP_VECTORS "/gguf/good-defaults.gguf");
+	struct segments seg;
+	const char *why;
+	snprintf(path, sizeof path, "%s/m.gguf", dir);
+	helper_write(path, gguf.data, gguf.len);
+	assert_string_equal(helper_layout(path, &report, &layout), "accepted");
+	snprintf(path, sizeof path, "%s/README.md", dir);
+	if (card)
+		helper_write(path, card, card_len);
+	snprintf(path, sizeof path, "%s/" SEQUENCE_FILE, dir);
+	if (sequence)
+		helper_write(path, sequence, strlen(sequence));
+	helper_segments(dir, &tree, &table);
+	assert_int_equal(segments_open(table.data, table.len, &seg, &why), 0);
+	struct attest_policy_content c = { .name = "m" };
+	struct attest_content_params p = { .segments = &seg,
+		.files = tree.files,
+		.n_files = tree.n_files,
+		.layout = layout.data,
+		.layout_len = layout.len };
+	attest_report_init(&report);
+	assert_int_equal(attest_content_read(&p, licence, &c, &report), 0);
+	attest_tree_fini(&tree);
+	attest_blob_fini(&table);
+	attest_blob_fini(&layout);
+	attest_blob_fini(&gguf);
+	helper_rm(dir);
+	return c;
+}
+
+static void test_said(void **state)
+{
+	char licence[LICENCE_BYTES_MAX + 1];
+	static const struct {
+		const char *card, *want; /* NULL: it cannot be told */
+	} cards[] = {
+		{ "no front matter\nlicense: mit\n", NULL },
+		{ "---\nlicense:\n---\n", NULL },
+		{ "---\ntags: x\n---\nlicense: bsd\n", NULL },
+		{ "---\nlicense: bsd", "bsd" },
+		{ "---\r\ntags: [a]\r\nlicense: 'bsd'\r\n---\r\n", "bsd" },
+		{ "---\nlicense: \"a b\"\n---\n", "a b" },
+		{ "---\nlicense: \xff\n---\n", NULL },
+	};
+	assert_null(said(NULL, 0, NULL, licence).licence);
+	for (size_t i = 0; i < ARRAY_LEN(cards); i++) {
+		struct attest_policy_content c = said(cards[i].card, strlen(cards[i].card), NULL, licence);
+		if (!c.licence != !cards[i].want || (c.licence && strcmp(c.licence, cards[i].want)))
+			fail_msg("card %zu: %s", i, c.licence ? c.licence : c.licence_why);
+		assert_true(c.licence || c.licence_why);
+	}
+	static const struct {
+		const char *text;
+		u64 want;
+	} sequences[] = { { "1", 1 }, { "42\n", 42 }, { "9223372036854775807\n", INT64_MAX },
+		{ "9223372036854775808\n", 0 }, { "0", 0 }, { "01", 0 }, { "", 0 }, { "\n", 0 },
+		{ "1\n\n", 0 }, { "1 ", 0 }, { "+1", 0 }, { "1.0", 0 } };
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++) {
+		struct attest_policy_content c = said(NULL, 0, sequences[i].text, licence);
+		assert_true(c.has_sequence);
+		assert_int_equal(c.sequence, sequences[i].want);
+	}
+	assert_false(said(NULL, 0, NULL, licence).has_sequence);
+}
+
+/* One past SEQUENCE_BYTES_MAX, LICENCE_BYTES_MAX and CARD_BYTES_MAX. */
+static void test_said_limits(void **state)
+{
+	char licence[LICENCE_BYTES_MAX + 1], long_one[SEQUENCE_BYTES_MAX + 2] = "";
+	char *card = malloc(CARD_BYTES_MAX + 1);
+	assert_non_null(card);
+	memset(long_one, '1', SEQUENCE_BYTES_MAX + 1);
+	assert_int_equal(said(NULL, 0, long_one, licence).sequence, 0);
+	for (u32 more = 0; more < 2; more++) {
+		size_t n = (size_t)sprintf(card, "---\nlicense: ");
+		memset(card + n, 'a', LICENCE_BYTES_MAX + more);
+		n += LICENCE_BYTES_MAX + more;
+		n += (size_t)sprintf(card + n, "\n---\n");
+		struct attest_policy_content c = said(card, n, NULL, licence);
+		assert_true(more ? !c.licence && strstr(c.licence_why, "too long") : c.licence != NULL);
+		memset(card, ' ', CARD_BYTES_MAX + 1);
+		memcpy(card, "---\nlicense: mit\n---\n", 21);
+		c = said(card, CARD_BYTES_MAX + more, NULL, licence);
+		assert_true(more ? !c.licence : c.licence != NULL);
+	}
+	free(card);
+}
+
 static struct attest_manifest *peek(const char *name)
 {
 	struct attest_manifest *m = NULL;
@@ -647,6 +744,7 @@ int main(void)
 		cmocka_unit_test(test_spdx_limits), cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_scope_and_time), cmocka_unit_test(test_denied),
 		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_content),
-		cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned) };
+		cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned), cmocka_unit_test(test_said),
+		cmocka_unit_test(test_said_limits) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
