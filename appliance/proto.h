@@ -25,6 +25,8 @@ enum proto_type {
 	CTL_BUNDLE, /* proto_index          +fd further bundles of an import, between IMPORT and GO, from index 1 on */
 	CTL_POLICY_SET, /* proto_name: text = why +fd policy file  → END */
 	CTL_EXPLAIN,	/* proto_name                           → SIGNER…, RULE…, VERDICT, END */
+	CTL_WITNESSES,	/* proto_name: text = why +fd witness policy (tlog-policy) → END */
+	CTL_COSIGN,	/* –                    +fd checkpoint with cosignatures → END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
@@ -89,7 +91,9 @@ enum query_what {
 	QUERY_RECORD,
 	QUERY_CHECKPOINT /* the signed note and the vkey, as text */,
 	QUERY_VERIFY /* re-reads everything */,
-	QUERY_POLICY
+	QUERY_POLICY,
+	QUERY_RECEIPT, /* first: index; count 1: under the newest checkpoint, witnessed or not. The tlog-proof, and the record */
+	QUERY_REQUEST  /* first: records that a witness has seen. The newest checkpoint as an add-checkpoint request */
 };
 
 struct proto_query {

@@ -8,6 +8,7 @@
  *
  * After the last row the root must be that of the signed head, and the state rows must have the digest that the last record that
  * speaks of state ends with. If the root differs, the rows' own signatures say from which record on. */
+#define _GNU_SOURCE
 #include "audit/log_db.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -66,7 +67,7 @@ static int read_head(struct audit_check *c, struct audit_log *log)
 int audit_check_begin(struct audit_check *c, struct audit_log *log)
 {
 	memset(c, 0, sizeof *c);
-	c->state_index = INTENT_NONE;
+	c->state_index = c->witnesses_index = c->cosign_index = c->cosigned_index = INTENT_NONE;
 	return read_head(c, log);
 }
 
@@ -166,6 +167,12 @@ static int row_check(struct audit_check *c, const struct row *row)
 			i, h.intent);
 	if (flags & EVENT_STATE)
 		c->state_index = i;
+	if (h.event == EVENT_WITNESSES)
+		c->witnesses_index = i;
+	if (h.event == EVENT_COSIGN)
+		c->cosign_index = i;
+	if (h.event == EVENT_COSIGN && memmem(row->line, row->len, ",\"quorum\":true,", 15))
+		c->cosigned_index = i;
 	c->levels = tlog_merkle_add_path(&c->tree, &leaf, c->path);
 	c->next++;
 	return flags & EVENT_OPENS ? open_add(c, i, h.event) : 0;
@@ -204,6 +211,30 @@ static int on_row(struct audit_check *c, struct audit_log *log, const struct row
 }
 
 /* ---- the end: root, head, state ---- */
+
+/* Are the files there that the last records about witnesses name? */
+static int witness_check(struct audit_check *c, struct audit_log *log)
+{
+	const struct {
+		u64 index;
+		const char *key;
+	} want[] = { { c->witnesses_index, "policy" }, { c->cosign_index, "note" },
+		{ c->cosigned_index, "note" } };
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		u8 *data = NULL;
+		size_t len;
+		int r = want[i].index == INTENT_NONE
+				? 0
+				: audit_witness_blob(log, want[i].index, want[i].key, &data, &len);
+		free(data);
+		if (r)
+			return r < 0 ? r
+				     : bad(c, want[i].index,
+					       "the file that record %" PRIu64 " names is not stored",
+					       want[i].index);
+	}
+	return 0;
+}
 
 /* The second pass, only when the root is wrong: the first record whose own signature does not fit the tree up to it. */
 static int on_suspect(struct audit_check *c, struct audit_log *log, const struct row *row)
@@ -318,7 +349,8 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	r = audit_nodes_count(log, c->size);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
-	return state_check(c, log);
+	r = witness_check(c, log);
+	return r || c->done ? r : state_check(c, log);
 }
 
 /* A row was bad in itself; but one before it may have been replaced more carefully. The signature of the last good row tells. */

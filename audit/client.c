@@ -26,6 +26,8 @@ static const struct ipc_rule rules[] = {
 	{ CTL_BUNDLE, CLIENT_SKIP, sizeof(struct proto_index), true, false, skip_frame },
 	{ CTL_IMPORT_GO, CLIENT_SKIP, 0, false, false, skip_frame },
 	{ CTL_POLICY_SET, IDLE, sizeof(struct proto_name), true, false, H(policy_set_frame) },
+	{ CTL_WITNESSES, IDLE, sizeof(struct proto_name), true, false, H(witnesses_frame) },
+	{ CTL_COSIGN, IDLE, 0, true, false, H(cosign_frame) },
 	{ CTL_EXPLAIN, IDLE, sizeof(struct proto_name), false, false, H(explain_frame) },
 	{ CTL_REVOKE, IDLE, sizeof(struct proto_name), false, false, H(revoke_frame) },
 	{ CTL_REMOVE, IDLE, sizeof(struct proto_name), false, false, H(remove_frame) },

@@ -9,6 +9,7 @@
 #include "audit/clock.h"
 #include "audit/log.h"
 #include "audit/store.h"
+#include "audit/tlog/policy.h"
 #include "base/types.h"
 
 #define KEEPD_VERSION "0.1.0"
@@ -107,6 +108,22 @@ struct effect {
 	u8 model[MODEL_DIGEST_BYTES];
 };
 
+/* A checkpoint of ours that came back from witnesses. */
+struct witnessed {
+	char *note; /* with our signature and theirs; NULL: none */
+	size_t len;
+	u64 size;
+	struct merkle_hash root;
+	u32 n;	     /* witnesses of the policy that cosigned it */
+	u64 time;    /* of the oldest of these cosignatures, seconds */
+	bool quorum; /* the policy is content */
+};
+struct witness_state {
+	struct tlog_policy *policy; /* NULL: none is installed */
+	struct witnessed newest;    /* with its quorum */
+	struct witnessed pending;   /* newer than that, still without */
+};
+
 struct keepd {
 	struct store store;
 	struct audit_log *log;
@@ -126,6 +143,7 @@ struct keepd {
 	struct session *sessions;
 	struct ticket *tickets;
 	struct import *import;
+	struct witness_state witness;
 	struct effect *effects, **effects_end;
 };
 
@@ -252,6 +270,27 @@ struct quarantine {
 void model_quarantine(struct keepd *k, const struct quarantine *q);
 /* Finish what a crash interrupted: publish what was accepted, withdraw what was removed. 0; -errno. */
 _must_use_ int model_recover(struct keepd *k);
+
+/* ---- witness.c ---- */
+
+int witnesses_frame(struct conn *c, struct ipc_frame *f);
+int cosign_frame(struct conn *c, struct ipc_frame *f);
+/* What the log holds of witnesses, after its check. 0; -errno. */
+_must_use_ int witness_load(struct keepd *k, const struct audit_check *c);
+void witness_free(struct keepd *k);
+void witness_status(const struct keepd *k, struct jsonw *w);
+/* Texts that leave, to be freed. */
+struct witness_out {
+	char *text;
+	size_t len;
+	u64 size; /* of the checkpoint in it */
+	bool witnessed;
+};
+/* The tlog-proof of a record, under the newest witnessed checkpoint that covers it, or (newest) under the newest. 0; 1 no such record
+ * yet; -errno. */
+_must_use_ int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out *ret);
+/* The newest checkpoint as a request to a witness that has seen `old` records. 0; 1 the log has fewer; -errno. */
+_must_use_ int witness_request(struct keepd *k, u64 old, struct witness_out *ret);
 
 /* ---- gate.c, ticket.c: grants, sessions, tickets ---- */
 

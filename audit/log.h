@@ -85,6 +85,9 @@ _must_use_ int audit_log_state(struct audit_log *log, struct audit_state *ret);
 /* A file by its digest, compared with it. 0, *ret to be freed; 1 it is not there or another; -errno. */
 _must_use_ int audit_log_blob(
 	struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len);
+/* The blob whose digest record `index` gives as "key". 0, *ret to be freed; 1 it is not there; -errno. (witness.c) */
+_must_use_ int audit_witness_blob(
+	struct audit_log *log, u64 index, const char *key, u8 **ret, size_t *ret_len);
 /* Hashes for proofs: leaves, and stored subtrees every fourth level. */
 struct merkle_source audit_log_hashes(struct audit_log *log);
 
@@ -103,6 +106,8 @@ struct audit_check {
 	struct merkle_hash path[MERKLE_PROOF_MAX + 1]; /* of the last record */
 	u32 levels;
 	struct checkpoint head;
+	u64 witnesses_index, cosign_index,
+		cosigned_index;	 /* last witness policy, cosigned checkpoint, and one that had its quorum */
 	u64 state_index;	 /* last record that speaks of state */
 	struct audit_open *open; /* intents not yet answered, rising */
 	size_t n_open, cap_open;

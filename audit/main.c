@@ -117,6 +117,8 @@ static int recover(struct keepd *k)
 	if (!r) {
 		audit_log_adopt(k->log, &c);
 		int e = audit_log_state(k->log, &k->state);
+		if (e == 0 && c.ok)
+			e = witness_load(k, &c);
 		r = e > 0 ? 0 : e; /* malformed rows: the check has said so */
 	}
 	if (!r && c.ok) {
@@ -207,6 +209,7 @@ static void keepd_close(struct keepd **pk)
 	*pk = NULL;
 	if (!k)
 		return;
+	witness_free(k);
 	audit_log_close(&k->log);
 	audit_store_close(&k->store);
 	fd_close(&k->run_dir);

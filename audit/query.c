@@ -111,6 +111,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_str(&w, "origin", audit_log_key(k->log)->name);
 	jsonw_kv_u64(&w, "log_size", audit_log_size(k->log));
 	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
+	witness_status(k, &w);
 	jsonw_kv_u64(&w, "disk_free", r ? 0 : free_bytes);
 	jsonw_kv_u64(&w, "disk_reserve", LOG_RESERVE_BYTES);
 	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
@@ -394,6 +395,50 @@ static int checkpoint(struct conn *c, u64 id)
 	return answer(c, id, &w);
 }
 
+/* ---- what leaves with a proof ---- */
+
+static int entry_line(void *arg, u64 index, const char *line, size_t len)
+{
+	struct jsonw *w = arg;
+	jsonw_key(w, "entry");
+	jsonw_strn(w, line, len);
+	return 1;
+}
+
+/* A receipt or a request, as the text that goes to a file. */
+static int proof(struct conn *c, const struct proto_query *q, u64 id)
+{
+	struct keepd *k = c->k;
+	struct witness_out out = { 0 };
+	bool receipt = q->what == QUERY_RECEIPT;
+	int r = receipt ? witness_receipt(k, q->first, q->count == 1, &out)
+			: witness_request(k, q->first, &out);
+	if (r) {
+		client_end(c, id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "%" PRIu64 ": %s",
+			q->first, r > 0 ? "the log has not so many records" : strerror(-r));
+		return 0;
+	}
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_kv_u64(&w, "size", out.size);
+	jsonw_kv_bool(&w, "witnessed", out.witnessed);
+	jsonw_key(&w, "text");
+	jsonw_strn(&w, out.text, out.len);
+	r = receipt ? audit_log_lines(k->log, q->first, 1, entry_line, &w) : 1;
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
+	free(out.text);
+	if (r != 1) {
+		jsonw_fini(&w);
+		client_end(
+			c, id, END_UNDECIDED, UINT64_MAX, "record %" PRIu64 " could not be read", q->first);
+		return 0;
+	}
+	log_read(c, receipt ? "receipt" : "request", q->first, 1);
+	return answer(c, id, &w);
+}
+
 /* ---- verify: in slices ---- */
 
 static int verify(struct conn *c, u64 id)
@@ -480,6 +525,9 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 		return record(c, f->h.id, q->first);
 	case QUERY_CHECKPOINT:
 		return checkpoint(c, f->h.id);
+	case QUERY_RECEIPT:
+	case QUERY_REQUEST:
+		return proof(c, q, f->h.id);
 	case QUERY_VERIFY:
 		return verify(c, f->h.id);
 	case QUERY_POLICY:

@@ -41,6 +41,9 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants" },
 	{ EVENT_POLICY_SET, EVENT_STATE, "policy-set", "policy bytes old reason state" },
 	{ EVENT_CLOCK, EVENT_STATE, "clock", "why step_ns floor_s source wall_s behind_s state" },
+	{ EVENT_WITNESSES, 0, "witnesses", "policy bytes witnesses reason" },
+	{ EVENT_COSIGN, 0, "cosign", "size root witnesses quorum note" },
+	{ EVENT_CONTRADICTION, 0, "contradiction", "size root witnesses note" },
 };
 
 const struct audit_event_info *audit_event_info(u32 event)

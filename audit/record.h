@@ -39,6 +39,9 @@ enum audit_event {
 	EVENT_RUNTIME_LOST = 20,
 	EVENT_POLICY_SET = 21,
 	EVENT_CLOCK = 22,
+	EVENT_WITNESSES = 23,
+	EVENT_COSIGN = 24,
+	EVENT_CONTRADICTION = 25,
 };
 
 enum audit_event_flags {

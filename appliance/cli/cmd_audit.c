@@ -1,5 +1,6 @@
-/* audit: ls, show, verify, checkpoint. Replay is in cmd_replay.c. */
+/* audit: ls, show, verify. Replay is in cmd_replay.c; what leaves with a proof, and witnesses, in cmd_audit_proofs.c. */
 #define _GNU_SOURCE
+#include "cli/proofs.h"
 #include "cli/replay.h"
 
 #include <stdio.h>
@@ -32,6 +33,9 @@ static const struct {
 	{ "orphan", "intent of +why" },
 	{ "log-read", "+what" },
 	{ "runtime-lost", "+why requests sessions" },
+	{ "witnesses", "witnesses #policy reason" },
+	{ "cosign", "size witnesses quorum" },
+	{ "contradiction", "size #root" },
 };
 
 static void add_fact(char *buf, size_t size, const json_t *o, const char *word, size_t len)
@@ -156,39 +160,14 @@ static int verify(struct cli *c, int argc, char **argv)
 	return r;
 }
 
-static int checkpoint(struct cli *c, int argc, char **argv)
-{
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_CHECKPOINT }, &a);
-	if (r)
-		return r;
-	if (json) {
-		lines_print(&a.data);
-		return CLI_DONE;
-	}
-	struct lines l = lines_of(&a.data);
-	_cleanup_json_ json_t *j = lines_next(&l, &bad);
-	const char *note = json_string_value(json_object_get(j, "note"));
-	if (!note)
-		return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
-	fputs(note, stdout);
-	out_say("signed with %s", lines_cell(j, "vkey").s);
-	return CLI_DONE;
-}
-
 int cmd_audit(struct cli *c, int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "ls", ls }, { "show", show }, { "verify", verify }, { "checkpoint", checkpoint },
+	} subs[] = { { "ls", ls }, { "show", show }, { "verify", verify },
+		{ "checkpoint", proofs_checkpoint }, { "export", proofs_export },
+		{ "receipt", proofs_receipt }, { "witnesses", proofs_witnesses }, { "cosign", proofs_cosign },
 		{ "replay", replay_run } };
 	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
 		if (!strcmp(argv[0], subs[i].name))
@@ -196,6 +175,5 @@ int cmd_audit(struct cli *c, int argc, char **argv)
 	int n;
 	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
 		return n;
-	return argc ? out_usage(c, "%s: ls, show, verify, checkpoint or replay", argv[0])
-		    : out_usage(c, "ls, show, verify, checkpoint or replay");
+	return argc ? out_usage(c, "%s: no such question", argv[0]) : out_usage(c, "which question?");
 }

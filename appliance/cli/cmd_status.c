@@ -2,9 +2,15 @@
 #include "attest/policy.h"
 #include "cli/lines.h"
 
+#include <inttypes.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define DAY_S 86400u
+#define WITNESS_OLD_S \
+	(7 * DAY_S) /* seconds after which a witnessed checkpoint is too old to keep quiet about */
 
 static void row(const char *name, const char *fmt, ...) _printf_(2, 3);
 static void row(const char *name, const char *fmt, ...)
@@ -36,6 +42,17 @@ static void print_people(const json_t *j)
 	row("users", "%s",
 		json_is_true(json_object_get(j, "single_user")) ? "one, who has all roles" : "by group");
 	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
+	u64 age = lines_u64(j, "witnessed_age_s");
+	if (lines_u64(j, "witnesses") == 0)
+		row("witness",
+			"none: nobody else could tell that the log was rolled back (keep audit witnesses)");
+	else if (!json_object_get(j, "witnessed_age_s"))
+		row("witness",
+			"no checkpoint is witnessed yet: keep audit checkpoint --old 0, keep audit cosign");
+	else
+		row("witness", "%s of the records were seen %" PRIu64 " days ago%s",
+			lines_cell(j, "witnessed_size").s, age / DAY_S,
+			age > WITNESS_OLD_S ? ": carry a newer checkpoint to the witnesses" : "");
 	row("disk", "%s free, the last %s are kept for the log", out_size(lines_u64(j, "disk_free")).s,
 		out_size(lines_u64(j, "disk_reserve")).s);
 	print_clock(json_object_get(j, "clock"));

@@ -1,6 +1,7 @@
 /* Policies, proofs, witnesses and tiles: each limit and one past it, a directory that grows and is judged, a witness that remembers.
  * What the formats accept and refuse otherwise is in tests/vectors/tlog/make.py. */
 #define _GNU_SOURCE
+#include "audit/tlog/paper.h"
 #include "audit/tlog/proof.h"
 #include "audit/tlog/tiles.h"
 #include "audit/tlog/witness.h"
@@ -462,6 +463,62 @@ static void witness_remembers(void **state)
 	free(body);
 }
 
+/* ---- paper ---- */
+
+static void typed(void **state)
+{
+	u8 data[333], *back;
+	char *text;
+	size_t len, n;
+	u32 line;
+	for (size_t size = 0; size <= sizeof data; size += size < 40 ? 1 : 97) {
+		randombytes_buf(data, sizeof data);
+		FILE *f = open_memstream(&text, &len);
+		assert_non_null(f);
+		tlog_paper_write(f, data, size);
+		fclose(f);
+		assert_int_equal(tlog_paper_read(text, len, &back, &n, &line), 0);
+		assert_int_equal(n, size);
+		assert_memory_equal(back, data, size);
+		free(back);
+		/* each character typed wrong: the line is named, unless people may write it so */
+		for (size_t i = 0; i < len; i += 3) {
+			char was = text[i];
+			if (was == ' ' || was == '\n')
+				continue;
+			text[i] = was == '7' ? '8' : '7';
+			u32 want = (u32)(i / 26) + 1;
+			if (tlog_paper_read(text, len, &back, &n, &line) != 1 || line != want)
+				fail_msg("size %zu, character %zu", size, i);
+			text[i] = was;
+		}
+		for (size_t i = 3; i + 1 < len; i++) { /* neighbours swapped, across a blank too */
+			size_t j = text[i + 1] == ' ' ? i + 2 : i + 1;
+			char a = text[i], b = text[j];
+			if (a == b || a == ' ' || a == '\n' || b == '\n' || i % 26 < 3 || j % 26 < 3)
+				continue;
+			text[i] = b;
+			text[j] = a;
+			if (tlog_paper_read(text, len, &back, &n, &line) != 1 || line != (u32)(i / 26) + 1)
+				fail_msg("size %zu, characters %zu and %zu", size, i, j);
+			text[i] = a;
+			text[j] = b;
+		}
+		assert_int_equal(
+			tlog_paper_read(text, len - 26, &back, &n, &line), 1); /* the end is missing */
+		for (size_t i = 0; i < len; i++) /* lower case, O for 0, no blanks: as people type */
+			text[i] = text[i] == ' '   ? '-'
+				  : text[i] == '0' ? 'o'
+				  : text[i] == '1' ? 'l'
+						   : text[i];
+		assert_int_equal(tlog_paper_read(text, len, &back, &n, &line), 0);
+		assert_memory_equal(back, data, size);
+		free(back);
+		free(text);
+	}
+	assert_int_equal(tlog_paper_read("", 0, &back, &n, &line), 1);
+}
+
 int main(void)
 {
 	assert(sodium_init() >= 0);
@@ -470,6 +527,6 @@ int main(void)
 		cmocka_unit_test(request_limits), cmocka_unit_test(witness_logs_limit),
 		cmocka_unit_test(quorums), cmocka_unit_test(tile_paths), cmocka_unit_test(bundles),
 		cmocka_unit_test(tiles_grow), cmocka_unit_test(tiles_refuse),
-		cmocka_unit_test(witness_remembers) };
+		cmocka_unit_test(witness_remembers), cmocka_unit_test(typed) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,376 @@
+/* Witnesses: others who sign our checkpoints, so that a log that was rolled back or written anew is found out.
+ *
+ * The policy (C2SP tlog-policy) says whose signatures count and how many; an officer installs it. A checkpoint leaves with a proof from the
+ * size that a witness has seen, comes back with cosignatures, and is held here against this log: its root must be ours at that size.
+ * One that is larger than the log, or has another root, means that this log is not the one that the witness saw, and is recorded as that.
+ *
+ * Policies and cosigned checkpoints are blobs; the last record of each kind names the digest of the one that counts, and the check
+ * wants it to be there. Nothing else about witnesses is state. */
+#define _GNU_SOURCE
+#include "audit/keepd.h"
+#include "audit/tlog/proof.h"
+#include "audit/tlog/witness.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- what the log holds ---- */
+
+struct want {
+	const char *key;
+	u8 digest[SHA256_BYTES];
+	bool found;
+};
+
+static int on_line(void *arg, u64 index, const char *line, size_t len)
+{
+	struct want *w = arg;
+	char mark[32];
+	int n = snprintf(mark, sizeof mark, ",\"%s\":\"", w->key);
+	const char *at = memmem(line, len, mark, (size_t)n);
+	w->found = at && (size_t)(line + len - at) > (size_t)n + 2 * SHA256_BYTES &&
+		   bytes_unhex(at + n, SHA256_BYTES, w->digest) == 0;
+	return 1;
+}
+
+int audit_witness_blob(struct audit_log *log, u64 index, const char *key, u8 **ret, size_t *ret_len)
+{
+	struct want w = { .key = key };
+	int r = audit_log_lines(log, index, 1, on_line, &w);
+	if (r < 0)
+		return r;
+	return w.found ? audit_log_blob(log, w.digest, ret, ret_len) : 1;
+}
+
+static void witnessed_free(struct witnessed *w)
+{
+	free(w->note);
+	*w = (struct witnessed){ 0 };
+}
+
+void witness_free(struct keepd *k)
+{
+	tlog_policy_free(&k->witness.policy);
+	witnessed_free(&k->witness.newest);
+	witnessed_free(&k->witness.pending);
+}
+
+/* Who of the policy signed it, and is that enough? Takes the note. */
+static struct witnessed judge(const struct tlog_policy *p, char *note, size_t len)
+{
+	struct witnessed w = { .note = note, .len = len };
+	struct note_signed s[POLICY_WITNESSES_MAX] = { 0 };
+	struct checkpoint cp;
+	struct note n;
+	if (tlog_note_parse(note, len, &n) || tlog_checkpoint_read(n.text, n.text_len, &cp))
+		return w;
+	w.size = cp.size;
+	w.root = cp.root;
+	if (!p || tlog_note_judge(&n, p->witnesses, p->n_witnesses, s))
+		return w;
+	for (u32 i = 0; i < p->n_witnesses; i++) {
+		if (!s[i].good)
+			continue;
+		w.time = w.n ? MIN(w.time, s[i].time) : s[i].time;
+		w.n++;
+	}
+	w.quorum = tlog_policy_quorum(p, s);
+	return w;
+}
+
+static int load_note(struct keepd *k, u64 index, struct witnessed *ret)
+{
+	u8 *data;
+	size_t len;
+	int r = index == INTENT_NONE ? 1 : audit_witness_blob(k->log, index, "note", &data, &len);
+	if (r == 0)
+		*ret = judge(k->witness.policy, (char *)data, len);
+	return MIN(r, 0);
+}
+
+int witness_load(struct keepd *k, const struct audit_check *c)
+{
+	_cleanup_free_ u8 *policy = NULL;
+	size_t len;
+	char why[160];
+	int r = c->witnesses_index == INTENT_NONE
+			? 1
+			: audit_witness_blob(k->log, c->witnesses_index, "policy", &policy, &len);
+	if (r == 0)
+		r = tlog_policy_read(policy, len, &k->witness.policy, why, sizeof why);
+	r = MIN(r, 0);
+	r = r ? r : load_note(k, c->cosigned_index, &k->witness.newest);
+	if (!r && c->cosign_index != c->cosigned_index)
+		r = load_note(k, c->cosign_index, &k->witness.pending);
+	return r;
+}
+
+/* ---- installing a policy ---- */
+
+static bool names_this_log(const struct keepd *k, const struct tlog_policy *p)
+{
+	for (u32 i = 0; i < p->n_logs; i++)
+		if (tlog_note_key_same(&p->logs[i], audit_log_key(k->log)))
+			return true;
+	return p->n_logs == 0;
+}
+
+static void judge_again(struct keepd *k, struct witnessed *w)
+{
+	char *note = w->note;
+	if (note)
+		*w = judge(k->witness.policy, note, w->len);
+}
+
+int witnesses_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct keepd *k = c->k;
+	struct proto_name n;
+	struct tlog_policy *p;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	u8 digest[SHA256_BYTES];
+	char why[160];
+	memcpy(&n, f->body, sizeof n);
+	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+		return -EPROTO;
+	if (client_refused(c, f->h.id, 0) ||
+		trust_read_file(c, f->h.id, f, "witness policy", POLICY_BYTES_MAX, &data, &len))
+		return 0;
+	int r = tlog_policy_read(data, len, &p, why, sizeof why);
+	if (!r && !names_this_log(k, p)) {
+		snprintf(why, sizeof why, "it names logs, and not this one");
+		tlog_policy_free(&p);
+		r = 1;
+	}
+	if (r) {
+		client_end(c, f->h.id, r < 0 ? END_UNDECIDED : END_REFUSED, UINT64_MAX, "witness policy: %s",
+			r < 0 ? strerror(-r) : why);
+		return 0;
+	}
+	sha256_of(data, len, digest);
+	audit_log_record(k->log, &rec, EVENT_WITNESSES, INTENT_NONE, &who);
+	jsonw_kv_hex(&rec.w, "policy", digest, sizeof digest);
+	jsonw_kv_u64(&rec.w, "bytes", len);
+	jsonw_kv_u64(&rec.w, "witnesses", p->n_witnesses);
+	audit_record_str(&rec, "reason", n.text, sizeof n.text);
+	if (audit_log_append(k->log, &rec, NULL) || audit_log_put_blob(k->log, digest, data, len)) {
+		tlog_policy_free(&p);
+		return 0; /* the log has failed, and the end of the turn says so */
+	}
+	tlog_policy_free(&k->witness.policy);
+	k->witness.policy = p;
+	judge_again(k, &k->witness.newest);
+	judge_again(k, &k->witness.pending);
+	client_end(c, f->h.id, END_DONE, rec.index, "%u witnesses", p->n_witnesses);
+	return 0;
+}
+
+/* ---- cosignatures come home ---- */
+
+/* The text, our own signature, and each witness's newest line of both notes. 0, *ret to be freed; -ENOMEM. */
+static int merge(const struct keepd *k, const struct note *fresh, const struct witnessed *old, char **ret,
+	size_t *ret_len)
+{
+	const struct tlog_policy *p = k->witness.policy;
+	char line[NOTE_SIGNATURE_MAX];
+	struct note was = { 0 };
+	struct tlog_line l;
+	FILE *f = open_memstream(ret, ret_len);
+	if (!f)
+		return -ENOMEM;
+	if (old->note && tlog_note_parse(old->note, old->len, &was))
+		was = (struct note){ 0 };
+	tlog_note_line(audit_log_key(k->log), fresh->text, fresh->text_len, 0, line);
+	fprintf(f, "%.*s\n%s", (int)fresh->text_len, fresh->text, line);
+	for (u32 i = 0; i < p->n_witnesses; i++) {
+		size_t at = 0;
+		if (tlog_note_line_of(fresh, &p->witnesses[i], &at, &l) == 0 ||
+			(was.text && tlog_note_line_of(&was, &p->witnesses[i], &at, &l) == 0))
+			fprintf(f, "%.*s", (int)l.len, l.s);
+	}
+	return fclose(f) ? -ENOMEM : 0;
+}
+
+/* What is wrong with the checkpoint before this log is asked, or NULL. */
+static const char *form(
+	const struct keepd *k, const u8 *data, size_t len, struct note *n, struct checkpoint *cp)
+{
+	struct note_signed s[POLICY_WITNESSES_MAX];
+	if (!k->witness.policy)
+		return "no witness policy is installed; keep audit witnesses does that";
+	if (tlog_note_parse((const char *)data, len, n) || tlog_checkpoint_read(n->text, n->text_len, cp))
+		return "it is not a checkpoint with signatures";
+	if (strcmp(cp->origin, audit_log_key(k->log)->name) != 0 || cp->n_extensions)
+		return "it is not of this log";
+	int r = tlog_note_judge(n, k->witness.policy->witnesses, k->witness.policy->n_witnesses, s);
+	return r == 2 ? "a cosignature is wrong" : r ? "no witness of the policy cosigned it" : NULL;
+}
+
+/* Is it this log that the witness saw? 0 yes; 1 no; -errno. */
+static int fits(struct keepd *k, const struct checkpoint *cp)
+{
+	struct merkle_source s = audit_log_hashes(k->log);
+	struct merkle_hash root;
+	if (cp->size > audit_log_size(k->log))
+		return 1;
+	int r = tlog_merkle_root_at(&s, cp->size, &root);
+	return r ? r : memcmp(root.b, cp->root.b, sizeof root.b) != 0;
+}
+
+static int put_record(
+	struct conn *c, const struct checkpoint *cp, const struct witnessed *w, bool same, u64 *ret_index)
+{
+	struct keepd *k = c->k;
+	struct audit_record rec;
+	struct audit_actor who = conn_actor(c);
+	u8 digest[SHA256_BYTES];
+	sha256_of(w->note, w->len, digest);
+	audit_log_record(k->log, &rec, same ? EVENT_COSIGN : EVENT_CONTRADICTION, INTENT_NONE, &who);
+	jsonw_kv_u64(&rec.w, "size", cp->size);
+	jsonw_kv_hex(&rec.w, "root", cp->root.b, sizeof cp->root.b);
+	jsonw_kv_u64(&rec.w, "witnesses", w->n);
+	if (same)
+		jsonw_kv_bool(&rec.w, "quorum", w->quorum);
+	jsonw_kv_hex(&rec.w, "note", digest, sizeof digest);
+	int r = audit_log_append(k->log, &rec, NULL);
+	*ret_index = rec.index;
+	return r ? r : audit_log_put_blob(k->log, digest, w->note, w->len);
+}
+
+static void accept(struct keepd *k, struct witnessed *w)
+{
+	struct witnessed *to = w->quorum ? &k->witness.newest : &k->witness.pending;
+	if (w->quorum && k->witness.pending.size <= w->size)
+		witnessed_free(&k->witness.pending);
+	witnessed_free(to);
+	*to = *w;
+	*w = (struct witnessed){ 0 };
+}
+
+int cosign_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct keepd *k = c->k;
+	struct checkpoint cp;
+	struct note n;
+	struct witnessed w = { 0 };
+	_cleanup_free_ u8 *data = NULL;
+	size_t len;
+	u64 index;
+	if (client_refused(c, f->h.id, 0) ||
+		trust_read_file(c, f->h.id, f, "cosigned checkpoint", NOTE_BYTES_MAX, &data, &len))
+		return 0;
+	const char *why = form(k, data, len, &n, &cp);
+	if (!why && cp.size < k->witness.newest.size)
+		why = "it is older than the newest that is witnessed";
+	if (why) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "cosigned checkpoint: %s", why);
+		return 0;
+	}
+	const struct witnessed none = { 0 }, *old = cp.size == k->witness.newest.size	 ? &k->witness.newest
+						    : cp.size == k->witness.pending.size ? &k->witness.pending
+											 : &none;
+	int same = fits(k, &cp);
+	if (same == 0)
+		same = merge(k, &n, old, &w.note, &w.len);
+	else if (same == 1 && (w.note = malloc(len)))
+		memcpy(w.note, data, w.len = len);
+	else if (same == 1)
+		same = -ENOMEM;
+	if (same < 0) {
+		free(w.note);
+		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "cosigned checkpoint: %s", strerror(-same));
+		return 0;
+	}
+	w = judge(k->witness.policy, w.note, w.len);
+	if (put_record(c, &cp, &w, same == 0, &index) == 0) {
+		if (same == 0)
+			client_end(c, f->h.id, END_DONE, index, "%u witnesses saw %" PRIu64 " records%s", w.n,
+				cp.size, w.quorum ? "" : "; the quorum needs more");
+		else
+			client_end(c, f->h.id, END_REFUSED, index,
+				"a witness saw another log: %" PRIu64
+				" records, root %02x%02x%02x%02x...; this one was "
+				"rolled back or written anew",
+				cp.size, cp.root.b[0], cp.root.b[1], cp.root.b[2], cp.root.b[3]);
+		if (same == 0)
+			accept(k, &w);
+	}
+	free(w.note);
+	return 0;
+}
+
+/* ---- what leaves ---- */
+
+void witness_status(const struct keepd *k, struct jsonw *w)
+{
+	const struct witness_state *s = &k->witness;
+	jsonw_kv_u64(w, "witnesses", s->policy ? s->policy->n_witnesses : 0);
+	jsonw_kv_u64(w, "witnessed_size", s->newest.quorum ? s->newest.size : 0);
+	jsonw_kv_u64(w, "witnessed_time_s", s->newest.quorum ? s->newest.time : 0);
+	time_t now = time(NULL);
+	if (s->newest.quorum)
+		jsonw_kv_u64(w, "witnessed_age_s", (u64)now > s->newest.time ? (u64)now - s->newest.time : 0);
+}
+
+/* The checkpoint that a proof of record `index` is made for: the newest witnessed one that covers it, else the newest. */
+static const char *best_note(const struct keepd *k, u64 index, bool newest, size_t *ret_len)
+{
+	const struct witnessed *w = &k->witness.newest;
+	if (!newest && w->quorum && index < w->size) {
+		*ret_len = w->len;
+		return w->note;
+	}
+	const char *note = audit_log_note(k->log);
+	*ret_len = strlen(note);
+	return note;
+}
+
+static int read_note(const char *note, size_t len, struct checkpoint *ret)
+{
+	struct note n;
+	return tlog_note_parse(note, len, &n) || tlog_checkpoint_read(n.text, n.text_len, ret);
+}
+
+int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out *ret)
+{
+	struct tlog_proof p = { .index = index };
+	struct checkpoint cp;
+	struct merkle_source s = audit_log_hashes(k->log);
+	p.note = best_note(k, index, newest, &p.note_len);
+	if (read_note(p.note, p.note_len, &cp))
+		return -EIO;
+	if (index >= cp.size)
+		return 1;
+	int r = tlog_merkle_inclusion(&s, index, cp.size, &p.path);
+	if (r)
+		return r < 0 ? r : -EIO;
+	ret->size = cp.size;
+	ret->witnessed = p.note == k->witness.newest.note;
+	return tlog_proof_write(&p, &ret->text, &ret->len);
+}
+
+int witness_request(struct keepd *k, u64 old, struct witness_out *ret)
+{
+	const char *note = audit_log_note(k->log);
+	struct merkle_source s = audit_log_hashes(k->log);
+	struct merkle_proof p = { 0 };
+	struct checkpoint cp;
+	if (read_note(note, strlen(note), &cp))
+		return -EIO;
+	if (old > cp.size)
+		return 1;
+	int r = old == 0 ? 0 : tlog_merkle_consistency(&s, old, cp.size, &p);
+	if (r)
+		return r < 0 ? r : -EIO;
+	ret->size = cp.size;
+	return tlog_witness_write(old, &p, note, strlen(note), &ret->text, &ret->len);
+}
