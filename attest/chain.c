@@ -9,6 +9,8 @@
 #include "attest/bundle.h"
 #include "base/bytes.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -197,19 +199,30 @@ int certs_der(const struct attest_certs *certs, u32 i, u8 **ret, size_t *ret_len
 
 /* ---- what the path must be ------------------------------------------------------------------------------------------------ */
 
+/* FIPS 186-5: odd and above 2^16. A smaller one makes signatures guessable where padding is read laxly; 1 makes them worthless. */
+static bool exponent_strong(EVP_PKEY *k)
+{
+	BIGNUM *e = NULL;
+	bool ok = EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(e) &&
+		  BN_num_bits(e) > 16;
+	BN_free(e);
+	return ok;
+}
+
 static int key_strong(X509 *c, struct attest_report *report)
 {
 	EVP_PKEY *k = X509_get0_pubkey(c);
 	struct proto_key key;
 	char found[64] = "unreadable";
-	if (k && EVP_PKEY_is_a(k, "RSA") && EVP_PKEY_get_bits(k) >= RSA_BITS_MIN)
+	if (k && EVP_PKEY_is_a(k, "RSA") && EVP_PKEY_get_bits(k) >= RSA_BITS_MIN && exponent_strong(k))
 		return 0;
 	int r = k && EVP_PKEY_is_a(k, "EC") ? key_describe(k, &key) : 1;
 	if (r <= 0)
 		return r;
 	if (k && EVP_PKEY_get0_type_name(k))
 		snprintf(found, sizeof found, "%.40s %d", EVP_PKEY_get0_type_name(k), EVP_PKEY_get_bits(k));
-	refuse(report, ATTEST_WEAK_KEY, c, "has a key that is not RSA from 3072 bits or P-256, P-384, P-521");
+	refuse(report, ATTEST_WEAK_KEY, c,
+		"has a key that is not RSA from 3072 bits with an exponent above 65536, or P-256, P-384, P-521");
 	attest_expected(report, "RSA 3072", found);
 	return 1;
 }

@@ -1,6 +1,6 @@
 /* Revocation lists, offline. Whoever brings one asks for all: then every certificate of the path but the root needs a list of its
  * issuer that is genuine (signed by the issuer of the path, which may sign lists, over SHA-256 or more), complete (no critical
- * extension: neither partial nor indirect) and fresh at the judged time (a list without nextUpdate never is). A genuine list that
+ * extension, of the list or an entry: neither partial nor indirect) and fresh at the judged time (a list without nextUpdate never is). A genuine list that
  * names the certificate revokes it, stale or not, whatever date it gives: what was revoked stays so. Lists of others are not judged. */
 #include "attest/internal.h"
 
@@ -112,6 +112,18 @@ static bool fresh(X509_CRL *c, i64 at)
 	return from && to && X509_cmp_time(from, &t) < 0 && X509_cmp_time(to, &t) > 0;
 }
 
+/* Nothing critical that nobody here interprets, of the list or of an entry: then it would be partial, indirect or about something else. */
+static bool complete(X509_CRL *c)
+{
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(c);
+	if (X509_CRL_get_ext_by_critical(c, 1, -1) >= 0)
+		return false;
+	for (int i = 0; i < sk_X509_REVOKED_num(entries); i++)
+		if (X509_REVOKED_get_ext_by_critical(sk_X509_REVOKED_value(entries, i), 1, -1) >= 0)
+			return false;
+	return true;
+}
+
 /* 0 not revoked; 1 rejected. */
 static int link_check(
 	const struct attest_crls *crls, X509 *c, X509 *issuer, i64 at, struct attest_report *report)
@@ -125,7 +137,7 @@ static int link_check(
 		if (!genuine(l, issuer))
 			return refuse(report, ATTEST_CRL, issuer,
 				"was not signed by that CA, or not as it must be");
-		if (X509_CRL_get_ext_by_critical(l, 1, -1) >= 0)
+		if (!complete(l))
 			return refuse(report, ATTEST_CRL, issuer, "is not a complete one");
 		if (X509_CRL_get0_by_cert(l, &entry, c) != 0)
 			return refuse(report, ATTEST_REVOKED, c, "was revoked by its issuer");

@@ -17,7 +17,7 @@
 #define CA   "critical,CA:TRUE"
 
 static struct {
-	EVP_PKEY *root, *mid, *leaf, *p521, *rsa3072, *rsa2048, *p224, *ed25519;
+	EVP_PKEY *root, *mid, *leaf, *p521, *rsa3072, *rsa2048, *rsa_e3, *p224, *ed25519;
 } keys;
 static struct attest_blob good; /* a bundle that the key "leaf" signed, with one chain */
 static char *dir;
@@ -317,6 +317,7 @@ static const struct row rows[] = {
 	{ "root that must not issue", "key-usage", .root = { .usage = "critical,digitalSignature" } },
 	{ "RSA 2048 CA", "weak-key", .mid = { .key = &keys.rsa2048 } },
 	{ "RSA 2048 root", "weak-key", .root = { .key = &keys.rsa2048 } },
+	{ "RSA CA with exponent 3", "weak-key", .mid = { .key = &keys.rsa_e3 } },
 	{ "P-224 CA", "weak-key", .mid = { .key = &keys.p224 } },
 	{ "RSA 2048 leaf", "weak-key", .leaf = { .key = &keys.rsa2048 } },
 	{ "Ed25519 CA", "weak-key", .mid = { .key = &keys.ed25519 } },
@@ -592,7 +593,7 @@ struct list {
 	EVP_PKEY **by;
 	i64 from, to; /* to: 0 none */
 	X509 *revoked;
-	bool partial, sha1;
+	bool partial, sha1, odd_entry;
 };
 
 static void add_list(const struct list *l)
@@ -613,6 +614,12 @@ static void add_list(const struct list *l)
 		X509_REVOKED *e = X509_REVOKED_new();
 		X509_REVOKED_set_serialNumber(e, X509_get_serialNumber(l->revoked));
 		X509_REVOKED_set_revocationDate(e, t);
+		if (l->odd_entry) {
+			ASN1_ENUMERATED *why = ASN1_ENUMERATED_new();
+			ASN1_ENUMERATED_set(why, CRL_REASON_KEY_COMPROMISE);
+			assert_int_equal(X509_REVOKED_add1_ext_i2d(e, NID_crl_reason, why, 1, 0), 1);
+			ASN1_ENUMERATED_free(why);
+		}
 		assert_int_equal(X509_CRL_add0_revoked(c, e), 1);
 	}
 	if (l->partial) {
@@ -679,6 +686,12 @@ static void test_revocation(void **state)
 			{ of_root, { .issuer = mid, .by = &keys.p521, .to = end, .revoked = leaf } } },
 		{ "partial", "crl",
 			{ of_root, { .issuer = mid, .by = &keys.mid, .to = end, .partial = true } } },
+		{ "an entry with something critical", "crl",
+			{ of_root, { .issuer = mid,
+					   .by = &keys.mid,
+					   .to = end,
+					   .revoked = other,
+					   .odd_entry = true } } },
 		{ "over SHA-1", "crl",
 			{ of_root, { .issuer = mid, .by = &keys.mid, .to = end, .sha1 = true } } },
 		{ "of a CA that must not sign lists", "crl", { of_root, of_mid }, .mute = true },
@@ -785,6 +798,21 @@ static void test_sign(void **state)
 	attest_certs_free(c);
 }
 
+static EVP_PKEY *rsa_of_exponent(u32 e)
+{
+	EVP_PKEY *k = NULL;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *n = BN_new();
+	BN_set_word(n, e);
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 3072), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, n), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &k), 1);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(n);
+	return k;
+}
+
 static int setup(void **state)
 {
 	struct attest_report report;
@@ -796,9 +824,10 @@ static int setup(void **state)
 	keys.p224 = EVP_EC_gen("P-224");
 	keys.rsa3072 = EVP_RSA_gen(3072);
 	keys.rsa2048 = EVP_RSA_gen(2048);
+	keys.rsa_e3 = rsa_of_exponent(3);
 	keys.ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	assert_true(keys.root && keys.mid && keys.leaf && keys.p521 && keys.p224 && keys.rsa3072 &&
-		    keys.rsa2048 && keys.ed25519);
+		    keys.rsa2048 && keys.rsa_e3 && keys.ed25519);
 	plain[2] = make(&(struct spec){ 0 }, "root", keys.root, NULL, NULL, true);
 	plain[1] = make(&(struct spec){ 0 }, "mid", keys.mid, plain[2], keys.root, true);
 	plain[0] = make(&(struct spec){ 0 }, "leaf", keys.leaf, plain[1], keys.mid, false);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write a small sigstore of our own: authorities, logs and time stamps, bundles that are good-* or bad-* in one thing, trusted roots
 and two lists: expected.tsv (bundle, trusted root, authorities of stamps, roots, key, identity, provider, stamp policy, now, verdict; "-" none)
-and roots.tsv (file, verdict). A verdict is a reason code of attest/reason.h or "accepted".  generate.py OUTDIR   Signatures differ from
+and roots.tsv (file, verdict). A verdict is a reason code of attest/reason.h or "accepted".  generate.py OUTDIR [CORPUS]   CORPUS: where the seeds of the fuzzers
+certs, crl, timestamp and trusted_root go. Signatures differ from
 run to run, so the outputs are checked in; run this only to add a case. Needs python3-cryptography; the tests do not."""
 import base64, datetime, hashlib, json, os, sys
 from cryptography import x509
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID as EKU, NameOID, ObjectIdentifier as OID
 
-OUT = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
+OUT = sys.argv[1] if len(sys.argv) in (2, 3) else sys.exit(__doc__)
 T, NOW = 1790000000, 1795000000              # when things are signed; when they are judged
 SAN, PROVIDER = 'https://example.org/build.yml@refs/heads/main', 'https://token.example.org'
 PT, MT = 'application/vnd.in-toto+json', 'application/vnd.dev.sigstore.bundle.v0.3+json'
@@ -407,4 +408,37 @@ write('model/weights', WEIGHTS); write('ca.pem', pem(ROOT)); write('tsa.pem', pe
 roots(); good(); bad_logs(); bad_form(); bad_leaf(); bad_stamps(); other_methods()
 write('expected.tsv', '# bundle\ttrusted root\tauthorities of stamps\troots\tkey\tidentity\tprovider\tstamp policy\tnow\tverdict\n'.encode() + ''.join(LINES).encode())
 write('roots.tsv', '# trusted root\tverdict\n'.encode() + ''.join(ROOTS).encode())
+def seeds(top):
+    def seed(nm, data):
+        os.makedirs(os.path.dirname(f'{top}/{nm}'), exist_ok=True)
+        with open(f'{top}/{nm}', 'wb') as f: f.write(data)
+    behind = pem(TSA) + pem(TSAROOT)
+    for nm, k in (('good', {}), ('bare', {'bring': False}), ('named', {'tsa_name': tlv(0xa0, tlv(0xa4, TSA.subject.public_bytes()))}), ('sha512', {'h': 'sha512', 'ess': 'v2-384'}), ('ess-v1', {'ess': 'v1'}),
+                  ('two-signers', {'signers': 2}), ('extension', {'ext': tlv(0xa1, seq(oid('1.2.3.4'), b'\1\1\xff', octets(b'x')))}), ('accuracy', {'accuracy': seq(num(60), tlv(0x80, b'\1'), tlv(0x81, b'\1'))}), ('rejected', {'status': 2, 'token': False})):
+        seed('timestamp/' + nm, bytes([len(SIG)]) + SIG + stamp(SIG, **k) + behind)
+    t = json.dumps(trusted_root()).encode(); leaves = [sha(b'x')] * 2
+    seed('trusted_root/root', t); seed('trusted_root/config', json.dumps({'mediaType': 'application/vnd.dev.sigstore.clienttrustconfig.v0.1+json', 'trustedRoot': trusted_root()}).encode())
+    for nm, b in (('dsse-1', bundle([v1()])), ('intoto-2', bundle([entry(intoto2(S, SIG, LEAF), I2)])), ('hashedrekord-2', bundle([v2()], stamps=[stamp(SIG)])), ('dsse-2', bundle([entry(dsse2(S, SIG, LEAF), D2, v2=True)], stamps=[stamp(SIG)]))):
+        seed('trusted_root/bundle-' + nm, t + b'\0' + json.dumps(b).encode())
+    seed('trusted_root/checkpoint', t + b'\0\0' + checkpoint(2, mth(leaves)).encode())
+    row = lambda *c: b''.join(len(der(x)).to_bytes(2, 'big') + der(x) for x in c)
+    mail = leaf(san='a@example.org')
+    policy = x509.CertificatePolicies([x509.PolicyInformation(OID('1.2.3'), None)])
+    bound = cert('mid', K['mid'], ROOT, K['root'], ca=True, exts=((policy, False), (x509.NameConstraints([x509.DNSName('example.org')], None), True)))
+    seed('certs/keyless', row(LEAF, MID, ROOT)); seed('certs/stamps', row(TSA, TSAROOT)); seed('certs/root', row(ROOT)); seed('certs/order', row(mail, ROOT, MID, ROOT))
+    seed('certs/constraints', row(cert('leaf', K['leaf'], bound, K['mid'], exts=((policy, False), (x509.SubjectAlternativeName([x509.DNSName('www.example.org'), x509.RFC822Name('a@example.org')]), False))), bound, ROOT))
+    def crl(issuer, by, revoked=(), frm=T - 60, to=T + 60, exts=(), entry_ext=None):
+        b = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(when(frm)).next_update(when(to))
+        for c in revoked:
+            r = x509.RevokedCertificateBuilder().serial_number(c.serial_number).revocation_date(when(frm))
+            b = b.add_revoked_certificate((r.add_extension(entry_ext, True) if entry_ext else r).build())
+        for e in exts: b = b.add_extension(e, True)
+        return pem(b.sign(by, hashes.SHA256()))
+    files = lambda *c: b''.join(pem(x) for x in c)
+    both = files(LEAF, MID, ROOT)
+    for nm, l in (('fresh', crl(MID, K['mid']) + crl(ROOT, K['root'])), ('revoked', crl(MID, K['mid'], [LEAF]) + crl(ROOT, K['root'])), ('stale', crl(MID, K['mid'], to=T - 30) + crl(ROOT, K['root'])), ('forged', crl(MID, K['other'])),
+                  ('partial', crl(MID, K['mid'], exts=[x509.IssuingDistributionPoint(None, None, True, False, None, False, False)])), ('entry', crl(MID, K['mid'], [TSA], entry_ext=x509.CRLReason(x509.ReasonFlags.key_compromise)))):
+        seed('crl/' + nm, both + l)
+
+if len(sys.argv) == 3: seeds(sys.argv[2])
 print(len(LINES), 'bundles', len(ROOTS), 'trusted roots')
