@@ -38,6 +38,13 @@ expect 0 keep tlog fsck "$work/tiles" --policy "$work/trust" --older "$work/olde
 expect 0 $verify tiles "$work/tiles" "$vkey" --older "$work/older"
 expect 1 keep tlog fsck "$work/tiles" --policy "$work/policy"
 says 'too few witnesses'
+for file in checkpoint tile/0/000.p/$(ls "$work/tiles/tile/0/000.p" | sort -n | tail -n 1) tile/entries/000.p/$(ls "$work/tiles/tile/entries/000.p" | sort -n | tail -n 1); do
+	flip "$work/tiles/$file" 40
+	expect 1 keep tlog fsck "$work/tiles" --policy "$work/trust"
+	expect 1 $verify tiles "$work/tiles" "$vkey"
+	flip "$work/tiles/$file" 40
+done
+expect 0 $verify tiles "$work/tiles" "$vkey"
 
 # to one witness as a file, to the other on paper
 expect 0 keep audit checkpoint --old 0 --out "$work/request"
@@ -72,6 +79,15 @@ expect 1 keep tlog proof-verify --policy "$work/policy" "$work/1.tlog-proof" "$w
 expect 1 keep audit receipt 99999 --out "$work/none"
 expect 0 keep audit verify
 stop_up
+
+# what the records about witnesses name must be there
+cp -a "$KEEP_ROOT" "$work/gutted"
+$python -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+c.execute("delete from blobs where length(data) < 2000")
+c.commit()' "$work/gutted/store/log.db" || fail "sqlite"
+expect 1 keep --root "$work/gutted" audit verify
+says 'is not stored'
 
 # the log lives on from a copy that was made before the witnesses saw it
 cp -a "$KEEP_ROOT" "$work/copy"
