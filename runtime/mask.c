@@ -442,16 +442,22 @@ static bool fill(struct mask *m, u64 *bits)
 	u32 at[TOKEN_BYTES_MAX + 1];
 	at[0] = m->now;
 	for (u32 i = 0; i < t->n;) {
-		u32 d = t->depth[i];
-		u32 to = step(m, at[d - 1], t->byte[i]);
-		if (to == LAYOUT_NONE)
-			return false;
+		const struct mask_node *x = &t->node[i];
+		const u32 *next = m->set[at[x->depth - 1]].next;
+		u32 to = next ? next[x->byte] : UNKNOWN;
 		if (to == DEAD) {
-			i = t->end[i];
+			i = x->end;
 			continue;
 		}
-		at[d] = to;
-		for (u32 id = t->token[i]; id != LAYOUT_NONE; id = t->same[id])
+		if (to == UNKNOWN) { /* then look, and come again */
+			if (step(m, at[x->depth - 1], x->byte) == LAYOUT_NONE)
+				return false;
+			continue;
+		}
+		at[x->depth] = to;
+		if (x->token != LAYOUT_NONE)
+			bits[x->token / 64] |= 1ull << x->token % 64;
+		for (u32 id = x->token; x->same && id != LAYOUT_NONE; id = t->same[id])
 			bits[id / 64] |= 1ull << id % 64;
 		i++;
 	}

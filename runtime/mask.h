@@ -12,14 +12,18 @@
 
 /* ---- the trie (mask_trie.c) ---------------------------------------------------------------------------------------------- */
 
-/* Nodes in depth-first order: the children of node i follow it, end[i] is the first that is not below it. */
+struct mask_node {
+	u32 end;   /* the first node that is not below this one */
+	u32 token; /* a token that ends here, LAYOUT_NONE if none */
+	u16 depth; /* from 1 */
+	u8 byte;
+	u8 same; /* more tokens end here */
+};
+/* Nodes in depth-first order: the children of a node follow it. */
 struct mask_trie {
 	u32 n, n_vocab;
-	u8 *byte;
-	u16 *depth; /* from 1 */
-	u32 *end;   /* [n] */
-	u32 *token; /* [n] a token that ends here, LAYOUT_NONE if none */
-	u32 *same;  /* [n_vocab] the next token of the same bytes */
+	struct mask_node *node; /* [n] */
+	u32 *same;		/* [n_vocab] the next token of the same bytes */
 	u32 depth_max;
 	u64 *ends; /* bits of the tokens that end an answer */
 	u64 *silent; /* bits of the tokens that have no text and end nothing: not to be said inside of a grammar */

@@ -46,15 +46,16 @@ static size_t count_nodes(const struct tok *t, const u32 *id, u32 n)
 static void add(struct mask_trie *tr, u32 *at, size_t shared, size_t open, const u8 *s, size_t len, u32 id)
 {
 	for (size_t d = open; d > shared; d--)
-		tr->end[at[d]] = tr->n;
+		tr->node[at[d]].end = tr->n;
 	for (size_t d = shared + 1; d <= len; d++) {
 		at[d] = tr->n;
-		tr->byte[tr->n] = s[d - 1];
-		tr->depth[tr->n] = (u16)d;
-		tr->token[tr->n++] = LAYOUT_NONE;
+		tr->node[tr->n++] =
+			(struct mask_node){ .token = LAYOUT_NONE, .depth = (u16)d, .byte = s[d - 1] };
 	}
-	tr->same[id] = tr->token[at[len]];
-	tr->token[at[len]] = id;
+	struct mask_node *last = &tr->node[at[len]];
+	tr->same[id] = last->token;
+	last->same = last->token != LAYOUT_NONE;
+	last->token = id;
 	tr->depth_max = MAX(tr->depth_max, (u32)len);
 }
 
@@ -71,7 +72,7 @@ static void fill(struct mask_trie *tr, const struct tok *t, const u32 *id, u32 n
 		open = len;
 	}
 	for (; open; open--)
-		tr->end[at[open]] = tr->n;
+		tr->node[at[open]].end = tr->n;
 }
 
 static int build(struct mask_trie *tr, const struct tok *t, u32 *id)
@@ -94,11 +95,8 @@ static int build(struct mask_trie *tr, const struct tok *t, u32 *id)
 	}
 	qsort_r(id, n, sizeof *id, by_bytes, (void *)(uintptr_t)t);
 	size_t nodes = MAX(count_nodes(t, id, n), (size_t)1);
-	tr->byte = calloc(nodes, sizeof *tr->byte);
-	tr->depth = calloc(nodes, sizeof *tr->depth);
-	tr->end = calloc(nodes, sizeof *tr->end);
-	tr->token = calloc(nodes, sizeof *tr->token);
-	if (!tr->byte || !tr->depth || !tr->end || !tr->token)
+	tr->node = calloc(nodes, sizeof *tr->node);
+	if (!tr->node)
 		return -ENOMEM;
 	fill(tr, t, id, n);
 	return 0;
@@ -120,7 +118,7 @@ int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 
 void mask_trie_fini(struct mask_trie *t)
 {
-	void *const parts[] = { t->byte, t->depth, t->end, t->token, t->same, t->ends, t->silent };
+	void *const parts[] = { t->node, t->same, t->ends, t->silent };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	*t = (struct mask_trie){ 0 };

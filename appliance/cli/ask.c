@@ -2,6 +2,7 @@
 #include "cli/ask.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -65,10 +66,32 @@ static int finish(struct request_builder *b, u8 **ret_data, size_t *ret_len)
 	return e ? CLI_REFUSED : 0;
 }
 
-static void add_stops(struct request_builder *b, const struct ask_sampling *how)
+/* Stop strings and the grammar: what stands behind the pieces. */
+static void add_ends(struct request_builder *b, const struct ask_sampling *how)
 {
 	for (size_t i = 0; i < how->stops.n; i++)
 		request_add(b, REQUEST_STOP, how->stops.v[i], strlen(how->stops.v[i]));
+	if (how->grammar)
+		request_add(b, REQUEST_GRAMMAR, how->grammar, how->grammar_len);
+}
+
+int ask_grammar(const char *path, enum chat_grammar_kind kind, struct arena *a, struct ask_sampling *how)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ u8 *text = NULL;
+	size_t len = 0;
+	const char *why;
+	int r = fd < 0 ? -errno : fd_read_file(fd, GRAMMAR_SOURCE_BYTES_MAX, &text, &len);
+	if (r > 0)
+		return out_fail(CLI_REFUSED, "%s: %s", path,
+			r == 1 ? "not a regular file" : "longer than a schema or grammar may be");
+	if (r < 0)
+		return out_fail(CLI_REFUSED, "%s: %s", path, out_reason(r));
+	struct chat_grammar g = { .kind = kind, .source = (const char *)text, .source_len = len };
+	r = chat_grammar_compile(&g, a, &how->grammar, &how->grammar_len, &why);
+	if (r < 0)
+		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
+	return r ? out_fail(CLI_REFUSED, "%s: %s", path, why) : 0;
 }
 
 int ask_sampled(const struct ask_sampling *how, u32 part_kind, const void *data, size_t len, u8 **ret_data,
@@ -77,7 +100,7 @@ int ask_sampled(const struct ask_sampling *how, u32 part_kind, const void *data,
 	struct request_builder b;
 	request_build(&b, &how->h);
 	request_add(&b, part_kind, data, len);
-	add_stops(&b, how);
+	add_ends(&b, how);
 	return finish(&b, ret_data, ret_len);
 }
 
@@ -135,6 +158,6 @@ int ask_chat(const struct session *s, const struct ask_sampling *how, const stru
 	for (size_t i = 0; i < n; i++)
 		request_add(&b, pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT, pieces[i].text,
 			pieces[i].len);
-	add_stops(&b, how);
+	add_ends(&b, how);
 	return finish(&b, ret_data, ret_len);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "chat/chat.h"
+#include "chat/grammar.h"
 #include "cli/session.h"
 
 /* 0 done, *ret_data to be freed; otherwise an exit status, said. */
@@ -13,7 +14,12 @@ _must_use_ int ask_text(const struct request_header *h, u32 part_kind, const voi
 struct ask_sampling {
 	struct request_header h;
 	struct opt_list stops;
+	const void *grammar; /* compiled; NULL: none */
+	size_t grammar_len;
 };
+/* Read and compile what an answer must be, into the arena. 0; otherwise an exit status, said. */
+_must_use_ int ask_grammar(
+	const char *path, enum chat_grammar_kind kind, struct arena *a, struct ask_sampling *how);
 /* Messages through the model's own chat template; the model must have one. */
 _must_use_ int ask_chat(const struct session *s, const struct ask_sampling *how,
 	const struct chat_message *messages, size_t n_messages, u8 **ret_data, size_t *ret_len);

@@ -15,7 +15,7 @@
 #define REPEAT_LAST_N 64u /* tokens that --repeat-penalty looks back at */
 
 struct run {
-	const char *model, *prompt, *tokens, *save, *kv, *system;
+	const char *model, *prompt, *tokens, *save, *kv, *system, *schema, *gbnf;
 	bool raw, json, ignore_eos, seed_given, max_given;
 	u32 ctx;
 	struct ask_sampling how;
@@ -169,7 +169,7 @@ static int ask(struct run *q, const struct chat_message *messages, size_t n_mess
 	_cleanup_free_ u8 *blob = NULL;
 	_cleanup_result_ struct session_result res = SESSION_RESULT_NONE;
 	size_t len;
-	*a = (struct answer){ .live = !q->json, .trim = !q->raw && !q->tokens };
+	*a = (struct answer){ .live = !q->json, .trim = !q->raw && !q->tokens && !q->how.grammar };
 	int r = build(q, messages, n_messages, &blob, &len);
 	if (r == 0 && q->save)
 		r = save_request(q->save, blob, len);
@@ -192,6 +192,9 @@ static int ask(struct run *q, const struct chat_message *messages, size_t n_mess
 		print_json(q, a, &res);
 	else
 		say_stats(&res);
+	if (q->how.grammar && res.outcome.finish != FINISH_STOP)
+		return out_fail(CLI_REFUSED, "the answer was cut off before it was complete: %s",
+			session_finish_name(res.outcome.finish));
 	return res.outcome.finish == FINISH_CANCELLED ? CLI_REFUSED : 0;
 }
 
@@ -334,6 +337,8 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--repeat-last-n", OPT_U32, &h->repeat_last_n, &last_given },
 		{ "--stop", OPT_LIST, &q->how.stops, NULL },
 		{ "--system", OPT_STR, &q->system, NULL },
+		{ "--json-schema", OPT_STR, &q->schema, NULL },
+		{ "--grammar", OPT_STR, &q->gbnf, NULL },
 		{ "--ignore-eos", OPT_FLAG, &q->ignore_eos, NULL },
 		{ "--ctx", OPT_U32, &q->ctx, NULL },
 		{ "--kv", OPT_STR, &q->kv, NULL },
@@ -350,6 +355,10 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		h->repeat_last_n = REPEAT_LAST_N;
 	if (q->tokens && (q->prompt || q->raw || q->system))
 		return out_usage(c, "--tokens takes the place of a prompt");
+	if (q->schema && q->gbnf)
+		return out_usage(c, "--json-schema and --grammar: one of them holds an answer");
+	if ((q->schema || q->gbnf) && q->ignore_eos)
+		return out_usage(c, "--ignore-eos: an answer ends with its grammar");
 	if (q->raw && q->system)
 		return out_usage(c, "--system needs the chat template, which --raw leaves out");
 	return -1;
@@ -407,6 +416,11 @@ int cmd_run(struct cli *c, int argc, char **argv)
 	if (r >= 0)
 		return r;
 	if ((r = check(c, &q, &kv)))
+		return r;
+	_cleanup_arena_ struct arena a = { 0 };
+	if (q.schema && (r = ask_grammar(q.schema, CHAT_GRAMMAR_SCHEMA, &a, &q.how)))
+		return r;
+	if (q.gbnf && (r = ask_grammar(q.gbnf, CHAT_GRAMMAR_GBNF, &a, &q.how)))
 		return r;
 	bool talk = !q.prompt && !q.tokens && out_tty(0);
 	if (talk && (q.json || q.save))

@@ -15,6 +15,8 @@
 	"                       sampling limits (default off)\n"                                            \
 	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"                            \
 	"  --system TEXT        first message of the conversation\n"                                        \
+	"  --json-schema FILE   the answer is JSON that fits this schema\n"                                 \
+	"  --grammar FILE       the answer fits this GBNF grammar\n"                                        \
 	"  --ignore-eos         go on behind the end of the answer\n"                                       \
 	"  --ctx N              positions of the context\n"                                                 \
 	"  --kv f32|f16         type of the key-value cache\n"                                              \

@@ -1,0 +1,180 @@
+/* bench_mask [SEED]: what a schema costs per token at a vocabulary of 150,000, beside the least that a step of decoding can cost: one
+ * reading of 0.5 GB of weights (1 billion parameters of 4 bits; models with such vocabularies are larger), by the read loop that runs
+ * here in turns with it. Answers are random within the schema, and begin anew with nothing remembered.
+ *
+ *   schema | tokens | per token, µs: mean, worst | masks made, found | of a step, % */
+#define _GNU_SOURCE
+#include "chat/grammar.h"
+#include "runtime/grant.h"
+#include "tests/tok/byte_vocab.h"
+
+#include <time.h>
+
+#define VOCAB	     150000u
+#define WEIGHT_BYTES 500e6
+#define ANSWERS	     20u
+
+static u64 seed = 1;
+static u32 rnd(u32 n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (u32)(seed % n);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Words of two to four syllables with and without a blank, digits, marks, some of them in other scripts. */
+static void word(char *s, u32 i)
+{
+	static const char *const syllable[] = { "an", "ber", "co", "de", "en", "fi", "ga", "hou", "in", "ja",
+		"ka", "lo", "mi", "ne", "or", "pre", "que", "ri", "st", "ta", "un", "ver", "wi", "xy", "ys",
+		"za", "\xc3\xa9", "\xd0\xb4\xd0\xb0", "\xe4\xb8\xad", "\xe6\x96\x87", "ing", "tion" };
+	static const char *const mark[] = { "{\"", "\":", "\": ", "\",", " \"", "\"}", "],", "},", "\n ",
+		", ", "\"\"", "[]" };
+	char *p = s;
+	if (i % 40 == 0) {
+		snprintf(s, 32, "%s%u", mark[rnd(ARRAY_LEN(mark))], rnd(100));
+		return;
+	}
+	if (i % 9 == 0) {
+		snprintf(s, 32, "%u", rnd(1000));
+		return;
+	}
+	if (i % 2)
+		p += sprintf(p, "\xe2\x96\x81");
+	for (u32 n = 2 + rnd(3); n; n--)
+		p += sprintf(p, "%s", syllable[rnd(ARRAY_LEN(syllable))]);
+}
+
+/* Seconds of one reading of bytes of memory, from memory. */
+static double read_loop(const u64 *p, size_t bytes)
+{
+	double t = now();
+	u64 a = 0, b = 0, c = 0, d = 0;
+	for (size_t i = 0; i + 4 <= bytes / 8; i += 4) {
+		a += p[i];
+		b += p[i + 1];
+		c += p[i + 2];
+		d += p[i + 3];
+	}
+	volatile u64 sink = a + b + c + d;
+	(void)sink;
+	return now() - t;
+}
+
+struct cost {
+	double sum, worst;
+	u32 n;
+	u64 made, found;
+};
+
+static void one(const struct byte_vocab *v, const struct mask_trie *trie, const void *blob, size_t len,
+	struct cost *c)
+{
+	struct mask *m = NULL;
+	const char *why;
+	bool over = false;
+	if (mask_create(trie, v->tok, blob, len, &m, &why))
+		abort();
+	for (u32 k = 0; k < 200 && !over; k++) {
+		const u64 *bits;
+		u32 id;
+		double t = now();
+		if (mask_allowed(m, &bits, &why))
+			abort();
+		double spent = now() - t;
+		u32 tries = 0;
+		do /* a word where there may be one, else what there is */
+			id = tries++ < 2000 ? 256 + rnd(v->h.n_vocab - 256) : rnd(v->h.n_vocab);
+		while (!(bits[id / 64] >> id % 64 & 1) && tries < 100000);
+		while (!(bits[id / 64] >> id % 64 & 1))
+			id = (id + 1) % v->h.n_vocab;
+		if (id == v->h.eos)
+			break;
+		t = now();
+		if (mask_push(m, id, &over, &why))
+			abort();
+		spent += now() - t;
+		c->sum += spent;
+		c->worst = MAX(c->worst, spent);
+		c->n++;
+	}
+	c->made += mask_stats(m).masks_made;
+	c->found += mask_stats(m).masks_found;
+	mask_destroy(m);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const CONTROLS[] = { "</s>", NULL };
+	static const struct {
+		const char *name, *text;
+	} schema[] = {
+		{ "any JSON", "{}" },
+		{ "one string", "{\"type\":\"string\"}" },
+		{ "invoice", "{\"type\":\"object\",\"properties\":{\"number\":{\"type\":\"string\","
+			     "\"pattern\":\"^[A-Z]{2}-[0-9]{4}$\"},"
+			     "\"date\":{\"type\":\"string\",\"format\":\"date\"},\"from\":{\"type\":"
+			     "\"string\"},\"note\":{\"type\":\"string\"},"
+			     "\"items\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"object\","
+			     "\"properties\":{\"what\":{\"type\":\"string\"},"
+			     "\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":999},\"price\":{"
+			     "\"type\":\"number\",\"minimum\":0}},"
+			     "\"required\":[\"what\",\"count\",\"price\"]}}},\"required\":[\"number\","
+			     "\"date\",\"from\",\"note\",\"items\"]}" },
+		{ "string of up to 500", "{\"type\":\"string\",\"maxLength\":500}" },
+	};
+	struct byte_vocab v;
+	struct mask_trie trie;
+	size_t bytes = 256u << 20;
+	u64 *memory = malloc(bytes);
+	if (argc > 1)
+		seed = strtoull(argv[1], NULL, 10) | 1;
+	byte_vocab_init(&v);
+	for (u32 i = 0; v.h.n_vocab < VOCAB - 1; i++) {
+		char s[64];
+		word(s, i);
+		byte_vocab_add(&v, TOK_NORMAL, s);
+	}
+	double t = now();
+	if (!memory || byte_vocab_done(&v, CONTROLS))
+		return 1;
+	double loaded = now();
+	if (mask_trie_create(v.tok, &trie))
+		return 1;
+	printf("trie of %u tokens: %u nodes, %.0f ms (the tokenizer: %.0f ms)\n", v.h.n_vocab, trie.n,
+		(now() - loaded) * 1e3, (loaded - t) * 1e3);
+	memset(memory, 1, bytes);
+	for (size_t i = 0; i < ARRAY_LEN(schema); i++) {
+		struct arena a = { 0 };
+		struct chat_grammar g = { .source = schema[i].text, .source_len = strlen(schema[i].text) };
+		const void *blob;
+		const char *why;
+		size_t len;
+		if (chat_grammar_compile(&g, &a, &blob, &len, &why))
+			return 1;
+		struct cost c = { 0 };
+		double step = 1e9;
+		for (u32 k = 0; k < ANSWERS; k++) {
+			one(&v, &trie, blob, len, &c);
+			if (k % 4 == 0)
+				step = MIN(step, read_loop(memory, bytes) * WEIGHT_BYTES / (double)bytes);
+		}
+		double mean = c.sum / c.n;
+		printf("%-20s | %5u | %7.1f %8.0f | %5llu %5llu | %.2f %% of %.1f ms\n", schema[i].name, c.n,
+			mean * 1e6, c.worst * 1e6, (unsigned long long)c.made, (unsigned long long)c.found,
+			100 * mean / step, step * 1e3);
+		arena_fini(&a);
+	}
+	mask_trie_fini(&trie);
+	byte_vocab_fini(&v);
+	free(memory);
+	return 0;
+}
