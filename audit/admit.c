@@ -105,6 +105,7 @@ static struct model_row row_of(const struct import *im, const struct attest_repo
 	memcpy(m.policy, r->policy, sizeof m.policy);
 	m.sequence = r->sequence;
 	m.n_bundles = im->n_bundles;
+	memcpy(m.files, im->files_digest, sizeof m.files);
 	return m;
 }
 
@@ -336,6 +337,31 @@ static int reorder(struct import *im, const struct segments *seg)
 	return 0;
 }
 
+static int by_path(const void *a, const void *b)
+{
+	const struct segments_file *const *x = a, *const *y = b;
+	return strcmp((*x)->path, (*y)->path);
+}
+
+/* 0; -ENOMEM. */
+static int digest_files(const struct segments *seg, u8 ret[SHA256_BYTES])
+{
+	_cleanup_free_ const struct segments_file **v = calloc(seg->h->n_files, sizeof *v);
+	struct sha256 s;
+	if (!v)
+		return err_origin(-ENOMEM);
+	for (u32 i = 0; i < seg->h->n_files; i++)
+		v[i] = &seg->files[i];
+	qsort(v, seg->h->n_files, sizeof *v, by_path);
+	sha256_init(&s);
+	for (u32 i = 0; i < seg->h->n_files; i++) {
+		sha256_update(&s, v[i]->path, sizeof v[i]->path);
+		sha256_update(&s, v[i]->digest, sizeof v[i]->digest);
+	}
+	sha256_final(&s, ret);
+	return 0;
+}
+
 /* 0 staged whole, in order, durable; 1 keep-attest's answer does not fit; -errno. */
 static int take_segments(struct import *im, struct job *j)
 {
@@ -347,7 +373,9 @@ static int take_segments(struct import *im, struct job *j)
 	if (seg.h->n_files != im->n || seg.h->bytes != im->sum ||
 		memcmp(j->report.bundle, im->bundles[0].digest, SHA256_BYTES) != 0)
 		return 1;
-	int r = reorder(im, &seg);
+	int r = digest_files(&seg, im->files_digest);
+	if (!r)
+		r = reorder(im, &seg);
 	for (u32 i = 0; !r && i < im->n; i++) {
 		int fd = -1;
 		u64 size = 0;
@@ -404,7 +432,7 @@ static bool known_files(struct import *im, struct attest_report *ret)
 	for (u32 i = 0; i < im->k->state.n_models; i++) {
 		const struct model_row *m = &im->k->state.models[i];
 		if ((m->status != MODEL_QUARANTINED && m->status != MODEL_REVOKED) ||
-			memcmp(m->segments, im->segments_digest, SHA256_BYTES) != 0)
+			memcmp(m->files, im->files_digest, SHA256_BYTES) != 0)
 			continue;
 		*ret = job_report(ATTEST_REJECTED, audit_model_status(m->status),
 			"these files were %s as %s (record %" PRIu64 "): %.100s",

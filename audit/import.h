@@ -32,6 +32,7 @@ struct import {
 	u32 n_signers, n_rules; /* of both jobs */
 	struct proto_signer signers[BUNDLES_MAX];
 	struct proto_rule rules[2 * RULES_MAX];
+	u8 files_digest[SHA256_BYTES]; /* of the segment table, order aside */
 	u8 segments_digest[SHA256_BYTES], layout_digest[SHA256_BYTES];
 	u64 since_ns; /* of the last frame */
 	u64 intent;

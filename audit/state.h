@@ -55,8 +55,9 @@ struct model_row {
 	u8 policy[SHA256_BYTES];	 /* that the verdict was held to */
 	u64 sequence;			 /* that the model states; 0: none */
 	u32 n_bundles, reserved2;	 /* stored ones */
+	u8 files[SHA256_BYTES]; /* of names and digests of all files, sorted: who signed them in which order is not in it */
 };
-SIZE_PIN(model_row, 664);
+SIZE_PIN(model_row, 696);
 
 struct audit_state {
 	u32 n_trust, n_models;
