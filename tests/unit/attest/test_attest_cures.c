@@ -387,6 +387,16 @@ static void test_tree(void **state)
 	assert_string_equal(sign(0, &report), "accepted");
 	assert_string_equal(verdict(&report), "accepted");
 
+	/* one name in two spellings is two names, and so are two cases of a letter */
+	assert_int_equal(rename(in("m/a"), in("m/caf\xc3\xa9")), 0);
+	assert_string_equal(sign(0, &report), "accepted");
+	assert_int_equal(rename(in("m/caf\xc3\xa9"), in("m/cafe\xcc\x81")), 0);
+	assert_string_equal(verdict(&report), "missing-file");
+	assert_int_equal(rename(in("m/cafe\xcc\x81"), in("m/CAF\xc3\xa9")), 0);
+	assert_string_equal(verdict(&report), "missing-file");
+	assert_int_equal(rename(in("m/CAF\xc3\xa9"), in("m/a")), 0);
+	assert_string_equal(sign(0, &report), "accepted");
+
 	assert_int_equal(symlink("a", in("m/b")), 0);
 	assert_string_equal(verdict(&report), "symlink");
 	assert_string_equal(report.object, "b");

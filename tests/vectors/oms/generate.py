@@ -113,6 +113,9 @@ def good():
     case('good-three-trusted', ok, bundle(statement(), 'p384'), trust='p256,p384,p521')
     case('good-before-v1.1', ok, bundle(statement(), material={'publicKey': {'rawBytes': b64(pub('p256')), 'keyDetails': 'PKIX_ECDSA_P256_SHA_256'}}, env={
         'signatures': [{'sig': b64(sign('p256', text(statement()))), 'keyid': None}]}))
+    # a key file with a text before the key, as some tools write: the fingerprint is over the key's own PEM text
+    write('keys/preamble.pub.pem', b'some key\n  of somebody\n' + pub('p256'))
+    case('good-key-with-preamble', ok, bundle(statement()), trust='preamble')
     s = text(statement())
     case('good-no-keyid-no-tlog', ok, bundle(s, material={'publicKey': {'hint': sha(pub('p256'))}}, sigs=[{'sig': b64(sign('p256', s))}]))
     case('good-component-order', ok, bundle(statement(resources(key=lambda r: r['name'].split('/')))))
@@ -169,6 +172,7 @@ def bad_bundle():
     case('bad-hint-short', 'key-hint', put(base, h[:-2], 'verificationMaterial', 'publicKey', 'hint'))
     case('bad-hint-empty', 'key-hint', put(base, '', 'verificationMaterial', 'publicKey', 'hint'))
     case('bad-hint-and-other-key', 'key-hint', put(base, b64(pub('other')), 'verificationMaterial', 'publicKey', 'rawBytes'))
+    case('bad-hint-of-the-file', 'unknown-key', put(base, sha(pub('preamble')), 'verificationMaterial', 'publicKey', 'hint'), trust='preamble')
     case('bad-key-details', 'key-hint', bundle(statement(), material={'publicKey': {'rawBytes': b64(pub('p256')), 'keyDetails': 'PKIX_ECDSA_P384_SHA_384'}}))
     case('bad-raw-bytes-base64', 'base64', bundle(statement(), material={'publicKey': {'rawBytes': 'AAA'}}))
     case('bad-payload-type', 'payload-type', bundle(statement(), ptype='application/json'))
@@ -201,6 +205,13 @@ def bad_statement():
     st('json', 'bad-statement-json', b'{"_type":')
     st('json', 'bad-statement-bom', b'\xef\xbb\xbf' + text(S))
     st('json', 'bad-statement-trailing', text(S) + b'x')
+    st('depth-limit', 'bad-statement-depth-65', text({**S, 'x': 'Z'}).replace(b'"Z"', b'[' * 64 + b']' * 64))
+    st('json', 'bad-statement-two', text(S) + text(S))
+    st('json', 'bad-statement-array', b'[' + text(S) + b']')
+    st('json', 'bad-statement-lone-surrogate', text({**S, 'x': 'Z'}).replace(b'"Z"', b'"\\ud800"'))
+    st('size-limit', 'bad-statement-values', text({**S, 'x': [1] * 5000}).replace(b' ', b''))
+    st('duplicate-key', 'bad-statement-duplicate-in-resource', text(S).replace(b'{"name": "README.md"', b'{"name": "x", "name": "README.md"'))
+    st('statement', 'bad-statement-type-case', put(S, ST.replace('Statement', 'statement'), '_type'))
     st('utf8', 'bad-statement-utf8', text(S).replace(b'"model"', b'"\xff"'))
     st('duplicate-key', 'bad-statement-duplicate', text(S).replace(b'"resources"', b'"resources": [], "resources"'))
     st('field', 'bad-statement-field', {**S, 'x': 1})
@@ -238,6 +249,8 @@ def bad_statement():
     for name, v in (('dot', './config.json'), ('double-slash', 'a//x'), ('trailing-slash', 'config.json/'), ('up', '../evil'), ('inner-up', 'a/../config.json'), ('absolute', '/etc/passwd'),
                     ('empty', ''), ('long', 'n' * 512), ('control', 'a\nb'), ('escape', '\x1b[2J')):
         st('path', 'bad-path-' + name, statement(resources({**FILES, v: b''})))
+    st('missing-file', 'bad-name-case', statement(resources({('Config.json' if k == 'config.json' else k): v for k, v in FILES.items()})))
+    st('path', 'bad-path-parent-only', statement(resources({**FILES, '..': b''})))
     st('missing-file', 'bad-path-511-is-read', statement(resources({**FILES, 'n' * 511: b''})))
     st('path', 'bad-dot-beside-others', statement(resources({**FILES, '.': b''})))
     st('duplicate-file', 'bad-file-twice', statement(sorted(R + [R[0]], key=lambda r: r['name'])))
