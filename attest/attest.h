@@ -200,9 +200,25 @@ _must_use_ int attest_model_verify(
 
 /* ---- signing -------------------------------------------------------------------------------------------------------------- */
 
+/* A private key in a PKCS #11 token. */
+struct attest_token;
+struct attest_token_params {
+	const char *uri; /* RFC 7512; a pin-value in it is refused */
+	/* Called at most once, when the token wants a PIN: source is the URI's pin-source or NULL, label the token's; at most PIN_BYTES_MAX
+	 * bytes into pin. 0; 1 there is none; -errno. */
+	int (*pin)(void *ctx, const char *source, const char *label, char *pin, size_t *ret_len);
+	void *ctx;
+};
+/* Find the token and the key that the URI names, exactly one of each, and log in. 1: ATTEST_KEY (also where this build has no PKCS #11). */
+_must_use_ int attest_token_open(
+	const struct attest_token_params *p, struct attest_token **ret, struct attest_report *report);
+/* Logs out. Returns NULL. */
+struct attest_token *attest_token_close(struct attest_token *t);
+
 struct attest_sign_params {
 	const struct attest_tree *tree;
-	const void *key_pem; /* private key, not encrypted */
+	struct attest_token *token; /* NULL: the key is in key_pem */
+	const void *key_pem;	    /* private key, not encrypted */
 	size_t key_len;
 	u64 shard_bytes; /* 0: method files */
 	u32 hash;	 /* enum hash_type (hash.h); 0: SHA-256 */

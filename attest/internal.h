@@ -59,6 +59,10 @@ _must_use_ int key_verify(const struct proto_key *key, const void *data, size_t 
 _must_use_ int key_sign(const void *pem, size_t pem_len, const void *data, size_t len, u8 **ret_sig,
 	size_t *ret_sig_len, struct proto_key *ret_key, struct attest_report *report);
 
+/* The same by a token (token.c). */
+_must_use_ int token_sign(struct attest_token *t, const void *data, size_t len, u8 **ret_sig,
+	size_t *ret_sig_len, struct proto_key *ret_key, struct attest_report *report);
+
 /* ---- certificates (chain.c) ------------------------------------------------------------------------------------------------ */
 
 /* Append one certificate of a bundle. 0; 1 ATTEST_CERTIFICATE, _SIZE_LIMIT; -errno. */

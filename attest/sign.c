@@ -315,7 +315,10 @@ static int envelope_sign(const struct attest_sign_params *p, const struct attest
 	_cleanup_free_ u8 *pae = NULL, *sig = NULL;
 	size_t pae_len, sig_len;
 	int r = bundle_pae(statement->data, statement->len, &pae, &pae_len);
-	r = r ? r : key_sign(p->key_pem, p->key_len, pae, pae_len, &sig, &sig_len, ret_key, report);
+	if (r)
+		return r;
+	r = p->token ? token_sign(p->token, pae, pae_len, &sig, &sig_len, ret_key, report)
+		     : key_sign(p->key_pem, p->key_len, pae, pae_len, &sig, &sig_len, ret_key, report);
 	if (r)
 		return r;
 	_cleanup_free_ char *payload64 = base64_encode(statement->data, statement->len);

@@ -29,6 +29,7 @@
 #define MODELS_MAX	     1024u	/* models in one store */
 #define KEY_DER_BYTES_MAX    256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
 #define KEY_PEM_BYTES_MAX    65536u	/* a key file: PEM with the text that tools put before it */
+#define PIN_BYTES_MAX	     255u	/* bytes of a token's PIN; PKCS #11 counts them in a byte */
 #define CERTS_MAX	     16u	/* certificates of one chain, or pinned roots of one verdict */
 #define CERT_BYTES_MAX	     65536u	/* one certificate; real ones have 1 to 4 kB */
 #define CERTS_PEM_BYTES_MAX  (1u << 20) /* a file of certificates, with the text that tools put before each */

@@ -60,8 +60,11 @@ struct model_judge_params {
 _must_use_ int model_judge(const struct model_judge_params *p, struct attest_report *rep);
 
 struct model_sign_params {
-	const char *model, *key, *out; /* paths */
-	const char *cert;	       /* NULL: by key */
+	const char *model, *out; /* paths */
+	const char *key;	 /* a path, or the PKCS #11 URI of a key in a token */
+	const char *pin_file;	 /* for the token; NULL: what the URI says, or the terminal is asked */
+	u32 hash;		 /* enum hash_type */
+	const char *cert;	 /* NULL: by key */
 	struct opt_list chain;
 	u64 shards;		   /* 0: whole files */
 	const char *const *ignore; /* relative to the model */

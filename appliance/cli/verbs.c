@@ -36,13 +36,18 @@ const struct verb cli_verbs[] = {
 		"keygen --out PREFIX [--curve p256|p384|p521]",
 		"  writes PREFIX.key.pem (secret) and PREFIX.pub.pem; needs no appliance\n" },
 	{ "sign", cmd_sign, "sign a model, as its publisher",
-		"sign MODEL --key KEY.pem [--cert LEAF.pem [--chain CA.pem ...]] [--out BUNDLE] [--shards "
-		"BYTES]",
+		"sign MODEL --key (KEY.pem | pkcs11:URI [--pin-file F]) [--cert LEAF.pem [--chain CA.pem "
+		"...]]\n"
+		"    [--out BUNDLE] [--hash sha256|blake2b|blake3] [--shards BYTES]",
 		"  MODEL is a directory or one file; needs no appliance\n"
+		"  --key pkcs11:URI     a key in a token (RFC 7512)\n"
+		"  --pin-file F         the token's PIN; else the URI's pin-source, else the terminal is "
+		"asked\n"
 		"  --cert LEAF.pem      sign by certificate: the key's own, and what is in that file behind "
 		"it\n"
 		"  --chain CA.pem       more certificates for the bundle, issuer after issuer\n"
 		"  --out BUNDLE         default: MODEL/model.sig, or MODEL.sig beside a file\n"
+		"  --hash NAME          of the files; default sha256, which every verifier knows\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
 		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ... [--crl F ...] | --trusted-root "
@@ -69,11 +74,14 @@ const struct verb cli_verbs[] = {
 		"  --ignore-unsigned-files\n"
 		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
-		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --trusted-root F PINS | --crl F | --tsa F)\n"
+		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --trusted-root F PINS | --crl F | "
+		"--tsa F)\n"
 		"    [--models PATTERN] [--for NAME] [--replace]\ntrust ls [--json]\ntrust rm NAME",
 		"  --key PUB.pem        a publisher's public key\n"
-		"  --root CA.pem        a CA, and with it at least one of the PINS that a signer's certificate must show:\n"
-		"  --trusted-root F     the same for keyless signatures: a Sigstore trusted root; --identity and its provider\n"
+		"  --root CA.pem        a CA, and with it at least one of the PINS that a signer's "
+		"certificate must show:\n"
+		"  --trusted-root F     the same for keyless signatures: a Sigstore trusted root; --identity "
+		"and its provider\n"
 		"  --identity NAME      one of its alternative names\n"
 		"  --identity-provider URL\n"
 		"                       who told the CA that name (Fulcio's issuer)\n"
@@ -87,10 +95,12 @@ const struct verb cli_verbs[] = {
 	{ "policy", cmd_policy, "say whose signatures are enough for which model",
 		"policy check FILE [--json]\npolicy show [--json]\npolicy set FILE [--reason TEXT] [--json]\n"
 		"policy explain MODEL [--json]",
-		"  check needs no appliance; explain says by which rules a stored model would be accepted today\n" },
+		"  check needs no appliance; explain says by which rules a stored model would be accepted "
+		"today\n" },
 	{ "import", cmd_import, "verify a signed model and take it in",
 		"import PATH [--bundle F ...] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
-		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file; may come\n"
+		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file; "
+		"may come\n"
 		"                       several times, where the policy asks for more signers than one\n"
 		"  --name NAME          [a-z0-9._-]{1,64}; default: from PATH\n"
 		"  A directory that is itself called ls, show, revoke or rm is written ./ls and so on.\n" },
