@@ -17,7 +17,8 @@
 #define LANES  MUL_MAT_F_LANES
 #define ROWS   2u
 #define COLS   6u
-#define BLOCK  64u /* rows that all columns pass before the next: they stay in the second cache */
+#define AHEAD  4096 /* bytes that a row at a time asks memory for in advance */
+#define BLOCK  64u  /* rows that all columns pass before the next: they stay in the second cache */
 
 struct tile {
 	const u16 *w;
@@ -66,6 +67,10 @@ FN u32 lanes_add(const struct tile *t, const u32 type, u32 e, __mmask32 mask, __
 		__m512i h = _mm512_maskz_loadu_epi16(mask, t->w + (size_t)r * t->k + e);
 		w[r][0] = weights_16(type, _mm512_castsi512_si256(h));
 		w[r][1] = weights_16(type, _mm512_extracti64x4_epi64(h, 1));
+		if (C == 1) /* an instruction by name: a compiler moves the intrinsic */
+			__asm__ volatile("prefetcht0 %0"
+					 :
+					 : "m"(((const u8 *)(t->w + (size_t)r * t->k + e))[AHEAD]));
 		odd |= C == 1 && type == TENSOR_F16 ? odd_halves(h) : 0;
 	}
 	UNROLL for (u32 c = 0; c < C; c++)

@@ -17,6 +17,14 @@ FN __m512i word(const u8 *p, u32 i)
 	return _mm512_loadu_si512(p + (size_t)i * 64);
 }
 
+/* Asks for the line AHEAD bytes behind p, for kernels that wait for memory: the machine's own guess follows few streams. An instruction by name,
+ * since a compiler moves the intrinsic to where it is of no use. */
+#define AHEAD 4096
+FN void ahead(const u8 *p, u32 words)
+{
+	UNROLL for (u32 i = 0; i < words; i++) __asm__ volatile("prefetcht0 %0" : : "m"(p[AHEAD + 64 * i]));
+}
+
 FN __m512i all(u32 x)
 {
 	return _mm512_set1_epi32((i32)x);
@@ -92,6 +100,8 @@ FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C)
 		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
 			__m512i w[8], s[CPU_TILE_MAX];
 			__m512 d = halves(p + 32 * i);
+			if (C == 1)
+				ahead(q, words);
 			if (type == TENSOR_Q8_0)
 				words_q8_0(q, w);
 			else
@@ -166,11 +176,15 @@ FN void tile_k(const struct cpu_tile *t, const u32 type, const u32 C)
 	for (u32 b = 0; b < t->blocks; b++) {
 		struct scales sc = scales_of(p);
 		__m512i sum[CPU_TILE_MAX];
+		if (C == 1)
+			ahead(p, type == TENSOR_Q4_K ? 4 : 12);
 		EACH(c) sum[c] = _mm512_setzero_si512();
 		UNROLL for (u32 j = 0; j < 8; j++)
 		{
 			__m512i w[8], s[CPU_TILE_MAX];
 			words_k(p, type, j, w);
+			if (C == 1 && j % 2 == 0)
+				ahead(p + 64 * ((type == TENSOR_Q4_K ? 4 : 12) + 4 * j), 8);
 			EACH(c) s[c] = _mm512_setzero_si512();
 			UNROLL for (u32 i = 0; i < 8; i++) EACH(c) s[c] =
 				_mm512_dpbusd_epi32(s[c], w[i], all(x[(8 * j + i) * C + c]));
@@ -207,10 +221,43 @@ FN void words_q6_k(const u8 *p, const u32 j, __m512i *w)
 	}
 }
 
-FN void block_q6_k(const u8 *p, const u8 *d_at, const u32 *x, __m512 *acc, const u32 C)
+/* sum += the products s of sub-block j with its scale */
+FN void scale_add_q6_k(const u8 *p, const u32 j, const __m512i *s, __m512i *sum, const u32 C)
 {
-	__m512i sum[CPU_TILE_MAX];
-	EACH(c) sum[c] = _mm512_setzero_si512();
+	__m512i m = _mm512_srai_epi32(_mm512_slli_epi32(word(p, j / 4), 24 - 8 * (j % 4)), 24);
+	EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], m));
+}
+
+/* Few columns: the words in the order of memory, three a time for four sub-blocks, since memory is what they wait for. */
+#define FEW 4u
+FN void sums_few_q6_k(const u8 *p, const u32 *x, __m512i *sum, const u32 C)
+{
+	UNROLL for (u32 n = 0; n < 4; n++)
+	{
+		const u32 j0 = n / 2 * 8 + n % 2; /* the sub-blocks j0, j0 + 2, + 4, + 6 */
+		__m512i s[4][FEW];
+		UNROLL for (u32 e = 0; e < 4; e++) EACH(c) s[e][c] = all(x[(64 + j0 + 2 * e) * C + c]);
+		UNROLL for (u32 i = 0; i < 4; i++)
+		{
+			const u8 *at = p + 64 * (4 + 3 * (4 * n + i));
+			if (C == 1)
+				ahead(at, 3);
+			__m512i a = word(at, 0), b = word(at, 1), h = word(at, 2), w[4];
+			w[0] = _mm512_or_si512(and(a, 0x0f0f0f0f), and(_mm512_slli_epi32(h, 4), 0x30303030));
+			w[1] = _mm512_or_si512(and(b, 0x0f0f0f0f), and(_mm512_slli_epi32(h, 2), 0x30303030));
+			w[2] = _mm512_or_si512(and(_mm512_srli_epi32(a, 4), 0x0f0f0f0f), and(h, 0x30303030));
+			w[3] = _mm512_or_si512(and(_mm512_srli_epi32(b, 4), 0x0f0f0f0f),
+				and(_mm512_srli_epi32(h, 2), 0x30303030));
+			UNROLL for (u32 e = 0; e < 4; e++) EACH(c) s[e][c] =
+				_mm512_dpbusd_epi32(s[e][c], w[e], all(x[(4 * (j0 + 2 * e) + i) * C + c]));
+		}
+		UNROLL for (u32 e = 0; e < 4; e++) scale_add_q6_k(p, j0 + 2 * e, s[e], sum, C);
+	}
+}
+
+/* Many columns: one sub-block at a time, so that its sums stay in registers. */
+FN void sums_many_q6_k(const u8 *p, const u32 *x, __m512i *sum, const u32 C)
+{
 	UNROLL for (u32 j = 0; j < 16; j++)
 	{
 		__m512i w[4], s[CPU_TILE_MAX];
@@ -218,9 +265,18 @@ FN void block_q6_k(const u8 *p, const u8 *d_at, const u32 *x, __m512 *acc, const
 		EACH(c) s[c] = all(x[(64 + j) * C + c]);
 		UNROLL for (u32 i = 0; i < 4; i++) EACH(c) s[c] =
 			_mm512_dpbusd_epi32(s[c], w[i], all(x[(4 * j + i) * C + c]));
-		__m512i m = _mm512_srai_epi32(_mm512_slli_epi32(word(p, j / 4), 24 - 8 * (j % 4)), 24);
-		EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], m));
+		scale_add_q6_k(p, j, s, sum, C);
 	}
+}
+
+FN void block_q6_k(const u8 *p, const u8 *d_at, const u32 *x, __m512 *acc, const u32 C)
+{
+	__m512i sum[CPU_TILE_MAX];
+	EACH(c) sum[c] = _mm512_setzero_si512();
+	if (C <= FEW)
+		sums_few_q6_k(p, x, sum, C);
+	else
+		sums_many_q6_k(p, x, sum, C);
 	__m512 d = halves(d_at);
 	EACH(c)
 	{
