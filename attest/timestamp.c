@@ -98,9 +98,9 @@ static bool exact(struct stamp *s, const struct bundle_stamp *raw)
 	if (!content || content->type != V_ASN1_OCTET_STRING)
 		return false;
 	const ASN1_OCTET_STRING *o = content->value.octet_string;
-	return same_der(outer, i2d_TS_RESP(s->resp, &outer), raw->data, raw->len) &&
-	       same_der(inner, i2d_TS_TST_INFO(s->info, &inner), ASN1_STRING_get0_data(o),
-		       (size_t)ASN1_STRING_length(o));
+	int n = i2d_TS_RESP(s->resp, &outer), m = i2d_TS_TST_INFO(s->info, &inner);
+	return same_der(outer, n, raw->data, raw->len) &&
+	       same_der(inner, m, ASN1_STRING_get0_data(o), (size_t)ASN1_STRING_length(o));
 }
 
 static int stamp_parse(const struct bundle_stamp *raw, struct stamp *ret, struct attest_report *report)
