@@ -243,6 +243,13 @@ static void trigger(void **state)
 	assert_int_equal(push(m, 'x'), 1);
 	mask_destroy(m);
 
+	brackets("aab"); /* begins anew inside of itself */
+	m = open_net(false);
+	for (const char *s = "aaab"; *s; s++)
+		assert_int_equal(push(m, (u8)*s), 0);
+	assert_false(bit(allowed(m), 'q'));
+	mask_destroy(m);
+
 	brackets("<|tool|>"); /* a control token has no text, but it is the trigger */
 	m = open_net(false);
 	assert_int_equal(push(m, small.h.eos - 1), 0);
@@ -349,24 +356,30 @@ static void work(void **state)
 	texts(2000, "GRAMMAR_WORK_MAX");
 }
 
-/* More sets than are kept, on one way: after forgetting it goes on as before. */
+/* More sets than are kept, on one way: after forgetting it goes on as before. Each place is open in two ways, every other may be the
+ * end. */
 static void forgetting(void **state)
 {
 	const u32 n = 9000;
-	begin(n + 1);
-	for (u32 i = 0; i < n; i++)
-		byte(i, 'a', (u8)('b' + i % 3), i + 1);
-	back(n);
+	begin(2 * n + 2);
+	for (u32 i = 0; i < n; i++) {
+		byte(2 * i, 'a', (u8)('b' + i % 3), 2 * i + 2);
+		pass(2 * i, 2 * i + 1);
+		byte(2 * i + 1, 'x', 'x', 2 * i + 2);
+		if (i % 2)
+			back(2 * i + 1);
+	}
+	back(2 * n);
 	finish(NULL);
 	struct mask *m = open_net(false);
 	for (u32 i = 0; i < n; i++) {
-		if (i % 5 == 0) {
-			const u64 *bits = allowed(m);
-			assert_true(bit(bits, 'a') && bit(bits, 'b') && bit(bits, 'c') == (i % 3 > 0) &&
-				    bit(bits, 'd') == (i % 3 > 1));
-			assert_false(bit(bits, small.h.eos) || bit(bits, 'e'));
-		}
-		assert_int_equal(push(m, 'a' + rnd(2)), i + 1 == n);
+		(void)allowed(m);
+		const u64 *bits = allowed(m); /* again: now and then it was forgotten meanwhile */
+		assert_true(bit(bits, 'a') && bit(bits, 'b') && bit(bits, 'x') &&
+			    bit(bits, small.h.eos) == i % 2);
+		assert_true(
+			bit(bits, 'c') == (i % 3 > 0) && bit(bits, 'd') == (i % 3 > 1) && !bit(bits, 'e'));
+		assert_int_equal(push(m, rnd(3) ? 'a' : 'x'), i + 1 == n);
 	}
 	assert_true(mask_stats(m).forgotten > 2);
 	mask_destroy(m);

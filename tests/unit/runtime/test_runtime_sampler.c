@@ -294,6 +294,43 @@ static void counters(void **state)
 	sampler_fini(&b.s);
 }
 
+/* A mask is the same as a vocabulary of the others, whatever else is asked for. */
+static void a_mask_leaves_the_others(void **state)
+{
+	enum { LARGE = 1000 };
+	static f32 l[LARGE], few[LARGE];
+	u32 to[LARGE], n, got, want;
+	u64 seed = 77, bits[DIV_UP(LARGE, 64)];
+	struct sampler s, t;
+	assert_int_equal(sampler_create(LARGE, &s), 0);
+	for (u32 round = 0; round < 600; round++) {
+		struct sampler_params p = { .temperature = round % 4 ? 0.5f * (f32)(round % 5 + 1) : 0,
+			.top_p = round % 3 ? 1.0f : 0.8f,
+			.min_p = round % 7 ? 0 : 0.02f,
+			.repeat_penalty = 1,
+			.top_k = round % 5 < 3 ? 0 : 1 + round % 40,
+			.seed = round };
+		u32 one_in = 1u << round % 9;
+		memset(bits, 0, sizeof bits);
+		n = 0;
+		for (u32 i = 0; i < LARGE; i++) {
+			l[i] = (f32)(i64)(tiny_random(&seed) % 1000) / 100.0f - 5.0f;
+			if (tiny_random(&seed) % one_in && !(i == LARGE - 1 && n == 0))
+				continue;
+			bits[i / 64] |= 1ull << i % 64;
+			few[n] = l[i];
+			to[n++] = i;
+		}
+		assert_int_equal(sampler_create(n, &t), 0);
+		assert_int_equal(sampler_pick(&t, &p, few, NULL, 0, &want), 0);
+		p.allowed = bits;
+		assert_int_equal(sampler_pick(&s, &p, l, NULL, 0, &got), 0);
+		assert_int_equal(got, to[want]);
+		sampler_fini(&t);
+	}
+	sampler_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +341,7 @@ int main(void)
 		cmocka_unit_test(penalty_looks_back),
 		cmocka_unit_test(refuses_what_is_not_finite),
 		cmocka_unit_test(counters),
+		cmocka_unit_test(a_mask_leaves_the_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
