@@ -1,11 +1,8 @@
 /* The real keep-runtime on the reference device, driven over its sockets by a gate and by clients that misbehave. KEEP_RUNTIME names
  * the program. */
 #define _GNU_SOURCE
-#include "base/ipc.h"
-#include "base/request.h"
-#include "proto.h"
 #include "tests/logits/asks.h"
-#include "tests/logits/tiny_model.h"
+#include "tests/unit/runtime/rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,104 +18,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define GRANT 7u
-
-/* ---- the process ---------------------------------------------------------------------------------------------------------- */
-
-struct runtime {
-	pid_t pid;
-	int gate;
-	u64 next_session;
-};
-
 static struct tiny tiny; /* the model of most tests */
-
-static void start(struct runtime *rt)
-{
-	char dir[] = "/tmp/keep-gate-XXXXXX";
-	const char *program = getenv("KEEP_RUNTIME");
-	assert_non_null(program);
-	assert_non_null(mkdtemp(dir));
-	int dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC), listener = -1;
-	assert_int_equal(ipc_listen(dirfd, "runtime.sock", &listener), 0);
-	rt->pid = fork();
-	assert_true(rt->pid >= 0);
-	if (rt->pid == 0) {
-		char pid[16];
-		snprintf(pid, sizeof pid, "%d", getpid());
-		setenv("LISTEN_FDS", "1", 1);
-		setenv("LISTEN_PID", pid, 1);
-		if (listener == 3)
-			fcntl(3, F_SETFD, 0);
-		else
-			dup2(listener, 3);
-		execl(program, program, "--device", "reference", (char *)NULL);
-		_exit(127);
-	}
-	assert_int_equal(ipc_connect(dirfd, "runtime.sock", &rt->gate), 0);
-	unlinkat(dirfd, "runtime.sock", 0);
-	rmdir(dir);
-	close(dirfd);
-	close(listener);
-	rt->next_session = 1;
-}
-
-static int ended(struct runtime *rt)
-{
-	int status;
-	fd_close(&rt->gate);
-	assert_int_equal(waitpid(rt->pid, &status, 0), rt->pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static void tell(int sock, u32 type, u64 id, const void *body, u32 len, int fd)
-{
-	assert_int_equal(ipc_send(sock, type, id, body, len, fd), 0);
-}
-
-/* The next frame of that type; others are skipped. */
-static struct ipc_frame *hear(int sock, u32 type)
-{
-	static struct ipc_frame f;
-	ipc_frame_fini(&f);
-	for (;;) {
-		struct pollfd p = { .fd = sock, .events = POLLIN };
-		assert_int_equal(poll(&p, 1, 60000), 1);
-		int r = ipc_recv(sock, &f);
-		if (r)
-			fprintf(stderr, "waiting for %#x: the socket ended (%d)\n", type, r);
-		assert_int_equal(r, 0);
-		if (f.h.type == type)
-			return &f;
-		ipc_frame_fini(&f);
-	}
-}
-
-static void offer_as(struct runtime *rt, const struct tiny *t, const struct proto_grant *want, u64 id)
-{
-	int layout = -1, segments = -1;
-	assert_int_equal(fd_memfd_sealed("layout", t->layout, t->layout_len, &layout), 0);
-	assert_int_equal(fd_memfd_sealed("segments", t->segments, t->segments_len, &segments), 0);
-	tell(rt->gate, GATE_GRANT, id, want, sizeof *want, layout);
-	tell(rt->gate, GATE_SEGMENTS, id, NULL, 0, segments);
-	for (u32 i = 0; i < TINY_FILES; i++) {
-		struct proto_index p = { .index = i };
-		tell(rt->gate, GATE_FILE, id, &p, sizeof p, t->files[i]);
-	}
-	tell(rt->gate, GATE_LOAD, id, NULL, 0, -1);
-	close(layout);
-	close(segments);
-}
-
-static void offer(struct runtime *rt, const struct tiny *t, const struct proto_grant *want)
-{
-	offer_as(rt, t, want, GRANT);
-}
 
 static void start_loaded(struct runtime *rt)
 {
 	struct proto_grant want = tiny_wants(&tiny, KV_DEFAULT, 0);
-	start(rt);
+	start(rt, "reference");
 	offer(rt, &tiny, &want);
 	struct ipc_frame *f = hear(rt->gate, GATE_READY);
 	struct proto_ready ready;
@@ -128,39 +33,6 @@ static void start_loaded(struct runtime *rt)
 	assert_int_equal(ready.ctx_tokens, 1024);
 	assert_int_equal(ready.numerics, RT_NUMERICS);
 	assert_true(ready.weight_bytes > 0 && ready.kv_bytes > 0);
-}
-
-static int session(struct runtime *rt, u64 *ret_id)
-{
-	int ours = -1, theirs = -1;
-	struct proto_session p = { .grant = GRANT, .principal = 1000 };
-	assert_int_equal(ipc_pair(&ours, &theirs), 0);
-	*ret_id = rt->next_session++;
-	tell(rt->gate, GATE_SESSION, *ret_id, &p, sizeof p, theirs);
-	close(theirs);
-	return ours;
-}
-
-/* ---- requests ------------------------------------------------------------------------------------------------------------- */
-
-struct sealed {
-	int fd;
-	u8 digest[SHA256_BYTES];
-};
-
-static struct sealed seal(const struct request_header *h, const char *text)
-{
-	struct request_builder b;
-	struct sealed s = { .fd = -1 };
-	u8 *blob;
-	size_t len;
-	request_build(&b, h);
-	request_add(&b, REQUEST_TEXT, text, strlen(text));
-	assert_int_equal(request_built(&b, &blob, &len), 0);
-	sha256_of(blob, len, s.digest);
-	assert_int_equal(fd_memfd_sealed("request", blob, len, &s.fd), 0);
-	free(blob);
-	return s;
 }
 
 static struct sealed generation(u32 n)
@@ -173,37 +45,6 @@ static struct sealed generation(u32 n)
 		.repeat_penalty = 1,
 		.seed = 3 };
 	return seal(&h, "a small question");
-}
-
-static void ticket(struct runtime *rt, u64 session_id, u64 id, const u8 *digest)
-{
-	struct proto_ticket t = { .session = session_id, .index = id };
-	memcpy(t.digest, digest, sizeof t.digest);
-	tell(rt->gate, GATE_TICKET, id, &t, sizeof t, -1);
-}
-
-static struct proto_outcome done(int sock, u64 id)
-{
-	struct proto_outcome o;
-	struct ipc_frame *f = hear(sock, SESSION_DONE);
-	assert_int_equal(f->h.id, id);
-	memcpy(&o, f->body, sizeof o);
-	return o;
-}
-
-static struct proto_outcome outcome(struct runtime *rt, u64 id)
-{
-	struct proto_outcome o;
-	struct ipc_frame *f = hear(rt->gate, GATE_OUTCOME);
-	assert_int_equal(f->h.id, id);
-	memcpy(&o, f->body, sizeof o);
-	return o;
-}
-
-static bool silent(int sock)
-{
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	return poll(&p, 1, 50) == 0;
 }
 
 /* Reads until the socket ends; returns how many frames of tokens came, and whether anything else did. */
@@ -625,7 +466,7 @@ static void many_sessions(void **state)
 	u64 sid;
 	struct ipc_frame f;
 	int sock[IPC_SESSIONS_MAX + 1];
-	start(&rt);
+	start(&rt, "reference");
 	for (u32 i = 0; i < IPC_SESSIONS_MAX; i++)
 		sock[i] = session(&rt, &sid);
 	tell(rt.gate, GATE_UNLOAD, 99, NULL, 0, -1);
@@ -643,7 +484,7 @@ static void stuck_gate(void **state)
 {
 	struct runtime rt;
 	u32 n = 0;
-	start(&rt);
+	start(&rt, "reference");
 	while (n < 2 * GATE_QUEUE_MAX && ipc_send(rt.gate, GATE_UNLOAD, 99, NULL, 0, -1) == 0)
 		n++;
 	/* beyond the queue: what the two sockets hold */
@@ -694,7 +535,7 @@ static void flipped(void **state)
 	struct tiny t;
 	tiny_make(&spec, &t);
 	struct proto_grant want = tiny_wants(&t, KV_DEFAULT, 0);
-	start(&rt);
+	start(&rt, "reference");
 	const u64 at[] = { 0, 4097, SEGMENT_BYTES - 1, SEGMENT_BYTES,
 		tiny_offset(&t, "blk.1.ffn_down.weight") + 99, t.bytes[0] - 1 };
 	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
@@ -733,7 +574,7 @@ static void unfit(void **state)
 	struct tiny_spec spec = { .type = TENSOR_F32, .seed = 4 };
 	struct tiny t;
 	tiny_make(&spec, &t);
-	start(&rt);
+	start(&rt, "reference");
 	struct proto_grant want = tiny_wants(&t, KV_DEFAULT, 0);
 	want.layout[5] ^= 1;
 	assert_int_equal(load_fails(&rt, &t, &want).reason, LOAD_LAYOUT);
