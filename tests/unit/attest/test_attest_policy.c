@@ -260,6 +260,7 @@ static void test_spdx(void **state)
 		{ "BSD-3-Clause", 0 },
 		{ "apache-2.0", 1 },
 		{ "Apache-1.1", 0 },
+		{ "Apache-3.0+", 0 },
 		{ "Apache-1.1+", 1 }, /* the licensor offers 2.0 too */
 		{ "Apache-2.0+", 1 }, /* the licensee may take 2.0 */
 		{ "GPL-2.0", 1 },
