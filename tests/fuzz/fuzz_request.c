@@ -1,5 +1,6 @@
 /* Request blobs: whatever request_open accepts can be walked within its bounds, and building it again from its parts gives the same bytes. */
 #include "base/bytes.h"
+#include "base/grammar.h"
 #include "base/request.h"
 
 #include <stdlib.h>
@@ -13,12 +14,14 @@ static void walk(const struct request *r, const u8 *end, struct request_builder 
 	u32 n = 0, stops = 0;
 	while ((p = request_next(r, p, &bytes))) {
 		assert(bytes <= end && p->len <= (size_t)(end - bytes));
-		assert(p->kind == REQUEST_TOKENS ? p->len % 4 == 0 : bytes_utf8_ok(bytes, p->len));
+		assert(p->kind == REQUEST_TOKENS     ? p->len % 4 == 0
+			: p->kind == REQUEST_GRAMMAR ? p->len >= sizeof(struct grammar_header)
+						     : bytes_utf8_ok(bytes, p->len));
 		stops += p->kind == REQUEST_STOP;
 		n++;
 		request_add(b, p->kind, bytes, p->len);
 	}
-	assert(n == r->h->n_pieces + r->h->n_stops && stops == r->h->n_stops);
+	assert(n == r->h->n_pieces + r->h->n_stops + r->h->n_grammars && stops == r->h->n_stops);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
