@@ -93,7 +93,7 @@ enum query_what {
 	QUERY_VERIFY /* re-reads everything */,
 	QUERY_POLICY,
 	QUERY_RECEIPT, /* first: index; count 1: under the newest checkpoint, witnessed or not. The tlog-proof, and the record */
-	QUERY_REQUEST  /* first: records that a witness has seen. The newest checkpoint as an add-checkpoint request */
+	QUERY_REQUEST /* first: records that a witness has seen. The newest checkpoint as an add-checkpoint request */
 };
 
 struct proto_query {
@@ -110,7 +110,7 @@ SIZE_PIN(proto_name, 328);
 struct proto_import {
 	char name[NAME_LEN_MAX + 8];
 	u32 n_files, n_bundles; /* n_bundles: further ones, each sent as BUNDLE */
-	u64 bytes; /* of all files, so that space is checked before the first is copied */
+	u64 bytes;		/* of all files, so that space is checked before the first is copied */
 };
 SIZE_PIN(proto_import, 88);
 struct proto_file {
@@ -169,12 +169,13 @@ SIZE_PIN(proto_end, 272);
 /* ---- attest ---- */
 
 enum job_kind {
-	JOB_KIND_KEY = 1,     /* fd: a PEM public key → KEY_INFO */
-	JOB_KIND_VERIFY = 2,  /* fd: the bundle; sources and stages → segments */
-	JOB_KIND_LAYOUT = 3,  /* fd: the segments; sources are the stored files → layout */
-	JOB_KIND_TRUST = 4,   /* fd: unused, the file comes with the one TRUST: is it what its kind says? */
-	JOB_KIND_POLICY = 5,  /* fd: a policy file: does it parse? */
-	JOB_KIND_EXPLAIN = 6, /* fd: the bundle; tables, sources are the stored files: would it be accepted now? */
+	JOB_KIND_KEY = 1,    /* fd: a PEM public key → KEY_INFO */
+	JOB_KIND_VERIFY = 2, /* fd: the bundle; sources and stages → segments */
+	JOB_KIND_LAYOUT = 3, /* fd: the segments; sources are the stored files → layout */
+	JOB_KIND_TRUST = 4,  /* fd: unused, the file comes with the one TRUST: is it what its kind says? */
+	JOB_KIND_POLICY = 5, /* fd: a policy file: does it parse? */
+	JOB_KIND_EXPLAIN =
+		6, /* fd: the bundle; tables, sources are the stored files: would it be accepted now? */
 };
 struct proto_job {
 	u32 kind, n_files, n_keys, flags;
@@ -207,8 +208,8 @@ struct attest_report {
 	char signer[NAME_LEN_MAX + 8]; /* name of the trusted key that vouched */
 	u64 bytes;
 	u32 n_files;
-	u32 time_source; /* enum attest_time_source */
-	u64 time_judged; /* seconds of UTC: when certificates were judged, or what a stamp proves */
+	u32 time_source;	 /* enum attest_time_source */
+	u64 time_judged;	 /* seconds of UTC: when certificates were judged, or what a stamp proves */
 	u8 policy[SHA256_BYTES]; /* digest of the policy that the verdict was held to; zero: none */
 	u64 sequence;		 /* of the model, where it states one */
 };
@@ -244,10 +245,10 @@ enum trust_kind {
 /* Something that vouches, or helps to judge who vouches. In jobs the descriptor is a sealed memory file. */
 struct proto_trust {
 	char name[NAME_LEN_MAX + 8];
-	char models[NAME_LEN_MAX + 8]; /* names that it may vouch for, as a pattern; "": all */
-	char serves[NAME_LEN_MAX + 8]; /* lists and stamps: of the trust root of that name; "": of all */
-	u32 kind;		       /* enum trust_kind */
-	u32 replace;		       /* 1: instead of the one of that name and kind that is there */
+	char models[NAME_LEN_MAX + 8];	/* names that it may vouch for, as a pattern; "": all */
+	char serves[NAME_LEN_MAX + 8];	/* lists and stamps: of the trust root of that name; "": of all */
+	u32 kind;			/* enum trust_kind */
+	u32 replace;			/* 1: instead of the one of that name and kind that is there */
 	struct proto_identity identity; /* zero where the kind has none */
 };
 SIZE_PIN(proto_trust, 1920);

@@ -26,7 +26,8 @@ struct attest_trust_question {
 /* Does somebody who is trusted vouch for the bundle? As attest_bundle_verify, by key or under one root after the other, each with the
  * lists and stamps that serve it. ret_signer's models points into t. 0; 1 the refusal that says most; -errno. */
 _must_use_ int attest_trust_judge(const struct attest_trust *t, const struct attest_trust_question *q,
-	struct attest_manifest **ret_manifest, struct attest_signer *ret_signer, struct attest_report *report);
+	struct attest_manifest **ret_manifest, struct attest_signer *ret_signer,
+	struct attest_report *report);
 
 /* Do two verified manifests list the same files with the same digests, in whatever order? 0; 1 ATTEST_COSIGNED; -ENOMEM. */
 _must_use_ int attest_manifests_equal(
