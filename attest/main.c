@@ -507,6 +507,18 @@ static void raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/* What is missing, for the one who reads the journal: the error's number says it too shortly. */
+static int sandbox_failed(int error)
+{
+	daemon_say(error == -ENOSYS
+			   ? "sandbox: %s: the kernel lacks Landlock (ABI 2, Linux 5.19) or seccomp, and "
+			     "keep-attest reads nothing without them"
+			   : "sandbox: %s: keep-attest reads nothing without it",
+		strerror(-error));
+	return 2;
+}
+
+/* 0; 1 the peer closed before GO; 2 no sandbox, said; -errno. */
 static int serve(struct job *j)
 {
 	struct sandbox_params sandbox = { .role = SANDBOX_ATTEST };
@@ -516,7 +528,7 @@ static int serve(struct job *j)
 		return r;
 	r = sandbox_enter(&sandbox);
 	if (r)
-		return r;
+		return sandbox_failed(r);
 	r = job_receive(j);
 	return r ? r : job_run(j);
 }
