@@ -227,7 +227,9 @@ static int measure(struct bench *b, struct ctl *k)
 		return out_fail(CLI_UNDECIDED, "the read loop: %s", out_reason(r));
 	plan(b);
 	for (u32 i = 0; i < b->repeat && r == 0; i++) {
-		out_progress("rounds", i, b->repeat);
+		char what[32];
+		snprintf(what, sizeof what, "round %u of %u", i + 1, b->repeat);
+		out_progress(what, 0, 0);
 		r = round_of(b, i);
 	}
 	out_progress_end();
