@@ -5,12 +5,12 @@
  *     "dsseEnvelope": { "payload": b64, "payloadType", "signatures": [ {"sig": b64, "keyid"?} ] } }
  *
  * Rules, in the order in which they are held: 1. at most BUNDLE_BYTES_MAX, UTF-8, at most JSON_DEPTH_MAX deep, one object, nothing
- * behind it, no key twice; 2. only known fields; 3. exactly one of the three methods, and it is `key`,
- * or `certificate` where roots are pinned; 4. exactly one signature;
- * 5. base64 canonical; 6. the key is a trusted one, named by its fingerprint (or, before v1.1, brought along as PEM: its
- * fingerprint is then computed and the trusted key of that fingerprint used, never the one in the bundle), or the leaf's, whose chain
- * leads to a pinned root (chain.c); 7. DER exact, signature
- * over PAE(type, payload) holds. Only then is the payload read (statement.c). */
+ * behind it, no key twice; 2. only known fields; 3. exactly one of the three methods (material.c), and one for which the caller brought
+ * something: keys, roots, or a trusted root; 4. exactly one signature; 5. base64 canonical; 6. the key is a trusted one, named by its
+ * fingerprint (or, before v1.1, brought along as PEM: its fingerprint is then computed and the trusted key of that fingerprint used, never
+ * the one in the bundle), or the leaf's, whose chain leads to a pinned root at every time that somebody who is pinned signed (timestamp.c,
+ * sigstore.c), else now, and names the pinned identity; 7. DER exact, signature over PAE(type, payload) holds, and a log's entry is about
+ * it. Only then is the payload read (statement.c). */
 #include "attest/sigstore.h"
 #include "base/bytes.h"
 #include "base/fd.h"

@@ -1,4 +1,4 @@
-/* Certificates (method certificate): is the leaf of a bundle one that a pinned root vouches for, at the judged time?
+/* Certificates: is the leaf of a bundle, or of a time stamp, one that a pinned root vouches for, at the judged time?
  *
  * OpenSSL builds the path and holds signatures, names, validity, path length and name constraints of every link, the root's validity
  * too. The store holds the caller's roots and nothing else: no default path, no file of the system, no network. What OpenSSL leaves
@@ -222,7 +222,8 @@ static int key_strong(X509 *c, struct attest_report *report)
 	if (k && EVP_PKEY_get0_type_name(k))
 		snprintf(found, sizeof found, "%.40s %d", EVP_PKEY_get0_type_name(k), EVP_PKEY_get_bits(k));
 	refuse(report, ATTEST_WEAK_KEY, c,
-		"has a key that is not RSA from 3072 bits with an exponent above 65536, or P-256, P-384, P-521");
+		"has a key that is not RSA from 3072 bits with an exponent above 65536, or P-256, P-384, "
+		"P-521");
 	attest_expected(report, "RSA 3072", found);
 	return 1;
 }

@@ -11,7 +11,9 @@ static void bundle(const struct attest_trusted_root *root, const u8 *data, size_
 {
 	static const struct proto_identity id = { .san = "https://example.org/build.yml@refs/heads/main",
 		.provider = "https://token.example.org" };
-	struct attest_bundle_params p = { .data = data, .len = size, .trusted_root = root, .identity = &id, .at = NOW };
+	struct attest_bundle_params p = {
+		.data = data, .len = size, .trusted_root = root, .identity = &id, .at = NOW
+	};
 	struct attest_manifest *m = NULL;
 	struct attest_report report;
 	int r = attest_bundle_verify(&p, &m, &report);

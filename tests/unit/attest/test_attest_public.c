@@ -221,7 +221,7 @@ static void test_keyless_conformance(void **state)
 {
 #define OWN(dir)                                                                                          \
 	"sigstore-conformance/" dir "/bundle.sigstore.json", "sigstore-conformance/" dir "/trusted_root." \
-											 "json"
+							     "json"
 #define PROD(dir) "sigstore-conformance/" dir "/bundle.sigstore.json", CONFIG
 	static const struct keyless_row rows[] = {
 		{ PROD("happy-path-intoto-in-dsse-v3"), BEACON, ACTIONS, "predicate-type", 1734374576,
