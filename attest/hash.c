@@ -26,7 +26,7 @@ const char *hash_name(u32 type)
 	return types[type].name;
 }
 
-int hash_of_name(const char *name, u32 *ret_type)
+int attest_hash_of_name(const char *name, u32 *ret_type)
 {
 	for (u32 i = 0; i < HASH_TYPES; i++) {
 		if (!strcmp(name, types[i].name)) {

@@ -10,7 +10,7 @@ enum hash_type { HASH_SHA256, HASH_BLAKE2B, HASH_BLAKE3, HASH_TYPES };
 /* As statements name them: "sha256", "blake2b", "blake3". */
 const char *hash_name(u32 type);
 /* 0 done; 1 no such name. */
-_must_use_ int hash_of_name(const char *name, u32 *ret_type);
+_must_use_ int attest_hash_of_name(const char *name, u32 *ret_type);
 /* 32 or 64. */
 u32 hash_bytes(u32 type);
 /* Can this build compute it? */

@@ -158,7 +158,7 @@ static int method_read(struct reading *rd, json_t *s, const char *method)
 
 static int hash_read(struct reading *rd, const char *name)
 {
-	bool known = !hash_of_name(name, &rd->m->hash);
+	bool known = !attest_hash_of_name(name, &rd->m->hash);
 	if (known && hash_available(rd->m->hash)) {
 		rd->digest_bytes = hash_bytes(rd->m->hash);
 		return 0;

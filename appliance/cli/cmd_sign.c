@@ -182,7 +182,7 @@ int cmd_sign(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--key KEY.pem or --key pkcs11:... is needed");
 	if (p.pin_file && strncmp(p.key, "pkcs11:", 7))
 		return out_usage(c, "--pin-file is for a key in a token");
-	if (hash_of_name(hash, &p.hash))
+	if (attest_hash_of_name(hash, &p.hash))
 		return out_usage(c, "--hash is sha256, blake2b or blake3");
 	if (sharded && !p.shards)
 		return out_usage(c, "--shards: at least 1 byte");
