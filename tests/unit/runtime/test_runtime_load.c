@@ -219,7 +219,7 @@ static void requests(void **state)
 	h.flags = 4;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h = generate();
-	h.reserved[15] = 1;
+	h.reserved[sizeof h.reserved - 1] = 1;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h = generate();
 	h.kind = REQUEST_LOGITS;
