@@ -138,21 +138,34 @@ BODY i32 quantize_32_values(const f32 *restrict x, f32 inv, i8 *restrict q)
 	return total;
 }
 
+#define AT_ONCE 16u /* groups whose reciprocals stand side by side */
+
+/* Groups first .. first + n, n at most AT_ONCE. */
+BODY void quantize_groups(const u32 group, const f32 *x, u32 first, u32 n, i8 *q, f32 *scale, i32 *sum)
+{
+	f32 m[AT_ONCE] = { 0 }, inv[AT_ONCE];
+	for (u32 g = 0; g < n; g++)
+		m[g] = group_max(x + (size_t)(first + g) * group, group);
+	for (u32 g = 0; g < AT_ONCE; g++) {
+		f32 r = exact_recip(m[g]) * 127.0f;
+		inv[g] = m[g] == 0 ? 0 : r;
+	}
+	for (u32 g = 0; g < n; g++) {
+		size_t at = (size_t)(first + g) * group;
+		scale[first + g] = m[g] * QUANTIZE_INV_127;
+		for (u32 s = 0; s < group; s += 32)
+			sum[(at + s) / 32] = quantize_32_values(x + at + s, inv[g], q + at + s);
+	}
+}
+
 BODY void quantize(const u32 group, const void *push, void *const buf[], u32 first, u32 end)
 {
 	const struct push_quantize *p = push;
-	const f32 *x = buf[0];
 	i8 *q = buf[1];
 	f32 *scale = (f32 *)buf[1] + act_scale_at(p->rows, p->k);
 	i32 *sum = (i32 *)buf[1] + act_sum_at(p->rows, p->k, group);
-	for (u32 g = first; g < end; g++) {
-		size_t at = (size_t)g * group;
-		f32 m = group_max(x + at, group);
-		f32 inv = m == 0 ? 0 : exact_recip(m) * 127.0f;
-		scale[g] = m * QUANTIZE_INV_127;
-		for (u32 s = 0; s < group; s += 32)
-			sum[(at + s) / 32] = quantize_32_values(x + at + s, inv, q + at + s);
-	}
+	for (u32 g = first; g < end; g += AT_ONCE)
+		quantize_groups(group, buf[0], g, MIN(AT_ONCE, end - g), q, scale, sum);
 }
 
 BODY void quantize_32(const void *push, void *const buf[], u32 first, u32 end)
