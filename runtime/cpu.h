@@ -106,6 +106,11 @@ const struct cpu_tile_kernel *cpu_q_neon(u32 type);
 /* Products of F16 and BF16 weights; NULL for other kernels. */
 kernel_ref_fn *cpu_f_avx512(enum kernel k);
 
+/* ---- cpu_rows_avx512.c ---- */
+
+/* quantize and rope; NULL for other kernels. */
+kernel_ref_fn *cpu_rows_avx512(enum kernel k);
+
 /* ---- cpu_mul.c ---- */
 
 #define CPU_TILES_BYTES \

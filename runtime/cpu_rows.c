@@ -454,7 +454,9 @@ kernel_ref_fn *cpu_rows_kernel(enum cpu_level level, enum kernel k)
 	if (level == CPU_AVX2)
 		return kernels_avx2[k];
 	if (level == CPU_AVX512)
-		return cpu_f_avx512(k) ? cpu_f_avx512(k) : kernels_avx512[k];
+		return cpu_f_avx512(k)	    ? cpu_f_avx512(k)
+		       : cpu_rows_avx512(k) ? cpu_rows_avx512(k)
+					    : kernels_avx512[k];
 #endif
 	return kernels_portable[k];
 }
