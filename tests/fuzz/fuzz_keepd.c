@@ -212,8 +212,9 @@ static void say(struct conn *c, const u8 *step, const u8 *change, u32 n)
 	}
 	for (u32 i = 0; i + 1 < n && f.h.len; i += 2)
 		f.body[change[i] * 7u % f.h.len] ^= change[i + 1];
-	bool fd = f.h.type == CTL_TRUST_ADD || f.h.type == CTL_BUNDLE || f.h.type == CTL_POLICY_SET || f.h.type == CTL_IMPORT || f.h.type == CTL_FILE ||
-		  f.h.type == CTL_BEGIN || f.h.type == JOB_RESULT;
+	bool fd = f.h.type == CTL_TRUST_ADD || f.h.type == CTL_BUNDLE || f.h.type == CTL_POLICY_SET ||
+		  f.h.type == CTL_IMPORT || f.h.type == CTL_FILE || f.h.type == CTL_BEGIN ||
+		  f.h.type == JOB_RESULT;
 	if (fd != !!(step[2] & HOW_NO_FD))
 		f.fd = fcntl(model_file, F_DUPFD_CLOEXEC, 3);
 	int r = c->kind == CONN_CLIENT	  ? client_frame(c, &f)

@@ -57,9 +57,12 @@ static int build(void **unused)
 	assert_true(c.ok);
 	audit_log_adopt(log, &c);
 	audit_check_fini(&c);
-	struct trust_row t = {
-		.name = "publisher", .index = 1, .kind = TRUST_KEY, .curve_bits = 256, .der_len = 3, .der = "abc"
-	};
+	struct trust_row t = { .name = "publisher",
+		.index = 1,
+		.kind = TRUST_KEY,
+		.curve_bits = 256,
+		.der_len = 3,
+		.der = "abc" };
 	assert_int_equal(audit_trust_put(&state, &t), 0);
 	assert_int_equal(append(log, EVENT_TRUST_ADD, INTENT_NONE), 0);
 	assert_int_equal(audit_log_put_trust(log, &t), 0);
