@@ -345,6 +345,8 @@ def bad_stamps():
     case('bad-stamp-before-authority', 'timestamp', bundle([v2()], stamps=[stamp(SIG)]), root='root-tsa-ended.json')
     st('after-leaf', 'expired', t=T + 541); st('before-leaf', 'not-yet', t=T - 61)
     case('bad-stamp-one-of-two', 'timestamp', bundle([v2()], stamps=[stamp(SIG), stamp(SIG2)])); case('bad-stamp-beside-promise', 'expired', bundle([v1()], stamps=[stamp(SIG, T + 541)]))
+    c = leaf(frm=T + 1); case('bad-promise-beside-stamp', 'not-yet', bundle([v1(c)], c, stamps=[stamp(SIG, T + 1)])) # the leaf is valid at one of two signed times
+    case('bad-promise-forged-beside-stamp', 'log-promise', bundle([v1(promise=K['other'])], stamps=[stamp(SIG, T + 1)]))
     # below the root of the authorities, with its own leaf
     for nm, k in (('eku-not-critical', {'eku_critical': False}), ('eku-two', {'eku': [EKU.TIME_STAMPING, EKU.CODE_SIGNING]}), ('eku-other', {'eku': [EKU.CODE_SIGNING]}), ('eku-none', {'eku': None}),
                   ('authority-expired', {'to': T - 1}), ('authority-not-yet', {'frm': T + 1}), ('authority-key-usage', {'usage': ('digital_signature', 'key_cert_sign')}), ('authority-sha224', {'h': hashes.SHA224}),
