@@ -16,6 +16,7 @@ struct reading {
 	struct layout_header *h;
 	struct vocab *v;
 	struct attest_report *report;
+	u32 bos_absent; /* which token begins a text where the file does not say */
 };
 
 static int bad(struct reading *rd, const char *key, const char *why)
@@ -30,17 +31,45 @@ static bool text_is(const char *s, size_t len, const char *want)
 
 /* ---- which tokenizer --------------------------------------------------------------------------------------------------------- */
 
+#define BOS_ABSENT 11u /* llama.cpp's, for byte-level vocabularies */
+
+/* The names in files, which rules each stands for (runtime/tok_pre.c), and what is so where the file does not say. */
 static const struct {
 	const char *name;
 	u32 pre;
 	bool add_bos;
+	u32 bos;
 } pres[] = {
-	{ "default", LAYOUT_PRE_DEFAULT, false },
-	{ "llama3", LAYOUT_PRE_LLAMA3, true },
-	{ "llama-v3", LAYOUT_PRE_LLAMA3, true },
-	{ "llama-bpe", LAYOUT_PRE_LLAMA3, true },
-	{ "gpt-2", LAYOUT_PRE_GPT2, false },
+	{ "default", LAYOUT_PRE_DEFAULT, false, BOS_ABSENT },
+	{ "llama3", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "llama-v3", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "llama-bpe", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "falcon3", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "pixtral", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "gpt-2", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "phi-2", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "olmo", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "dbrx", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
+	{ "smaug-bpe", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
+	{ "glm4", LAYOUT_PRE_DBRX, false, LAYOUT_NONE },
+	{ "chatglm-bpe", LAYOUT_PRE_DBRX, false, LAYOUT_NONE },
+	{ "qwen2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "deepseek-r1-qwen", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "stablelm2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "qwen35", LAYOUT_PRE_QWEN35, false, BOS_ABSENT },
+	{ "tekken", LAYOUT_PRE_TEKKEN, true, BOS_ABSENT },
+	{ "gpt-4o", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
+	{ "llama4", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
+	{ "starcoder", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "refact", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "command-r", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "smollm", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "deepseek-v3", LAYOUT_PRE_DEEPSEEK3, false, BOS_ABSENT },
 };
+/* One name of each rule: all would not fit a report. */
+#define PRES_EXPECTED                                                                                        \
+	"default llama-bpe gpt-2 dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3, or another name of " \
+	"theirs"
 
 static int pre_read(struct reading *rd, bool *ret_add_bos)
 {
@@ -52,6 +81,7 @@ static int pre_read(struct reading *rd, bool *ret_add_bos)
 		if (!text_is(s, len, pres[i].name))
 			continue;
 		rd->h->tok_pre = pres[i].pre;
+		rd->bos_absent = pres[i].bos;
 		*ret_add_bos = pres[i].add_bos;
 		return 0;
 	}
@@ -60,7 +90,7 @@ static int pre_read(struct reading *rd, bool *ret_add_bos)
 		(int)MIN(len, (size_t)60), s);
 	char found[64];
 	snprintf(found, sizeof found, "%.*s", (int)MIN(len, (size_t)60), s);
-	attest_expected(rd->report, "default llama-bpe llama3 llama-v3 gpt-2", found);
+	attest_expected(rd->report, PRES_EXPECTED, found);
 	return 1;
 }
 
@@ -93,6 +123,7 @@ static int model_read(struct reading *rd)
 		return 1;
 	}
 	rd->h->tok_model = spm ? LAYOUT_TOK_SPM : LAYOUT_TOK_BPE;
+	rd->bos_absent = 1;
 	r = spm ? 0 : pre_read(rd, &add_bos);
 	r = r ? r : flag_read(rd, "tokenizer.ggml.add_bos_token", add_bos, LAYOUT_ADD_BOS);
 	r = r ? r : flag_read(rd, "tokenizer.ggml.add_eos_token", false, LAYOUT_ADD_EOS);
@@ -319,7 +350,7 @@ static void eot_find(struct reading *rd, const struct text *sorted)
 static int specials_read(struct reading *rd)
 {
 	bool spm = rd->h->tok_model == LAYOUT_TOK_SPM;
-	int r = special_read(rd, "tokenizer.ggml.bos_token_id", spm ? 1 : 11, &rd->h->bos);
+	int r = special_read(rd, "tokenizer.ggml.bos_token_id", rd->bos_absent, &rd->h->bos);
 	r = r ? r : special_read(rd, "tokenizer.ggml.eos_token_id", spm ? 2 : 11, &rd->h->eos);
 	r = r ? r : special_read(rd, "tokenizer.ggml.unknown_token_id", spm ? 0 : LAYOUT_NONE, &rd->h->unk);
 	r = r ? r : special_read(rd, "tokenizer.ggml.padding_token_id", LAYOUT_NONE, &rd->h->pad);
@@ -329,7 +360,7 @@ static int specials_read(struct reading *rd)
 int vocab_read(const struct gguf *g, struct arena *a, struct strings *s, struct layout_header *h,
 	struct vocab *ret, struct attest_report *report)
 {
-	struct reading rd = { g, a, s, h, ret, report };
+	struct reading rd = { g, a, s, h, ret, report, LAYOUT_NONE };
 	int r = model_read(&rd);
 	r = r ? r : tokens_read(&rd);
 	if (r)

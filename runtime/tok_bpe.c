@@ -111,7 +111,7 @@ static int bytes_index(struct tok *t, const char **ret_why)
 
 int tok_bpe_init(struct tok *t, const char **ret_why)
 {
-	if (t->l.h->tok_pre > LAYOUT_PRE_GPT2) {
+	if (t->l.h->tok_pre >= LAYOUT_PRE_COUNT) {
 		*ret_why = "a byte-level vocabulary without a pre-tokenizer that Keep knows";
 		return 1;
 	}
@@ -180,12 +180,12 @@ static int symbol_write(const struct tok *t, const struct tok_symbol *s, const u
 	return 0;
 }
 
-/* The token that is the whole word, if the model takes such words as they are (llama-3 does). */
+/* The token that is the whole word, if the model takes such words as they are (tok_pre_whole). */
 static u32 whole_word(const struct tok *t, const u8 *word, size_t len)
 {
 	u8 text[2 * TOKEN_BYTES_MAX];
 	u32 n = 0;
-	if (t->l.h->tok_pre != LAYOUT_PRE_LLAMA3 || len > TOKEN_BYTES_MAX)
+	if (!tok_pre_whole(t->l.h->tok_pre) || len > TOKEN_BYTES_MAX)
 		return LAYOUT_NONE;
 	for (size_t i = 0; i < len; i++) {
 		memcpy(text + n, t->byte_char[word[i]], 2);

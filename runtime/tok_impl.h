@@ -116,6 +116,8 @@ int tok_bpe_byte(u32 cp);
 
 /* tok_pre.c: bytes of the first word of text[len], len > 0, by the rules of enum layout_tok_pre. */
 size_t tok_pre_word(u32 pre, const u8 *text, size_t len);
+/* Is a word that is a token that token, whatever the merges say? */
+bool tok_pre_whole(u32 pre);
 /* Characters that it has looked at, ever: what the bounded-work test counts. */
 extern _Thread_local u64 tok_pre_looks;
 

@@ -335,7 +335,7 @@ static int tokenizer_check(const struct layout_header *h, const char **ret_why)
 {
 	if (h->tok_model != LAYOUT_TOK_SPM && h->tok_model != LAYOUT_TOK_BPE)
 		REFUSE("an unknown tokenizer");
-	if (h->tok_pre > LAYOUT_PRE_GPT2)
+	if (h->tok_pre >= LAYOUT_PRE_COUNT)
 		REFUSE("an unknown pre-tokenizer");
 	if (h->tok_flags & ~(u32)(LAYOUT_ADD_BOS | LAYOUT_ADD_EOS | LAYOUT_SPACE_PREFIX))
 		REFUSE("unknown tokenizer flags");

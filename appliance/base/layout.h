@@ -67,7 +67,20 @@ struct tensor_type_info {
 const struct tensor_type_info *tensor_type_info(u32 type);
 
 enum layout_tok_model { LAYOUT_TOK_SPM = 1 /* "llama" */, LAYOUT_TOK_BPE = 2 /* "gpt2" */ };
-enum layout_tok_pre { LAYOUT_PRE_DEFAULT = 0, LAYOUT_PRE_LLAMA3 = 1, LAYOUT_PRE_GPT2 = 2 };
+/* How text is cut into words before byte-level BPE: runtime/tok_pre.c has their rules, attest/vocab.c the names in files. */
+enum layout_tok_pre {
+	LAYOUT_PRE_DEFAULT = 0,
+	LAYOUT_PRE_LLAMA3 = 1,
+	LAYOUT_PRE_GPT2 = 2,
+	LAYOUT_PRE_DBRX = 3,
+	LAYOUT_PRE_QWEN2 = 4,
+	LAYOUT_PRE_QWEN35 = 5,
+	LAYOUT_PRE_TEKKEN = 6,
+	LAYOUT_PRE_GPT4O = 7,
+	LAYOUT_PRE_STARCODER = 8,
+	LAYOUT_PRE_DEEPSEEK3 = 9,
+	LAYOUT_PRE_COUNT
+};
 enum layout_tok_flags { LAYOUT_ADD_BOS = 1, LAYOUT_ADD_EOS = 2, LAYOUT_SPACE_PREFIX = 4 };
 /* As tokenizer.ggml.token_type. */
 enum layout_tok_type {

@@ -59,9 +59,7 @@ static void vocab_build(struct input *in)
 {
 	u8 kind = take(in), n = take(in), n_merges = take(in);
 	h = (struct layout_header){ .tok_model = kind & 1 ? LAYOUT_TOK_SPM : LAYOUT_TOK_BPE,
-		.tok_pre = kind & 8   ? LAYOUT_PRE_DEFAULT
-			   : kind & 2 ? LAYOUT_PRE_GPT2
-				      : LAYOUT_PRE_LLAMA3,
+		.tok_pre = (kind >> 3) % LAYOUT_PRE_COUNT,
 		.tok_flags = kind & 4 ? LAYOUT_SPACE_PREFIX : 0,
 		.bos = LAYOUT_NONE,
 		.eos = LAYOUT_NONE,

@@ -42,6 +42,7 @@ class Peer:
         if r.status != 200: raise RuntimeError('%s: %d %r' % (path, r.status, d[:200]))
         return json.loads(d)
     def ids(self, text, special): return self.call('POST', '/tokenize', {'content': text, 'add_special': False, 'parse_special': special})['tokens']
+    def begin(self): return self.call('POST', '/tokenize', {'content': '', 'add_special': True})['tokens']
     def text(self, ids): return self.call('POST', '/detokenize', {'tokens': ids})['content']
     def ends(self):
         self.log.flush(); self.log.seek(0)
@@ -85,6 +86,11 @@ def special_texts(a, model):
         if w[0] == 't' and w[1] in '234': out.append(bytes.fromhex(w[3]).decode(errors='replace'))
     return out + ['<|im_start|>', '<|im_end|>', '</s>']
 
+def begin_of(a, model):
+    """What an empty prompt consists of, with the begin token that this pre-tokenizer has by default."""
+    w = open(os.path.join(a.data, model + '.vocab')).readline().split()
+    return [int(w[4])] if int(w[3]) & 1 else []
+
 def classes(a, bad):
     """Every code point, cut in every way that tells letters, numbers, blanks and others apart."""
     for model in a.models:
@@ -102,7 +108,7 @@ def classes(a, bad):
                 got = ours(a, model, [(probe(c), False) for c in few])
                 differ += [c for c, g in zip(few, got) if list(map(int, g.split())) != p.ids(probe(c), False)]
         p.close()
-        print('%-14s %8d code points %8d equal' % (model, len(cps), len(cps) - len(differ)))
+        print('%-22s %8d code points %8d equal' % (model, len(cps), len(cps) - len(differ)))
         if differ:
             runs = []
             for c in differ:
@@ -130,7 +136,7 @@ def main():
     bad = []
     if a.write: write(a); return
     if a.classes: classes(a, bad); sys.exit(1 if bad else 0)
-    print('%-14s %8s %8s %8s %8s %6s' % ('model', 'cases', 'ids', 'text', 'both', 'ends'))
+    print('%-22s %8s %8s %8s %8s %6s %6s' % ('model', 'cases', 'ids', 'text', 'both', 'begin', 'ends'))
     for model in a.models:
         r = random.Random(a.seed)
         sp = special_texts(a, model)
@@ -146,9 +152,10 @@ def main():
             if not (ok and okt) and shown < 5:
                 shown += 1; print('  differs: %r special=%s\n    ours  %s\n    peer  %s\n    text %r\n    peer %r' % (t, s, i, want, x, back))
         mine = set(map(int, ours(a, model, [], ['-e'])))
-        theirs = p.ends(); p.close()
-        print('%-14s %8d %8d %8d %8d %6s' % (model, len(cases), same, text_same, both, 'same' if mine == theirs else '%s/%s' % (sorted(mine), sorted(theirs))), flush=True)
-        if both != len(cases) or mine != theirs: bad.append(model)
+        theirs = p.ends(); begin = p.begin(); p.close()
+        print('%-22s %8d %8d %8d %8d %6s %6s' % (model, len(cases), same, text_same, both, 'same' if begin == begin_of(a, model) else begin,
+              'same' if mine == theirs else '%s/%s' % (sorted(mine), sorted(theirs))), flush=True)
+        if both != len(cases) or mine != theirs or begin != begin_of(a, model): bad.append(model)
     sys.exit(1 if bad else 0)
 
 main()

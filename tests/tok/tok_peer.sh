@@ -11,7 +11,12 @@ tool=$1/tests/unit/runtime/tok_tool; shift
 KEEP_LAB=${KEEP_LAB:-/var/tmp/keep-lab}; root=$KEEP_LAB/sid-root
 if [ -z "${KEEP_SHARED:-}" ] || [ ! -d "$root" ]; then echo "skipped: needs KEEP_SHARED and the peer in $root"; exit 77; fi
 data=$KEEP_LAB/data/tok; mkdir -p "$data"
-own="spm-small spm-crossing spm-words spm-noprefix spm-ends bpe-small bpe-llama3 bpe-gpt2 bpe-default probe-llama3 probe-gpt2 probe-default"
+rules="llama3 gpt-2 default dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3" # one name of each
+own="spm-small spm-crossing spm-words spm-noprefix spm-ends bpe-small"
+for p in $(python3 "$here/vocab.py" pres); do own="$own bpe-$p"; done
+bpes= probes=
+for p in $rules; do bpes="$bpes bpe-$p"; probes="$probes probe-$p"; done
+own="$own$probes"
 for n in $own; do python3 "$here/vocab.py" make "$n" "$data/$n.gguf"; done
 random=
 for m in tiny-llama tiny-llama3; do
@@ -26,7 +31,7 @@ done
 for n in $own $random; do python3 "$here/vocab.py" "$data/$n.gguf" "$data/$n.vocab"; done
 run() { python3 "$here/peer.py" "$tool" "$root" "$KEEP_SHARED/tools/peer-root.sh" "$data" "$@"; }
 case " $* " in
-*" --classes "*) run probe-llama3 probe-gpt2 probe-default --classes ;;
-*" --vectors "*) run spm-words spm-crossing bpe-llama3 bpe-gpt2 bpe-default --cases 200 --seed 7 --write "$here/../vectors/tok" ;;
+*" --classes "*) run $probes --classes ;;
+*" --vectors "*) run spm-words spm-crossing $bpes --cases 200 --seed 7 --write "$here/../vectors/tok" ;;
 *) run $own $random "$@" ;;
 esac

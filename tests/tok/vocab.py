@@ -3,6 +3,7 @@
 
   vocab.py MODEL.gguf OUT.vocab      take the vocabulary out of a model
   vocab.py make NAME OUT.gguf        write a model of our own with a vocabulary made to be difficult (see MAKERS)
+  vocab.py pres                      the names of the pre-tokenizers that Keep has
 
 A .vocab file is text, one thing a line:
   model KIND PRE FLAGS BOS EOS EOT UNK    numbers as in a layout's header, "-" for none
@@ -37,13 +38,17 @@ def read_meta(path):
         k = text().decode(); kv[k] = value(take('I'))
     return kv
 
-PRE = {b'llama-bpe': 1, b'llama3': 1, b'llama-v3': 1, b'glm4': 1, b'chatglm-bpe': 1, b'gpt-2': 2, b'default': 0}
+# The names that Keep has (attest/vocab.c) and the numbers of their rules (enum layout_tok_pre).
+PRE = {'default': 0, 'llama3': 1, 'llama-v3': 1, 'llama-bpe': 1, 'falcon3': 1, 'pixtral': 1, 'gpt-2': 2, 'phi-2': 2, 'olmo': 2,
+       'dbrx': 3, 'smaug-bpe': 3, 'glm4': 3, 'chatglm-bpe': 3, 'qwen2': 4, 'deepseek-r1-qwen': 4, 'stablelm2': 4, 'qwen35': 5, 'tekken': 6,
+       'gpt-4o': 7, 'llama4': 7, 'starcoder': 8, 'refact': 8, 'command-r': 8, 'smollm': 8, 'deepseek-v3': 9}
+ADD_BOS = (1, 6)
 
 def write_vocab(kv, path):
     g = lambda k, d=None: kv.get('tokenizer.ggml.' + k, d)
     spm = g('model') == b'llama'
-    pre = 0 if spm else PRE[g('pre')]
-    flags = (1 if g('add_bos_token', spm or pre == 1) else 0) | (2 if g('add_eos_token', False) else 0) \
+    pre = 0 if spm else PRE[g('pre').decode()]
+    flags = (1 if g('add_bos_token', spm or pre in ADD_BOS) else 0) | (2 if g('add_eos_token', False) else 0) \
         | (4 if spm and g('add_space_prefix', True) else 0)
     ids = [g('bos_token_id'), g('eos_token_id'), g('eot_token_id'), g('unknown_token_id')]
     toks = g('tokens')
@@ -143,7 +148,7 @@ def make_bpe(path, seed, pre, alphabet, n_merges=700):
     for x, t in SPECIALS:
         if x not in have: toks.append(x); types.append(t); have.add(x)
     write_gguf(path, toks, types, 'gpt2', pre, merges=merges, extra=[
-        ('bos_token_id', 4, at), ('eos_token_id', 4, at + 1), ('add_bos_token', 7, pre == 'llama-bpe')])
+        ('bos_token_id', 4, at), ('eos_token_id', 4, at + 1)])
 
 def make_probe(path, pre):
     """Merges that show, for any character c, how "xcy", " c!" and "1c1" were cut."""
@@ -168,22 +173,21 @@ def make_ends(path):
 
 SMALL = 'aaabb' + BLANK + 'é漢'
 WIDE = 'abcdefghij \n\t\'stmrel01239.,!?-<|>é漢я' + BLANK
+MIXED = WIDE + 'ABSTÉ/~か\u0301'
 MAKERS = {
     'spm-small': lambda p: make_spm(p, 1, SMALL, True),
     'spm-crossing': lambda p: make_spm(p, 2, WIDE, True),
     'spm-words': lambda p: make_spm(p, 3, WIDE, False),
     'spm-noprefix': lambda p: make_spm(p, 4, 'abc' + BLANK, False, prefix=False),
     'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab '),
-    'bpe-llama3': lambda p: make_bpe(p, 6, 'llama-bpe', WIDE),
-    'bpe-gpt2': lambda p: make_bpe(p, 7, 'gpt-2', WIDE),
-    'bpe-default': lambda p: make_bpe(p, 8, 'default', WIDE),
     'spm-ends': make_ends,
-    'probe-llama3': lambda p: make_probe(p, 'llama-bpe'),
-    'probe-default': lambda p: make_probe(p, 'default'),
-    'probe-gpt2': lambda p: make_probe(p, 'gpt-2'),
 }
+for i, pre in enumerate(PRE):
+    MAKERS['bpe-' + pre] = lambda p, i=i, pre=pre: make_bpe(p, 100 + i, pre, MIXED)
+    MAKERS['probe-' + pre] = lambda p, pre=pre: make_probe(p, pre)
 
 if __name__ == '__main__':
     if len(sys.argv) == 4 and sys.argv[1] == 'make': MAKERS[sys.argv[2]](sys.argv[3])
+    elif sys.argv[1:] == ['pres']: print(*PRE)
     elif len(sys.argv) == 3: write_vocab(read_meta(sys.argv[1]), sys.argv[2])
     else: sys.exit(__doc__)

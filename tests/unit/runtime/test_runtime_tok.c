@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CLASSES_SUM 0x13a976e29a2bf3d2ull
+#define FINER_SUM   0x3ca8c22722312a52ull
 
 static const char *dir;
 
@@ -37,7 +38,9 @@ static void fix_close(struct fix *f)
 	vocab_fini(&f->v);
 }
 
-static const char *const NAMES[] = { "spm-words", "spm-crossing", "bpe-llama3", "bpe-gpt2", "bpe-default" };
+static const char *const NAMES[] = { "spm-words", "spm-crossing", "bpe-llama3", "bpe-gpt-2", "bpe-default",
+	"bpe-dbrx", "bpe-qwen2", "bpe-qwen35", "bpe-tekken", "bpe-gpt-4o", "bpe-starcoder",
+	"bpe-deepseek-v3" };
 
 /* ---- vectors ------------------------------------------------------------------------------------------------------------- */
 
@@ -190,7 +193,7 @@ static void specials_longest_first(void **state)
 static void equals(void **state)
 {
 	struct fix f;
-	fix_open(&f, "bpe-gpt2");
+	fix_open(&f, "bpe-gpt-2");
 	struct tok_ids ids = { 0 };
 	const char *why;
 	u32 first = f.v.h.n_merges, a = f.t->byte_id['Q'], b = f.t->byte_id['Z'], c = f.t->byte_id['W'];
@@ -403,7 +406,8 @@ static void bounded_work(void **state)
 {
 	static const char *const units[] = { "a", " ", "\n", "ab", "a ", "\xcc\x81", "e\xcc\x81", "1", "'",
 		"'s", "\t \n", "\xe2\x96\x81", "\xff", "aab", "1٢", "12 ", "x.", ". ", "\n1", "abba", "   ",
-		"<|", "<|a|>", "漢", "😀" };
+		"<|", "<|a|>", "漢", "😀", "A", "Aé", "éA", "aB", "A'll", "\x01", "~", "\x01a", "x\n/",
+		"漢1か" };
 	size_t len = 1u << 17;
 	u8 *text = malloc(len + 16);
 	assert_non_null(text);
@@ -446,7 +450,7 @@ static void refusals(void **state)
 	struct layout_header h = f.v.h;
 	struct layout l = f.v.l;
 	l.h = &h;
-	h.tok_pre = LAYOUT_PRE_GPT2 + 1;
+	h.tok_pre = LAYOUT_PRE_COUNT;
 	refused(&l, "pre-tokenizer");
 	h.tok_pre = LAYOUT_PRE_GPT2;
 	h.tok_model = 3;
@@ -472,11 +476,11 @@ static void refusals(void **state)
 	fix_close(&f);
 }
 
-/* Letters, numbers, blanks and others of all code points: tokens must not change with the library that knows Unicode.
+/* Letters, numbers, blanks and others of all code points, then also marks, punctuation and symbols: tokens must not change with the library that knows Unicode.
  * The sum is that of Unicode 15.1, which the peer agrees with (tok_peer.sh --classes). */
 static void classes_are_pinned(void **state)
 {
-	u64 sum = 0;
+	u64 sum = 0, finer = 0;
 	for (u32 cp = 0x80; cp < 0x110000; cp++) {
 		if (cp >= 0xd800 && cp < 0xe000)
 			continue;
@@ -495,13 +499,17 @@ static void classes_are_pinned(void **state)
 			s[n++] = (u8)(0x80 | (cp >> 6 & 0x3f));
 		s[n++] = (u8)(0x80 | (cp & 0x3f));
 		bool letter = tok_pre_word(LAYOUT_PRE_LLAMA3, s, n) == n;
+		bool mark = tok_pre_word(LAYOUT_PRE_QWEN35, s, n) == n;
 		s[0] = '1';
 		bool number = tok_pre_word(LAYOUT_PRE_LLAMA3, s, n) == n;
 		s[0] = '!';
 		bool other = !letter && tok_pre_word(LAYOUT_PRE_LLAMA3, s, n) == n;
+		bool symbol = tok_pre_word(LAYOUT_PRE_DEEPSEEK3, s, n) == n;
+		finer = tok_mix(finer, (u64)cp << 2 | (u64)mark << 1 | symbol);
 		sum = tok_mix(sum, (u64)cp << 3 | (u64)letter << 2 | (u64)number << 1 | other);
 	}
 	assert_int_equal(sum, CLASSES_SUM);
+	assert_int_equal(finer, FINER_SUM);
 }
 
 int main(void)
