@@ -180,19 +180,23 @@ BODY void quantize_256(const void *push, void *const buf[], u32 first, u32 end)
 
 /* ---- products of gate and up; element by element; rows ---- */
 
+/* y may be gate or up. */
+BODY void glu_values(bool gelu, const f32 *gate, const f32 *up, u32 n, f32 *y)
+{
+	f32 t[64];
+	for (u32 i = 0; i < n; i++) {
+		f32 g = exact_window(gate[i]);
+		f32 s = exact_window(gelu ? exact_gelu(g) : exact_silu(g));
+		t[i] = exact_window(s * exact_window(up[i]));
+	}
+	memcpy(y, t, n * sizeof(f32));
+}
+
 BODY void glu(bool gelu, void *const buf[], u32 first, u32 end)
 {
-	const f32 *gate = buf[0], *up = buf[1]; /* y may be gate */
-	f32 *y = buf[2], t[64];
-	for (u32 i = first; i < end; i += 64) {
-		u32 n = MIN(64u, end - i);
-		for (u32 j = 0; j < n; j++) {
-			f32 g = exact_window(gate[i + j]);
-			f32 s = exact_window(gelu ? exact_gelu(g) : exact_silu(g));
-			t[j] = exact_window(s * exact_window(up[i + j]));
-		}
-		memcpy(y + i, t, n * sizeof(f32));
-	}
+	for (u32 i = first; i < end; i += 64)
+		glu_values(gelu, (const f32 *)buf[0] + i, (const f32 *)buf[1] + i, MIN(64u, end - i),
+			(f32 *)buf[2] + i);
 }
 
 BODY void swiglu(const void *push, void *const buf[], u32 first, u32 end)
