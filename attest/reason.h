@@ -69,7 +69,8 @@ enum attest_reason {
 	ATTEST_CRL_STALE = 113,		 /* a revocation list that is not current at the judged time */
 	ATTEST_CRL_MISSING = 114,	 /* lists were brought, and none of an issuer of the path */
 	ATTEST_IDENTITY = 115, /* the leaf leads to a root and names somebody else than the pinned identity */
-	ATTEST_TIMESTAMP = 116, /* a time stamp of a pinned authority that does not hold, or none where one is needed */
+	ATTEST_TIMESTAMP =
+		116, /* a time stamp of a pinned authority that does not hold, or none where one is needed */
 
 	/* keyless: what a transparency log and a trusted-root file say */
 	ATTEST_TRUSTED_ROOT = 117, /* a trusted-root file that contradicts itself or trusts nobody */
@@ -81,10 +82,10 @@ enum attest_reason {
 	ATTEST_SIGNING_TIME = 123, /* nothing signed says when the bundle was signed, or it lies ahead */
 
 	/* the policy */
-	ATTEST_POLICY = 60,	/* no section of the policy speaks for the model, or the policy cannot be read */
-	ATTEST_SIGNERS = 61,	/* not as many distinct signers, in their roles, as the policy asks for */
-	ATTEST_DENIED = 62,	/* a key, certificate, bundle, model or file that the policy denies */
-	ATTEST_LICENCE = 63,	/* a licence that the policy does not allow, or that cannot be told */
+	ATTEST_POLICY = 60,  /* no section of the policy speaks for the model, or the policy cannot be read */
+	ATTEST_SIGNERS = 61, /* not as many distinct signers, in their roles, as the policy asks for */
+	ATTEST_DENIED = 62,  /* a key, certificate, bundle, model or file that the policy denies */
+	ATTEST_LICENCE = 63, /* a licence that the policy does not allow, or that cannot be told */
 	ATTEST_SEQUENCE = 64,	/* older than the policy allows, or without a sequence */
 	ATTEST_COSIGNED = 65,	/* the bundles do not sign the same files */
 	ATTEST_TRUST_ROOT = 66, /* a file that is not what its kind of trust root needs */

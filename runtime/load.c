@@ -157,7 +157,8 @@ static bool numbers_ok(struct load *l, const struct segment *s, const u8 *data)
 	struct part p;
 	for (u32 at = first_tensor(l, s); part_at(l, s, at, &p); at++) {
 		const struct layout_tensor *t = &l->p.layout.tensors[p.tensor];
-		if (l->p.places[p.tensor].host) /* the host's arithmetic holds more, and whoever asked for it checks */
+		if (l->p.places[p.tensor]
+				.host) /* the host's arithmetic holds more, and whoever asked for it checks */
 			continue;
 		if (load_numbers_ok(t->type, p.in_tensor, data + p.in_segment, p.len))
 			continue;

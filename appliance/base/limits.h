@@ -22,10 +22,10 @@
 #define MODEL_BYTES_MAX (4ull << 40) /* bytes of one model; the largest published one has 1.5 TB */
 #define BUNDLE_BYTES_MAX \
 	(64u << 20) /* bytes of a signature bundle; sharded manifests of terabyte models reach 20 MB */
-#define JSON_DEPTH_MAX	     64u	/* nesting of any JSON that a stranger wrote */
-#define JSON_VALUES_FREE     4096u	/* values of any such JSON, whatever its length */
-#define JSON_VALUE_BYTES_MIN 16u	/* bytes of text for each further value: bounds memory; statements have 28 */
-#define TRUST_KEYS_MAX	     64u	/* trusted publisher keys of one appliance */
+#define JSON_DEPTH_MAX	     64u   /* nesting of any JSON that a stranger wrote */
+#define JSON_VALUES_FREE     4096u /* values of any such JSON, whatever its length */
+#define JSON_VALUE_BYTES_MIN 16u /* bytes of text for each further value: bounds memory; statements have 28 */
+#define TRUST_KEYS_MAX	     64u /* trusted publisher keys of one appliance */
 #define MODELS_MAX	     1024u	/* models in one store */
 #define KEY_DER_BYTES_MAX    256u	/* DER SubjectPublicKeyInfo: P-521 needs 158 */
 #define KEY_PEM_BYTES_MAX    65536u	/* a key file: PEM with the text that tools put before it */
@@ -70,9 +70,10 @@
 #define SEQUENCE_BYTES_MAX    20u	   /* bytes of model.sequence: 19 digits and a line feed */
 
 /* trusted roots and transparency logs of keyless signatures */
-#define TRUSTED_ROOT_BYTES_MAX (1u << 20) /* a trusted-root file; the public one has 7 kB, 12 kB with a configuration */
-#define TRUSTED_ENTRIES_MAX    64u	  /* logs or authorities of one kind in it; the public ones have four */
-#define LOG_PATH_MAX	       63u	  /* digests of an inclusion proof: a tree of 2^63 entries */
+#define TRUSTED_ROOT_BYTES_MAX \
+	(1u << 20)		/* a trusted-root file; the public one has 7 kB, 12 kB with a configuration */
+#define TRUSTED_ENTRIES_MAX 64u /* logs or authorities of one kind in it; the public ones have four */
+#define LOG_PATH_MAX	    63u /* digests of an inclusion proof: a tree of 2^63 entries */
 #define CHECKPOINT_SIGNATURES_MAX \
 	64u /* signature lines of a log's checkpoint: its own and those of witnesses */
 
@@ -118,16 +119,16 @@
 #define REPEAT_PENALTY_MAX 100.0f      /* as for the temperature */
 
 /* grammars that hold an answer */
-#define GRAMMAR_STATES_MAX	  65536u     /* states of a compiled grammar; schemas of tools take some thousand */
+#define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
 #define GRAMMAR_EDGES_MAX	  262144u    /* edges of a compiled grammar: four for each state */
 #define GRAMMAR_TRIGGER_BYTES_MAX 64u	     /* bytes of the text that starts a grammar; a tag */
 #define GRAMMAR_SOURCE_BYTES_MAX  (1u << 20) /* bytes of a JSON schema or GBNF text */
-#define GRAMMAR_REPEAT_MAX	  16384u     /* times that something is repeated by number: maxLength, maxItems, {m,n} */
-#define GRAMMAR_NEST_MAX	  128u	     /* nesting of a schema, a pattern or a GBNF text; bounds the stack */
-#define GRAMMAR_DEPTH_MAX	  512u	     /* calls within calls while an answer follows a grammar; bounds its stacks */
-#define GRAMMAR_CONFIGS_MAX	  16384u     /* ways that are open at once; an enum of so many strings */
-#define GRAMMAR_NODES_MAX	  262144u    /* stacks known at once; 16 bytes each */
-#define GRAMMAR_SETS_MAX	  16384u     /* sets of ways known at once; 1 KiB each */
+#define GRAMMAR_REPEAT_MAX	  16384u /* times that something is repeated by number: maxLength, maxItems, {m,n} */
+#define GRAMMAR_NEST_MAX	  128u /* nesting of a schema, a pattern or a GBNF text; bounds the stack */
+#define GRAMMAR_DEPTH_MAX	  512u /* calls within calls while an answer follows a grammar; bounds its stacks */
+#define GRAMMAR_CONFIGS_MAX	  16384u  /* ways that are open at once; an enum of so many strings */
+#define GRAMMAR_NODES_MAX	  262144u /* stacks known at once; 16 bytes each */
+#define GRAMMAR_SETS_MAX	  16384u  /* sets of ways known at once; 1 KiB each */
 #define GRAMMAR_WORK_MAX	  (8u << 20) /* ways looked at for one choice of a token: some tenths of a second */
 
 /* the runtime */
@@ -152,10 +153,10 @@
 #define POLICY_LOGS_MAX	     64u	  /* logs of a policy; the format asks for at least 32 of each */
 #define POLICY_WITNESSES_MAX 64u	  /* witnesses of a policy */
 #define POLICY_GROUPS_MAX    64u	  /* groups of a policy */
-#define PROOF_BYTES_MAX	     (1u << 20)	  /* bytes of a tlog-proof: a note, 64 hashes and what was added to them */
-#define WITNESS_BYTES_MAX    (1u << 20)	  /* bytes of a request to a witness: a note and 63 hashes */
-#define WITNESS_LOGS_MAX     64u	  /* keys of logs that one witness knows */
-#define TLOG_ENTRY_BYTES_MAX (64u << 20)  /* bytes of a file that is hashed as an entry; bundles hold 65,535 */
+#define PROOF_BYTES_MAX	     (1u << 20) /* bytes of a tlog-proof: a note, 64 hashes and what was added to them */
+#define WITNESS_BYTES_MAX    (1u << 20)	 /* bytes of a request to a witness: a note and 63 hashes */
+#define WITNESS_LOGS_MAX     64u	 /* keys of logs that one witness knows */
+#define TLOG_ENTRY_BYTES_MAX (64u << 20) /* bytes of a file that is hashed as an entry; bundles hold 65,535 */
 
 /* sandboxes */
 #define SANDBOX_THREADS_MAX   1024u /* threads of a process that enters; drivers start one per core */

@@ -35,7 +35,7 @@ struct ctl_answer {
 	u32 n_signers, n_rules;
 	struct proto_signer signers[BUNDLES_MAX];
 	struct proto_rule rules[2 * RULES_MAX]; /* of two jobs */
-	int session_fd; /* -1: none */
+	int session_fd;				/* -1: none */
 	struct fd_map data;
 	bool has_data;
 };

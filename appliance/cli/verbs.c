@@ -139,12 +139,14 @@ const struct verb cli_verbs[] = {
 		"audit witnesses POLICY [--reason TEXT] [--json]\n"
 		"audit cosign F [--checkpoint F] [--paper] [--json]\naudit replay N [--request F] [--json]",
 		"  verify re-reads everything; replay runs request N again and compares\n"
-		"  checkpoint --old N is the request to a witness that has seen N records; cosign takes its answer\n" },
+		"  checkpoint --old N is the request to a witness that has seen N records; cosign takes its "
+		"answer\n" },
 	{ "witness", cmd_witness, "sign the checkpoints of other people's logs",
 		"witness init [--name NAME] [--state DIR] [--json]\nwitness show [--state DIR] [--json]\n"
 		"witness add VKEY [--state DIR]\n"
 		"witness sign CHECKPOINT [--proof F] [--out F] [--lines] [--state DIR]",
-		"  CHECKPOINT is a request that keep audit checkpoint wrote, or a bare checkpoint with --proof\n"
+		"  CHECKPOINT is a request that keep audit checkpoint wrote, or a bare checkpoint with "
+		"--proof\n"
 		"  --state DIR          default: ROOT/witness\n" },
 	{ "tlog", cmd_tlog, "answer one question about notes, proofs or logs of anybody",
 		"tlog vkey VKEY\ntlog note-verify --vkey V ... FILE\ntlog checkpoint --vkey V ... FILE\n"
