@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "helper.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,10 +80,11 @@ static void pin(struct proto_identity *id, const char *san, const char *provider
 		assert_int_equal(bytes_put_str(id->provider, sizeof id->provider, provider), 0);
 }
 
-/* bundle, trusted root, authorities of stamps, roots, key, identity, provider, stamp policy, now, verdict */
-static void bundle_row(char **f)
+static struct attest_report last; /* of a bundle */
+
+/* bundle, trusted root, authorities of stamps, roots, key, identity, provider, stamp policy, now, verdict; the bundle is at path. */
+static const char *row_judge(char **f, const char *path)
 {
-	struct attest_report report;
 	struct proto_key key;
 	struct proto_identity id;
 	struct attest_trusted_root *root = NULL;
@@ -95,22 +97,28 @@ static void bundle_row(char **f)
 		.identity = none(f[5]) && none(f[6]) ? NULL : &id,
 		.at = strtoll(f[8], NULL, 10) };
 	if (!none(f[1]))
-		assert_string_equal(root_of(f[1], &root, &report), "accepted");
+		assert_string_equal(root_of(f[1], &root, &last), "accepted");
 	if (!none(f[4])) {
 		struct attest_blob pem = helper_read(at(f[4]));
-		assert_int_equal(attest_key_parse(pem.data, pem.len, &key, &report), 0);
+		assert_int_equal(attest_key_parse(pem.data, pem.len, &key, &last), 0);
 		p.n_keys = 1;
 		attest_blob_fini(&pem);
 	}
 	p.trusted_root = root;
-	const char *code = helper_judge(at(f[0]), at("model"), &p, &report);
-	if (strcmp(code, f[9]))
-		fail_msg("%s: %s (%s: %s), documented is %s", f[0], code, report.object, report.detail, f[9]);
-	assert_int_equal(!strncmp(f[0], "good-", 5), report.verdict == ATTEST_ACCEPTED);
-	provoked[report.reason] = true;
+	const char *code = helper_judge(path, at("model"), &p, &last);
 	attest_certs_free((struct attest_certs *)p.roots);
 	attest_certs_free((struct attest_certs *)p.tsa);
 	attest_trusted_root_free(root);
+	return code;
+}
+
+static void bundle_row(char **f)
+{
+	const char *code = row_judge(f, at(f[0]));
+	if (strcmp(code, f[9]))
+		fail_msg("%s: %s (%s: %s), documented is %s", f[0], code, last.object, last.detail, f[9]);
+	assert_int_equal(!strncmp(f[0], "good-", 5), last.verdict == ATTEST_ACCEPTED);
+	provoked[last.reason] = true;
 }
 
 static void root_row(char **f)
@@ -146,6 +154,122 @@ static void test_reasons(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (!provoked[ours[i]])
 			fail_msg("no vector provokes %s", attest_reason_code(ours[i]));
+}
+
+/* ---- cures ------------------------------------------------------------------------------------------------------------------ */
+
+/* Of each reason a vector that is accepted without its one defect: with a part of it as in the donor, or judged by another root, for
+ * another identity, at another time. */
+static const struct cure {
+	u32 reason;
+	const char *vector, *part,
+		*donor; /* part: the names of the bundle's fields down to it, a number in a list */
+	u32 field;	/* of the row, 1 the root, 5 the identity, 8 now: otherwise, 0 none */
+	const char *otherwise;
+} cures[] = {
+	{ ATTEST_IDENTITY, "bad-identity-name.json", NULL, NULL, 5,
+		"https://example.org/build.yml@refs/heads/main" },
+	{ ATTEST_TIMESTAMP, "bad-stamp-forged.json", "verificationMaterial.timestampVerificationData",
+		"good-hashedrekord-2.json", 0, NULL },
+	{ ATTEST_LOG_UNKNOWN, "bad-log-not-then.json", NULL, NULL, 1, "trusted_root.json" },
+	{ ATTEST_LOG_PROOF, "bad-proof-path.json", "verificationMaterial.tlogEntries.0.inclusionProof.hashes",
+		"good-dsse-1.json", 0, NULL },
+	{ ATTEST_LOG_PROMISE, "bad-promise-forged.json",
+		"verificationMaterial.tlogEntries.0.inclusionPromise", "good-dsse-1.json", 0, NULL },
+	{ ATTEST_LOG_ENTRY, "bad-entry-signature.json", "verificationMaterial.tlogEntries.0",
+		"good-dsse-1.json", 0, NULL },
+	{ ATTEST_SCT, "bad-sct-forged.json", NULL, NULL, 1, "root-no-ct.json" },
+	{ ATTEST_SIGNING_TIME, "bad-time-ahead.json", NULL, NULL, 8, "1789999700" },
+};
+
+static json_t *json_of(const char *path)
+{
+	struct attest_blob b = helper_read(path);
+	json_t *j = json_loadb((const char *)b.data, b.len, 0, NULL);
+	assert_non_null(j);
+	attest_blob_fini(&b);
+	return j;
+}
+
+static json_t *into(json_t *j, const char *name)
+{
+	return json_is_array(j) ? json_array_get(j, strtoul(name, NULL, 10)) : json_object_get(j, name);
+}
+
+/* That part of the donor in j's place of it. */
+static void graft(json_t *j, json_t *donor, const char *part)
+{
+	char copy[128], *rest = copy, *name;
+	snprintf(copy, sizeof copy, "%s", part);
+	while ((name = strsep(&rest, ".")) && rest) {
+		j = into(j, name);
+		donor = into(donor, name);
+	}
+	donor = into(donor, name);
+	assert_true(donor && !json_equal(into(j, name), donor));
+	if (json_is_array(j))
+		assert_int_equal(json_array_set(j, strtoul(name, NULL, 10), donor), 0);
+	else
+		assert_int_equal(json_object_set(j, name, donor), 0);
+}
+
+static bool is_cured[ARRAY_LEN(cures)];
+
+/* The verdict over the row's vector without the defect. */
+static const char *cured(const struct cure *c, char **f)
+{
+	char *g[10], *dir = helper_tmp(), path[300];
+	json_t *j = json_of(at(f[0]));
+	if (c->part) {
+		json_t *donor = json_of(at(c->donor));
+		graft(j, donor, c->part);
+		json_decref(donor);
+	}
+	memcpy(g, f, sizeof g);
+	if (c->otherwise)
+		g[c->field] = (char *)(uintptr_t)c->otherwise;
+	snprintf(path, sizeof path, "%s/bundle", dir);
+	assert_int_equal(json_dump_file(j, path, JSON_COMPACT), 0);
+	const char *code = row_judge(g, path);
+	json_decref(j);
+	helper_rm(dir);
+	return code;
+}
+
+static void cure_row(char **f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cures); i++) {
+		if (strcmp(f[0], cures[i].vector))
+			continue;
+		assert_string_equal(f[9], attest_reason_code(cures[i].reason));
+		const char *code = cured(&cures[i], f);
+		if (strcmp(code, "accepted"))
+			fail_msg("%s without its defect: %s", f[0], code);
+		is_cured[i] = true;
+	}
+}
+
+static void test_cures(void **state)
+{
+	each_line("expected.tsv", 10, cure_row);
+	for (size_t i = 0; attest_reason_at(i); i++) {
+		u32 reason = attest_reason_at(i), n = reason == ATTEST_TRUSTED_ROOT; /* below */
+		for (size_t k = 0; k < ARRAY_LEN(cures); k++)
+			n += cures[k].reason == reason && is_cured[k];
+		if (n != (reason >= ATTEST_IDENTITY && reason <= ATTEST_SIGNING_TIME ? 1 : 0))
+			fail_msg("%s has %u cures", attest_reason_code(reason), n);
+	}
+	struct attest_trusted_root *root = NULL;
+	struct attest_report report;
+	json_t *j = json_of(at("root-bad-media-type.json")), *donor = json_of(at("trusted_root.json"));
+	assert_string_equal(root_of("root-bad-media-type.json", &root, &report), "trusted-root");
+	graft(j, donor, "mediaType");
+	char *text = json_dumps(j, 0);
+	assert_int_equal(attest_trusted_root_parse(text, strlen(text), &root, &report), 0);
+	attest_trusted_root_free(root);
+	free(text);
+	json_decref(j);
+	json_decref(donor);
 }
 
 /* ---- times ------------------------------------------------------------------------------------------------------------------ */
@@ -248,7 +372,8 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bundles), cmocka_unit_test(test_roots),
-		cmocka_unit_test(test_reasons), cmocka_unit_test(test_times), cmocka_unit_test(test_flips),
-		cmocka_unit_test(test_root_size), cmocka_unit_test(test_limits) };
+		cmocka_unit_test(test_reasons), cmocka_unit_test(test_cures), cmocka_unit_test(test_times),
+		cmocka_unit_test(test_flips), cmocka_unit_test(test_root_size),
+		cmocka_unit_test(test_limits) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -577,6 +577,57 @@ static void test_content(void **state)
 		"policy");
 }
 
+/* ---- cures -------------------------------------------------------------------------------------------------------------------- */
+
+/* Who signed, what was signed, and a trust root: refused for one thing, accepted without it. */
+static const struct cure {
+	u32 reason;
+	const char *policy,
+		*well; /* a policy, and the one without the defect; the same: it was in the question */
+	u32 signers, well_signers; /* how many signed; 0: asked is what was signed */
+	struct attest_policy_content said, well_said;
+} cures[] = {
+	{ ATTEST_POLICY, HEAD "[models n]\nrequire = 1 any\n", HEAD "[models m]\nrequire = 1 any\n", 1, 1,
+		{ 0 }, { 0 } },
+	{ ATTEST_SIGNERS, HEAD "[models *]\nrequire = 2 any\n", HEAD "[models *]\nrequire = 2 any\n", 1, 2,
+		{ 0 }, { 0 } },
+	{ ATTEST_DENIED, HEAD "[deny]\nserial = 1a\n[models *]\nrequire = 1 any\n",
+		HEAD "[deny]\nserial = 1b\n[models *]\nrequire = 1 any\n", 1, 1, { 0 }, { 0 } },
+	{ ATTEST_LICENCE, HEAD "[models *]\nrequire = 1 any\nlicence = MIT\n",
+		HEAD "[models *]\nrequire = 1 any\nlicence = MIT\n", 0, 0, { .licence = "ISC" },
+		{ .licence = "MIT" } },
+	{ ATTEST_SEQUENCE, HEAD "[models *]\nrequire = 1 any\nno-rollback = yes\n",
+		HEAD "[models *]\nrequire = 1 any\nno-rollback = yes\n", 0, 0,
+		{ .has_sequence = true, .sequence = 8, .newest = 9 },
+		{ .has_sequence = true, .sequence = 9, .newest = 9 } },
+};
+
+static const char *cure_ask(const struct cure *c, bool well)
+{
+	struct attest_signer s[2] = { signer("a", 1, 0), signer("b", 2, 0) };
+	const char *policy = well ? c->well : c->policy;
+	strcpy(s[0].facts.serial, "1a");
+	return c->signers ? ask(policy, "m", s, well ? c->well_signers : c->signers)
+			  : ask_content(policy, well ? c->well_said : c->said);
+}
+
+/* test_cosigned and test_trust have their own. */
+static void test_cures(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cures); i++) {
+		assert_string_equal(cure_ask(&cures[i], false), attest_reason_code(cures[i].reason));
+		assert_string_equal(cure_ask(&cures[i], true), "accepted");
+	}
+	for (size_t i = 0; attest_reason_at(i); i++) {
+		u32 reason = attest_reason_at(i), n = 0;
+		for (size_t k = 0; k < ARRAY_LEN(cures); k++)
+			n += cures[k].reason == reason;
+		n += reason == ATTEST_COSIGNED || reason == ATTEST_TRUST_ROOT;
+		if (n != (reason >= ATTEST_POLICY && reason <= ATTEST_TRUST_ROOT ? 1 : 0))
+			fail_msg("%s has %u cures", attest_reason_code(reason), n);
+	}
+}
+
 /* ---- trust roots -------------------------------------------------------------------------------------------------------------------- */
 
 static void test_trust(void **state)
@@ -585,10 +636,12 @@ static void test_trust(void **state)
 	struct proto_trust w = { .name = "ca", .kind = TRUST_ROOT };
 	struct proto_key key = { .name = "k" };
 	static const char junk[] = "no certificate";
+	struct attest_blob pem = helper_read(KEEP_VECTORS "/sigstore/ca.pem");
 	assert_int_equal(attest_trust_create(&t), 0);
-	assert_int_equal(attest_trust_add(t, &w, junk, sizeof junk, &report), 1);
+	assert_int_equal(attest_trust_add(t, &w, pem.data, pem.len, &report), 1);
 	assert_string_equal(report.code, "trust-root"); /* no pin */
 	strcpy(w.identity.san, "a@example.org");
+	assert_int_equal(attest_trust_add(t, &w, pem.data, pem.len, &report), 0);
 	assert_int_equal(attest_trust_add(t, &w, junk, sizeof junk, &report), 1);
 	assert_string_equal(report.code, "certificate");
 	w.kind = TRUST_CRL;
@@ -603,6 +656,7 @@ static void test_trust(void **state)
 	for (u32 i = 0; i <= TRUST_KEYS_MAX; i++)
 		assert_int_equal(attest_trust_add_key(t, &key, &report), i < TRUST_KEYS_MAX ? 0 : 1);
 	assert_string_equal(report.code, "size-limit");
+	attest_blob_fini(&pem);
 	attest_trust_free(t);
 }
 
@@ -745,7 +799,7 @@ int main(void)
 		cmocka_unit_test(test_spdx_limits), cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_scope_and_time), cmocka_unit_test(test_denied),
 		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_content),
-		cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned), cmocka_unit_test(test_said),
-		cmocka_unit_test(test_said_limits) };
+		cmocka_unit_test(test_cures), cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned),
+		cmocka_unit_test(test_said), cmocka_unit_test(test_said_limits) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
