@@ -54,20 +54,21 @@ FUNC f32 exact_exp_q(f32_in r)
 	return q;
 }
 
-/* e^x for x in [-86, 0], relative error below 1e-7; 0 for x < -86; exactly 1 for 0. For |x| < 2^-60 a product may underflow, flushed or not: the
- * sum that it enters rounds it away. */
+/* e^x for x <= 0, relative error below 1e-7 from -86 on; 0 for x < -86; exactly 1 for 0. For |x| < 2^-60 a product may underflow, flushed or not: the
+ * sum that it enters rounds it away. Below -86 it computes with -86.5: what is not taken meets no denormals, which are slow. */
 FUNC f32 exact_exp(f32_in x)
 {
-	f32 t = x * 1.44269504f;
+	u32 m = f2u(x) & 0x7fffffffu;
+	f32 v = -u2f(m > 0x42ad0000u ? 0x42ad0000u : m);
+	f32 t = v * 1.44269504f;
 	t = t + 12582912.0f;
-	i32 ki = isub(f2i(t), 0x4b400000); /* means nothing for x < -86 */
+	i32 ki = isub(f2i(t), 0x4b400000);
 	f32 k = t - 12582912.0f;
-	f32 r = x - k * 0.693359375f;
+	f32 r = v - k * 0.693359375f;
 	r = r - k * -2.12194440e-4f;
 	f32 q = exact_exp_q(r);
 	f32 y = q * (r * r) + r;
 	y = y + 1.0f;
-	ki = x < -86.0f ? 0 : ki;
 	y = y * i2f((ki + 127) << 23);
 	return x < -86.0f ? 0.0f : y;
 }
@@ -97,18 +98,11 @@ FUNC f32 exact_recip(f32_in x)
 	return y;
 }
 
-/* |x|, at most 86.5: for more e^-|x| is 0 as well, and a path that is computed and not taken meets no denormals, which are slow. */
-FUNC f32 exact_abs_exp(f32_in x)
-{
-	u32 m = f2u(x) & 0x7fffffffu;
-	f32 r = u2f(m > 0x42ad0000u ? 0x42ad0000u : m);
-	return r;
-}
-
 /* x / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
 FUNC f32 exact_silu(f32_in x)
 {
-	f32 e = exact_exp(-exact_abs_exp(x));
+	f32 a = u2f(f2u(x) & 0x7fffffffu);
+	f32 e = exact_exp(-a);
 	f32 d = 1.0f + e;
 	f32 r = exact_recip(d);
 	f32 er = e * r;
@@ -126,7 +120,8 @@ FUNC f32 exact_gelu(f32_in x)
 	f32 u = x * c;
 	u = u * 1.59576912f;
 	u = exact_window(u);
-	f32 e = exact_exp(-exact_abs_exp(u));
+	f32 a = u2f(f2u(u) & 0x7fffffffu);
+	f32 e = exact_exp(-a);
 	f32 d = 1.0f + e;
 	f32 r = exact_recip(d);
 	f32 er = e * r;
