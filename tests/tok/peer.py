@@ -57,8 +57,8 @@ def ours(a, model, cases, flags=()):
     return out.decode().split('\n')[:-1]
 
 WORDS = "the model said that it's fine we'll see they've don't I'M HE'LL YOU'RE keep a signed record of every token user assistant system aab abba".split()
-def piece(r, specials):
-    k = r.randrange(18)
+def piece(r, specials, tokens):
+    k = r.randrange(23)
     if k == 0: return r.choice(WORDS)
     if k == 1: return ' ' + r.choice(WORDS)
     if k == 2: return ''.join(r.choice('0123456789') for _ in range(r.randrange(1, 9)))
@@ -75,6 +75,10 @@ def piece(r, specials):
     if k == 14: return r.choice(('\u2581', '\u2581\u2581', '<0x0A>', '<0xFF>', '<0x41', '<unk>', 'Ġ', 'Ċ'))
     if k == 15: return ''.join(r.choice('ab ') for _ in range(r.randrange(1, 12)))
     if k == 16: return ''.join(r.choice('abcdefghij \n\t\'stmrel01239.,!?-<|>é漢я\u2581') for _ in range(r.randrange(1, 12)))
+    if k == 17: return ''.join(r.choice('ABSTabstéÉяЯ漢か') for _ in range(r.randrange(1, 7))) + r.choice(('', "'s", "'LL", "'t", "'"))
+    if k == 18: return r.choice(('.', '/', '~', '§', ' !')) + r.choice(('\n', '\r\n', '/', '\n\n')) * r.randrange(1, 3) + r.choice(('/', '//', '\n', 'a', ''))
+    if k == 19: return ''.join(r.choice('\x01\x7f\ue000\u0378\u200d~') for _ in range(r.randrange(1, 4))) + r.choice(('a', 'é', '1', ' ', '!', '漢', '\u0301', ''))
+    if k in (20, 21) and tokens: return r.choice(('', '', ' ', '1', '.')) + r.choice(tokens) + r.choice(('', ' ', '.'))
     while True:
         c = r.randrange(1, r.choice((0x80, 0x800, 0x10000, 0x110000)))
         if not 0xd800 <= c < 0xe000: return chr(c) * r.randrange(1, 3)
@@ -84,7 +88,19 @@ def special_texts(a, model):
     for l in open(os.path.join(a.data, model + '.vocab')):
         w = l.split()
         if w[0] == 't' and w[1] in '234': out.append(bytes.fromhex(w[3]).decode(errors='replace'))
-    return out + ['<|im_start|>', '<|im_end|>', '</s>']
+    return out + ['<|im_start|>', '<|im_end|>', '<|end_of_text|>', '</s>']
+
+def token_texts(a, model):
+    """What the tokens of byte-level BPE are in text, where that is whole characters."""
+    import vocab
+    back = {c: b for b, c in vocab.byte_map().items()}; out = []
+    for l in open(os.path.join(a.data, model + '.vocab')):
+        w = l.split()
+        if w[0] == 'model' and w[1] != '2': break
+        if w[0] != 't' or w[1] != '1': continue
+        try: out.append(bytes(back[c] for c in bytes.fromhex(w[3]).decode()).decode())
+        except (KeyError, UnicodeDecodeError): pass
+    return [t for t in out if t and '\0' not in t]
 
 def begin_of(a, model):
     """What an empty prompt consists of, with the begin token that this pre-tokenizer has by default."""
@@ -119,10 +135,10 @@ def classes(a, bad):
 
 def write(a):
     for model in a.models:
-        r = random.Random(a.seed); sp = special_texts(a, model); p = Peer(a, model)
+        r = random.Random(a.seed); sp = special_texts(a, model); tk = token_texts(a, model); p = Peer(a, model)
         with open(os.path.join(a.write, model + '.cases'), 'w') as f:
             for _ in range(a.cases):
-                t = ''.join(piece(r, sp) for _ in range(r.choice((1, 2, 3, 5, 8)))); s = r.random() < 0.5
+                t = ''.join(piece(r, sp, tk) for _ in range(r.choice((1, 2, 3, 5, 8)))); s = r.random() < 0.5
                 f.write('%s %s %s\n' % ('t' if s else 'u', t.encode().hex(), ' '.join(map(str, p.ids(t, s)))))
         p.close()
         with open(os.path.join(a.data, model + '.vocab')) as src, open(os.path.join(a.write, model + '.vocab'), 'w') as dst: dst.write(src.read())
@@ -139,8 +155,8 @@ def main():
     print('%-22s %8s %8s %8s %8s %6s %6s' % ('model', 'cases', 'ids', 'text', 'both', 'begin', 'ends'))
     for model in a.models:
         r = random.Random(a.seed)
-        sp = special_texts(a, model)
-        cases = [(''.join(piece(r, sp) for _ in range(r.choice((1, 2, 3, 5, 8, 13, 30)))), r.random() < 0.5) for _ in range(a.cases)]
+        sp = special_texts(a, model); tk = token_texts(a, model)
+        cases = [(''.join(piece(r, sp, tk) for _ in range(r.choice((1, 2, 3, 5, 8, 13, 30)))), r.random() < 0.5) for _ in range(a.cases)]
         p = Peer(a, model); same = text_same = both = 0; shown = 0
         for (t, s), line in zip(cases, ours(a, model, cases, ['-s'])):
             i, x = line.split(' | '); i = list(map(int, i.split())); want = p.ids(t, s)

@@ -41,7 +41,8 @@ def read_meta(path):
 # The names that Keep has (attest/vocab.c) and the numbers of their rules (enum layout_tok_pre).
 PRE = {'default': 0, 'llama3': 1, 'llama-v3': 1, 'llama-bpe': 1, 'falcon3': 1, 'pixtral': 1, 'gpt-2': 2, 'phi-2': 2, 'olmo': 2,
        'dbrx': 3, 'smaug-bpe': 3, 'glm4': 3, 'chatglm-bpe': 3, 'qwen2': 4, 'deepseek-r1-qwen': 4, 'stablelm2': 4, 'qwen35': 5, 'tekken': 6,
-       'gpt-4o': 7, 'llama4': 7, 'starcoder': 8, 'refact': 8, 'command-r': 8, 'smollm': 8, 'deepseek-v3': 9}
+       'gpt-4o': 7, 'llama4': 7, 'starcoder': 8, 'refact': 8, 'command-r': 8, 'smollm': 8, 'deepseek-v3': 9,
+       'midm-2.0': 1, 'trillion': 2, 'granite-docling': 2, 'megrez': 4, 'kormo': 4, 'minerva-7b': 8}
 ADD_BOS = (1, 6)
 
 def write_vocab(kv, path):
@@ -128,12 +129,15 @@ def make_spm(path, seed, alphabet, crossing, prefix=True):
         ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0), ('add_bos_token', 7, True),
         ('add_space_prefix', 7, prefix)])
 
-def make_bpe(path, seed, pre, alphabet, n_merges=700):
+def make_bpe(path, seed, pre, alphabet, n_merges=900):
     rnd = random.Random(seed)
     bm = byte_map()
     toks, types = [bm[b] for b in range(256)], [1] * 256
     have, merges, pairs = set(toks), [], set()
     parts = [bm[b] for b in alphabet.encode()] * 3
+    edges = [bm[b] for b in set('ABabé./\n~\x01\x02 \''.encode())]  # all their pairs merge, so a cut between two of them shows
+    for a, b in rnd.sample([(a, b) for a in sorted(edges) for b in sorted(edges)], len(edges) ** 2):
+        pairs.add((a, b)); merges.append(a + ' ' + b); have.add(a + b); toks.append(a + b); types.append(1)
     while len(merges) < n_merges:
         a, b = rnd.choice(parts), rnd.choice(parts)
         if (a, b) in pairs or len(a + b) > 14: continue
@@ -143,6 +147,9 @@ def make_bpe(path, seed, pre, alphabet, n_merges=700):
             have.add(a + b); toks.append(a + b); types.append(1)
     for _ in range(200):                                     # whole words that no merge makes
         x = ''.join(rnd.choice(parts) for _ in range(3))
+        if x not in have: have.add(x); toks.append(x); types.append(1)
+    for _ in range(200):                                     # and such of letters alone, which every pre-tokenizer leaves whole
+        x = ''.join(rnd.choice([bm[b] for b in 'abcdefghij'.encode()]) for _ in range(rnd.randrange(3, 6)))
         if x not in have: have.add(x); toks.append(x); types.append(1)
     at = len(toks)
     for x, t in SPECIALS:
