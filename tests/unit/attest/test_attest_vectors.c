@@ -85,6 +85,56 @@ static void test_gguf(void **state)
 	assert_true(each_line(KEEP_VECTORS "/gguf", 2, gguf_row) > 100);
 }
 
+/* Of each reason of a header a vector that generate.py made by one edit, and the model that it is without it. */
+static const struct {
+	u32 reason;
+	const char *bad, *twin;
+} twins[] = {
+	{ ATTEST_GGUF_NONE, "bad-no-gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_MAGIC, "bad-magic.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_VERSION, "bad-version-2.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TRUNCATED, "bad-cut-in-head.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_LIMIT, "bad-count-tensors.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_KEY, "bad-key-long.gguf", "good-key-255.gguf" },
+	{ ATTEST_GGUF_VALUE, "bad-layers-float.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_MISSING_KEY, "bad-no-tokens.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_ARCHITECTURE, "bad-architecture.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_EXPERTS, "bad-experts.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_HYPERPARAMETER, "bad-layers-0.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TENSOR_NAME, "bad-tensor-name-64.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TENSOR_TYPE, "bad-norm-f16.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TENSOR_SHAPE, "bad-shape.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TENSOR_MISSING, "bad-tensor-missing.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TENSOR_EXTRA, "bad-tensor-extra.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_ALIGNMENT, "bad-offset-unaligned.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_OFFSET, "bad-file-short.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_OVERLAP, "bad-overlap.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_SPLIT, "bad-split-same-no", "good-split-3" },
+	{ ATTEST_GGUF_TOKENIZER, "bad-tokenizer.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_PRE_TOKENIZER, "bad-pre-tokenizer.gguf", "good-bpe.gguf" },
+	{ ATTEST_GGUF_VOCAB, "bad-scores-short.gguf", "good-f32.gguf" },
+	{ ATTEST_GGUF_TEMPLATE, "bad-template-not-utf8.gguf", "good-f32.gguf" },
+};
+
+static void test_twins(void **state)
+{
+	struct attest_report report;
+	for (size_t i = 0; attest_reason_at(i); i++) {
+		u32 reason = attest_reason_at(i), n = 0;
+		for (size_t k = 0; k < ARRAY_LEN(twins); k++)
+			n += twins[k].reason == reason;
+		if (n != (reason >= ATTEST_GGUF_NONE && reason <= ATTEST_GGUF_TEMPLATE ? 1 : 0))
+			fail_msg("%s has %u twins", attest_reason_code(reason), n);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(twins); i++) {
+		char path[512];
+		snprintf(path, sizeof path, KEEP_VECTORS "/gguf/%s", twins[i].bad);
+		assert_string_equal(helper_layout(path, &report, NULL), attest_reason_code(twins[i].reason));
+		snprintf(path, sizeof path, KEEP_VECTORS "/gguf/%s", twins[i].twin);
+		assert_string_equal(helper_layout(path, &report, NULL), "accepted");
+	}
+}
+
 /* Reasons that no file at rest can provoke; other tests do. */
 static const u32 elsewhere[] = { ATTEST_SIZE_LIMIT, ATTEST_KEY, ATTEST_SYMLINK, ATTEST_SPECIAL_FILE,
 	ATTEST_CHANGED, ATTEST_EMPTY_FILE, ATTEST_SEGMENTS,
@@ -140,6 +190,7 @@ static void test_man_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_oms), cmocka_unit_test(test_gguf),
-		cmocka_unit_test(test_all_reasons), cmocka_unit_test(test_man_page) };
+		cmocka_unit_test(test_twins), cmocka_unit_test(test_all_reasons),
+		cmocka_unit_test(test_man_page) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
