@@ -208,7 +208,7 @@ struct span {
 /* ret[i].w = q of state i times every key. */
 BODY void dots(const struct block *b, const struct state *s, u32 dim, const u32 N, struct result *ret)
 {
-	f32x16 acc[GROUP_MAX][2];
+	f32x16 acc[GROUP_MAX][2] UNSET;
 	UNROLL for (u32 i = 0; i < N; i++) acc[i][0] = acc[i][1] = (f32x16){ 0 };
 	for (u32 d = 0; d < dim; d++) {
 		f32x16 k0 = *(const f32x16 *)&b->keys[d][0], k1 = *(const f32x16 *)&b->keys[d][16];
@@ -244,17 +244,18 @@ BODY f32 tree(const f32 *w)
 /* The products in r->w to weights, their maximum and sum. */
 BODY void weigh(struct span a, f32 scale, struct result *r)
 {
-	f32 s[KV_PAGE];
-	i32 most = INT32_MIN;
-	for (u32 t = 0; t < KV_PAGE; t++)
+	f32 s[KV_PAGE] UNSET;
+	i32 most[KV_PAGE] UNSET;
+	for (u32 t = 0; t < KV_PAGE; t++) {
 		s[t] = exact_window(exact_window(r->w[t]) * scale);
-	for (u32 t = 0; t < KV_PAGE; t++) {
-		i32 o = t >= a.from && t < a.n ? ordered(f2i(s[t])) : INT32_MIN;
-		most = MAX(most, o);
+		most[t] = t - a.from < a.n - a.from ? ordered(f2i(s[t])) : INT32_MIN;
 	}
-	f32 max = r->max = i2f(ordered(most));
+	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
+		for (u32 t = 0; t < h; t++)
+			most[t] = MAX(most[t], most[t + h]);
+	f32 max = r->max = i2f(ordered(most[0]));
 	for (u32 t = 0; t < KV_PAGE; t++) {
-		bool in = t >= a.from && t < a.n;
+		bool in = t - a.from < a.n - a.from;
 		f32 w = attention_weight((in ? s[t] : max) - max);
 		r->w[t] = in ? w : 0;
 	}
@@ -265,7 +266,7 @@ BODY void weigh(struct span a, f32 scale, struct result *r)
 BODY void values_sum(const struct block *b, const struct result *r, struct span a, u32 d, const u32 lanes,
 	const u32 N, f32 out[GROUP_MAX][LANES])
 {
-	f32x16 acc[GROUP_MAX][2];
+	f32x16 acc[GROUP_MAX][2] UNSET;
 	UNROLL for (u32 i = 0; i < N; i++) acc[i][0] = acc[i][1] = (f32x16){ 0 };
 	for (u32 t = a.from; t < a.n; t++) {
 		const f32 *v = b->v + t * b->v_stride + d;
@@ -308,16 +309,23 @@ struct joint {
 	bool first; /* block of this state */
 };
 
-BODY struct joint sums_join(struct state *s, const struct result *r, bool first)
+/* One of the two weights is that of 0, which is 1; the others of N states stand side by side. */
+BODY void sums_join(struct state *s, const struct result *r, const bool *first, const u32 N, struct joint *j)
 {
-	f32 max = first || r->max > s->max ? r->max : s->max;
-	struct joint j = { .first = first };
-	j.wa = first ? 0 : attention_weight(s->max - max);
-	j.wb = attention_weight(r->max - max);
-	f32 la = s->sum * j.wa, lb = r->sum * j.wb;
-	s->sum = first ? r->sum : la + lb;
-	s->max = max;
-	return j;
+	f32 e[GROUP_MAX] = { 0 };
+	for (u32 i = 0; i < N; i++) {
+		f32 d = s[i].max - r[i].max;
+		e[i] = d > 0 ? -d : d;
+	}
+	for (u32 i = 0; i < GROUP_MAX; i++)
+		e[i] = attention_weight(e[i]);
+	for (u32 i = 0; i < N; i++) {
+		bool higher = first[i] || r[i].max > s[i].max;
+		j[i] = (struct joint){ higher ? e[i] : 1, higher ? 1 : e[i], first[i] };
+		f32 la = s[i].sum * j[i].wa, lb = r[i].sum * j[i].wb;
+		s[i].sum = first[i] ? r[i].sum : la + lb;
+		s[i].max = higher ? r[i].max : s[i].max;
+	}
 }
 
 BODY void values_join(struct state *s, const struct joint *j, u32 d, const u32 lanes, const u32 N,
@@ -335,17 +343,17 @@ BODY void values_join(struct state *s, const struct joint *j, u32 d, const u32 l
 BODY void states_add(struct state *s, const struct block *b, u32 dim, const struct span *a, const bool *first,
 	f32 scale, const u32 N)
 {
-	struct result r[GROUP_MAX];
-	struct joint j[GROUP_MAX];
-	f32 out[GROUP_MAX][LANES];
+	struct result r[GROUP_MAX] UNSET;
+	struct joint j[GROUP_MAX] UNSET;
+	f32 out[GROUP_MAX][LANES] UNSET;
 	struct span both = a[0];
 	dots(b, s, dim, N, r);
 	for (u32 i = 0; i < N; i++) {
 		weigh(a[i], scale, &r[i]);
-		j[i] = sums_join(&s[i], &r[i], first[i]);
 		both.from = MIN(both.from, a[i].from);
 		both.n = MAX(both.n, a[i].n);
 	}
+	sums_join(s, r, first, N, j);
 	u32 d = 0;
 	for (; d + LANES <= dim; d += LANES) {
 		values_sum(b, r, both, d, LANES, N, out);
@@ -363,8 +371,8 @@ BODY void states_add(struct state *s, const struct block *b, u32 dim, const stru
 BODY void block_add(
 	const struct run *r, u32 t0, const struct block *b, struct state *states, u32 n, const u32 group)
 {
-	struct span a[STATES_MAX];
-	bool first[STATES_MAX], in[STATES_MAX];
+	struct span a[STATES_MAX] UNSET;
+	bool first[STATES_MAX] UNSET, in[STATES_MAX] UNSET;
 	u32 dim = r->p->head_dim;
 	f32 scale = u2f(r->p->scale_bits);
 	for (u32 i = 0; i < n; i++) {
