@@ -129,13 +129,13 @@ def make_spm(path, seed, alphabet, crossing, prefix=True):
         ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0), ('add_bos_token', 7, True),
         ('add_space_prefix', 7, prefix)])
 
-def make_bpe(path, seed, pre, alphabet, n_merges=900):
+def make_bpe(path, seed, pre, alphabet, n_merges=900, edges='ABabé./\n~\x01\x02 \''):
     rnd = random.Random(seed)
     bm = byte_map()
     toks, types = [bm[b] for b in range(256)], [1] * 256
     have, merges, pairs = set(toks), [], set()
     parts = [bm[b] for b in alphabet.encode()] * 3
-    edges = [bm[b] for b in set('ABabé./\n~\x01\x02 \''.encode())]  # all their pairs merge, so a cut between two of them shows
+    edges = [bm[b] for b in set(edges.encode())]             # all their pairs merge, so a cut between two of them shows
     for a, b in rnd.sample([(a, b) for a in sorted(edges) for b in sorted(edges)], len(edges) ** 2):
         pairs.add((a, b)); merges.append(a + ' ' + b); have.add(a + b); toks.append(a + b); types.append(1)
     while len(merges) < n_merges:
@@ -186,7 +186,7 @@ MAKERS = {
     'spm-crossing': lambda p: make_spm(p, 2, WIDE, True),
     'spm-words': lambda p: make_spm(p, 3, WIDE, False),
     'spm-noprefix': lambda p: make_spm(p, 4, 'abc' + BLANK, False, prefix=False),
-    'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab '),
+    'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab ', 700, ''),
     'spm-ends': make_ends,
 }
 for i, pre in enumerate(PRE):
