@@ -22,7 +22,7 @@
 #define CPU_NAME	"CPU native" /* the device's name begins so */
 #define CPU_THREADS_MAX 16u	     /* more share the memory's bandwidth without adding to it */
 #define CPU_PANEL	16u	     /* rows of a panel of packed weights: lanes of the widest vectors */
-#define CPU_TILE_MAX	12u	     /* columns that one inner loop computes at most */
+#define CPU_TILE_MAX	48u	     /* columns of a tile at most */
 
 /* ---- cpu_isa.c ---- */
 

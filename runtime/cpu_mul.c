@@ -8,7 +8,9 @@
 
 #define SHARES	    8u /* shares that a thread takes of a call: the last ones even out what a slow core left */
 #define SHARE_BYTES (16u << 10) /* of weights, at least: a share costs an atomic addition */
-#define LAY_COST    (1u << 16)	/* values of activations that are laid out by one thread */
+#define GROUP_BYTES \
+	(512u << 10) /* of weights that one tile after the other goes over: a part of the second cache */
+#define LAY_COST (1u << 16) /* values of activations that are laid out by one thread */
 
 struct part {
 	const struct cpu_mul *m;
@@ -105,19 +107,26 @@ static void lay(const void *arg, u32 thread, u32 first, u32 end)
 	}
 }
 
-static void panel_run(const struct part *p, u32 panel)
+static void panel_run(const struct part *p, const struct tile *tile, u32 panel)
 {
 	const struct cpu_mul *m = p->m;
+	const struct cpu_tile t = { .panel = m->w + panel * p->panel_bytes,
+		.x = tile->x,
+		.y = m->y + (size_t)(p->first + tile->first) * m->n_out + (size_t)panel * CPU_PANEL,
+		.stride = m->n_out,
+		.blocks = p->blocks,
+		.cols = tile->cols };
+	tile->kernel->run(&t);
+}
+
+/* Panels first .. end, few enough that the second cache keeps them from one tile to the next. */
+static void group_run(const struct part *p, u32 first, u32 end)
+{
 	struct tile tile;
 	for (u32 c = 0; c < p->cols; c += tile.cols) {
 		tile = tile_of(p, c);
-		const struct cpu_tile t = { .panel = m->w + panel * p->panel_bytes,
-			.x = tile.x,
-			.y = m->y + (size_t)(p->first + c) * m->n_out + (size_t)panel * CPU_PANEL,
-			.stride = m->n_out,
-			.blocks = p->blocks,
-			.cols = tile.cols };
-		tile.kernel->run(&t);
+		for (u32 i = first; i < end; i++)
+			panel_run(p, &tile, i);
 	}
 }
 
@@ -151,13 +160,11 @@ static void rest_run(const struct part *p)
 static void panels(const void *arg, u32 thread, u32 first, u32 end)
 {
 	const struct part *p = arg;
-	u32 n = p->m->n_out / CPU_PANEL;
-	for (u32 i = first; i < end; i++) {
-		if (i < n)
-			panel_run(p, i);
-		else
-			rest_run(p);
-	}
+	u32 n = p->m->n_out / CPU_PANEL, step = MAX((u32)(GROUP_BYTES / p->panel_bytes), 1u);
+	for (u32 i = first; i < MIN(end, n); i += step)
+		group_run(p, i, MIN(i + step, MIN(end, n)));
+	if (end > n)
+		rest_run(p);
 }
 
 static u32 record_words(u32 type)

@@ -11,6 +11,7 @@
 #define FN	static inline __attribute__((always_inline, ISA))
 #define EACH(c) CPU_UNROLL(12) for (u32 c = 0; c < C; c++)
 #define UNROLL	CPU_UNROLL(16)
+#define GROUP	12u /* columns whose sums stay in registers */
 
 FN __m512i word(const u8 *p, u32 i)
 {
@@ -71,6 +72,18 @@ FN __m512 scale_of(const u32 *x)
 	return _mm512_castsi512_ps(all(*x));
 }
 
+/* s += four products of bytes w and of the word at x. By name and in this order: a compiler that moves the intrinsics spills the sums. */
+FN void dot(__m512i *s, __m512i w, const u32 *x)
+{
+	__asm__ volatile("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(*s) : "v"(w), "m"(*x));
+}
+
+/* s += the products of two pairs of int16 */
+FN void pairs(__m512i *s, __m512i a, __m512i b)
+{
+	__asm__ volatile("vpdpwssd %2, %1, %0" : "+v"(*s) : "v"(a), "v"(b));
+}
+
 /* ---- Q8_0, Q4_0 ---- */
 
 FN void words_q8_0(const u8 *p, __m512i *w)
@@ -92,13 +105,13 @@ FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C)
 	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
-	__m512 acc[CPU_TILE_MAX];
+	__m512 acc[GROUP];
 	EACH(c) acc[c] = _mm512_setzero_ps();
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
 		const u8 *q = p + n * 32;
 		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
-			__m512i w[8], s[CPU_TILE_MAX];
+			__m512i w[8], s[GROUP];
 			__m512 d = halves(p + 32 * i);
 			if (C == 1)
 				ahead(q, words);
@@ -171,17 +184,17 @@ FN void tile_k(const struct cpu_tile *t, const u32 type, const u32 C)
 {
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
-	__m512 acc[CPU_TILE_MAX];
+	__m512 acc[GROUP];
 	EACH(c) acc[c] = _mm512_setzero_ps();
 	for (u32 b = 0; b < t->blocks; b++) {
 		struct scales sc = scales_of(p);
-		__m512i sum[CPU_TILE_MAX];
+		__m512i sum[GROUP];
 		if (C == 1)
 			ahead(p, type == TENSOR_Q4_K ? 4 : 12);
 		EACH(c) sum[c] = _mm512_setzero_si512();
 		UNROLL for (u32 j = 0; j < 8; j++)
 		{
-			__m512i w[8], s[CPU_TILE_MAX];
+			__m512i w[8], s[GROUP];
 			words_k(p, type, j, w);
 			if (C == 1 && j % 2 == 0)
 				ahead(p + 64 * ((type == TENSOR_Q4_K ? 4 : 12) + 4 * j), 8);
@@ -260,7 +273,7 @@ FN void sums_many_q6_k(const u8 *p, const u32 *x, __m512i *sum, const u32 C)
 {
 	UNROLL for (u32 j = 0; j < 16; j++)
 	{
-		__m512i w[4], s[CPU_TILE_MAX];
+		__m512i w[4], s[GROUP];
 		words_q6_k(p, j, w);
 		EACH(c) s[c] = all(x[(64 + j) * C + c]);
 		UNROLL for (u32 i = 0; i < 4; i++) EACH(c) s[c] =
@@ -271,7 +284,7 @@ FN void sums_many_q6_k(const u8 *p, const u32 *x, __m512i *sum, const u32 C)
 
 FN void block_q6_k(const u8 *p, const u8 *d_at, const u32 *x, __m512 *acc, const u32 C)
 {
-	__m512i sum[CPU_TILE_MAX];
+	__m512i sum[GROUP];
 	EACH(c) sum[c] = _mm512_setzero_si512();
 	if (C <= FEW)
 		sums_few_q6_k(p, x, sum, C);
@@ -289,7 +302,7 @@ FN void tile_q6_k(const struct cpu_tile *t, const u32 type, const u32 C)
 {
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
-	__m512 acc[CPU_TILE_MAX];
+	__m512 acc[GROUP];
 	EACH(c) acc[c] = _mm512_setzero_ps();
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
@@ -301,6 +314,180 @@ FN void tile_q6_k(const struct cpu_tile *t, const u32 type, const u32 C)
 	put(t, acc, C);
 }
 
+/* ---- wide tiles: G groups of GROUP columns; a block is unpacked once for all of them, into words that stay in the first cache ---- */
+
+FN void wide_zero(__m512 *acc, const u32 G)
+{
+	for (u32 i = 0; i < G * GROUP; i++)
+		acc[i] = _mm512_setzero_ps();
+}
+
+FN void wide_put(const struct cpu_tile *t, const __m512 *acc)
+{
+	for (u32 c = 0; c < t->cols; c++)
+		_mm512_storeu_ps(t->y + c * t->stride, window(acc[c]));
+}
+
+/* acc += a block of 32 of one group; stride: words from one of the record to the next */
+FN void group_32(const __m512i *w, __m512 d, const u32 *x, __m512 *acc, const u32 stride)
+{
+	const u32 C = GROUP;
+	__m512i s[GROUP];
+	EACH(c) s[c] = all(x[8 * stride + c]);
+	UNROLL for (u32 j = 0; j < 8; j++) EACH(c) dot(&s[c], w[j], &x[j * stride + c]);
+	EACH(c)
+	{
+		__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(s[c]), d);
+		acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(v, scale_of(x + 9 * stride + c)));
+	}
+}
+
+FN void wide_32(const struct cpu_tile *t, const u32 type, const u32 G)
+{
+	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	wide_zero(acc, G);
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * GROUP * G) {
+			__m512i w[8];
+			__m512 d = halves(p + 32 * i);
+			if (type == TENSOR_Q8_0)
+				words_q8_0(q, w);
+			else
+				words_q4_0(q, w);
+			for (u32 g = 0; g < G; g++)
+				group_32(w, d, x + GROUP * g, acc + GROUP * g, GROUP * G);
+		}
+		p = q;
+	}
+	wide_put(t, acc);
+}
+
+struct block_k {
+	__m512i w[64], m[8]; /* bytes; scales of the sub-blocks */
+	struct scales sc;
+	__m512 d, dmin;
+};
+
+FN void block_k_unpack(const u8 *p, const u32 type, struct block_k *ret)
+{
+	ret->sc = scales_of(p);
+	UNROLL for (u32 j = 0; j < 8; j++)
+	{
+		words_k(p, type, j, ret->w + 8 * j);
+		ret->m[j] = and(_mm512_srli_epi32(ret->sc.sc[j / 4], 8 * (j % 4)), 0xff);
+	}
+	ret->d = from_half(and(word(p, 0), 0xffff));
+	ret->dmin = from_half(_mm512_srli_epi32(word(p, 0), 16));
+}
+
+FN void group_k(const struct block_k *b, const u32 type, const u32 *x, __m512 *acc, const u32 stride)
+{
+	const u32 C = GROUP;
+	__m512i sum[GROUP];
+	EACH(c) sum[c] = _mm512_setzero_si512();
+	if (type == TENSOR_Q4_K) {
+		/* 16 products of 15 and -128 fit 16 bits: the scale goes in with one multiplication of the low half */
+		for (u32 j = 0; j < 16; j++) {
+			__m512i s[GROUP];
+			EACH(c) s[c] = _mm512_setzero_si512();
+			UNROLL for (u32 i = 0; i < 4; i++) EACH(c)
+				dot(&s[c], b->w[4 * j + i], &x[(4 * j + i) * stride + c]);
+			EACH(c) pairs(&sum[c], s[c], b->m[j / 2]);
+		}
+	} else {
+		for (u32 j = 0; j < 8; j++) {
+			__m512i s[GROUP];
+			EACH(c) s[c] = _mm512_setzero_si512();
+			UNROLL for (u32 i = 0; i < 8; i++) EACH(c)
+				dot(&s[c], b->w[8 * j + i], &x[(8 * j + i) * stride + c]);
+			EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], b->m[j]));
+		}
+	}
+	EACH(c)
+	{
+		__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), b->d);
+		__m512 o = _mm512_mul_ps(
+			_mm512_cvtepi32_ps(mins_dot(&b->sc, x + 64 * stride + c, stride)), b->dmin);
+		v = _mm512_mul_ps(_mm512_sub_ps(v, o), scale_of(x + 68 * stride + c));
+		acc[c] = _mm512_add_ps(acc[c], v);
+	}
+}
+
+FN void wide_k(const struct cpu_tile *t, const u32 type, const u32 G)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	wide_zero(acc, G);
+	for (u32 b = 0; b < t->blocks; b++) {
+		struct block_k k;
+		block_k_unpack(p, type, &k);
+		for (u32 g = 0; g < G; g++)
+			group_k(&k, type, x + GROUP * g, acc + GROUP * g, GROUP * G);
+		p += 64 * (type == TENSOR_Q4_K ? 36 : 44);
+		x += 69 * GROUP * G;
+	}
+	wide_put(t, acc);
+}
+
+struct block_q6_k {
+	__m512i w[64], m[16];
+};
+
+FN void block_q6_k_unpack(const u8 *p, struct block_q6_k *ret)
+{
+	UNROLL for (u32 j = 0; j < 16; j++)
+	{
+		words_q6_k(p, j, ret->w + 4 * j);
+		ret->m[j] = _mm512_srai_epi32(_mm512_slli_epi32(word(p, j / 4), 24 - 8 * (j % 4)), 24);
+	}
+}
+
+FN void group_q6_k(const struct block_q6_k *b, __m512 d, const u32 *x, __m512 *acc, const u32 stride)
+{
+	const u32 C = GROUP;
+	__m512i sum[GROUP];
+	EACH(c) sum[c] = _mm512_setzero_si512();
+	for (u32 j = 0; j < 16; j++) {
+		__m512i s[GROUP];
+		EACH(c) s[c] = all(x[(64 + j) * stride + c]);
+		UNROLL for (u32 i = 0; i < 4; i++) EACH(c)
+			dot(&s[c], b->w[4 * j + i], &x[(4 * j + i) * stride + c]);
+		EACH(c) sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(s[c], b->m[j]));
+	}
+	EACH(c)
+	{
+		__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), d);
+		acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(v, scale_of(x + 80 * stride + c)));
+	}
+}
+
+FN void wide_q6_k(const struct cpu_tile *t, const u32 type, const u32 G)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	wide_zero(acc, G);
+	for (u32 b = 0; b < t->blocks; b += 2) {
+		u32 n = MIN(2u, t->blocks - b);
+		const u8 *q = p + n * 32;
+		for (u32 i = 0; i < n; i++, q += 52 * 64, x += 81 * GROUP * G) {
+			struct block_q6_k k;
+			block_q6_k_unpack(q, &k);
+			__m512 d = halves(p + 32 * i);
+			for (u32 g = 0; g < G; g++)
+				group_q6_k(&k, d, x + GROUP * g, acc + GROUP * g, GROUP * G);
+		}
+		p = q;
+	}
+	wide_put(t, acc);
+}
+
 /* ---- tables ---- */
 
 #define KERNEL(name, call, C)                                                 \
@@ -308,21 +495,25 @@ FN void tile_q6_k(const struct cpu_tile *t, const u32 type, const u32 C)
 	{                                                                     \
 		call;                                                         \
 	}
-#define LIST(name)                                                                              \
-	static const struct cpu_tile_kernel name##_list[] = { { 1, name##_1 }, { 2, name##_2 }, \
-		{ 4, name##_4 }, { 8, name##_8 }, { 12, name##_12 }, { 0, NULL } };
-#define KERNELS(name, tile, type)           \
+#define LIST(name)                                                                                         \
+	static const struct cpu_tile_kernel name##_list[] = { { 1, name##_1 }, { 2, name##_2 },            \
+		{ 4, name##_4 }, { 8, name##_8 }, { 12, name##_12 }, { 24, name##_24 }, { 36, name##_36 }, \
+		{ 48, name##_48 }, { 0, NULL } };
+#define KERNELS(name, tile, wide, type)     \
 	KERNEL(name, tile(t, type, 1), 1)   \
 	KERNEL(name, tile(t, type, 2), 2)   \
 	KERNEL(name, tile(t, type, 4), 4)   \
 	KERNEL(name, tile(t, type, 8), 8)   \
 	KERNEL(name, tile(t, type, 12), 12) \
+	KERNEL(name, wide(t, type, 2), 24)  \
+	KERNEL(name, wide(t, type, 3), 36)  \
+	KERNEL(name, wide(t, type, 4), 48)  \
 	LIST(name)
-KERNELS(q8_0, tile_32, TENSOR_Q8_0)
-KERNELS(q4_0, tile_32, TENSOR_Q4_0)
-KERNELS(q4_k, tile_k, TENSOR_Q4_K)
-KERNELS(q5_k, tile_k, TENSOR_Q5_K)
-KERNELS(q6_k, tile_q6_k, TENSOR_Q6_K)
+KERNELS(q8_0, tile_32, wide_32, TENSOR_Q8_0)
+KERNELS(q4_0, tile_32, wide_32, TENSOR_Q4_0)
+KERNELS(q4_k, tile_k, wide_k, TENSOR_Q4_K)
+KERNELS(q5_k, tile_k, wide_k, TENSOR_Q5_K)
+KERNELS(q6_k, tile_q6_k, wide_q6_k, TENSOR_Q6_K)
 
 const struct cpu_tile_kernel *cpu_q_avx512(u32 type)
 {

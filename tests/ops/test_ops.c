@@ -49,15 +49,15 @@ static void add_case(struct op_case c)
 /* A product of each shape and each fill: one column, few, more than a tile, and counts that divide nothing. */
 static void add_products(u32 type, const u32 *ks, u32 n_ks)
 {
-	static const u32 rows[] = { 1, 2, 7, 8, 9, 17 };
-	static const u32 outs[] = { 1, 63, 130, 5, 64, 33 };
+	static const u32 rows[] = { 1, 2, 7, 8, 9, 17, 29, 41, 101 };
+	static const u32 outs[ARRAY_LEN(rows)] = { 1, 63, 130, 5, 64, 33, 48, 97, 80 };
 	for (u32 i = 0; i < n_ks; i++)
 		for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
 			u32 j = (i + f) % ARRAY_LEN(rows);
 			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = rows[j], .k = ks[i],
 				.n_out = outs[j], .fill = fills[f] });
 			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = 1, .k = ks[i],
-				.n_out = outs[5 - j], .fill = fills[f] });
+				.n_out = outs[ARRAY_LEN(rows) - 1 - j], .fill = fills[f] });
 		}
 }
 
