@@ -416,8 +416,8 @@ static void numbers(void **state)
 static void random_answers(void **state)
 {
 	static const char *const source[] = { "{}", TREE, AB ",\"additionalProperties\":true}",
-		"{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"\\\"|.{1,4}\"},"
-		"\"minItems\":1,\"maxItems\":3}",
+		("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"\\\"|.{1,4}\"},"
+		 "\"minItems\":1,\"maxItems\":3}"),
 		"{\"type\":\"number\",\"minimum\":-3.5,\"exclusiveMaximum\":1000}" };
 	u32 complete = 0;
 	for (u32 i = 0; i < 300; i++) {
