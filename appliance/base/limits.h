@@ -165,10 +165,11 @@
 /* chosen sizes: they bound nothing that a file or a frame may say */
 #define SEGMENT_BYTES (1u << 20) /* unit of load-time verification; 32 bytes of digest per MiB */
 #define CTX_TOKENS_DEFAULT \
-	4096u		      /* positions when nobody says otherwise, if the model was trained on as many */
-#define STEP_ROWS_MAX	 128u /* rows of one step: one for each running request, the rest prompt */
-#define STEP_PROMPT_ROWS 64u  /* prompt rows of one step: bounds how long running answers wait */
-#define KV_CONTEXTS	 4u   /* full contexts that a grant's KV pool holds where memory allows */
-#define LOAD_THREADS_MAX 4u   /* hashing four segments at once outruns any disk of today */
+	4096u		   /* positions when nobody says otherwise, if the model was trained on as many */
+#define STEP_ROWS_MAX 160u /* rows of one step: one for each running request, the rest prompt */
+#define STEP_PROMPT_ROWS \
+	96u /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */
+#define KV_CONTEXTS	 4u /* full contexts that a grant's KV pool holds where memory allows */
+#define LOAD_THREADS_MAX 4u /* hashing four segments at once outruns any disk of today */
 #define PASS_THREADS_MAX \
 	32u /* threads that hash a model, a MiB of memory each; as many outrun any disk of today */
