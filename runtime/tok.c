@@ -252,7 +252,8 @@ u32 tok_control(const struct tok *t, const void *text, size_t len)
 	for (u32 i = 0; i < t->n_special; i++) {
 		u32 id = t->special[i];
 		struct layout_str s = t->l.vocab[id].text;
-		if (t->type[id] == TOK_CONTROL && s.len == len && memcmp(t->l.strings + s.off, text, len) == 0)
+		if (t->type[id] == TOK_CONTROL && s.len == len &&
+			memcmp(t->l.strings + s.off, text, len) == 0)
 			return id;
 	}
 	return LAYOUT_NONE;
