@@ -6,8 +6,8 @@ build=$1
 bad=0
 fault() { echo "$1"; bad=$((bad + 1)); }
 
-command -v systemd-analyze >/dev/null || { echo "systemd-analyze is not installed"; exit 77; }
-systemd-analyze security --help 2>/dev/null | grep -q -- --offline || { echo "systemd-analyze knows no --offline"; exit 77; }
+# A machine that does not run Debian may do without systemd, and nothing else reads these files as it does; tests/run installs it where it can.
+command -v systemd-analyze >/dev/null || { echo "skipped: systemd-analyze is not installed"; exit 77; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 

@@ -30,6 +30,7 @@ fail() {
 	done
 	exit 1
 }
+# Only for what cannot be had where the test runs (a driver, a terminal, somebody else's program); the line says what that is.
 skip() {
 	printf 'skipped %s: %s\n' "$(basename "$0")" "$*"
 	exit 77
