@@ -199,6 +199,8 @@ _must_use_ int gguf_open(const struct gguf_source *src, struct gguf *ret, struct
 /* Then, once, the tensors: apart, so that what the metadata says (an unknown architecture, experts) is refused first, by name. */
 _must_use_ int gguf_read_tensors(struct gguf *g, struct attest_report *report);
 void gguf_fini(struct gguf *g);
+/* The order of the table of metadata. */
+int gguf_key_compare(const char *a, u32 a_len, const char *b, u32 b_len);
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key);
 /* Strings of an array of strings, one after the other: *at starts as kv->value. */
 const u8 *gguf_next_string(const u8 **at, u64 *ret_len);

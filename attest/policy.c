@@ -14,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 const char attest_policy_default[] = "# What holds on an appliance where no policy was set:\n"
 				     "# any trusted signer may vouch for any model, under any licence.\n"
@@ -75,134 +74,6 @@ static const char *copy(struct reader *r, const char *s, size_t n)
 	return p;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------------ */
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* The next word of *s, words being parted by blanks and commas. False: there is none. */
-static bool word(const char **s, const char **ret, size_t *ret_len)
-{
-	const char *p = *s;
-	while (blank(*p) || *p == ',')
-		p++;
-	size_t n = 0;
-	while (p[n] && !blank(p[n]) && p[n] != ',')
-		n++;
-	*ret = p;
-	*ret_len = n;
-	*s = p + n;
-	return n > 0;
-}
-
-static bool word_is(const char *w, size_t n, const char *text)
-{
-	return strlen(text) == n && !memcmp(w, text, n);
-}
-
-static bool pattern_ok(const char *w, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!((w[i] >= 'a' && w[i] <= 'z') || (w[i] >= '0' && w[i] <= '9') || w[i] == '.' ||
-			    w[i] == '_' || w[i] == '-' || w[i] == '*' || w[i] == '?'))
-			return false;
-	return n > 0 && n <= NAME_LEN_MAX;
-}
-
-static bool role_ok(const char *w, size_t n)
-{
-	char name[NAME_LEN_MAX + 1];
-	if (n == 0 || n > NAME_LEN_MAX)
-		return false;
-	memcpy(name, w, n);
-	name[n] = 0;
-	return bytes_name_ok(name) && strcmp(name, "any") != 0;
-}
-
-static int number(const char *w, size_t n, u64 *ret)
-{
-	u64 v = 0;
-	if (n == 0 || (n > 1 && *w == '0'))
-		return 1;
-	for (size_t i = 0; i < n; i++)
-		if (w[i] < '0' || w[i] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
-			__builtin_add_overflow(v, (u64)(w[i] - '0'), &v))
-			return 1;
-	*ret = v;
-	return v > INT64_MAX ? 1 : 0;
-}
-
-bool policy_pattern_fits(const char *pattern, const char *name)
-{
-	const char *star = NULL, *from = NULL;
-	while (*name) {
-		if (*pattern == '*') {
-			star = pattern++;
-			from = name;
-		} else if (*pattern == '?' || *pattern == *name) {
-			pattern++;
-			name++;
-		} else if (star) {
-			pattern = star + 1;
-			name = ++from;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return !*pattern;
-}
-
-/* ---- time -------------------------------------------------------------------------------------------------------------------- */
-
-void attest_time_text(u64 seconds, char ret[24])
-{
-	time_t t = (time_t)MIN(seconds, (u64)253402300799); /* the last second of the year 9999 */
-	struct tm tm;
-	gmtime_r(&t, &tm);
-	snprintf(ret, 24, "%04u-%02u-%02uT%02u:%02u:%02uZ", (u32)(tm.tm_year + 1900) % 10000u,
-		(u32)(tm.tm_mon + 1) % 100u, (u32)tm.tm_mday % 100u, (u32)tm.tm_hour % 100u,
-		(u32)tm.tm_min % 100u, (u32)tm.tm_sec % 100u);
-}
-
-int attest_time_parse(const char *text, u64 *ret)
-{
-	static const char form[] = "0000-00-00T00:00:00Z";
-	u32 f[6] = { 0 }, k = 0;
-	size_t n = strlen(text);
-	if (n != 10 && n != sizeof form - 1)
-		return 1;
-	for (size_t i = 0; i < n; i++) {
-		if (form[i] != '0') {
-			if (text[i] != form[i])
-				return 1;
-			k++;
-		} else if (text[i] < '0' || text[i] > '9') {
-			return 1;
-		} else {
-			f[k] = f[k] * 10 + (u32)(text[i] - '0');
-		}
-	}
-	struct tm tm = { .tm_year = (int)f[0] - 1900,
-		.tm_mon = (int)f[1] - 1,
-		.tm_mday = (int)f[2],
-		.tm_hour = (int)f[3],
-		.tm_min = (int)f[4],
-		.tm_sec = (int)f[5] };
-	time_t t = timegm(&tm);
-	char again[24];
-	if (f[0] < 1970 || t < 0)
-		return 1;
-	attest_time_text((u64)t, again); /* 2026-02-30 comes back as another day */
-	if (memcmp(again, text, n))
-		return 1;
-	*ret = (u64)t;
-	return 0;
-}
-
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
 
 static void read_time(struct reader *r, const char *v, u64 *ret)
@@ -218,8 +89,8 @@ static void read_roles(struct reader *r, const char *v)
 	size_t n;
 	u32 count = 0;
 	r->signer->roles_line = r->line;
-	while (word(&v, &w, &n)) {
-		if (!role_ok(w, n))
+	while (policy_word(&v, &w, &n)) {
+		if (!policy_role_ok(w, n))
 			wrong(r, r->line, "\"%.*s\" is no name for a role", (int)MIN(n, (size_t)60), w);
 		else if (++count > POLICY_ROLES_MAX)
 			wrong(r, r->line, "more than %u roles", POLICY_ROLES_MAX);
@@ -242,9 +113,9 @@ static void read_require(struct reader *r, const char *v)
 	u64 k = 0;
 	u32 count = 0;
 	r->models->require_line = r->line;
-	while (word(&v, &w, &n)) {
-		if (number(w, n, &k) || k < 1 || k > BUNDLES_MAX || !word(&v, &role, &m) ||
-			!(word_is(role, m, "any") || role_ok(role, m))) {
+	while (policy_word(&v, &w, &n)) {
+		if (policy_number(w, n, &k) || k < 1 || k > BUNDLES_MAX || !policy_word(&v, &role, &m) ||
+			!(policy_word_is(role, m, "any") || policy_role_ok(role, m))) {
 			wrong(r, r->line,
 				"require is a list of counts from 1 to %u and roles: 2 publisher, 1 any",
 				BUNDLES_MAX);
@@ -255,7 +126,7 @@ static void read_require(struct reader *r, const char *v)
 			return;
 		}
 		for (const struct policy_need *o = r->models->needs; o; o = o->next)
-			if (word_is(role, m, o->role))
+			if (policy_word_is(role, m, o->role))
 				wrong(r, r->line, "the role %s is required twice", o->role);
 		struct policy_need *need = fresh(r, sizeof *need);
 		if (!need || !(need->role = copy(r, role, m)))
@@ -310,7 +181,7 @@ static void read_licence(struct reader *r, const char *v)
 static void read_sequence(struct reader *r, const char *v)
 {
 	r->models->min_line = r->line;
-	if (number(v, strlen(v), &r->models->min_sequence) || !r->models->min_sequence)
+	if (policy_number(v, strlen(v), &r->models->min_sequence) || !r->models->min_sequence)
 		wrong(r, r->line, "min-sequence is a number from 1 on");
 }
 
@@ -426,7 +297,7 @@ static const char *const sections[] = { NULL, "policy", "signer", "models", "den
 static void key_read(struct reader *r, const char *key, size_t key_len, const char *value)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].section != r->section || !word_is(key, key_len, keys[i].name))
+		if (keys[i].section != r->section || !policy_word_is(key, key_len, keys[i].name))
 			continue;
 		if (!keys[i].repeats && (r->keys & 1ull << i))
 			wrong(r, r->line, "%s stands twice in this section", keys[i].name);
@@ -466,8 +337,8 @@ static struct policy_pattern *read_patterns(struct reader *r, const char *names,
 	u32 count = 0, before = *all;
 	if (before)
 		wrong(r, r->line, "never reached: line %u fits every name", before);
-	while (word(&names, &w, &n)) {
-		if (!pattern_ok(w, n)) {
+	while (policy_word(&names, &w, &n)) {
+		if (!policy_pattern_ok(w, n)) {
 			wrong(r, r->line, "\"%.*s\": a pattern is made of a-z 0-9 . _ - * ?",
 				(int)MIN(n, (size_t)60), w);
 			return first;
@@ -525,9 +396,9 @@ static void section_begin(struct reader *r, const char *text, size_t n)
 	enum section old = r->section;
 	r->section = SECTION_NONE;
 	r->section_line = r->line;
-	word(&names, &w, &len);
+	policy_word(&names, &w, &len);
 	for (u32 i = SECTION_POLICY; i <= SECTION_DENY; i++)
-		if (word_is(w, len, sections[i]))
+		if (policy_word_is(w, len, sections[i]))
 			r->section = i;
 	if (r->section == SECTION_NONE) {
 		wrong(r, r->line, "[%.*s]: a section is policy, signer, models or deny",
@@ -545,7 +416,7 @@ static void section_begin(struct reader *r, const char *text, size_t n)
 		signer_begin(r, names);
 	else if (r->section == SECTION_MODELS)
 		models_begin(r, names);
-	else if (word(&names, &w, &len))
+	else if (policy_word(&names, &w, &len))
 		wrong(r, r->line, "[%s] names nothing", sections[r->section]);
 }
 
@@ -553,9 +424,9 @@ static void section_begin(struct reader *r, const char *text, size_t n)
 
 static void line_read(struct reader *r, const char *p, size_t n)
 {
-	while (n && blank(*p))
+	while (n && policy_blank(*p))
 		p++, n--;
-	while (n && blank(p[n - 1]))
+	while (n && policy_blank(p[n - 1]))
 		n--;
 	if (!n || *p == '#' || *p == ';')
 		return;
@@ -572,9 +443,9 @@ static void line_read(struct reader *r, const char *p, size_t n)
 		return;
 	}
 	size_t key_len = (size_t)(eq - p), at = key_len + 1;
-	while (key_len && blank(p[key_len - 1]))
+	while (key_len && policy_blank(p[key_len - 1]))
 		key_len--;
-	while (at < n && blank(p[at]))
+	while (at < n && policy_blank(p[at]))
 		at++;
 	char value[POLICY_LINE_BYTES_MAX + 1];
 	memcpy(value, p + at, n - at);

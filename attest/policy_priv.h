@@ -1,4 +1,4 @@
-/* A parsed policy, shared by policy.c (reads) and policy_eval.c (holds). */
+/* A parsed policy, shared by policy.c and policy_words.c (read) and policy_eval.c (holds). */
 #pragma once
 
 #include "attest/policy.h"
@@ -70,5 +70,15 @@ struct attest_policy {
 	struct policy_deny *denied;
 };
 
+/* ---- policy_words.c ---- */
+
+bool policy_blank(char c);
+/* The next word of *s, words being parted by blanks and commas. False: there is none. */
+bool policy_word(const char **s, const char **ret, size_t *ret_len);
+bool policy_word_is(const char *w, size_t n, const char *text);
+bool policy_pattern_ok(const char *w, size_t n);
+bool policy_role_ok(const char *w, size_t n);
+/* Decimal, without a leading zero, at most INT64_MAX. 0; 1 it is none. */
+_must_use_ int policy_number(const char *w, size_t n, u64 *ret);
 /* '*' stands for any characters, '?' for one. */
 bool policy_pattern_fits(const char *pattern, const char *name);
