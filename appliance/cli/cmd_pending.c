@@ -1,0 +1,116 @@
+/* propose, pending, approve, reject: what needs two people. */
+#define _GNU_SOURCE
+#include "attest/policy.h"
+#include "base/bytes.h"
+#include "cli/look.h"
+#include "cli/person.h"
+
+#include <string.h>
+
+static const struct act {
+	const char *name;
+	u32 type;
+	bool model; /* it is about a model */
+} acts[] = { { "lift", CTL_LIFT, true }, { "serve", CTL_SERVE, true }, { "rotate", CTL_ROTATE, false } };
+
+int cmd_propose(struct cli *c, int argc, char **argv)
+{
+	const char *key = NULL, *reason = "";
+	const struct act *a = NULL;
+	struct proto_name p = { 0 };
+	int n;
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--key", OPT_STR, &key, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, &n))
+		return n;
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (!strcmp(argv[0], acts[i].name))
+			a = &acts[i];
+	if (!a || n != (a->model ? 2 : 1))
+		return a ? out_usage(c, a->model ? "%s: which model?" : "%s: takes no name", a->name)
+			 : out_usage(c, "%s: lift, serve or rotate", argv[0]);
+	if (bytes_put_str(p.name, sizeof p.name, a->model ? argv[1] : "") ||
+		bytes_put_str(p.text, sizeof p.text, reason))
+		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
+	return person_ask(c, key, &(struct person_command){ a->type, &p, sizeof p, -1 });
+}
+
+int cmd_pending(struct cli *c, int argc, char **argv)
+{
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_ask(&(struct look_verb){ c, argc, argv, QUERY_PENDING, LOOK_ALONE }, &l))
+		return l.status;
+	struct out_table t = { .n_cols = 6 };
+	out_table_row(&t, "INDEX", "ACT", "ABOUT", "BY", "UNTIL", "REASON", NULL);
+	for (json_t *j; (j = look_next(&l));) {
+		char until[24];
+		struct cell person = lines_cell(j, "person"), uid = lines_cell(j, "uid");
+		attest_time_text(lines_u64(j, "expires_s"), until);
+		out_table_row(&t, lines_cell(j, "index").s, lines_cell(j, "act").s, lines_cell(j, "object").s,
+			person.s[0] ? person.s : uid.s, until, lines_cell(j, "reason").s, NULL);
+	}
+	out_table_print(&t);
+	if (!l.n)
+		out_say("nothing waits for a second person");
+	return l.status;
+}
+
+/* The digest of the proposal as keepd lists it now: what is signed is what was there to be read. */
+static int listed(struct ctl *k, u64 index, struct proto_decide *d)
+{
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	int r = ctl_query(k, &(struct ctl_query){ .what = QUERY_PENDING }, &a);
+	if (r)
+		return r;
+	bool bad = false, found = false;
+	struct lines l = lines_of(&a.data);
+	for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j))
+		if (lines_u64(j, "index") == index) {
+			struct cell digest = lines_cell(j, "act_digest");
+			found = strlen(digest.s) == 2 * sizeof d->digest &&
+				bytes_unhex(digest.s, sizeof d->digest, d->digest) == 0;
+			out_say("%s %s, proposed by %s: %s", lines_cell(j, "act").s,
+				lines_cell(j, "object").s,
+				lines_cell(j, lines_cell(j, "person").s[0] ? "person" : "uid").s,
+				lines_cell(j, "reason").s);
+		}
+	if (bad)
+		return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
+	return found ? 0
+		     : out_fail(CLI_REFUSED, "proposal %llu: none waits under that index",
+			       (unsigned long long)index);
+}
+
+static int decide(struct cli *c, int argc, char **argv, bool approve)
+{
+	const char *key = NULL, *reason = "";
+	struct proto_decide d = { .approve = approve };
+	int n;
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--key", OPT_STR, &key, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+		return n;
+	if (opt_u64(argv[0], UINT64_MAX - 1, &d.index))
+		return out_usage(c, "%s: not the index of a record", argv[0]);
+	if (bytes_put_str(d.text, sizeof d.text, reason))
+		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
+	_cleanup_ctl_ struct ctl k = CTL_NONE;
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	int r = ctl_open(c, &k);
+	r = r ? r : listed(&k, d.index, &d);
+	r = r ? r : person_sign(&k, key, &(struct person_command){ CTL_DECIDE, &d, sizeof d, -1 });
+	r = r ? r : ctl_ask(&k, CTL_DECIDE, &d, sizeof d, -1, &a);
+	if (!r)
+		out_say("%s", a.end.text);
+	return r;
+}
+
+int cmd_approve(struct cli *c, int argc, char **argv)
+{
+	return decide(c, argc, argv, true);
+}
+
+int cmd_reject(struct cli *c, int argc, char **argv)
+{
+	return decide(c, argc, argv, false);
+}

@@ -1,0 +1,16 @@
+/* People: their keys, and the commands that they sign. */
+#pragma once
+
+#include "cli/ctl.h"
+
+/* Sign the command that is sent next with the person's key file; key NULL: do nothing. file_fd: of the file that goes with it, or -1.
+ * 0; otherwise an exit status, said. */
+struct person_command {
+	u32 type;
+	const void *body;
+	u32 len;
+	int file_fd;
+};
+_must_use_ int person_sign(struct ctl *k, const char *key, const struct person_command *p);
+/* Open, sign, ask, and say what keepd answers: the whole of a command that changes who may do what. An exit status. */
+_must_use_ int person_ask(struct cli *c, const char *key, const struct person_command *p);
