@@ -7,7 +7,9 @@
  *   5. the subtrees that end with it have the stored roots.
  *
  * After the last row the root must be that of the signed head, and the state rows must have the digest that the last record that
- * speaks of state ends with. If the root differs, the rows' own signatures say from which record on. */
+ * speaks of state ends with. If the root differs, or a row was bad, the seals say from which record on (suspect.c).
+ *
+ * Rows are hashed sixteen at a time, two side by side: their lines first, then the subtree over them. */
 #define _GNU_SOURCE
 #include "audit/log_db.h"
 #include "base/bytes.h"
@@ -20,8 +22,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int bad(struct audit_check *c, u64 index, const char *fmt, ...) _printf_(3, 4);
-static int bad(struct audit_check *c, u64 index, const char *fmt, ...)
+#define ROWS_LEVEL 4u
+#define ROWS	   (1u << ROWS_LEVEL)
+
+struct row {
+	u64 index, event, intent;
+	size_t at, len; /* of the line in bytes, behind the prefix of a leaf; len 0: it cannot be one */
+	struct merkle_hash leaf;
+	bool leaf_whole;
+};
+
+struct audit_rows {
+	u32 n;
+	struct row row[ROWS];
+	struct merkle_hash hash[ROWS];
+	size_t used, cap;
+	u8 *bytes;
+};
+
+int audit_check_bad(struct audit_check *c, u64 index, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -32,6 +51,7 @@ static int bad(struct audit_check *c, u64 index, const char *fmt, ...)
 	c->first_bad = index;
 	return 0;
 }
+#define bad audit_check_bad
 
 /* The signed head into c->head; sets c->done when it does not hold. */
 static int read_head(struct audit_check *c, struct audit_log *log)
@@ -67,147 +87,210 @@ static int read_head(struct audit_check *c, struct audit_log *log)
 int audit_check_begin(struct audit_check *c, struct audit_log *log)
 {
 	memset(c, 0, sizeof *c);
-	c->state_index = c->witnesses_index = c->cosign_index = c->cosigned_index = INTENT_NONE;
+	audit_tail_init(&c->tail);
 	return read_head(c, log);
+}
+
+int audit_check_resume(struct audit_check *c, struct audit_log *log, u64 worth)
+{
+	int r = audit_check_begin(c, log);
+	if (r || c->done)
+		return r;
+	r = audit_log_saved(log, c);
+	if (r < 0)
+		return r;
+	if (c->from < worth) {
+		audit_check_fini(c);
+		return audit_check_begin(c, log);
+	}
+	log->unread_from = 0;
+	log->unread_to = c->from;
+	return 0;
 }
 
 void audit_log_adopt(struct audit_log *log, const struct audit_check *c)
 {
 	assert(c->done);
 	if (!c->ok) {
-		audit_log_fail(
-			log, "the log does not verify at record %" PRIu64 ": %.160s", c->first_bad, c->why);
+		audit_log_distrust(log, c->first_bad, c->why);
+		return;
+	}
+	audit_tail_fini(&log->tail);
+	if (audit_tail_copy(&c->tail, &log->tail)) {
+		audit_log_fail(log, "out of memory");
 		return;
 	}
 	log->tree = c->tree;
+	log->saved_size = c->from;
 	log->ready = true;
+}
+
+void audit_log_reread(struct audit_log *log, const struct audit_check *c)
+{
+	if (c->done && !c->ok)
+		audit_log_distrust(log, c->first_bad, c->why);
+	else if (c->done)
+		log->unread_from = log->unread_to = 0;
+	else
+		log->unread_from = MIN(c->next, log->unread_to);
 }
 
 void audit_check_fini(struct audit_check *c)
 {
-	free(c->open);
-	c->open = NULL;
-	c->n_open = c->cap_open = 0;
-}
-
-/* ---- intents and their answers ---- */
-
-static int open_add(struct audit_check *c, u64 index, u32 event)
-{
-	if (c->n_open == c->cap_open) {
-		size_t cap = c->cap_open ? 2 * c->cap_open : 64;
-		struct audit_open *p = realloc(c->open, cap * sizeof *p);
-		if (!p)
-			return err_origin(-ENOMEM);
-		c->open = p;
-		c->cap_open = cap;
-	}
-	c->open[c->n_open++] = (struct audit_open){ index, event };
-	return 0;
-}
-
-static bool open_drop(struct audit_check *c, u64 index)
-{
-	for (size_t i = c->n_open; i-- > 0;) {
-		if (c->open[i].index != index)
-			continue;
-		memmove(&c->open[i], &c->open[i + 1], (c->n_open - i - 1) * sizeof *c->open);
-		c->n_open--;
-		return true;
-	}
-	return false;
+	audit_tail_fini(&c->tail);
+	if (c->rows)
+		free(c->rows->bytes);
+	free(c->rows);
+	c->rows = NULL;
 }
 
 /* ---- rows ---- */
 
-struct row {
-	u64 index, event, intent;
-	const char *line;
-	size_t len;
-	const void *leaf, *sig;
-	size_t leaf_len, sig_len;
-};
-
-static struct row row_of(sqlite3_stmt *s)
+/* Room for a padded leaf of len bytes. 0; -ENOMEM. */
+static int reserve(struct audit_rows *b, size_t len)
 {
-	struct row r = {
-		.index = (u64)sqlite3_column_int64(s, 0),
-		.event = (u64)sqlite3_column_int64(s, 1),
-		.intent = sqlite3_column_type(s, 2) == SQLITE_NULL ? INTENT_NONE
-								   : (u64)sqlite3_column_int64(s, 2),
-		.line = sqlite3_column_blob(s, 3),
-		.len = (size_t)sqlite3_column_bytes(s, 3),
-		.leaf = sqlite3_column_blob(s, 4),
-		.leaf_len = (size_t)sqlite3_column_bytes(s, 4),
-		.sig = sqlite3_column_blob(s, 5),
-		.sig_len = (size_t)sqlite3_column_bytes(s, 5),
-	};
-	return r;
+	size_t need = b->used + 1 + len + SHA256_PAD_BYTES;
+	if (need <= b->cap)
+		return 0;
+	size_t cap = ALIGN_UP(MAX(2 * b->cap, need), (size_t)4096);
+	u8 *p = realloc(b->bytes, cap);
+	if (!p)
+		return err_origin(-ENOMEM);
+	b->bytes = p;
+	b->cap = cap;
+	return 0;
+}
+
+/* The row that the statement stands at, copied. 0; -ENOMEM. */
+static int take(struct audit_rows *b, sqlite3_stmt *s)
+{
+	struct row *r = &b->row[b->n];
+	const void *line = sqlite3_column_blob(s, 3);
+	int len = sqlite3_column_bytes(s, 3);
+	r->index = (u64)sqlite3_column_int64(s, 0);
+	r->event = (u64)sqlite3_column_int64(s, 1);
+	r->intent = sqlite3_column_type(s, 2) == SQLITE_NULL ? INTENT_NONE : (u64)sqlite3_column_int64(s, 2);
+	r->len = line && len <= (int)RECORD_BYTES_MAX ? (size_t)len : 0;
+	const void *leaf = sqlite3_column_blob(s, 4);
+	r->leaf_whole = sqlite3_column_bytes(s, 4) == (int)sizeof r->leaf.b;
+	if (r->leaf_whole)
+		memcpy(r->leaf.b, leaf, sizeof r->leaf.b);
+	int e = reserve(b, r->len);
+	if (e)
+		return e;
+	b->bytes[b->used] = 0; /* the prefix of a leaf */
+	r->at = b->used + 1;
+	if (r->len)
+		memcpy(b->bytes + r->at, line, r->len);
+	b->used += SHA256_BLOCK_BYTES * sha256_pad(b->bytes + b->used, 1 + r->len);
+	b->n++;
+	return 0;
+}
+
+static void hash_rows(struct audit_rows *b)
+{
+	struct sha256_block m[ROWS];
+	for (u32 i = 0; i < b->n; i++) {
+		const struct row *r = &b->row[i];
+		const u8 *p = b->bytes + r->at - 1;
+		const u8 *end = i + 1 < b->n ? b->bytes + b->row[i + 1].at - 1 : b->bytes + b->used;
+		m[i] = (struct sha256_block){ p, (size_t)(end - p) / SHA256_BLOCK_BYTES };
+	}
+	sha256_of_blocks(m, b->n, (u8(*)[SHA256_BYTES])b->hash);
 }
 
 /* 0 looked at (c->done says whether it was bad); -errno. */
-static int row_check(struct audit_check *c, const struct row *row)
+static int row_check(struct audit_check *c, const struct row *row, u32 n)
 {
 	u64 i = c->next;
+	const char *line = (const char *)c->rows->bytes + row->at;
 	if (row->index != i)
 		return bad(c, i, "record %" PRIu64 " is missing", i);
-	if (!row->line || row->len == 0 || row->len > RECORD_BYTES_MAX)
+	if (row->len == 0)
 		return bad(c, i, "record %" PRIu64 " is empty or too long", i);
-	struct merkle_hash leaf = tlog_merkle_leaf(row->line, row->len);
-	if (row->leaf_len != sizeof leaf.b || memcmp(row->leaf, leaf.b, sizeof leaf.b) != 0)
+	if (!row->leaf_whole || memcmp(row->leaf.b, c->rows->hash[n].b, SHA256_BYTES) != 0)
 		return bad(c, i, "record %" PRIu64 " does not have its leaf hash", i);
 	struct audit_record_head h;
-	if (audit_record_head(row->line, row->len, &h) || h.index != i)
+	if (audit_record_head(line, row->len, &h) || h.index != i)
 		return bad(c, i, "record %" PRIu64 " does not start as record %" PRIu64, i, i);
 	if (h.event != row->event || h.intent != row->intent)
 		return bad(c, i, "the columns of record %" PRIu64 " differ from its text", i);
-	u32 flags = audit_event_info(h.event)->flags;
-	if ((flags & EVENT_CLOSES) && !open_drop(c, h.intent))
+	int r = audit_tail_note(&c->tail, &h, line, row->len);
+	if (r > 0)
 		return bad(c, i, "record %" PRIu64 " answers record %" PRIu64 ", which is not an open intent",
 			i, h.intent);
-	if (flags & EVENT_STATE)
-		c->state_index = i;
-	if (h.event == EVENT_WITNESSES)
-		c->witnesses_index = i;
-	if (h.event == EVENT_COSIGN)
-		c->cosign_index = i;
-	if (h.event == EVENT_COSIGN && memmem(row->line, row->len, ",\"quorum\":true,", 15))
-		c->cosigned_index = i;
-	c->levels = tlog_merkle_add_path(&c->tree, &leaf, c->path);
 	c->next++;
-	return flags & EVENT_OPENS ? open_add(c, i, h.event) : 0;
-}
-
-/* Rows from *at on, at most n, each to fn, until it returns non-zero or the check is done. */
-static int each_row(struct audit_check *c, struct audit_log *log, u64 at, u64 n,
-	int (*fn)(struct audit_check *c, struct audit_log *log, const struct row *row), u64 *ret_seen)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_ROWS);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)at);
-	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(n, (u64)INT64_MAX));
-	int r = 0, rc = SQLITE_DONE;
-	*ret_seen = 0;
-	while (!r && !c->done && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct row row = row_of(s);
-		r = fn(c, log, &row);
-		++*ret_seen;
-	}
-	if (!r && !c->done && rc != SQLITE_DONE)
-		r = (rc & 0xff) == SQLITE_CORRUPT ? bad(c, at + *ret_seen, "the database is damaged here")
-						  : err_origin(-EIO);
-	sqlite3_reset(s);
 	return r;
 }
 
-static int on_row(struct audit_check *c, struct audit_log *log, const struct row *row)
+/* Rows [0, n) into the tree; the roots that they complete must be the stored ones. */
+static int grow(struct audit_check *c, struct audit_log *log, u32 n)
 {
-	int r = row_check(c, row);
-	if (r || c->done)
-		return r;
-	r = audit_nodes_check(log, c->next, c->levels, c->path);
-	return r > 0 ? bad(c, row->index, "the stored root of the records up to %" PRIu64 " is not theirs",
-			       row->index)
-		     : r;
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1], *h = c->rows->hash;
+	bool whole = n == ROWS && c->tree.size % ROWS == 0;
+	for (u32 left = ROWS / 2; whole && left; left /= 2)
+		tlog_merkle_parents(h, left);
+	for (u32 i = 0; i < (whole ? 1 : n); i++) {
+		u32 levels = tlog_merkle_add_subtree(&c->tree, whole ? ROWS_LEVEL : 0, &h[i], path);
+		int r = audit_nodes_check(log, c->tree.size, levels, path);
+		if (r)
+			return r < 0 ? r
+				     : bad(c, c->tree.size - 1,
+					       "the stored root of the records up to %" PRIu64
+					       " is not theirs",
+					       c->tree.size - 1);
+	}
+	return 0;
+}
+
+/* What was gathered. The rows before a bad one are looked at to their end. */
+static int check_rows(struct audit_check *c, struct audit_log *log)
+{
+	struct audit_rows *b = c->rows;
+	int r = 0;
+	u32 n = 0;
+	hash_rows(b);
+	while (!r && !c->done && n < b->n) {
+		r = row_check(c, &b->row[n], n);
+		n += !c->done;
+	}
+	struct audit_check first = { .done = c->done, .first_bad = c->first_bad };
+	memcpy(first.why, c->why, sizeof first.why);
+	if (!r)
+		r = grow(c, log, n);
+	if (!r && first.done && c->first_bad >= first.first_bad)
+		bad(c, first.first_bad, "%s", first.why);
+	b->n = 0;
+	b->used = 0;
+	return r;
+}
+
+/* At most n rows from c->next on. */
+static int read_rows(struct audit_check *c, struct audit_log *log, u64 n)
+{
+	u64 at = c->next, seen = 0;
+	if (!c->rows && !(c->rows = calloc(1, sizeof *c->rows)))
+		return err_origin(-ENOMEM);
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_ROWS);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)at);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(n, (u64)INT64_MAX));
+	int r = 0, rc = SQLITE_ROW;
+	while (!r && !c->done && rc == SQLITE_ROW) {
+		u32 want = ROWS - (u32)(c->next % ROWS);
+		while (!r && c->rows->n < want && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+			r = take(c->rows, s);
+			seen++;
+		}
+		if (!r && c->rows->n)
+			r = check_rows(c, log);
+	}
+	if (!r && !c->done && rc != SQLITE_DONE)
+		r = (rc & 0xff) == SQLITE_CORRUPT ? bad(c, c->next, "the database is damaged here")
+						  : err_origin(-EIO);
+	sqlite3_reset(s);
+	if (!r && !c->done && seen < n)
+		bad(c, c->next, "record %" PRIu64 " is missing: the log is cut short", c->next);
+	return r;
 }
 
 /* ---- the end: root, head, state ---- */
@@ -218,8 +301,8 @@ static int witness_check(struct audit_check *c, struct audit_log *log)
 	const struct {
 		u64 index;
 		const char *key;
-	} want[] = { { c->witnesses_index, "policy" }, { c->cosign_index, "note" },
-		{ c->cosigned_index, "note" } };
+	} want[] = { { c->tail.witnesses_index, "policy" }, { c->tail.cosign_index, "note" },
+		{ c->tail.cosigned_index, "note" } };
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		u8 *data = NULL;
 		size_t len;
@@ -234,30 +317,6 @@ static int witness_check(struct audit_check *c, struct audit_log *log)
 					       want[i].index);
 	}
 	return 0;
-}
-
-/* The second pass, only when the root is wrong: the first record whose own signature does not fit the tree up to it. */
-static int on_suspect(struct audit_check *c, struct audit_log *log, const struct row *row)
-{
-	struct merkle_hash leaf = tlog_merkle_leaf(row->line, row->len);
-	tlog_merkle_add(&c->tree, &leaf);
-	struct merkle_hash root = tlog_merkle_root(&c->tree);
-	char text[SIGNED_TEXT_MAX];
-	size_t n = audit_log_signed_text(log, c->tree.size, &root, text, sizeof text);
-	if (row->sig_len != crypto_sign_BYTES ||
-		crypto_sign_verify_detached(row->sig, (const u8 *)text, n, log->key.public_key) != 0)
-		return bad(c, row->index, "record %" PRIu64 " is not the one that was signed", row->index);
-	return 0;
-}
-
-static int find_first_bad(struct audit_check *c, struct audit_log *log)
-{
-	u64 seen;
-	c->tree = (struct merkle){ 0 };
-	int r = each_row(c, log, 0, c->size, on_suspect, &seen);
-	if (r || c->done)
-		return r;
-	return bad(c, c->size, "every record is signed, but the head is of another tree");
 }
 
 struct state_want {
@@ -315,56 +374,52 @@ static int state_check(struct audit_check *c, struct audit_log *log)
 	free(state);
 	if (r < 0 || b < 0)
 		return r < 0 ? r : b;
-	if (r == 0 && c->state_index != INTENT_NONE) {
-		r = audit_log_lines(log, c->state_index, 1, on_state_line, &w);
+	if (r == 0 && c->tail.state_index != INTENT_NONE) {
+		r = audit_log_lines(log, c->tail.state_index, 1, on_state_line, &w);
 		if (r < 0)
 			return r;
 	}
 	if (!w.fits)
-		return bad(c, c->state_index == INTENT_NONE ? 0 : c->state_index,
-			"the rows of state are not those that record %" PRIu64 " speaks of", c->state_index);
+		return bad(c, c->tail.state_index == INTENT_NONE ? 0 : c->tail.state_index,
+			"the rows of state are not those that record %" PRIu64 " speaks of",
+			c->tail.state_index);
 	if (b)
-		return bad(c, c->state_index, "the file of %s is not the one that the state names", blob);
+		return bad(
+			c, c->tail.state_index, "the file of %s is not the one that the state names", blob);
 	c->done = c->ok = true;
 	return 0;
 }
 
-static int on_extra(struct audit_check *c, struct audit_log *log, const struct row *row)
+/* Is there a row behind the head? */
+static int extra(struct audit_check *c, struct audit_log *log)
 {
-	return bad(c, c->size, "record %" PRIu64 " stands behind the signed head", row->index);
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_ROWS);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)c->size);
+	sqlite3_bind_int64(s, 2, 1);
+	int rc = sqlite3_step(s);
+	sqlite3_reset(s);
+	if (rc == SQLITE_ROW)
+		return bad(c, c->size, "record %" PRIu64 " stands behind the signed head", c->size);
+	return rc == SQLITE_DONE ? 0 : err_origin(-EIO);
 }
 
 static int finish(struct audit_check *c, struct audit_log *log)
 {
-	u64 seen, size = c->size;
+	u64 size = c->size;
 	struct merkle_hash root = tlog_merkle_root(&c->tree);
 	if (memcmp(root.b, c->head.root.b, sizeof root.b) != 0)
-		return find_first_bad(c, log);
+		return audit_suspect_find(c, log, true);
 	int r = read_head(c, log); /* it may have grown meanwhile */
 	if (r || c->done || c->size > size)
 		return r;
-	r = each_row(c, log, c->size, 1, on_extra, &seen);
+	r = extra(c, log);
 	if (r || c->done)
 		return r;
-	r = audit_nodes_count(log, c->size);
+	r = c->from ? 0 : audit_nodes_count(log, c->size);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
 	r = witness_check(c, log);
 	return r || c->done ? r : state_check(c, log);
-}
-
-/* A row was bad in itself; but one before it may have been replaced more carefully. The signature of the last good row tells. */
-static int look_back(struct audit_check *c, struct audit_log *log)
-{
-	u64 seen;
-	struct audit_check before = { .size = c->next, .tree = c->tree };
-	if (c->next == 0)
-		return 0;
-	before.tree = (struct merkle){ 0 };
-	int r = each_row(&before, log, 0, before.size, on_suspect, &seen);
-	if (!r && before.done)
-		r = bad(c, before.first_bad, "%s", before.why);
-	return r;
 }
 
 int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
@@ -372,15 +427,10 @@ int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
 	if (c->done)
 		return 0;
 	assert(!log->dirty);
-	u64 seen, before = c->next;
-	n = MIN(n, c->size - c->next);
-	int r = each_row(c, log, c->next, n, on_row, &seen);
-	if (!r && !c->done && seen < n)
-		r = bad(c, before + seen, "record %" PRIu64 " is missing: the log is cut short",
-			before + seen);
+	int r = read_rows(c, log, MIN(n, c->size - c->next));
 	if (r)
 		return r;
 	if (c->done)
-		return look_back(c, log);
+		return audit_suspect_find(c, log, false);
 	return c->next < c->size ? 0 : finish(c, log);
 }

@@ -39,6 +39,8 @@ struct conn {
 	struct ipc_peer peer;
 	struct out *first, *last;
 	u32 n_out, n_released; /* queued; of these, from the front, behind a commit */
+	u32 n_ends;	       /* ENDs among what this turn queued */
+	u32 due;	       /* ENDs that the last commit let go, and no frame has come since */
 	bool stuck;	       /* the kernel has no room for more descriptors in flight: try again soon */
 	bool dead;	       /* to be reaped in this turn */
 	char why[128];
@@ -124,6 +126,14 @@ struct witness_state {
 	struct witnessed pending;   /* newer than that, still without */
 };
 
+/* How commits are spaced (loop.c). */
+struct pace {
+	u64 sync_ns;	 /* what a commit takes: the mean of the last few */
+	u64 patience_ns; /* how long a commit waits for those whom the one before has answered */
+	u32 due;	 /* how many of them have not come back */
+	u64 oldest_ns;	 /* since when a record waits for which nobody waits; 0: none */
+};
+
 struct keepd {
 	struct store store;
 	struct audit_log *log;
@@ -145,6 +155,9 @@ struct keepd {
 	struct import *import;
 	struct witness_state witness;
 	struct effect *effects, **effects_end;
+	struct pace pace;
+	struct audit_check *reread; /* of what was unread at the start; NULL: none, or done */
+	u64 reread_due_ns;
 };
 
 /* ---- loop.c ---- */

@@ -18,12 +18,15 @@
 static const char *const sql[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
-	[SQL_APPEND] = "INSERT INTO records(idx, event, intent, line, leaf, sig) VALUES(?, ?, ?, ?, ?, ?)",
+	[SQL_APPEND] = "INSERT INTO records(idx, event, intent, line, leaf) VALUES(?, ?, ?, ?, ?)",
+	[SQL_SEAL_PUT] = "UPDATE records SET seal = ? WHERE idx = ?",
 	[SQL_HEAD_PUT] = "UPDATE head SET size = ?, root = ?, note = ? WHERE id = 0",
 	[SQL_HEAD] = "SELECT size, root, note FROM head WHERE id = 0",
 	[SQL_LINES] = "SELECT idx, line FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_ROWS] =
-		"SELECT idx, event, intent, line, leaf, sig FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_ROWS] = "SELECT idx, event, intent, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_SEALED] = "SELECT idx, line, seal, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_SEAL_NEXT] =
+		"SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
 	[SQL_LEAVES] = "SELECT leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_NODE_PUT] = "INSERT INTO nodes(level, n, hash) VALUES(?, ?, ?)",
 	[SQL_NODES] = "SELECT hash FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
@@ -35,6 +38,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_MODEL_PUT] = "INSERT OR REPLACE INTO models(digest, row) VALUES(?, ?)",
 	[SQL_MODELS] = "SELECT row FROM models ORDER BY digest",
 	[SQL_SINGLE_PUT] = "INSERT OR REPLACE INTO singles(name, row) VALUES(?, ?)",
+	[SQL_SINGLE_DROP] = "DELETE FROM singles WHERE name = ?",
 	[SQL_SINGLE] = "SELECT row FROM singles WHERE name = ?",
 	[SQL_BLOB_PUT] = "INSERT OR REPLACE INTO blobs(digest, data) VALUES(?, ?)",
 	[SQL_BLOB_DROP] = "DELETE FROM blobs WHERE digest = ?",
@@ -44,7 +48,7 @@ static const char *const sql[SQL_COUNT] = {
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE records(idx INTEGER PRIMARY KEY, event INTEGER NOT NULL, intent INTEGER,"
-	" line BLOB NOT NULL, leaf BLOB NOT NULL, sig BLOB NOT NULL);"
+	" line BLOB NOT NULL, leaf BLOB NOT NULL, seal BLOB);"
 	"CREATE TABLE nodes(level INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL,"
 	" PRIMARY KEY(level, n)) WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX answers ON records(intent) WHERE intent IS NOT NULL;"
@@ -54,10 +58,10 @@ static const char schema[] =
 	"CREATE TABLE models(digest BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE singles(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL);"
-	"INSERT INTO meta VALUES('schema', '2');"
+	"INSERT INTO meta VALUES('schema', '3');"
 	"INSERT INTO head VALUES(0, 0, x'', '');";
 
-static int db_errno(int rc)
+int audit_log_errno(int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_NOMEM:
@@ -100,7 +104,7 @@ void audit_log_fail(struct audit_log *log, const char *fmt, ...)
 static int write_failed(struct audit_log *log, const char *what, int rc)
 {
 	audit_log_fail(log, "%s: %s", what, sqlite3_errmsg(log->db));
-	return err_origin(db_errno(rc));
+	return err_origin(audit_log_errno(rc));
 }
 
 sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which)
@@ -178,7 +182,7 @@ static int open_db(const char *path, int flags, const struct note_key *key, stru
 	if (!r && rc == SQLITE_OK)
 		sqlite3_wal_hook(log->db, on_wal, log);
 	if (!r && rc != SQLITE_OK)
-		r = err_origin(db_errno(rc));
+		r = err_origin(audit_log_errno(rc));
 	if (r) {
 		audit_log_close(&log);
 		return r;
@@ -206,6 +210,8 @@ void audit_log_close(struct audit_log **plog)
 		sqlite3_finalize(log->stmt[i]);
 	sqlite3_close(log->db);
 	explicit_bzero(&log->key, sizeof log->key);
+	audit_tail_fini(&log->tail);
+	free(log->seal);
 	free(log);
 }
 
@@ -225,7 +231,7 @@ static int load_head(struct audit_log *log)
 			r = 0;
 		}
 	} else if (rc != SQLITE_DONE) {
-		r = err_origin(db_errno(rc));
+		r = err_origin(audit_log_errno(rc));
 	}
 	sqlite3_reset(s);
 	return r;
@@ -263,7 +269,7 @@ int audit_log_create(const char *path, const struct note_key *key, const char *v
 		return r;
 	int rc = sqlite3_exec(log->db, schema, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
-		return err_origin(db_errno(rc));
+		return err_origin(audit_log_errno(rc));
 	if (prepare(log) || chmod(path, 0600) < 0)
 		return err_errno();
 	log->ready = true;
@@ -310,14 +316,32 @@ void audit_log_record(
 	audit_record_start(r, &s);
 }
 
-/* What the signature of record size-1 covers. */
-size_t audit_log_signed_text(
-	const struct audit_log *log, u64 size, const struct merkle_hash *root, char *out, size_t cap)
+/* The row, its place in the tree, the roots that it completes, and what follows from it. */
+static int insert(struct audit_log *log, const struct audit_record *r)
 {
-	static const char prefix[] = "keep record\n";
-	memcpy(out, prefix, sizeof prefix);
-	tlog_checkpoint_text(log->key.name, size, root, out + sizeof prefix - 1, cap - sizeof prefix);
-	return strlen(out);
+	struct merkle_hash leaf = tlog_merkle_leaf(r->w.buf, r->w.len), path[MERKLE_PROOF_MAX + 1];
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_APPEND);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->index);
+	sqlite3_bind_int64(s, 2, r->event);
+	if (r->intent != INTENT_NONE)
+		sqlite3_bind_int64(s, 3, (sqlite3_int64)r->intent);
+	sqlite3_bind_blob(s, 4, r->w.buf, (int)r->w.len, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 5, leaf.b, sizeof leaf.b, SQLITE_STATIC);
+	int e = run(log, SQL_APPEND, "log: append");
+	if (e)
+		return e;
+	u32 levels = tlog_merkle_add_path(&log->tree, &leaf, path);
+	int rc = audit_nodes_put(log, log->tree.size, levels, path);
+	if (rc != SQLITE_DONE)
+		return write_failed(log, "log: nodes", rc);
+	struct audit_record_head h = { .index = r->index, .intent = r->intent, .event = r->event };
+	e = audit_tail_note(&log->tail, &h, r->w.buf, r->w.len);
+	if (!e)
+		e = audit_seal_mark(log, &leaf);
+	if (!e)
+		return 0;
+	audit_log_fail(log, e > 0 ? "log: an answer to what is not open" : "out of memory");
+	return err_origin(e > 0 ? -EINVAL : e);
 }
 
 int audit_log_append(struct audit_log *log, struct audit_record *r, const struct audit_state *state)
@@ -335,29 +359,9 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	}
 	assert(r->index == log->tree.size);
 	int e = begin(log);
-	if (e)
-		return e;
-	struct merkle_hash leaf = tlog_merkle_leaf(r->w.buf, r->w.len);
-	struct merkle_hash path[MERKLE_PROOF_MAX + 1];
-	u32 levels = tlog_merkle_add_path(&log->tree, &leaf, path);
-	struct merkle_hash root = tlog_merkle_root(&log->tree);
-	char text[SIGNED_TEXT_MAX];
-	u8 sig[crypto_sign_BYTES];
-	size_t n = audit_log_signed_text(log, log->tree.size, &root, text, sizeof text);
-	crypto_sign_detached(sig, NULL, (const u8 *)text, n, log->key.secret_key);
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_APPEND);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->index);
-	sqlite3_bind_int64(s, 2, r->event);
-	if (r->intent != INTENT_NONE)
-		sqlite3_bind_int64(s, 3, (sqlite3_int64)r->intent);
-	sqlite3_bind_blob(s, 4, r->w.buf, (int)r->w.len, SQLITE_STATIC);
-	sqlite3_bind_blob(s, 5, leaf.b, sizeof leaf.b, SQLITE_STATIC);
-	sqlite3_bind_blob(s, 6, sig, sizeof sig, SQLITE_STATIC);
-	e = run(log, SQL_APPEND, "log: append");
-	if (e)
-		return e;
-	int rc = audit_nodes_put(log, log->tree.size, levels, path);
-	return rc == SQLITE_DONE ? 0 : write_failed(log, "log: nodes", rc);
+	if (!e)
+		e = insert(log, r);
+	return e;
 }
 
 static int put_row(struct audit_log *log, enum log_sql which, const void *key, size_t key_len,
@@ -401,6 +405,11 @@ int audit_log_put_clock(struct audit_log *log, const struct clock_row *row)
 	return put_row(log, SQL_SINGLE_PUT, "clock", 5, row, sizeof *row);
 }
 
+int audit_log_put_single(struct audit_log *log, const char *name, const void *data, size_t len)
+{
+	return put_row(log, data ? SQL_SINGLE_PUT : SQL_SINGLE_DROP, name, strlen(name), data, len);
+}
+
 int audit_log_put_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], const void *data, size_t len)
 {
 	assert(len > 0 && len <= INT32_MAX);
@@ -412,6 +421,21 @@ int audit_log_drop_blob(struct audit_log *log, const u8 digest[SHA256_BYTES])
 	return put_row(log, SQL_BLOB_DROP, digest, SHA256_BYTES, NULL, 0);
 }
 
+/* The seal of this commit's records into the row of the last one; now and then a savepoint as well. */
+static int seal(struct audit_log *log, const struct merkle_hash *root)
+{
+	const void *data;
+	size_t len;
+	if (log->tree.size == log->head_size)
+		return 0;
+	audit_seal_make(log, root, &data, &len);
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_SEAL_PUT);
+	sqlite3_bind_blob(s, 1, data, (int)len, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)log->tree.size - 1);
+	int r = run(log, SQL_SEAL_PUT, "log: seal");
+	return r || log->tree.size - log->saved_size < SAVE_RECORDS ? r : audit_log_save(log);
+}
+
 int audit_log_commit(struct audit_log *log)
 {
 	if (log->failed)
@@ -419,6 +443,9 @@ int audit_log_commit(struct audit_log *log)
 	if (!log->dirty)
 		return 0;
 	struct merkle_hash root = tlog_merkle_root(&log->tree);
+	int r = seal(log, &root);
+	if (r)
+		return r;
 	char text[SIGNED_TEXT_MAX], note[sizeof log->note];
 	tlog_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
 	if (tlog_note_sign(&log->key, text, note, sizeof note)) {
@@ -429,7 +456,7 @@ int audit_log_commit(struct audit_log *log)
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)log->tree.size);
 	sqlite3_bind_blob(s, 2, root.b, sizeof root.b, SQLITE_STATIC);
 	sqlite3_bind_text(s, 3, note, -1, SQLITE_STATIC);
-	int r = run(log, SQL_HEAD_PUT, "log: head");
+	r = run(log, SQL_HEAD_PUT, "log: head");
 	if (r)
 		return r;
 	audit_log_stmt(log, SQL_COMMIT);
@@ -440,6 +467,7 @@ int audit_log_commit(struct audit_log *log)
 	memcpy(log->note, note, sizeof note);
 	log->head_size = log->tree.size;
 	log->head_root = root;
+	log->seal_len = 0;
 	return 0;
 }
 
@@ -457,156 +485,4 @@ int audit_log_tidy(struct audit_log *log, bool force)
 		return write_failed(log, "log: checkpoint of the WAL", rc);
 	log->wal_pages = 0;
 	return 0;
-}
-
-/* ---- reading ---- */
-
-u64 audit_log_size(const struct audit_log *log)
-{
-	return log->failed ? log->head_size : log->tree.size;
-}
-
-const struct note_key *audit_log_key(const struct audit_log *log)
-{
-	return &log->key;
-}
-
-const char *audit_log_boot(const struct audit_log *log)
-{
-	return log->boot;
-}
-
-const char *audit_log_note(const struct audit_log *log)
-{
-	return log->note;
-}
-
-struct merkle_hash audit_log_root(const struct audit_log *log)
-{
-	return log->failed ? log->head_root : tlog_merkle_root(&log->tree);
-}
-
-int audit_log_lines(struct audit_log *log, u64 first, u64 count,
-	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_LINES);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)MIN(first, (u64)INT64_MAX));
-	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(count, (u64)INT64_MAX));
-	int r = 0, rc;
-	while (!r && (rc = sqlite3_step(s)) == SQLITE_ROW)
-		r = fn(arg, (u64)sqlite3_column_int64(s, 0), sqlite3_column_blob(s, 1),
-			(size_t)sqlite3_column_bytes(s, 1));
-	if (!r && rc != SQLITE_DONE)
-		r = err_origin(db_errno(rc));
-	sqlite3_reset(s);
-	return r;
-}
-
-int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_ANSWER);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)intent);
-	int rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*ret_index = (u64)sqlite3_column_int64(s, 0);
-	sqlite3_reset(s);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? 1 : err_origin(db_errno(rc));
-}
-
-/* Every row of a state table, each exactly row_len bytes, to rows[max]. */
-static int read_rows(
-	struct audit_log *log, enum log_sql which, void *rows, size_t row_len, u32 max, u32 *ret_n)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, which);
-	u32 n = 0;
-	int r = 0, rc;
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		if (n == max || (size_t)sqlite3_column_bytes(s, 0) != row_len) {
-			r = 1;
-			break;
-		}
-		memcpy((u8 *)rows + n++ * row_len, sqlite3_column_blob(s, 0), row_len);
-	}
-	if (!r && rc != SQLITE_DONE)
-		r = err_origin(db_errno(rc));
-	sqlite3_reset(s);
-	*ret_n = n;
-	return r;
-}
-
-/* A row that is there at most once; zeros when it is not. */
-static int read_single(struct audit_log *log, const char *name, void *row, size_t len)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_SINGLE);
-	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	int rc = sqlite3_step(s), r = 0;
-	if (rc == SQLITE_ROW && (size_t)sqlite3_column_bytes(s, 0) == len)
-		memcpy(row, sqlite3_column_blob(s, 0), len);
-	else if (rc == SQLITE_ROW)
-		r = 1;
-	else if (rc != SQLITE_DONE)
-		r = err_origin(db_errno(rc));
-	sqlite3_reset(s);
-	return r;
-}
-
-int audit_log_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOB);
-	sqlite3_bind_blob(s, 1, digest, SHA256_BYTES, SQLITE_STATIC);
-	int rc = sqlite3_step(s), r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 1 : err_origin(db_errno(rc));
-	size_t len = rc == SQLITE_ROW ? (size_t)sqlite3_column_bytes(s, 0) : 0;
-	u8 *copy = len ? malloc(len) : NULL, found[SHA256_BYTES];
-	if (len && !copy)
-		r = err_origin(-ENOMEM);
-	if (copy) {
-		memcpy(copy, sqlite3_column_blob(s, 0), len);
-		sha256_of(copy, len, found);
-		r = memcmp(found, digest, sizeof found) ? 1 : 0;
-	}
-	sqlite3_reset(s);
-	if (r) {
-		free(copy);
-		return r;
-	}
-	*ret = copy;
-	*ret_len = len;
-	return 0;
-}
-
-static bool trust_row_ok(const struct trust_row *t)
-{
-	return bytes_str_ok(t->name, sizeof t->name) && t->der_len <= KEY_DER_BYTES_MAX &&
-	       t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->bytes <= TRUST_FILE_BYTES_MAX &&
-	       bytes_str_ok(t->models, sizeof t->models) && bytes_str_ok(t->serves, sizeof t->serves);
-}
-
-int audit_log_state(struct audit_log *log, struct audit_state *ret)
-{
-	memset(ret, 0, sizeof *ret);
-	int r = read_single(log, "policy", &ret->policy, sizeof ret->policy);
-	if (!r)
-		r = read_single(log, "clock", &ret->clock, sizeof ret->clock);
-	if (!r)
-		r = read_rows(
-			log, SQL_TRUST, ret->trust, sizeof ret->trust[0], TRUST_KEYS_MAX, &ret->n_trust);
-	if (!r)
-		r = read_rows(
-			log, SQL_MODELS, ret->models, sizeof ret->models[0], MODELS_MAX, &ret->n_models);
-	for (u32 i = 0; !r && i < ret->n_trust; i++)
-		if (!trust_row_ok(&ret->trust[i]))
-			r = 1;
-	for (u32 i = 0; !r && i < ret->n_models; i++) {
-		const struct model_row *m = &ret->models[i];
-		if (!bytes_str_ok(m->name, sizeof m->name) || !bytes_str_ok(m->signer, sizeof m->signer) ||
-			!bytes_str_ok(m->reason, sizeof m->reason) || m->n_files > MODEL_FILES_MAX ||
-			m->n_bundles > BUNDLES_MAX)
-			r = 1;
-	}
-	if (!r && (!bytes_str_ok(ret->clock.boot, sizeof ret->clock.boot) ||
-			  ret->policy.bytes > POLICY_FILE_BYTES_MAX))
-		r = 1;
-	if (r)
-		memset(ret, 0, sizeof *ret);
-	return r;
 }

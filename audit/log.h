@@ -1,17 +1,22 @@
 /* The log: SQLite in WAL mode, synchronous=FULL, one writer. A record and the state it describes commit in one transaction, together
  * with a signed tree head over all records; so the database never holds one without the other.
  *
- *   records(idx, event, intent, line, leaf, sig)   line: the record; leaf: its leaf hash; sig: Ed25519 over
- *                                                  "keep record\n" + the checkpoint text of the tree that ends with this record
+ *   records(idx, event, intent, line, leaf, seal)  line: the record; leaf: its leaf hash; seal, in the last row of each commit: what
+ *                                                  vouches for the records of that commit, one by one (seal.c)
  *   nodes(level, n, hash)                         roots of the complete subtrees of 2^level records, level 4, 8, 12, …: what
  *                                                  proofs are made from
  *   head(size, root, note)                         one row: the checkpoint after the last commit
  *   trust(name, row), models(digest, row)          the structs of audit/state.h, byte for byte
- *   singles(name, row)                             "policy" and "clock", likewise
+ *   singles(name, row)                             "policy" and "clock", likewise; "checked": the savepoint (seal.c)
  *   blobs(digest, data)                            files that rows of trust and policy name by SHA-256; old policies stay
  *   meta(key, value)                               schema
  *
- * sig is what lets a check name the first bad record: it is not a checkpoint, so it cannot stand in for the head after a cut.
+ * A seal is what lets a check name the first bad record: it is not a checkpoint, so it cannot stand in for the head after a cut.
+ *
+ * A savepoint is what lets a start be short: the right edge of the tree at some size, the intents that were open there, and where the last
+ * records of state and witnesses stand, signed by a process that had verified all of it. Records before it are *unread* until this process
+ * has re-read them: new ones may follow meanwhile, since the edge is signed; but none of the unread is shown or decided upon unless it
+ * proves itself against the signed head.
  *
  * Failure: the first failed write or sync closes the log for good (audit_log_failed): nothing is retried, since after a failed fsync
  * nobody knows what the disk holds. A new process re-reads and re-verifies everything. */
@@ -59,6 +64,9 @@ _must_use_ int audit_log_drop_blob(struct audit_log *log, const u8 digest[SHA256
 
 /* Sign the head and commit, with one sync. 0 durable, or nothing to do; -errno and the log has failed. */
 _must_use_ int audit_log_commit(struct audit_log *log);
+/* A savepoint in the open transaction: everything up to here was verified, or written, by this process or by one that signed so. The log
+ * makes one itself now and then; at the end of a process it spares the next one work. 0 done; -errno and the log has failed. */
+_must_use_ int audit_log_save(struct audit_log *log);
 /* Is a transaction open? */
 bool audit_log_dirty(const struct audit_log *log);
 /* Move the WAL into the database when it is long (force: when it is not empty). 0 done; -errno and the log has failed. */
@@ -98,19 +106,24 @@ struct audit_open {
 	u32 event;
 };
 
-/* A check that re-reads everything: in slices, so that others can be served in between. */
-struct audit_check {
-	u64 size; /* records that the head speaks of */
-	u64 next; /* records checked so far */
-	struct merkle tree;
-	struct merkle_hash path[MERKLE_PROOF_MAX + 1]; /* of the last record */
-	u32 levels;
-	struct checkpoint head;
+/* What the records so far leave open, and where the last of some kinds stands (INTENT_NONE: there is none). */
+struct audit_tail {
 	u64 witnesses_index, cosign_index,
 		cosigned_index;	 /* last witness policy, cosigned checkpoint, and one that had its quorum */
 	u64 state_index;	 /* last record that speaks of state */
 	struct audit_open *open; /* intents not yet answered, rising */
 	size_t n_open, cap_open;
+};
+
+/* A check that re-reads everything: in slices, so that others can be served in between. */
+struct audit_check {
+	u64 size; /* records that the head speaks of */
+	u64 next; /* records checked so far */
+	u64 from; /* of these, at the beginning: by an earlier process (audit_check_resume) */
+	struct merkle tree;
+	struct checkpoint head;
+	struct audit_tail tail;
+	struct audit_rows *rows; /* being hashed together */
 	bool done, ok;
 	u64 first_bad; /* when not ok */
 	char why[REASON_LEN_MAX + 1];
@@ -118,8 +131,17 @@ struct audit_check {
 /* Start a check of everything committed so far; while it runs the log may grow, and the check follows. Step it only while no
  * transaction is open. 0 done; -errno. */
 _must_use_ int audit_check_begin(struct audit_check *c, struct audit_log *log);
+/* The same from the last savepoint on, where there is one that holds and has `worth` records or more before it; else from the beginning. */
+_must_use_ int audit_check_resume(struct audit_check *c, struct audit_log *log, u64 worth);
 /* Check at most n more records; after the last compares root, head and state. Sets done. 0; -errno could not read. */
 _must_use_ int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n);
 void audit_check_fini(struct audit_check *c);
 /* After the first check of a process: a log that holds is open for writing, one that does not has failed, with the reason. */
 void audit_log_adopt(struct audit_log *log, const struct audit_check *c);
+
+/* Unread records: those before the savepoint that this process has not re-read yet. */
+u64 audit_log_unread(const struct audit_log *log);
+/* A check from the beginning has passed them up to c->next; a bad one means distrust. */
+void audit_log_reread(struct audit_log *log, const struct audit_check *c);
+/* The log has failed at record `index`, and the next start re-reads everything before it serves: the savepoint is removed. */
+void audit_log_distrust(struct audit_log *log, u64 index, const char *why);

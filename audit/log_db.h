@@ -1,4 +1,4 @@
-/* Inside of the log, shared by log.c (writes, reads) and check.c (verifies). */
+/* Inside of the log: log.c writes, log_read.c reads, seal.c signs, nodes.c keeps subtrees, check.c and suspect.c verify. */
 #pragma once
 
 #include "audit/log.h"
@@ -6,17 +6,23 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#define SIGNED_TEXT_MAX \
-	(NOTE_NAME_MAX + 128u) /* bytes of the text that a head's or record's signature covers */
+#define SIGNED_TEXT_MAX  \
+	(NOTE_NAME_MAX + \
+		256u) /* bytes of the text that the signature of a head, a seal or a savepoint covers */
+#define SAVE_RECORDS \
+	65536u /* records between two savepoints: what a start after a crash re-reads at most, a tenth of a second */
 
 enum log_sql {
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_APPEND,
+	SQL_SEAL_PUT,
 	SQL_HEAD_PUT,
 	SQL_HEAD,
 	SQL_LINES,
 	SQL_ROWS,
+	SQL_SEALED,
+	SQL_SEAL_NEXT,
 	SQL_LEAVES,
 	SQL_NODE_PUT,
 	SQL_NODES,
@@ -28,6 +34,7 @@ enum log_sql {
 	SQL_MODEL_PUT,
 	SQL_MODELS,
 	SQL_SINGLE_PUT,
+	SQL_SINGLE_DROP,
 	SQL_SINGLE,
 	SQL_BLOB_PUT,
 	SQL_BLOB_DROP,
@@ -40,12 +47,17 @@ struct audit_log {
 	sqlite3_stmt *stmt[SQL_COUNT];
 	struct note_key key;
 	struct merkle tree; /* with the records of the open transaction */
+	struct audit_tail tail;
+	u8 *seal; /* of the open transaction: room for root and signature, then the marks */
+	size_t seal_len, seal_cap;
 	char boot[33];
 	char note[1024]; /* the head of the last commit */
 	u64 head_size;
 	struct merkle_hash head_root;
-	bool ready; /* checked (or fresh): the tree is that of the rows */
-	bool dirty; /* a transaction is open */
+	u64 saved_size;		    /* of the last savepoint */
+	u64 unread_from, unread_to; /* records that only an earlier process has verified */
+	bool ready;		    /* checked (or fresh): the tree is that of the rows */
+	bool dirty;		    /* a transaction is open */
 	int wal_pages;
 	bool failed;
 	char why[REASON_LEN_MAX + 1];
@@ -53,9 +65,52 @@ struct audit_log {
 
 /* The statement, reset and unbound. */
 sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which);
-/* Text that the signature of record size-1 covers; its length. */
-size_t audit_log_signed_text(
-	const struct audit_log *log, u64 size, const struct merkle_hash *root, char *out, size_t cap);
+/* SQLite's result as -errno. */
+int audit_log_errno(int rc);
+/* A row of the table singles in the open transaction (NULL: remove it). 0 done; -errno and the log has failed. */
+_must_use_ int audit_log_put_single(struct audit_log *log, const char *name, const void *data, size_t len);
+
+/* ---- tail.c: what the last records leave open ---- */
+
+/* Record h follows. 0 done; 1 it answers what is not open; -ENOMEM. */
+_must_use_ int audit_tail_note(
+	struct audit_tail *t, const struct audit_record_head *h, const void *line, size_t len);
+_must_use_ int audit_tail_copy(const struct audit_tail *t, struct audit_tail *ret);
+void audit_tail_init(struct audit_tail *t);
+void audit_tail_fini(struct audit_tail *t);
+
+/* ---- seal.c: what the records of one commit are signed with, and savepoints ---- */
+
+/* A seal is root | Ed25519 signature | a mark for each record of the commit, the first bytes of its leaf hash. It stands in the row of the
+ * last of them. Signed is a text with the size and the root of the tree that ends there, and the digest of the marks. */
+#define SEAL_MARK_BYTES 8u
+#define SEAL_HEAD_BYTES (sizeof(struct merkle_hash) + crypto_sign_BYTES)
+
+/* Remember the mark of a record that was just added. 0; -ENOMEM. */
+_must_use_ int audit_seal_mark(struct audit_log *log, const struct merkle_hash *leaf);
+/* The seal of all records since the last commit; valid until the next of these calls. */
+void audit_seal_make(
+	struct audit_log *log, const struct merkle_hash *root, const void **ret, size_t *ret_len);
+struct seal {
+	struct merkle_hash root;
+	u64 first; /* of the records that it covers */
+	const u8 *marks;
+};
+/* The seal in the row of record size - 1. 0 it holds, *ret into data; 1 it does not. */
+_must_use_ int audit_seal_open(
+	const struct audit_log *log, u64 size, const void *data, size_t len, struct seal *ret);
+
+/* The savepoint into c: the check goes on behind it. 0 done; 1 there is none that holds; -errno. */
+_must_use_ int audit_log_saved(struct audit_log *log, struct audit_check *c);
+
+/* ---- suspect.c: who is the first ---- */
+
+/* The root of the first c->next records is not the signed one, or record c->next is bad in itself: the first record before it that no seal
+ * vouches for, if any, becomes c->first_bad. whole: the tree ends there. 0; -errno. */
+_must_use_ int audit_suspect_find(struct audit_check *c, struct audit_log *log, bool whole);
+
+/* Say what is wrong and with which record; returns 0. */
+int audit_check_bad(struct audit_check *c, u64 index, const char *fmt, ...) _printf_(3, 4);
 
 /* ---- nodes.c: the roots of complete subtrees ---- */
 

@@ -18,11 +18,15 @@
 #include <unistd.h>
 
 #define FRAMES_PER_TURN	  16u	/* of one connection, so that none starves the others */
+#define FRAMES_OWN_TURN	  1024u /* of our own processes: an outcome for every open ticket */
 #define QUEUE_CLIENT_MAX  512u	/* frames that a slow client may leave unread; then it is dropped */
 #define QUEUE_CLIENT_FULL 16u	/* from here on nothing more is read from it */
 #define QUEUE_OWN_MAX	  8192u /* of our own processes: two per file of the largest model, and tickets */
 #define CONNS_MAX	  (IPC_CLIENTS_MAX * 2 + 8)
 #define STOP_WAIT_NS	  2000000000u /* how long a stopping gate waits for outcomes */
+#define NS_PER_S	  1000000000u
+#define LAZY_NS		  1000000u /* how long a record waits, at least, for which nobody waits */
+#define REREAD_SLICE	  512u /* records read again between two looks at the sockets: half a millisecond */
 
 struct out {
 	struct out *next;
@@ -119,6 +123,7 @@ void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int 
 		c->first = o;
 	c->last = o;
 	c->n_out++;
+	c->n_ends += type == CTL_END;
 }
 
 /* Take back what this turn queued. */
@@ -133,6 +138,7 @@ static struct out *unqueue(struct conn *c)
 	*p = NULL;
 	c->last = last;
 	c->n_out = c->n_released;
+	c->n_ends = 0;
 	return taken;
 }
 
@@ -198,6 +204,7 @@ static void reap(struct keepd *k)
 		closed(c);
 		if (c->kind == CONN_CLIENT)
 			k->n_clients--;
+		k->pace.due -= c->due;
 		c->n_released = 0;
 		outs_free(unqueue(c));
 		fd_close(&c->fd);
@@ -294,12 +301,41 @@ static void shut(struct keepd *k)
 		daemon_say("state: cannot be read");
 }
 
+static int commit(struct keepd *k)
+{
+	if (!audit_log_dirty(k->log))
+		return audit_log_failed(k->log) ? -EIO : 0;
+	u64 t = keepd_now_ns();
+	int r = audit_log_commit(k->log);
+	k->pace.sync_ns = (3 * k->pace.sync_ns + (keepd_now_ns() - t)) / 4;
+	k->pace.oldest_ns = 0;
+	return r;
+}
+
+/* What is queued may leave. Those who get an answer now are likely to ask again at once: the next commit waits for them a little. */
+static void release(struct keepd *k)
+{
+	bool answers = false;
+	for (struct conn *c = k->conns; c; c = c->next) {
+		c->n_released = c->n_out;
+		answers |= c->n_ends > 0;
+	}
+	if (!answers)
+		return;
+	k->pace.due = 0;
+	for (struct conn *c = k->conns; c; c = c->next) {
+		c->due = c->n_ends;
+		c->n_ends = 0;
+		k->pace.due += c->due;
+	}
+}
+
 /* Commit, then act, then speak. An effect may find something to record: then once more, before anything leaves. */
 void keepd_turn_end(struct keepd *k)
 {
 	do {
 		reap(k);
-		if (audit_log_commit(k->log))
+		if (commit(k))
 			shut(k);
 		effects(k);
 	} while (audit_log_dirty(k->log) || k->effects);
@@ -307,8 +343,7 @@ void keepd_turn_end(struct keepd *k)
 		shut(k);
 		effects(k);
 	}
-	for (struct conn *c = k->conns; c; c = c->next)
-		c->n_released = c->n_out;
+	release(k);
 	/* the runtime first: it should hold the ticket when the client sends its request */
 	if (k->runtime)
 		flush(k->runtime);
@@ -352,7 +387,8 @@ static int frame(struct conn *c, struct ipc_frame *f)
 
 static void receive(struct conn *c)
 {
-	for (u32 i = 0; i < FRAMES_PER_TURN && !c->dead; i++) {
+	u32 most = c->kind == CONN_CLIENT ? FRAMES_PER_TURN : FRAMES_OWN_TURN;
+	for (u32 i = 0; i < most && !c->dead; i++) {
 		struct ipc_frame f;
 		int r = ipc_recv(c->fd, &f);
 		if (r == 2)
@@ -363,6 +399,10 @@ static void receive(struct conn *c)
 				: r == -EPROTO ? "broken framing"
 					       : strerror(-r));
 			return;
+		}
+		if (c->due) {
+			c->due--;
+			c->k->pace.due--;
 		}
 		r = frame(c, &f);
 		if (r)
@@ -383,10 +423,34 @@ static void stop_begin(struct keepd *k)
 		import_cancel(k->import, "keepd was stopped", true);
 }
 
+/* Records that only an earlier process has verified are read again while the gate serves: at most a tenth of the time, and all of it when
+ * nothing else is to do. True: there is more. */
+static bool reread(struct keepd *k)
+{
+	struct audit_check *c = k->reread;
+	u64 t = keepd_now_ns();
+	if (!c || t < k->reread_due_ns || audit_log_dirty(k->log) || audit_log_failed(k->log))
+		return false;
+	int r = audit_check_step(c, k->log, REREAD_SLICE);
+	if (r)
+		audit_log_fail(k->log, "log: could not be read again: %s", strerror(-r));
+	else
+		audit_log_reread(k->log, c);
+	u64 now = keepd_now_ns();
+	k->reread_due_ns = now + (k->n_tickets ? 9 * (now - t) : 0);
+	if (!r && !c->done)
+		return !k->n_tickets;
+	if (!r && c->ok)
+		daemon_say("log: all %llu records were read again and hold", (unsigned long long)c->size);
+	audit_check_fini(c);
+	free_ptr(&k->reread);
+	return false;
+}
+
 /* Work that nobody waits for, a little at a time. True: there is more. */
 static bool background(struct keepd *k)
 {
-	bool more = query_work(k);
+	bool more = query_work(k) | reread(k);
 	import_watch(k);
 	keepd_clock_look(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
@@ -422,7 +486,7 @@ static size_t gather(struct keepd *k, struct pollfd *p, struct conn **who)
 	return n;
 }
 
-static int wait_ms(const struct keepd *k, bool more)
+static u64 wait_ns(const struct keepd *k, bool more)
 {
 	if (more)
 		return 0;
@@ -430,9 +494,10 @@ static int wait_ms(const struct keepd *k, bool more)
 		if (c->dead)
 			return 0;
 		if (c->stuck)
-			return 10;
+			return NS_PER_S / 100;
 	}
-	return k->stopping ? 50 : 1000;
+	u64 now = keepd_now_ns(), most = k->stopping ? NS_PER_S / 20 : NS_PER_S;
+	return k->reread && k->reread_due_ns < now + most ? MAX(k->reread_due_ns, now) - now : most;
 }
 
 /* Memory and sockets; whatever had to be recorded has been. */
@@ -457,26 +522,74 @@ void keepd_close_all(struct keepd *k)
 		free(c->job);
 		free(c);
 	}
+	if (k->reread)
+		audit_check_fini(k->reread);
+	free_ptr(&k->reread);
 	k->runtime = NULL;
+}
+
+/* One look at the sockets, for at most wait_ns; what came is handled. The number of sockets that had something; -errno. */
+static int look(struct keepd *k, u64 wait_ns)
+{
+	struct pollfd p[CONNS_MAX];
+	struct conn *who[CONNS_MAX];
+	struct timespec t = { (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
+	size_t n = gather(k, p, who);
+	int r = ppoll(p, n, &t, NULL);
+	if (r < 0)
+		return errno == EINTR ? 0 : err_errno();
+	if (r > 0 && p[0].revents)
+		stop_begin(k);
+	if (r > 0 && p[1].revents)
+		welcome(k);
+	for (size_t i = 2; r > 0 && i < n; i++)
+		if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
+			receive(who[i]);
+	return r;
+}
+
+/* Does somebody wait for this turn's commit? */
+static bool awaited(const struct keepd *k)
+{
+	bool some = k->effects || audit_log_failed(k->log);
+	for (const struct conn *c = k->conns; c && !some; c = c->next)
+		some = c->dead || c->n_out > c->n_released;
+	return some;
+}
+
+/* Before a commit: the answers of the last one brought new requests on their way, and a sync is dear. Wait for them for as long as that
+ * has paid lately, at most a quarter of a sync; and for as long as a sync when nobody waits at all. 0; -errno. */
+static int collect(struct keepd *k)
+{
+	struct pace *p = &k->pace;
+	u64 start = keepd_now_ns(), most = p->sync_ns / 4;
+	if (!audit_log_dirty(k->log))
+		return 0;
+	if (!p->oldest_ns)
+		p->oldest_ns = start;
+	for (u64 now = start;; now = keepd_now_ns()) {
+		bool some = awaited(k);
+		u64 end = some ? start + p->patience_ns : p->oldest_ns + MAX(p->sync_ns, LAZY_NS);
+		if (k->stopping || (some && !p->due) || now >= end)
+			break;
+		int r = look(k, end - now);
+		if (r < 0)
+			return r;
+	}
+	p->patience_ns = p->due ? p->patience_ns / 2 : 2 * p->patience_ns;
+	p->patience_ns = MIN(MAX(p->patience_ns, most / 16), most);
+	return 0;
 }
 
 int keepd_serve(struct keepd *k)
 {
-	struct pollfd p[CONNS_MAX];
-	struct conn *who[CONNS_MAX];
 	bool more = k->sweep;
 	for (;;) {
-		size_t n = gather(k, p, who);
-		int r = poll(p, n, wait_ms(k, more));
-		if (r < 0 && errno != EINTR)
-			return err_errno();
-		if (r > 0 && p[0].revents)
-			stop_begin(k);
-		if (r > 0 && p[1].revents)
-			welcome(k);
-		for (size_t i = 2; r > 0 && i < n; i++)
-			if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
-				receive(who[i]);
+		int r = look(k, wait_ns(k, more));
+		if (r >= 0 && collect(k) < 0)
+			r = -EIO;
+		if (r < 0)
+			return r;
 		keepd_turn_end(k);
 		more = background(k);
 		keepd_turn_end(k);
@@ -486,6 +599,8 @@ int keepd_serve(struct keepd *k)
 			keepd_turn_end(k);
 	}
 	gate_abandon(k);
+	if (!audit_log_failed(k->log) && audit_log_save(k->log))
+		daemon_say("log: no savepoint: the next start reads everything");
 	keepd_turn_end(k);
 	keepd_close_all(k);
 	return 0;

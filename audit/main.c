@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define CHECK_ALL UINT64_MAX
+#define RESUME_RECORDS \
+	500000u /* of a log with fewer, a start reads all before it serves: that is done in half a second */
 
 struct args {
 	const char *store, *run;
@@ -78,16 +80,16 @@ static int record_orphans(struct keepd *k, const struct audit_check *c)
 {
 	struct audit_actor self = keepd_self(k);
 	struct audit_record rec;
-	for (size_t i = 0; i < c->n_open; i++) {
-		audit_log_record(k->log, &rec, EVENT_ORPHAN, c->open[i].index, &self);
-		jsonw_kv_str(&rec.w, "of", audit_event_info(c->open[i].event)->name);
+	for (size_t i = 0; i < c->tail.n_open; i++) {
+		audit_log_record(k->log, &rec, EVENT_ORPHAN, c->tail.open[i].index, &self);
+		jsonw_kv_str(&rec.w, "of", audit_event_info(c->tail.open[i].event)->name);
 		jsonw_kv_str(&rec.w, "why", "found at start");
 		int r = audit_log_append(k->log, &rec, NULL);
 		if (r)
 			return r;
 	}
-	if (c->n_open)
-		daemon_say("log: %zu intents had no outcome; recorded as orphans", c->n_open);
+	if (c->tail.n_open)
+		daemon_say("log: %zu intents had no outcome; recorded as orphans", c->tail.n_open);
 	return 0;
 }
 
@@ -106,12 +108,22 @@ static int record_start(struct keepd *k, const struct audit_check *c)
 	return r ? r : keepd_clock_put(k);
 }
 
-/* Re-read and re-verify everything, then finish what a crash interrupted. A log that does not verify is not an error here: the gate
- * stays shut, and says so to whoever asks. */
+/* What only an earlier process has verified is read again while the gate serves (loop.c). */
+static int reread_begin(struct keepd *k)
+{
+	daemon_say("log: %" PRIu64
+		   " records before the last savepoint will be read again while the gate serves",
+		audit_log_unread(k->log));
+	k->reread = calloc(1, sizeof *k->reread);
+	return k->reread ? audit_check_begin(k->reread, k->log) : -ENOMEM;
+}
+
+/* Re-read and re-verify the log, of a long one what stands behind the last savepoint; then finish what a crash interrupted. A log that does
+ * not verify is not an error here: the gate stays shut, and says so to whoever asks. */
 static int recover(struct keepd *k)
 {
 	struct audit_check c;
-	int r = audit_check_begin(&c, k->log);
+	int r = audit_check_resume(&c, k->log, RESUME_RECORDS);
 	while (!r && !c.done)
 		r = audit_check_step(&c, k->log, CHECK_ALL);
 	if (!r) {
@@ -130,6 +142,8 @@ static int recover(struct keepd *k)
 		r = 0; /* what failed has shut the gate */
 	}
 	audit_check_fini(&c);
+	if (!r && audit_log_unread(k->log))
+		r = reread_begin(k);
 	if (audit_log_failed(k->log)) {
 		k->was_shut = true;
 		daemon_say("the gate is shut: %s", audit_log_failed(k->log));
@@ -210,6 +224,9 @@ static void keepd_close(struct keepd **pk)
 	if (!k)
 		return;
 	witness_free(k);
+	if (k->reread)
+		audit_check_fini(k->reread);
+	free(k->reread);
 	audit_log_close(&k->log);
 	audit_store_close(&k->store);
 	fd_close(&k->run_dir);

@@ -464,7 +464,7 @@ static void verified(struct conn *c, int r)
 	jsonw_kv_u64(&w, "checked", ck->next);
 	jsonw_kv_hex(&w, "root", ck->head.root.b, sizeof ck->head.root.b);
 	jsonw_kv_str(&w, "origin", audit_log_key(c->k->log)->name);
-	jsonw_kv_u64(&w, "open_intents", ck->n_open);
+	jsonw_kv_u64(&w, "open_intents", ck->tail.n_open);
 	if (r || !ck->ok) {
 		if (!r)
 			jsonw_kv_u64(&w, "first_bad", ck->first_bad);

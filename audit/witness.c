@@ -99,15 +99,15 @@ int witness_load(struct keepd *k, const struct audit_check *c)
 	_cleanup_free_ u8 *policy = NULL;
 	size_t len;
 	char why[160];
-	int r = c->witnesses_index == INTENT_NONE
+	int r = c->tail.witnesses_index == INTENT_NONE
 			? 1
-			: audit_witness_blob(k->log, c->witnesses_index, "policy", &policy, &len);
+			: audit_witness_blob(k->log, c->tail.witnesses_index, "policy", &policy, &len);
 	if (r == 0)
 		r = tlog_policy_read(policy, len, &k->witness.policy, why, sizeof why);
 	r = MIN(r, 0);
-	r = r ? r : load_note(k, c->cosigned_index, &k->witness.newest);
-	if (!r && c->cosign_index != c->cosigned_index)
-		r = load_note(k, c->cosign_index, &k->witness.pending);
+	r = r ? r : load_note(k, c->tail.cosigned_index, &k->witness.newest);
+	if (!r && c->tail.cosign_index != c->tail.cosigned_index)
+		r = load_note(k, c->tail.cosign_index, &k->witness.pending);
 	return r;
 }
 

@@ -10,12 +10,12 @@
 
 /* the wire */
 #define IPC_FRAME_BYTES_MAX 4096u  /* payloads are structs; bulk data goes by memory file */
-#define IPC_CLIENTS_MAX	    64u	   /* ctl connections that keepd serves at once */
-#define IPC_SESSIONS_MAX    256u   /* sessions of all grants together */
+#define IPC_CLIENTS_MAX	    576u   /* ctl connections that keepd serves at once */
+#define IPC_SESSIONS_MAX    576u   /* sessions of all grants together */
 #define TICKETS_WAITING_MAX 64u	   /* tickets or requests of one session that wait for their other half */
 #define TICKET_WAIT_MS_MAX  10000u /* an unticketed REQUEST is refused after this long */
 #define TICKETS_OPEN_MAX \
-	256u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
+	1024u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
 
 /* models */
 #define MODEL_FILES_MAX 1024u	     /* files of one model; GLM-class models come in some hundred shards */

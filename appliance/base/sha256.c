@@ -1,8 +1,13 @@
 #include "base/sha256.h"
+#include "base/shani.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const u32 start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+	0x1f83d9ab, 0x5be0cd19 };
 
 static void must(int ok)
 {
@@ -12,21 +17,99 @@ static void must(int ok)
 	}
 }
 
+bool sha256_pairs(void)
+{
+	static _Atomic u32 known; /* 0 not yet asked; every thread that asks finds the same */
+	u32 k = known;
+	if (k == 0)
+		known = k = shani_here() && EVP_default_properties_is_fips_enabled(NULL) != 1 ? 2 : 1;
+	return k == 2;
+}
+
 void sha256_init(struct sha256 *s)
 {
+	s->ctx = NULL;
+	s->bytes = 0;
+	memcpy(s->state, start, sizeof start);
+	if (sha256_pairs())
+		return;
 	s->ctx = EVP_MD_CTX_new();
 	must(s->ctx != NULL);
 	must(EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL));
 }
 
+static void own_update(struct sha256 *s, const u8 *p, size_t len)
+{
+	size_t have = s->bytes % SHA256_BLOCK_BYTES;
+	s->bytes += len;
+	if (have) {
+		size_t n = MIN(len, SHA256_BLOCK_BYTES - have);
+		memcpy(s->rest + have, p, n);
+		if (have + n < SHA256_BLOCK_BYTES)
+			return;
+		shani_blocks(s->state, s->rest, 1);
+		p += n;
+		len -= n;
+	}
+	size_t whole = len / SHA256_BLOCK_BYTES;
+	shani_blocks(s->state, p, whole);
+	memcpy(s->rest, p + whole * SHA256_BLOCK_BYTES, len % SHA256_BLOCK_BYTES);
+}
+
 void sha256_update(struct sha256 *s, const void *data, size_t len)
 {
-	must(EVP_DigestUpdate(s->ctx, data, len));
+	if (len == 0)
+		return;
+	if (s->ctx)
+		must(EVP_DigestUpdate(s->ctx, data, len));
+	else
+		own_update(s, data, len);
+}
+
+void sha256_update2(struct sha256 *a, const void *data_a, struct sha256 *b, const void *data_b, size_t len)
+{
+	size_t whole = len / SHA256_BLOCK_BYTES * SHA256_BLOCK_BYTES;
+	if (a->ctx || b->ctx || a->bytes % SHA256_BLOCK_BYTES || b->bytes % SHA256_BLOCK_BYTES)
+		whole = 0;
+	if (whole) {
+		shani_blocks2(a->state, data_a, b->state, data_b, whole / SHA256_BLOCK_BYTES);
+		a->bytes += whole;
+		b->bytes += whole;
+	}
+	sha256_update(a, (const u8 *)data_a + whole, len - whole);
+	sha256_update(b, (const u8 *)data_b + whole, len - whole);
+}
+
+static void put_state(const u32 state[8], u8 ret[SHA256_BYTES])
+{
+	for (u32 i = 0; i < 8; i++) {
+		u32 v = __builtin_bswap32(state[i]);
+		memcpy(ret + 4 * i, &v, sizeof v);
+	}
+}
+
+/* Padding for a message of `bytes`, of which have lie in its last block. Number of blocks that p then holds. */
+static size_t pad(u8 *p, size_t have, u64 bytes)
+{
+	size_t n = have < 56 ? 1 : 2;
+	u64 bits = __builtin_bswap64(bytes * 8);
+	p[have] = 0x80;
+	memset(p + have + 1, 0, n * SHA256_BLOCK_BYTES - sizeof bits - have - 1);
+	memcpy(p + n * SHA256_BLOCK_BYTES - sizeof bits, &bits, sizeof bits);
+	return n;
 }
 
 void sha256_final(struct sha256 *s, u8 ret_digest[SHA256_BYTES])
 {
-	must(EVP_DigestFinal_ex(s->ctx, ret_digest, NULL));
+	if (s->ctx) {
+		must(EVP_DigestFinal_ex(s->ctx, ret_digest, NULL));
+	} else {
+		u8 tail[2 * SHA256_BLOCK_BYTES];
+		size_t have = s->bytes % SHA256_BLOCK_BYTES;
+		memcpy(tail, s->rest, have);
+		shani_blocks(s->state, tail, pad(tail, have, s->bytes));
+		put_state(s->state, ret_digest);
+	}
 	sha256_fini(s);
 }
 
@@ -42,4 +125,56 @@ void sha256_of(const void *data, size_t len, u8 ret_digest[SHA256_BYTES])
 	sha256_init(&s);
 	sha256_update(&s, data, len);
 	sha256_final(&s, ret_digest);
+}
+
+/* ---- many small messages ---- */
+
+size_t sha256_pad(u8 *p, size_t len)
+{
+	size_t whole = len / SHA256_BLOCK_BYTES;
+	return whole + pad(p + whole * SHA256_BLOCK_BYTES, len % SHA256_BLOCK_BYTES, len);
+}
+
+/* The length that the padding says. */
+static size_t unpadded(const struct sha256_block *m)
+{
+	u64 bits;
+	memcpy(&bits, m->p + m->n * SHA256_BLOCK_BYTES - sizeof bits, sizeof bits);
+	return (size_t)(__builtin_bswap64(bits) / 8);
+}
+
+static void one_of(const struct sha256_block *m, u8 ret[SHA256_BYTES])
+{
+	u32 state[8];
+	if (!sha256_pairs()) {
+		sha256_of(m->p, unpadded(m), ret);
+		return;
+	}
+	memcpy(state, start, sizeof start);
+	shani_blocks(state, m->p, m->n);
+	put_state(state, ret);
+}
+
+/* Two, of any lengths: together as far as the shorter one goes. */
+static void two_of(const struct sha256_block *a, const struct sha256_block *b, u8 (*ret)[SHA256_BYTES])
+{
+	u32 x[8], y[8];
+	size_t n = MIN(a->n, b->n);
+	memcpy(x, start, sizeof start);
+	memcpy(y, start, sizeof start);
+	shani_blocks2(x, a->p, y, b->p, n);
+	shani_blocks(x, a->p + n * SHA256_BLOCK_BYTES, a->n - n);
+	shani_blocks(y, b->p + n * SHA256_BLOCK_BYTES, b->n - n);
+	put_state(x, ret[0]);
+	put_state(y, ret[1]);
+}
+
+void sha256_of_blocks(const struct sha256_block *m, size_t count, u8 (*ret)[SHA256_BYTES])
+{
+	size_t i = 0;
+	if (sha256_pairs())
+		for (; i + 1 < count; i += 2)
+			two_of(&m[i], &m[i + 1], ret + i);
+	for (; i < count; i++)
+		one_of(&m[i], ret[i]);
 }

@@ -2,9 +2,19 @@
 
 #include <string.h>
 
+#define LEAF_ON_STACK 2048u /* bytes of a record that is hashed in one piece */
+
 struct merkle_hash tlog_merkle_leaf(const void *record, size_t len)
 {
 	struct merkle_hash h;
+	if (len < LEAF_ON_STACK) {
+		__attribute__((uninitialized)) u8 buf[1 + LEAF_ON_STACK + SHA256_PAD_BYTES];
+		buf[0] = 0;
+		memcpy(buf + 1, record, len);
+		struct sha256_block m = { buf, sha256_pad(buf, 1 + len) };
+		sha256_of_blocks(&m, 1, &h.b);
+		return h;
+	}
 	struct sha256 s;
 	sha256_init(&s);
 	sha256_update(&s, "\0", 1);
@@ -15,12 +25,33 @@ struct merkle_hash tlog_merkle_leaf(const void *record, size_t len)
 
 struct merkle_hash tlog_merkle_node(const struct merkle_hash *left, const struct merkle_hash *right)
 {
-	struct merkle_hash h;
-	u8 buf[1 + 2 * SHA256_BYTES] = { 1 };
-	memcpy(buf + 1, left->b, SHA256_BYTES);
-	memcpy(buf + 1 + SHA256_BYTES, right->b, SHA256_BYTES);
-	sha256_of(buf, sizeof buf, h.b);
-	return h;
+	struct merkle_hash h[2] = { *left, *right };
+	tlog_merkle_parents(h, 1);
+	return h[0];
+}
+
+/* A node is two blocks: the prefix and both children, and what SHA-256 adds. */
+struct node_block {
+	u8 b[2 * SHA256_BLOCK_BYTES];
+};
+
+static struct sha256_block fill(struct node_block *block, const struct merkle_hash h[2])
+{
+	block->b[0] = 1;
+	memcpy(block->b + 1, h, 2 * SHA256_BYTES);
+	return (struct sha256_block){ block->b, sha256_pad(block->b, 1 + 2 * SHA256_BYTES) };
+}
+
+void tlog_merkle_parents(struct merkle_hash *h, u32 n)
+{
+	for (u32 i = 0; i < n; i += 2) {
+		struct node_block block[2];
+		struct sha256_block m[2];
+		u32 k = MIN(n - i, 2u);
+		for (u32 j = 0; j < k; j++)
+			m[j] = fill(&block[j], h + 2 * (i + j));
+		sha256_of_blocks(m, k, (u8(*)[SHA256_BYTES])(h + i));
+	}
 }
 
 static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)
@@ -28,17 +59,24 @@ static bool equal(const struct merkle_hash *a, const struct merkle_hash *b)
 	return memcmp(a->b, b->b, SHA256_BYTES) == 0;
 }
 
-u32 tlog_merkle_add_path(
-	struct merkle *m, const struct merkle_hash *leaf, struct merkle_hash path[MERKLE_PROOF_MAX + 1])
+u32 tlog_merkle_add_subtree(struct merkle *m, u32 level, const struct merkle_hash *root,
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1])
 {
-	u32 level = 0;
-	path[0] = *leaf;
+	u64 leaves = 1ull << level;
+	assert(m->size % leaves == 0);
+	path[level] = *root;
 	for (; m->size >> level & 1; level++)
 		path[level + 1] = tlog_merkle_node(&m->edge[level], &path[level]);
 	assert(level < ARRAY_LEN(m->edge));
 	m->edge[level] = path[level];
-	m->size++;
+	m->size += leaves;
 	return level;
+}
+
+u32 tlog_merkle_add_path(
+	struct merkle *m, const struct merkle_hash *leaf, struct merkle_hash path[MERKLE_PROOF_MAX + 1])
+{
+	return tlog_merkle_add_subtree(m, 0, leaf, path);
 }
 
 void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf)
@@ -62,8 +100,7 @@ struct merkle_hash tlog_merkle_root(const struct merkle *m)
 	return h;
 }
 
-/* Root of the complete subtree `n` of 2^level leaves. */
-static int subtree(const struct merkle_source *s, u32 level, u64 n, struct merkle_hash *ret)
+int tlog_merkle_subtree(const struct merkle_source *s, u32 level, u64 n, struct merkle_hash *ret)
 {
 	u32 have = s->step ? level - level % s->step : 0;
 	u64 first = n << (level - have), left = 1ull << (level - have);
@@ -90,7 +127,7 @@ static int root_of(const struct merkle_source *s, u64 from, u64 to, struct merkl
 	for (u32 level = 64; level-- > 0;) {
 		if (!(m.size >> level & 1))
 			continue;
-		int r = subtree(s, level, from >> level, &m.edge[level]);
+		int r = tlog_merkle_subtree(s, level, from >> level, &m.edge[level]);
 		if (r)
 			return r;
 		from += 1ull << level;

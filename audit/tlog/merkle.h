@@ -28,6 +28,11 @@ void tlog_merkle_add(struct merkle *m, const struct merkle_hash *leaf);
 /* The same; path[l] is the root of the last 2^l leaves, for every l up to the returned one, where the tree's size is a multiple of 2^l. */
 u32 tlog_merkle_add_path(
 	struct merkle *m, const struct merkle_hash *leaf, struct merkle_hash path[MERKLE_PROOF_MAX + 1]);
+/* Add a complete subtree of 2^level leaves to a tree whose size is a multiple of that; path from `level` on as above. */
+u32 tlog_merkle_add_subtree(struct merkle *m, u32 level, const struct merkle_hash *root,
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1]);
+/* The 2 n hashes at h become their n parents. */
+void tlog_merkle_parents(struct merkle_hash *h, u32 n);
 /* Root of the leaves so far. */
 struct merkle_hash tlog_merkle_root(const struct merkle *m);
 
@@ -40,6 +45,8 @@ struct merkle_source {
 	u32 step;
 };
 
+/* Root of the n-th complete subtree of 2^level leaves. 0; -errno. */
+_must_use_ int tlog_merkle_subtree(const struct merkle_source *s, u32 level, u64 n, struct merkle_hash *ret);
 /* Root of the first `size` leaves. 0; -errno. */
 _must_use_ int tlog_merkle_root_at(const struct merkle_source *s, u64 size, struct merkle_hash *ret);
 

@@ -525,7 +525,7 @@ static void limits(void **state)
 {
 	struct rig *r = *state;
 	int c = rig_client(r), gate, k = -1;
-	struct rig_session s[5];
+	struct rig_session s[TICKETS_OPEN_MAX / TICKETS_WAITING_MAX + 1];
 	struct rig_answer a;
 	char name[16];
 	rig_demo(r, c, &gate, &s[0]); /* one key, one session */
@@ -550,7 +550,7 @@ static void limits(void **state)
 	for (u32 i = 0; i < 2; i++) {
 		memset(text, 'x', REQUEST_BYTES_MAX + i);
 		text[REQUEST_BYTES_MAX + i] = 0;
-		struct rig_begin b = { s[4].id, 1, i ? REPLAY_NONE : REPLAY_NONE - 1,
+		struct rig_begin b = { s[ARRAY_LEN(s) - 1].id, 1, i ? REPLAY_NONE : REPLAY_NONE - 1,
 			text }; /* no such record: never a ticket */
 		a = rig_begin(c, &b);
 		assert_int_equal(a.status, END_REFUSED);

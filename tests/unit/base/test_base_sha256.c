@@ -2,6 +2,7 @@
 #include "base/sha256.h"
 #include "base/bytes.h"
 
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -49,11 +50,62 @@ static void pieces_do_not_matter(void **state)
 	}
 }
 
+/* Every length around the edges of blocks: in one piece, by OpenSSL, padded in memory, and beside another of another length. */
+static void every_way(void **state)
+{
+	static u8 a[700], text[2][1024];
+	for (size_t i = 0; i < sizeof a; i++)
+		a[i] = (u8)(i * 7 + i / 256);
+	for (size_t len = 0; len < sizeof a; len++) {
+		size_t other = (len * 37 + 11) % sizeof a;
+		u8 one[SHA256_BYTES], two[3][SHA256_BYTES], lib[SHA256_BYTES], lib2[SHA256_BYTES];
+		assert_int_equal(EVP_Digest(a, len, lib, NULL, EVP_sha256(), NULL), 1);
+		assert_int_equal(EVP_Digest(a, other, lib2, NULL, EVP_sha256(), NULL), 1);
+		sha256_of(a, len, one);
+		assert_memory_equal(one, lib, sizeof lib);
+		memcpy(text[0], a, len);
+		memcpy(text[1], a, other);
+		struct sha256_block m[3] = { { text[0], 0 }, { text[1], 0 }, { text[0], 0 } };
+		m[0].n = m[2].n = sha256_pad(text[0], len);
+		m[1].n = sha256_pad(text[1], other);
+		assert_true(m[0].n * SHA256_BLOCK_BYTES <= len + SHA256_PAD_BYTES);
+		sha256_of_blocks(m, 3, two);
+		assert_memory_equal(two[0], lib, sizeof lib);
+		assert_memory_equal(two[1], lib2, sizeof lib);
+		assert_memory_equal(two[2], lib, sizeof lib);
+	}
+}
+
+/* Two at once, after beginnings of every length. */
+static void side_by_side(void **state)
+{
+	static u8 a[1000];
+	for (size_t i = 0; i < sizeof a; i++)
+		a[i] = (u8)(i * 13);
+	for (size_t before = 0; before < 130; before += 5) {
+		struct sha256 s, t;
+		u8 d[2][SHA256_BYTES], want[SHA256_BYTES];
+		sha256_init(&s);
+		sha256_init(&t);
+		sha256_update(&s, a, before);
+		sha256_update(&t, a, 64);
+		sha256_update2(&s, a + before, &t, a + 64, 300);
+		sha256_final(&s, d[0]);
+		sha256_final(&t, d[1]);
+		sha256_of(a, before + 300, want);
+		assert_memory_equal(d[0], want, sizeof want);
+		sha256_of(a, 364, want);
+		assert_memory_equal(d[1], want, sizeof want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_examples),
 		cmocka_unit_test(pieces_do_not_matter),
+		cmocka_unit_test(every_way),
+		cmocka_unit_test(side_by_side),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

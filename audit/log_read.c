@@ -1,0 +1,195 @@
+/* Reading the log: lines, answers, rows of state, files. A line that this process has not re-read yet (log.h, "unread") is proven by
+ * itself before it is shown to anybody. */
+#include "audit/log_db.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+u64 audit_log_size(const struct audit_log *log)
+{
+	return log->failed ? log->head_size : log->tree.size;
+}
+
+const struct note_key *audit_log_key(const struct audit_log *log)
+{
+	return &log->key;
+}
+
+const char *audit_log_boot(const struct audit_log *log)
+{
+	return log->boot;
+}
+
+const char *audit_log_note(const struct audit_log *log)
+{
+	return log->note;
+}
+
+struct merkle_hash audit_log_root(const struct audit_log *log)
+{
+	return log->failed ? log->head_root : tlog_merkle_root(&log->tree);
+}
+
+/* Is this the line of record `index` in the tree of the signed head? 0; 1 no; -errno. */
+static int prove(struct audit_log *log, u64 index, const void *line, size_t len)
+{
+	struct merkle_source src = audit_log_hashes(log);
+	struct merkle_hash leaf = tlog_merkle_leaf(line, len);
+	struct merkle_proof p;
+	int r = tlog_merkle_inclusion(&src, index, log->head_size, &p);
+	if (r)
+		return r;
+	return tlog_merkle_inclusion_check(
+		&(struct merkle_included){ index, log->head_size, &leaf, &log->head_root, p.h, p.n });
+}
+
+u64 audit_log_unread(const struct audit_log *log)
+{
+	return log->unread_to - log->unread_from;
+}
+
+/* 0 the line may be shown; -errno: it is not the one that was signed, and the log has failed. */
+static int vouch(struct audit_log *log, u64 index, const void *line, size_t len)
+{
+	if (index < log->unread_from || index >= log->unread_to)
+		return 0;
+	int r = line ? prove(log, index, line, len) : 0; /* no text: nothing is shown */
+	if (r == 0)
+		return 0;
+	audit_log_distrust(log, index, "it is not the one that was signed");
+	return err_origin(r < 0 ? r : -EIO);
+}
+
+int audit_log_lines(struct audit_log *log, u64 first, u64 count,
+	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_LINES);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)MIN(first, (u64)INT64_MAX));
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(count, (u64)INT64_MAX));
+	int r = 0, rc;
+	while (!r && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		u64 index = (u64)sqlite3_column_int64(s, 0);
+		const void *line = sqlite3_column_blob(s, 1);
+		size_t len = (size_t)sqlite3_column_bytes(s, 1);
+		r = vouch(log, index, line, len);
+		if (!r)
+			r = fn(arg, index, line, len);
+	}
+	if (!r && rc != SQLITE_DONE)
+		r = err_origin(audit_log_errno(rc));
+	sqlite3_reset(s);
+	return r;
+}
+
+int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_ANSWER);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)intent);
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_index = (u64)sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? 1 : err_origin(audit_log_errno(rc));
+}
+
+/* Every row of a state table, each exactly row_len bytes, to rows[max]. */
+static int read_rows(
+	struct audit_log *log, enum log_sql which, void *rows, size_t row_len, u32 max, u32 *ret_n)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, which);
+	u32 n = 0;
+	int r = 0, rc;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		if (n == max || (size_t)sqlite3_column_bytes(s, 0) != row_len) {
+			r = 1;
+			break;
+		}
+		memcpy((u8 *)rows + n++ * row_len, sqlite3_column_blob(s, 0), row_len);
+	}
+	if (!r && rc != SQLITE_DONE)
+		r = err_origin(audit_log_errno(rc));
+	sqlite3_reset(s);
+	*ret_n = n;
+	return r;
+}
+
+/* A row that is there at most once; zeros when it is not. */
+static int read_single(struct audit_log *log, const char *name, void *row, size_t len)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_SINGLE);
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	int rc = sqlite3_step(s), r = 0;
+	if (rc == SQLITE_ROW && (size_t)sqlite3_column_bytes(s, 0) == len)
+		memcpy(row, sqlite3_column_blob(s, 0), len);
+	else if (rc == SQLITE_ROW)
+		r = 1;
+	else if (rc != SQLITE_DONE)
+		r = err_origin(audit_log_errno(rc));
+	sqlite3_reset(s);
+	return r;
+}
+
+int audit_log_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **ret, size_t *ret_len)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOB);
+	sqlite3_bind_blob(s, 1, digest, SHA256_BYTES, SQLITE_STATIC);
+	int rc = sqlite3_step(s),
+	    r = rc == SQLITE_DONE || rc == SQLITE_ROW ? 1 : err_origin(audit_log_errno(rc));
+	size_t len = rc == SQLITE_ROW ? (size_t)sqlite3_column_bytes(s, 0) : 0;
+	u8 *copy = len ? malloc(len) : NULL, found[SHA256_BYTES];
+	if (len && !copy)
+		r = err_origin(-ENOMEM);
+	if (copy) {
+		memcpy(copy, sqlite3_column_blob(s, 0), len);
+		sha256_of(copy, len, found);
+		r = memcmp(found, digest, sizeof found) ? 1 : 0;
+	}
+	sqlite3_reset(s);
+	if (r) {
+		free(copy);
+		return r;
+	}
+	*ret = copy;
+	*ret_len = len;
+	return 0;
+}
+
+static bool trust_row_ok(const struct trust_row *t)
+{
+	return bytes_str_ok(t->name, sizeof t->name) && t->der_len <= KEY_DER_BYTES_MAX &&
+	       t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->bytes <= TRUST_FILE_BYTES_MAX &&
+	       bytes_str_ok(t->models, sizeof t->models) && bytes_str_ok(t->serves, sizeof t->serves);
+}
+
+int audit_log_state(struct audit_log *log, struct audit_state *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	int r = read_single(log, "policy", &ret->policy, sizeof ret->policy);
+	if (!r)
+		r = read_single(log, "clock", &ret->clock, sizeof ret->clock);
+	if (!r)
+		r = read_rows(
+			log, SQL_TRUST, ret->trust, sizeof ret->trust[0], TRUST_KEYS_MAX, &ret->n_trust);
+	if (!r)
+		r = read_rows(
+			log, SQL_MODELS, ret->models, sizeof ret->models[0], MODELS_MAX, &ret->n_models);
+	for (u32 i = 0; !r && i < ret->n_trust; i++)
+		if (!trust_row_ok(&ret->trust[i]))
+			r = 1;
+	for (u32 i = 0; !r && i < ret->n_models; i++) {
+		const struct model_row *m = &ret->models[i];
+		if (!bytes_str_ok(m->name, sizeof m->name) || !bytes_str_ok(m->signer, sizeof m->signer) ||
+			!bytes_str_ok(m->reason, sizeof m->reason) || m->n_files > MODEL_FILES_MAX ||
+			m->n_bundles > BUNDLES_MAX)
+			r = 1;
+	}
+	if (!r && (!bytes_str_ok(ret->clock.boot, sizeof ret->clock.boot) ||
+			  ret->policy.bytes > POLICY_FILE_BYTES_MAX))
+		r = 1;
+	if (r)
+		memset(ret, 0, sizeof *ret);
+	return r;
+}

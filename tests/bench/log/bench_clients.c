@@ -1,0 +1,190 @@
+/* How many durable records a second: bench_clients KEEPD SLOW_SYNC_SO [DIR]
+ *
+ * N clients, each with a session, each waiting for the acknowledgement of one request before it sends the next, over the real socket; a
+ * fake runtime answers every ticket at once. Beside it, in the same run: one writer that appends 4 KiB to a file and syncs. Without DIR on
+ * tmpfs with a sync of 1 ms, by SLOW_SYNC_SO; with DIR there, with the syncs of that disk. Prints, for each N, acknowledged requests a
+ * second, the part of N times the raw rate that this is, and durable records a second (a request has two).
+ *
+ * All clients are one process, and all send the same sealed text: what clients do by themselves is not measured. */
+#define _GNU_SOURCE
+#include "rig.h"
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RAW_SYNCS 300u
+#define CLIENTS	  512u
+#define RUN_NS	  1500000000u
+#define WARM_NS	  300000000u
+
+extern u32 slow_sync_us;
+
+struct client {
+	int sock;
+	u64 session, request;
+	u64 acked;
+};
+
+static struct client clients[CLIENTS];
+static struct pollfd polls[CLIENTS];
+static int text_fd = -1;
+static u8 text_digest[SHA256_BYTES];
+
+static u64 now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+/* The runtime: answers every ticket at once. */
+static pid_t runtime(int listening)
+{
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int s = accept4(listening, NULL, NULL, SOCK_CLOEXEC), r = 0;
+	for (struct ipc_frame f; !r && ipc_recv(s, &f) == 0; ipc_frame_fini(&f)) {
+		if (f.h.type == GATE_LOAD) {
+			struct proto_ready p = { .device = "none", .kv_mode = KV_F16, .ctx_tokens = 64 };
+			r = ipc_send(s, GATE_READY, f.h.id, &p, sizeof p, -1);
+		} else if (f.h.type == GATE_TICKET) {
+			struct proto_ticket t;
+			memcpy(&t, f.body, sizeof t);
+			struct proto_outcome o = {
+				.session = t.session, .finish = FINISH_STOP, .device = "none"
+			};
+			memcpy(o.request, t.digest, sizeof o.request);
+			r = ipc_send(s, GATE_OUTCOME, f.h.id, &o, sizeof o, -1);
+		}
+	}
+	_exit(0);
+}
+
+static f64 raw_rate(const char *dir)
+{
+	static const char block[4096] = "x";
+	char path[256];
+	snprintf(path, sizeof path, "%s/raw", dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	u64 t = now_ns();
+	for (u32 i = 0; i < RAW_SYNCS; i++) {
+		assert_int_equal(fd_write_all(fd, block, sizeof block), 0);
+		assert_int_equal(fdatasync(fd), 0);
+	}
+	t = now_ns() - t;
+	close(fd);
+	unlink(path);
+	return RAW_SYNCS / ((f64)t / 1e9);
+}
+
+static void ask(struct client *c)
+{
+	struct proto_begin b = { .session = c->session, .replay_of = REPLAY_NONE };
+	memcpy(b.digest, text_digest, sizeof b.digest);
+	assert_int_equal(ipc_send(c->sock, CTL_BEGIN, ++c->request, &b, sizeof b, text_fd), 0);
+}
+
+/* Requests acknowledged by all of the first n clients until the time is over. */
+static u64 serve(u32 n, u64 for_ns)
+{
+	u64 acked = 0, end = now_ns() + for_ns;
+	while (now_ns() < end) {
+		assert_true(poll(polls, n, 10000) > 0);
+		for (u32 i = 0; i < n; i++) {
+			struct ipc_frame f;
+			struct proto_end e;
+			if (!polls[i].revents)
+				continue;
+			assert_int_equal(ipc_recv(clients[i].sock, &f), 0);
+			memcpy(&e, f.body, sizeof e);
+			assert_int_equal(f.h.type, CTL_END);
+			if (e.status)
+				fail_msg("%s", e.text);
+			acked++;
+			ask(&clients[i]);
+		}
+	}
+	return acked;
+}
+
+static void drain(u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		struct rig_answer a;
+		rig_answer(clients[i].sock, clients[i].request, &a);
+		assert_int_equal(a.status, 0);
+	}
+}
+
+static void row(u32 n, const char *dir)
+{
+	f64 raw = raw_rate(dir);
+	for (u32 i = 0; i < n; i++)
+		ask(&clients[i]);
+	serve(n, WARM_NS);
+	u64 t = now_ns(), acked = serve(n, RUN_NS);
+	f64 rate = (f64)acked / ((f64)(now_ns() - t) / 1e9);
+	drain(n);
+	raw = (raw + raw_rate(dir)) / 2;
+	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s  %7.0f records/s\n",
+		n, rate, rate / (n * raw), n, raw, 2 * rate);
+}
+
+static void open_clients(struct rig *r)
+{
+	struct rig_session s;
+	struct rig_answer a;
+	for (u32 i = 0; i < CLIENTS; i++) {
+		struct client *c = &clients[i];
+		c->sock = rig_client(r);
+		rig_session_ask(c->sock, 5, "demo");
+		assert_int_equal(rig_session_take(c->sock, 5, &s, &a), 0);
+		close(s.sock); /* the streams are not measured */
+		c->session = s.id;
+		polls[i] = (struct pollfd){ .fd = c->sock, .events = POLLIN };
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct rig_file files[] = { { "x.gguf", "xxx" } };
+	static const u32 counts[] = { 1, 2, 4, 8, 16, 64, CLIENTS };
+	struct rig r;
+	char env[512];
+	assert(argc == 3 || argc == 4);
+	const char *dir = argc == 4 ? argv[3] : "/dev/shm";
+	struct rlimit l = { 8192, 8192 };
+	setrlimit(RLIMIT_NOFILE, &l);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 4)
+		slow_sync_us = 0;
+	assert_int_equal(fd_memfd_sealed("request", "a request", 9, &text_fd), 0);
+	sha256_of("a request", 9, text_digest);
+	rig_init(&r, argv[1], dir);
+	snprintf(env, sizeof env, "LD_PRELOAD=%s", argv[2]);
+	r.env = argc == 4 ? NULL : env;
+	assert_int_equal(rig_start(&r), 0);
+	pid_t rt = runtime(r.runtime_sock);
+	int c = rig_client(&r);
+	assert_int_equal(rig_import(c, "demo", "good", files, 1).status, 0);
+	open_clients(&r);
+	print_message("%s, %s\n", dir, slow_sync_us ? "a sync takes 1 ms" : "real syncs");
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		row(counts[i], r.root);
+	kill(rt, SIGKILL);
+	waitpid(rt, NULL, 0);
+	rig_fini(&r);
+	return 0;
+}
