@@ -98,6 +98,13 @@ struct opt_params {
  * 0 go on, *ret is the number of positional arguments; 1 finished (help or a usage error was printed), *ret is the exit status. */
 _must_use_ int opt_parse(const struct cli *c, const struct opt_params *p, int *ret);
 
+/* A verb of several words: run the one that argv[0] names, with what follows it. */
+struct opt_sub {
+	const char *name;
+	int (*func)(struct cli *c, int argc, char **argv);
+};
+int opt_sub(struct cli *c, const struct opt_sub *subs, size_t n_subs, int argc, char **argv);
+
 /* "1,2,3" into fresh memory. 0; 1 not a list of numbers below 2^32; -ENOMEM. */
 _must_use_ int opt_u32_list(const char *s, u32 **ret, size_t *ret_n);
 /* A decimal number without sign or blanks. 0; 1 not one, or above max. */

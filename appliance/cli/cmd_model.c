@@ -1,65 +1,33 @@
 /* ls, show, revoke, rm: what is done with models that are here. */
 #define _GNU_SOURCE
 #include "base/bytes.h"
-#include "cli/lines.h"
+#include "cli/look.h"
 
 #include <stdio.h>
 #include <string.h>
 
 int cmd_ls(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_MODELS }, &a);
-	if (r)
-		return r;
-	if (json) {
-		lines_print(&a.data);
-		return CLI_DONE;
-	}
-	struct lines l = lines_of(&a.data);
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_ask(&(struct look_verb){ c, argc, argv, QUERY_MODELS, LOOK_ALONE }, &l))
+		return l.status;
 	struct out_table t = { .n_cols = 5 };
 	out_table_row(&t, "NAME", "STATE", "SIZE", "SIGNER", "DIGEST", NULL);
-	json_t *j;
-	for (n = 0; (j = lines_next(&l, &bad)); n++) {
+	for (json_t *j; (j = look_next(&l));)
 		out_table_row(&t, lines_cell(j, "name").s, lines_cell(j, "status").s,
 			out_size(lines_u64(j, "bytes")).s, lines_cell(j, "signer").s,
 			lines_short(j, "model").s, NULL);
-		json_decref(j);
-	}
 	out_table_print(&t);
-	if (!n)
+	if (!l.n)
 		out_next("keep import PATH");
-	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : CLI_DONE;
+	return l.status;
 }
 
 int cmd_show(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_MODEL, .name = argv[0] }, &a);
-	if (r)
-		return r;
-	if (json) {
-		lines_print(&a.data);
-		return CLI_DONE;
-	}
-	struct lines l = lines_of(&a.data);
-	for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j))
-		lines_print_object(j, 0);
-	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : CLI_DONE;
+	_cleanup_look_ struct look l = LOOK_NONE;
+	return look_ask(&(struct look_verb){ c, argc, argv, QUERY_MODEL, LOOK_NAME }, &l) ? look_print(&l)
+											  : l.status;
 }
 
 /* revoke and rm: a name, perhaps a reason, and what to say when it is done. */

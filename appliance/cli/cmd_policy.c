@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/jsonw.h"
-#include "cli/lines.h"
+#include "cli/look.h"
 #include "cli/model.h"
 
 #include <errno.h>
@@ -109,30 +109,21 @@ static void show_default_json(void)
 
 static int show(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_POLICY }, &a);
-	if (r)
-		return r;
-	struct lines l = lines_of(&a.data);
-	_cleanup_json_ json_t *j = lines_next(&l, &bad);
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_open(&(struct look_verb){ c, argc, argv, QUERY_POLICY, LOOK_ALONE }, &l))
+		return l.status;
+	const json_t *j = look_next(&l);
 	const char *text = json_string_value(json_object_get(j, "text"));
-	if (!j || bad || !text)
-		return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
+	if (!text)
+		return l.status ? l.status : out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
 	bool set = json_is_true(json_object_get(j, "set"));
-	if (json && set)
-		lines_print(&a.data);
-	else if (json)
+	if (l.json && set)
+		lines_print(&l.a.data);
+	else if (l.json)
 		show_default_json();
 	else
 		out_text(1, set ? text : attest_policy_default, strlen(set ? text : attest_policy_default));
-	if (!json && !set)
+	if (!l.json && !set)
 		out_say("none was set; this is what holds then");
 	return CLI_DONE;
 }
@@ -206,15 +197,7 @@ static int explain(struct cli *c, int argc, char **argv)
 
 int cmd_policy(struct cli *c, int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "check", check }, { "show", show }, { "set", set }, { "explain", explain } };
-	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
-		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
-	int n;
-	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
-		return n;
-	return out_usage(c, argc ? "%s: check, show, set or explain" : "what?%.0s", argc ? argv[0] : "");
+	static const struct opt_sub subs[] = { { "check", check }, { "show", show }, { "set", set },
+		{ "explain", explain } };
+	return opt_sub(c, subs, ARRAY_LEN(subs), argc, argv);
 }

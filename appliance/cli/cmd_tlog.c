@@ -18,19 +18,16 @@
 #include <string.h>
 #include <time.h>
 
-/* An answer: members for programs, or lines for people. */
+/* A question with what came for it, and its answer: members for programs, or lines for people. */
 struct say {
+	char **argv; /* arguments, n of them */
+	int n;
+	const char *policy, *state, *name;
+	struct opt_list vkeys, older;
 	bool json;
 	struct jsonw w;
 	char buf[8192];
 };
-
-static void say_begin(struct say *s, bool json)
-{
-	s->json = json;
-	jsonw_init(&s->w, s->buf, sizeof s->buf);
-	jsonw_object(&s->w);
-}
 
 /* It is so: print the members, or the line. */
 static int yes(struct say *s, const char *fmt, ...) _printf_(2, 3);
@@ -82,14 +79,14 @@ struct keys {
 };
 
 /* Keys of --vkey, each once. 0, or an exit status. */
-static int keys_arg(struct say *s, const struct opt_list *l, struct keys *ret)
+static int keys_arg(struct say *s, struct keys *ret)
 {
 	ret->n = 0;
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i < s->vkeys.n; i++) {
 		struct note_key *k = &ret->k[ret->n];
 		bool twice = false;
-		if (tlog_note_key_from_vkey(l->v[i], strlen(l->v[i]), k))
-			return no(s, CLI_REFUSED, "%s: not a verifier key", l->v[i]);
+		if (tlog_note_key_from_vkey(s->vkeys.v[i], strlen(s->vkeys.v[i]), k))
+			return no(s, CLI_REFUSED, "%s: not a verifier key", s->vkeys.v[i]);
 		for (size_t j = 0; j < ret->n; j++)
 			twice |= tlog_note_key_same(k, &ret->k[j]);
 		ret->n += !twice;
@@ -97,6 +94,7 @@ static int keys_arg(struct say *s, const struct opt_list *l, struct keys *ret)
 	return 0;
 }
 
+/* The policy of --policy. */
 static int policy_arg(struct say *s, const char *path, struct tlog_policy **ret)
 {
 	_cleanup_free_ char *text = NULL;
@@ -159,224 +157,156 @@ static const char *judged(int r)
 
 /* ---- notes ---- */
 
-static int vkey(struct cli *c, int argc, char **argv)
+static int vkey(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
 	struct note_key k;
 	char id[9];
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	say_begin(&s, json);
-	if (tlog_note_key_from_vkey(argv[0], strlen(argv[0]), &k))
-		return no(&s, CLI_REFUSED, "%s: not a verifier key", argv[0]);
+	if (tlog_note_key_from_vkey(s->argv[0], strlen(s->argv[0]), &k))
+		return no(s, CLI_REFUSED, "%s: not a verifier key", s->argv[0]);
 	bytes_hex(k.id, sizeof k.id, id);
-	jsonw_kv_str(&s.w, "name", k.name);
-	jsonw_kv_str(&s.w, "id", id);
-	jsonw_kv_str(&s.w, "type", type_name(&k));
-	jsonw_kv_bool(&s.w, "verifies", k.type != NOTE_MLDSA44);
-	return yes(&s, "%s %s %s", k.name, id, type_name(&k));
+	jsonw_kv_str(&s->w, "name", k.name);
+	jsonw_kv_str(&s->w, "id", id);
+	jsonw_kv_str(&s->w, "type", type_name(&k));
+	jsonw_kv_bool(&s->w, "verifies", k.type != NOTE_MLDSA44);
+	return yes(s, "%s %s %s", k.name, id, type_name(&k));
 }
 
-static int note_verify(struct cli *c, int argc, char **argv)
+/* A note, or (cp) a checkpoint: who of --vkey signed it. */
+static int note_arg(struct say *s, struct checkpoint *cp)
 {
-	struct say s;
-	bool json = false;
-	int n;
-	struct opt_list vkeys = { 0 };
 	struct keys keys;
 	struct note note;
 	struct note_signed sigs[OPT_LIST_MAX];
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL },
-		{ "--vkey", OPT_LIST, &vkeys, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	say_begin(&s, json);
-	int r = keys_arg(&s, &vkeys, &keys);
-	r = r ? r : read_arg(&s, argv[0], NOTE_BYTES_MAX, &text, &len);
+	int r = keys_arg(s, &keys);
+	r = r ? r : read_arg(s, s->argv[0], NOTE_BYTES_MAX, &text, &len);
 	if (r)
 		return r;
 	r = tlog_note_parse(text, len, &note) ? 1 : 0;
+	if (!r && cp && tlog_checkpoint_read(note.text, note.text_len, cp))
+		return no(s, CLI_REFUSED, "%s: not a checkpoint", s->argv[0]);
 	r = r ? r : tlog_note_judge(&note, keys.k, keys.n, sigs);
 	if (r)
-		return no(&s, CLI_REFUSED, "%s: %s", argv[0], judged(r));
-	u64 good = 0;
-	for (size_t i = 0; i < keys.n; i++)
-		good += sigs[i].good;
-	jsonw_kv_u64(&s.w, "verified", good);
-	jsonw_kv_u64(&s.w, "signatures", note.n_lines);
-	return yes(&s, "%" PRIu64, good);
-}
-
-static int checkpoint(struct cli *c, int argc, char **argv)
-{
-	struct say s;
-	bool json = false;
-	int n;
-	struct opt_list vkeys = { 0 };
-	struct keys keys;
-	struct note note;
-	struct note_signed sigs[OPT_LIST_MAX];
-	struct checkpoint cp;
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL },
-		{ "--vkey", OPT_LIST, &vkeys, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	say_begin(&s, json);
-	int r = keys_arg(&s, &vkeys, &keys);
-	r = r ? r : read_arg(&s, argv[0], NOTE_BYTES_MAX, &text, &len);
-	if (r)
-		return r;
-	r = tlog_note_parse(text, len, &note) ? 1 : 0;
-	if (!r && tlog_checkpoint_read(note.text, note.text_len, &cp))
-		return no(&s, CLI_REFUSED, "%s: not a checkpoint", argv[0]);
-	r = r ? r : tlog_note_judge(&note, keys.k, keys.n, sigs);
-	if (r)
-		return no(&s, CLI_REFUSED, "%s: %s", argv[0], judged(r));
+		return no(s, CLI_REFUSED, "%s: %s", s->argv[0], judged(r));
 	u64 good = 0, time = 0;
 	for (size_t i = 0; i < keys.n; i++) {
 		good += sigs[i].good;
 		time = MAX(time, sigs[i].time);
 	}
-	jsonw_kv_str(&s.w, "origin", cp.origin);
-	jsonw_kv_u64(&s.w, "size", cp.size);
-	jsonw_kv_hex(&s.w, "root", cp.root.b, sizeof cp.root.b);
-	jsonw_kv_u64(&s.w, "verified", good);
-	if (time)
-		jsonw_kv_u64(&s.w, "cosigned", time);
-	return yes(&s, "%" PRIu64, cp.size);
+	if (cp) {
+		jsonw_kv_str(&s->w, "origin", cp->origin);
+		jsonw_kv_u64(&s->w, "size", cp->size);
+		jsonw_kv_hex(&s->w, "root", cp->root.b, sizeof cp->root.b);
+	}
+	jsonw_kv_u64(&s->w, "verified", good);
+	if (!cp)
+		jsonw_kv_u64(&s->w, "signatures", note.n_lines);
+	else if (time)
+		jsonw_kv_u64(&s->w, "cosigned", time);
+	return yes(s, "%" PRIu64, cp ? cp->size : good);
 }
 
-static int policy(struct cli *c, int argc, char **argv)
+static int note_verify(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
+	return note_arg(s, NULL);
+}
+
+static int checkpoint(struct say *s)
+{
+	struct checkpoint cp;
+	return note_arg(s, &cp);
+}
+
+static int policy(struct say *s)
+{
 	_cleanup_policy_ struct tlog_policy *p = NULL;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	say_begin(&s, json);
-	int r = policy_arg(&s, argv[0], &p);
+	int r = policy_arg(s, s->argv[0], &p);
 	if (r)
 		return r;
 	const struct policy_node *q = p->quorum == POLICY_NONE ? NULL : &p->nodes[p->quorum];
 	u32 groups = p->n_nodes - p->n_witnesses;
-	jsonw_kv_u64(&s.w, "logs", p->n_logs);
-	jsonw_kv_u64(&s.w, "witnesses", p->n_witnesses);
-	jsonw_kv_u64(&s.w, "groups", groups);
-	jsonw_key(&s.w, "quorum");
-	jsonw_strn(&s.w, q ? q->name : "none", q ? MIN(q->len, 1024u) : 4);
-	return yes(&s, "%u logs, %u witnesses, %u groups", p->n_logs, p->n_witnesses, groups);
+	jsonw_kv_u64(&s->w, "logs", p->n_logs);
+	jsonw_kv_u64(&s->w, "witnesses", p->n_witnesses);
+	jsonw_kv_u64(&s->w, "groups", groups);
+	jsonw_key(&s->w, "quorum");
+	jsonw_strn(&s->w, q ? q->name : "none", q ? MIN(q->len, 1024u) : 4);
+	return yes(s, "%u logs, %u witnesses, %u groups", p->n_logs, p->n_witnesses, groups);
 }
 
 /* ---- proofs ---- */
 
-static int proof_verify(struct cli *c, int argc, char **argv)
+static int proof_verify(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
-	const char *path = NULL, *why;
+	const char *why;
 	_cleanup_policy_ struct tlog_policy *p = NULL;
 	_cleanup_free_ char *proof = NULL, *entry = NULL;
 	size_t proof_len, entry_len;
 	struct tlog_proof_verdict v;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL },
-		{ "--policy", OPT_STR, &path, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 2, 2 }, &n))
-		return n;
-	if (!path)
-		return out_usage(c, "--policy is missing");
-	say_begin(&s, json);
-	int r = policy_arg(&s, path, &p);
-	r = r ? r : read_arg(&s, argv[0], PROOF_BYTES_MAX, &proof, &proof_len);
-	r = r ? r : read_arg(&s, argv[1], TLOG_ENTRY_BYTES_MAX, &entry, &entry_len);
+	int r = policy_arg(s, s->policy, &p);
+	r = r ? r : read_arg(s, s->argv[0], PROOF_BYTES_MAX, &proof, &proof_len);
+	r = r ? r : read_arg(s, s->argv[1], TLOG_ENTRY_BYTES_MAX, &entry, &entry_len);
 	if (r)
 		return r;
 	struct merkle_hash leaf = tlog_merkle_leaf(entry, entry_len);
 	if (tlog_proof_verify(p, proof, proof_len, &leaf, &v, &why))
-		return no(&s, CLI_REFUSED, "%s: %s", argv[0], why);
+		return no(s, CLI_REFUSED, "%s: %s", s->argv[0], why);
 	const struct checkpoint *cp = &v.checkpoint.checkpoint;
-	jsonw_kv_str(&s.w, "origin", cp->origin);
-	jsonw_kv_u64(&s.w, "index", v.proof.index);
-	jsonw_kv_u64(&s.w, "size", cp->size);
-	jsonw_kv_u64(&s.w, "witnesses", v.checkpoint.n_witnesses);
-	return yes(&s, "entry %" PRIu64 " of %" PRIu64 " in %s, %u witnesses", v.proof.index, cp->size,
+	jsonw_kv_str(&s->w, "origin", cp->origin);
+	jsonw_kv_u64(&s->w, "index", v.proof.index);
+	jsonw_kv_u64(&s->w, "size", cp->size);
+	jsonw_kv_u64(&s->w, "witnesses", v.checkpoint.n_witnesses);
+	return yes(s, "entry %" PRIu64 " of %" PRIu64 " in %s, %u witnesses", v.proof.index, cp->size,
 		cp->origin, v.checkpoint.n_witnesses);
 }
 
-static int inclusion(struct cli *c, int argc, char **argv)
-{
-	struct say s;
-	bool json = false;
-	int n;
-	struct merkle_hash leaf, root;
+/* Two numbers, two hashes and a proof: what both kinds of question are made of. */
+struct raw {
+	u64 number[2];
+	struct merkle_hash hash[2];
 	struct merkle_proof proof;
-	struct merkle_included in = { .leaf = &leaf, .root = &root, .proof = proof.h };
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 5, 5 }, &n))
-		return n;
-	say_begin(&s, json);
-	int r = number_arg(&s, argv[0], &in.index);
-	r = r ? r : number_arg(&s, argv[1], &in.size);
-	r = r ? r : hash_arg(&s, argv[2], &leaf);
-	r = r ? r : hash_arg(&s, argv[3], &root);
-	r = r ? r : proof_arg(&s, argv[4], &proof);
-	if (r)
-		return r;
-	in.n_proof = proof.n;
-	if (tlog_merkle_inclusion_check(&in))
-		return no(&s, CLI_REFUSED, "the proof does not hold");
-	return yes(&s, "included");
+};
+static int raw_args(struct say *s, struct raw *ret)
+{
+	int r = number_arg(s, s->argv[0], &ret->number[0]);
+	r = r ? r : number_arg(s, s->argv[1], &ret->number[1]);
+	r = r ? r : hash_arg(s, s->argv[2], &ret->hash[0]);
+	r = r ? r : hash_arg(s, s->argv[3], &ret->hash[1]);
+	return r ? r : proof_arg(s, s->argv[4], &ret->proof);
 }
 
-static int consistency(struct cli *c, int argc, char **argv)
+static int inclusion(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
-	struct merkle_hash root1, root2;
-	struct merkle_proof proof;
-	struct merkle_consistent q = { .root1 = &root1, .root2 = &root2, .proof = proof.h };
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 5, 5 }, &n))
-		return n;
-	say_begin(&s, json);
-	int r = number_arg(&s, argv[0], &q.size1);
-	r = r ? r : number_arg(&s, argv[1], &q.size2);
-	r = r ? r : hash_arg(&s, argv[2], &root1);
-	r = r ? r : hash_arg(&s, argv[3], &root2);
-	r = r ? r : proof_arg(&s, argv[4], &proof);
+	struct raw a;
+	int r = raw_args(s, &a);
 	if (r)
 		return r;
-	q.n_proof = proof.n;
-	if (tlog_merkle_consistency_check(&q))
-		return no(&s, CLI_REFUSED, "the proof does not hold");
-	return yes(&s, "consistent");
+	struct merkle_included in = { a.number[0], a.number[1], &a.hash[0], &a.hash[1], a.proof.h,
+		a.proof.n };
+	return tlog_merkle_inclusion_check(&in) ? no(s, CLI_REFUSED, "the proof does not hold")
+						: yes(s, "included");
 }
 
-static int root(struct cli *c, int argc, char **argv)
+static int consistency(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
+	struct raw a;
+	int r = raw_args(s, &a);
+	if (r)
+		return r;
+	struct merkle_consistent q = { a.number[0], a.number[1], &a.hash[0], &a.hash[1], a.proof.h,
+		a.proof.n };
+	return tlog_merkle_consistency_check(&q) ? no(s, CLI_REFUSED, "the proof does not hold")
+						 : yes(s, "consistent");
+}
+
+static int root(struct say *s)
+{
 	struct merkle m = { 0 };
 	char hex[2 * SHA256_BYTES + 1];
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, INT_MAX }, &n))
-		return n;
-	say_begin(&s, json);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < s->n; i++) {
 		_cleanup_free_ char *data = NULL;
 		size_t len;
-		int r = read_arg(&s, argv[i], TLOG_ENTRY_BYTES_MAX, &data, &len);
+		int r = read_arg(s, s->argv[i], TLOG_ENTRY_BYTES_MAX, &data, &len);
 		if (r)
 			return r;
 		struct merkle_hash leaf = tlog_merkle_leaf(data, len);
@@ -384,9 +314,9 @@ static int root(struct cli *c, int argc, char **argv)
 	}
 	struct merkle_hash h = tlog_merkle_root(&m);
 	bytes_hex(h.b, sizeof h.b, hex);
-	jsonw_kv_u64(&s.w, "size", m.size);
-	jsonw_kv_str(&s.w, "root", hex);
-	return yes(&s, "%s", hex);
+	jsonw_kv_u64(&s->w, "size", m.size);
+	jsonw_kv_str(&s->w, "root", hex);
+	return yes(s, "%s", hex);
 }
 
 /* ---- a log of files ---- */
@@ -406,112 +336,135 @@ static void older_free(struct older *o)
 		free(o->text[i]);
 }
 
-static int fsck(struct cli *c, int argc, char **argv)
+static int fsck_told(struct say *s, const struct fsck_result *res)
 {
-	struct say s;
-	bool json = false;
-	int n;
-	const char *path = NULL;
-	struct opt_list names = { 0 };
+	const struct checkpoint *cp = &res->checkpoint.checkpoint;
+	jsonw_kv_str(&s->w, "origin", cp->origin);
+	jsonw_kv_u64(&s->w, "size", cp->size);
+	jsonw_kv_hex(&s->w, "root", cp->root.b, sizeof cp->root.b);
+	jsonw_kv_u64(&s->w, "witnesses", res->checkpoint.n_witnesses);
+	jsonw_kv_u64(&s->w, "tiles", res->n_tiles);
+	jsonw_kv_u64(&s->w, "bundles", res->n_bundles);
+	jsonw_kv_u64(&s->w, "beyond", res->n_beyond);
+	jsonw_kv_u64(&s->w, "older", s->older.n);
+	return yes(s, "whole: %" PRIu64 " entries", cp->size);
+}
+
+static int fsck(struct say *s)
+{
 	_cleanup_(older_free) struct older older = { 0 };
 	_cleanup_policy_ struct tlog_policy *p = NULL;
 	_cleanup_free_ struct fsck_result *res = calloc(1, sizeof *res);
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL }, { "--policy", OPT_STR, &path, NULL },
-		{ "--older", OPT_LIST, &names, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (!path)
-		return out_usage(c, "--policy is missing");
-	say_begin(&s, json);
-	int r = res ? policy_arg(&s, path, &p) : no(&s, CLI_UNDECIDED, "out of memory");
-	for (size_t i = 0; !r && i < names.n; i++) {
-		older.o[i].name = names.v[i];
-		r = read_arg(&s, names.v[i], NOTE_BYTES_MAX, &older.text[i], &older.o[i].len);
+	int r = res ? policy_arg(s, s->policy, &p) : no(s, CLI_UNDECIDED, "out of memory");
+	for (size_t i = 0; !r && i < s->older.n; i++) {
+		older.o[i].name = s->older.v[i];
+		r = read_arg(s, s->older.v[i], NOTE_BYTES_MAX, &older.text[i], &older.o[i].len);
 		older.o[i].note = older.text[i];
 	}
 	if (r)
 		return r;
-	struct fsck_params q = { argv[0], p, older.o, names.n, progress };
-	r = tlog_fsck(&q, res);
+	r = tlog_fsck(&(struct fsck_params){ s->argv[0], p, older.o, s->older.n, progress }, res);
 	out_progress_end();
-	const struct checkpoint *cp = &res->checkpoint.checkpoint;
-	if (r < 0)
-		return no(&s, CLI_UNDECIDED, "%s: %s", argv[0], out_reason(r));
 	if (r)
-		return no(&s, CLI_REFUSED, "%s: %s", argv[0], res->why);
-	jsonw_kv_str(&s.w, "origin", cp->origin);
-	jsonw_kv_u64(&s.w, "size", cp->size);
-	jsonw_kv_hex(&s.w, "root", cp->root.b, sizeof cp->root.b);
-	jsonw_kv_u64(&s.w, "witnesses", res->checkpoint.n_witnesses);
-	jsonw_kv_u64(&s.w, "tiles", res->n_tiles);
-	jsonw_kv_u64(&s.w, "bundles", res->n_bundles);
-	jsonw_kv_u64(&s.w, "beyond", res->n_beyond);
-	jsonw_kv_u64(&s.w, "older", names.n);
-	return yes(&s, "whole: %" PRIu64 " entries", cp->size);
+		return r < 0 ? no(s, CLI_UNDECIDED, "%s: %s", s->argv[0], out_reason(r))
+			     : no(s, CLI_REFUSED, "%s: %s", s->argv[0], res->why);
+	return fsck_told(s, res);
 }
 
 /* ---- a witness ---- */
 
-static int witness(struct cli *c, int argc, char **argv)
+static int witness(struct say *s)
 {
-	struct say s;
-	bool json = false;
-	int n;
-	const char *name = NULL, *dir = NULL;
-	struct opt_list vkeys = { 0 };
 	struct keys keys;
 	_cleanup_witness_ struct witness w = WITNESS_NONE;
 	_cleanup_free_ char *body = NULL;
 	struct witness_answer a;
 	char why[512];
 	size_t len;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL }, { "--vkey", OPT_LIST, &vkeys, NULL },
-		{ "--state", OPT_STR, &dir, NULL }, { "--name", OPT_STR, &name, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	if (!dir || !vkeys.n)
-		return out_usage(c, "--%s is missing", dir ? "vkey" : "state");
-	say_begin(&s, json);
-	int r = keys_arg(&s, &vkeys, &keys);
+	int r = keys_arg(s, &keys);
 	if (r)
 		return r;
 	/* a body that is too long is malformed like any other */
 	int cut = file_read("-", WITNESS_BYTES_MAX, &body, &len, why, sizeof why);
 	if (cut == CLI_UNDECIDED)
-		return no(&s, cut, "%s", why);
-	r = tlog_witness_open(&(struct witness_open){ dir, name, true }, &w, why, sizeof why);
+		return no(s, cut, "%s", why);
+	r = tlog_witness_open(&(struct witness_open){ s->state, s->name, true }, &w, why, sizeof why);
 	if (r)
-		return no(&s, r < 0 ? CLI_UNDECIDED : CLI_REFUSED, "%s", why);
+		return no(s, r < 0 ? CLI_UNDECIDED : CLI_REFUSED, "%s", why);
 	for (size_t i = 0; i < keys.n; i++)
 		if ((r = tlog_witness_add_log(&w, &keys.k[i], false)))
-			return no(&s, CLI_REFUSED, "%s: not a key that signs a log", vkeys.v[i]);
+			return no(s, CLI_REFUSED, "%s: not a key that signs a log", s->vkeys.v[i]);
 	r = tlog_witness_answer(&w, cut ? "" : body, cut ? 0 : len, (u64)time(NULL), &a);
 	if (r)
-		return no(&s, CLI_UNDECIDED, "%s: %s", dir,
+		return no(s, CLI_UNDECIDED, "%s: %s", s->state,
 			r < 0 ? out_reason(r) : "the stored checkpoint is damaged");
-	if (json) {
-		jsonw_kv_u64(&s.w, "status", a.status);
-		jsonw_kv_str(&s.w, "body", a.body);
-		return yes(&s, "%s", "");
+	if (s->json) {
+		jsonw_kv_u64(&s->w, "status", a.status);
+		jsonw_kv_str(&s->w, "body", a.body);
+		return yes(s, "%s", "");
 	}
 	printf("%u\n%s", a.status, a.body);
 	return CLI_DONE;
 }
 
+/* ---- the forms ---- */
+
+enum { VKEY = 1, POLICY = 2, OLDER = 4, STATE = 8, NAME = 16 };
+
+static const struct form {
+	const char *name;
+	u32 takes, needs; /* options, as bits */
+	int min_args, max_args;
+	int (*func)(struct say *s);
+} forms[] = {
+	{ "vkey", 0, 0, 1, 1, vkey },
+	{ "note-verify", VKEY, 0, 1, 1, note_verify },
+	{ "checkpoint", VKEY, 0, 1, 1, checkpoint },
+	{ "policy", 0, 0, 1, 1, policy },
+	{ "proof-verify", POLICY, POLICY, 2, 2, proof_verify },
+	{ "inclusion", 0, 0, 5, 5, inclusion },
+	{ "consistency", 0, 0, 5, 5, consistency },
+	{ "root", 0, 0, 1, INT_MAX, root },
+	{ "fsck", POLICY | OLDER, POLICY, 1, 1, fsck },
+	{ "witness", VKEY | STATE | NAME, VKEY | STATE, 0, 0, witness },
+};
+
+static int answer(struct cli *c, const struct form *f, int argc, char **argv)
+{
+	struct say s = { .argv = argv };
+	const struct {
+		u32 bit;
+		struct opt opt;
+	} all[] = { { 0, { "--json", OPT_FLAG, &s.json, NULL } },
+		{ STATE, { "--state", OPT_STR, &s.state, NULL } },
+		{ VKEY, { "--vkey", OPT_LIST, &s.vkeys, NULL } },
+		{ POLICY, { "--policy", OPT_STR, &s.policy, NULL } },
+		{ OLDER, { "--older", OPT_LIST, &s.older, NULL } },
+		{ NAME, { "--name", OPT_STR, &s.name, NULL } } };
+	struct opt opts[ARRAY_LEN(all)];
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (!all[i].bit || (f->takes & all[i].bit))
+			opts[n++] = all[i].opt;
+	if (opt_parse(c, &(struct opt_params){ opts, n, argc, argv, f->min_args, f->max_args }, &s.n))
+		return s.n;
+	u32 have = (s.state ? STATE : 0) | (s.vkeys.n ? VKEY : 0) | (s.policy ? POLICY : 0);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (f->needs & ~have & all[i].bit)
+			return out_usage(c, "%s is missing", all[i].opt.name);
+	jsonw_init(&s.w, s.buf, sizeof s.buf);
+	jsonw_object(&s.w);
+	return f->func(&s);
+}
+
 int cmd_tlog(struct cli *c, int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "vkey", vkey }, { "note-verify", note_verify }, { "checkpoint", checkpoint },
-		{ "policy", policy }, { "proof-verify", proof_verify }, { "inclusion", inclusion },
-		{ "consistency", consistency }, { "root", root }, { "fsck", fsck }, { "witness", witness } };
+	int n;
 	if (sodium_init() < 0)
 		return out_fail(CLI_UNDECIDED, "libsodium does not start");
-	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
-		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
-	int n;
+	for (size_t i = 0; argc && i < ARRAY_LEN(forms); i++)
+		if (!strcmp(argv[0], forms[i].name))
+			return answer(c, &forms[i], argc - 1, argv + 1);
 	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
 		return n;
 	return argc ? out_usage(c, "%s: no such question", argv[0]) : out_usage(c, "which question?");

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 #include "base/bytes.h"
-#include "cli/lines.h"
+#include "cli/look.h"
 #include "cli/model.h"
 
 #include <errno.h>
@@ -120,34 +120,18 @@ static struct cell vouches(const json_t *j)
 
 static int ls(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_TRUST }, &a);
-	if (r)
-		return r;
-	if (json) {
-		lines_print(&a.data);
-		return CLI_DONE;
-	}
-	struct lines l = lines_of(&a.data);
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_ask(&(struct look_verb){ c, argc, argv, QUERY_TRUST, LOOK_ALONE }, &l))
+		return l.status;
 	struct out_table t = { .n_cols = 5 };
 	out_table_row(&t, "NAME", "KIND", "DIGEST", "VOUCHES FOR", "RECORD", NULL);
-	json_t *j;
-	for (n = 0; (j = lines_next(&l, &bad)); n++) {
+	for (json_t *j; (j = look_next(&l));)
 		out_table_row(&t, lines_cell(j, "name").s, lines_cell(j, "kind").s,
 			lines_short(j, "key_id").s, vouches(j).s, lines_cell(j, "index").s, NULL);
-		json_decref(j);
-	}
 	out_table_print(&t);
-	if (!n)
+	if (!l.n)
 		out_next("keep trust add NAME --key PUB.pem");
-	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : CLI_DONE;
+	return l.status;
 }
 
 static int rm(struct cli *c, int argc, char **argv)
@@ -173,15 +157,6 @@ static int rm(struct cli *c, int argc, char **argv)
 
 int cmd_trust(struct cli *c, int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "add", add }, { "ls", ls }, { "rm", rm } };
-	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
-		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
-	int n;
-	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
-		return n;
-	return out_usage(c, argc ? "%s: add, ls or rm" : "what?%.0s", argc ? argv[0] : "");
+	static const struct opt_sub subs[] = { { "add", add }, { "ls", ls }, { "rm", rm } };
+	return opt_sub(c, subs, ARRAY_LEN(subs), argc, argv);
 }

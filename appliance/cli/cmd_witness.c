@@ -216,18 +216,9 @@ static int sign(struct cli *c, int argc, char **argv)
 
 int cmd_witness(struct cli *c, int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "init", init }, { "show", show }, { "add", add }, { "sign", sign } };
+	static const struct opt_sub subs[] = { { "init", init }, { "show", show }, { "add", add },
+		{ "sign", sign } };
 	if (sodium_init() < 0)
 		return out_fail(CLI_UNDECIDED, "libsodium does not start");
-	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
-		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
-	int n;
-	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
-		return n;
-	return argc ? out_usage(c, "%s: init, show, add or sign", argv[0])
-		    : out_usage(c, "init, show, add or sign");
+	return opt_sub(c, subs, ARRAY_LEN(subs), argc, argv);
 }

@@ -2,6 +2,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,4 +160,22 @@ int opt_parse(const struct cli *c, const struct opt_params *p, int *ret)
 	}
 	*ret = n;
 	return 0;
+}
+
+int opt_sub(struct cli *c, const struct opt_sub *subs, size_t n_subs, int argc, char **argv)
+{
+	char list[512] = "";
+	int n;
+	for (size_t i = 0; argc && i < n_subs; i++)
+		if (!strcmp(argv[0], subs[i].name))
+			return subs[i].func(c, argc - 1, argv + 1);
+	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
+		return n;
+	for (size_t i = 0, at = 0; i < n_subs && at < sizeof list; i++)
+		at += (size_t)snprintf(list + at, sizeof list - at, "%s%s",
+			i == 0		 ? ""
+			: i + 1 < n_subs ? ", "
+					 : " or ",
+			subs[i].name);
+	return argc ? out_usage(c, "%s: %s", argv[0], list) : out_usage(c, "%s?", list);
 }
