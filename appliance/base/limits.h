@@ -92,7 +92,11 @@
 #define TOKEN_BYTES_MAX	    1024u	 /* bytes of one token's text */
 #define SPECIAL_TOKEN_BYTES_MAX \
 	256u /* bytes of a control or user-defined token; bounds the search at every byte of a text; real ones are a name or a run of blanks */
-#define TEMPLATE_BYTES_MAX (256u << 10) /* bytes of a chat template */
+#define CHARSMAP_BYTES_MAX \
+	(1u << 20) /* bytes of a vocabulary's table of normalisation; that of NFKC with case folding has 300 kB */
+#define CHARSMAP_KEY_BYTES_MAX	 64u  /* bytes of text that it replaces at once; the longest of NFKC has 12 */
+#define CHARSMAP_VALUE_BYTES_MAX 255u /* bytes that it puts there; the longest of NFKC has 33 */
+#define TEMPLATE_BYTES_MAX	 (256u << 10) /* bytes of a chat template */
 #define TEMPLATE_DEPTH_MAX \
 	200u /* nesting of a template's tags, brackets and expressions; published ones reach 12 */
 #define TEMPLATE_NEST_MAX \
@@ -105,6 +109,8 @@
 #define DIM_MAX			  (1u << 18)   /* any row length: hidden, feed-forward, heads * head size */
 #define HEADS_MAX		  1024u	       /* attention heads of a layer */
 #define HEAD_DIM_MAX		  512u	       /* elements of one head */
+#define EXPERTS_MAX		  1024u	       /* experts of a layer; the largest published model has 896 */
+#define EXPERTS_USED_MAX	  32u	       /* experts of a token; published models choose at most 16 */
 
 /* requests */
 #define CTX_TOKENS_MAX	   (1u << 20)  /* positions of one context */
@@ -117,6 +123,14 @@
 #define TEMPERATURE_MAX	   100.0f      /* above, every token is as probable as another */
 #define REPEAT_PENALTY_MIN 0.01f       /* as for the temperature */
 #define REPEAT_PENALTY_MAX 100.0f      /* as for the temperature */
+
+/* the gateway */
+#define GATEWAY_CONNECTIONS_MAX \
+	1024u /* clients at once, each with one request; keepd lets TICKETS_OPEN_MAX run */
+#define GATEWAY_SEATS_MAX	  256u	 /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
+#define GATEWAY_HEADER_BYTES_MAX  16384u /* request line and headers; real clients send 1 KiB */
+#define GATEWAY_BODY_BYTES_MAX	  (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
+#define GATEWAY_BACKLOG_BYTES_MAX (1u << 20)  /* of a stream that its client does not read; then it is cut */
 
 /* grammars that hold an answer */
 #define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
@@ -131,6 +145,16 @@
 #define GRAMMAR_SETS_MAX	  16384u  /* sets of ways known at once; 1 KiB each */
 #define GRAMMAR_WORK_MAX	  (8u << 20) /* ways looked at for one choice of a token: some tenths of a second */
 
+/* tools, and the calls that answers hold */
+#define TOOLS_MAX	128u	   /* tools of one request; OpenAI's API takes as many */
+#define TOOLS_BYTES_MAX (1u << 20) /* bytes of their description */
+#define CHAT_NAME_BYTES_MAX \
+	128u /* bytes of a tool's name, a parameter's name, or a call's id; published ones reach 64 */
+#define CHAT_CALL_BYTES_MAX \
+	(1u << 20) /* bytes of one call in an answer, which are held until it is known to be one */
+#define CHAT_JSON_DEPTH_MAX 128u /* nesting of a call's arguments */
+#define CHAT_HEAD_BYTES_MAX 512u /* bytes of the head of one part of an answer; real ones have 60 */
+
 /* the runtime */
 #define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
@@ -140,9 +164,30 @@
 #define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
 
 /* the log */
+#define PERSONS_MAX	    256u /* enrolled persons of one appliance; whoever is not has the roles of a group */
+#define PENDING_MAX	    32u	  /* proposals that wait for a second person at once */
+#define DUAL_BODY_BYTES_MAX 2304u /* bytes of the act of a proposal: a trust root's row is the longest */
+#define PEER_GROUPS_MAX	    4096u /* supplementary groups of a client; Linux allows 65,536, sites some hundred */
+#define RETAIN_DAYS_MIN	    183u /* days that records of any class stay at least: six months, AI Act art. 19(1) */
+#define SUBJECTS_MAX \
+	4096u /* people whose texts are kept, or committed to; 256 bytes of secrets each, in memory */
+#define HOLDS_MAX    64u  /* legal holds at once; each is a row of state */
+#define ARCHIVES_MAX 256u /* archives of one log: 67 million records; each is a row of state for ever */
+#define ARCHIVE_RECORDS_MAX \
+	262144u /* records of one archive: pruning it is one transaction, a second or two in which nothing else happens */
+#define ANSWER_BYTES_MAX \
+	(16u << 20) /* bytes of an answer that is kept; a context of a million tokens has some 4 MB */
+#define HASHES_PER_QUERY 65536u /* hashes of one answer: 2 MiB */
 #define RECORD_BYTES_MAX \
 	32768u /* bytes of one record: a verdict with its signers and rules; a C2SP entry may have 65,535 */
 #define LOG_RESERVE_BYTES (8u << 20) /* disk kept free for outcomes, the auditor and the officer */
+
+#define LOOK_ANY_MAX 16u /* alternatives of one kind in a filter: events, actors, models, results */
+#define SUMMARY_GROUPS_MAX \
+	4096u /* groups of a summary: 1024 models, some hundred people; the rest is one group */
+#define REVIEW_BYTES_MAX \
+	8192u /* bytes of a sign-off; it stands whole in a record, where a byte takes two at most */
+#define REVIEW_QUESTIONS_MAX 16u /* open questions of a sign-off */
 
 /* transparency logs: notes, policies and proofs that anybody may have written */
 #define NOTE_NAME_MAX \
@@ -168,8 +213,17 @@
 	4096u		   /* positions when nobody says otherwise, if the model was trained on as many */
 #define STEP_ROWS_MAX 160u /* rows of one step: one for each running request, the rest prompt */
 #define STEP_PROMPT_ROWS \
-	96u /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */
-#define KV_CONTEXTS	 4u /* full contexts that a grant's KV pool holds where memory allows */
+	96u	       /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */
+#define KV_CONTEXTS 4u /* full contexts that a grant's KV pool holds where memory allows */
+#define EXPERT_DIM_STEP \
+	4u /* elements: rows of experts are whole 16 bytes, so that few steps of rows meet RT_ALIGN */
+#define GATEWAY_SEAT_IDLE_S   120u /* a seat that nobody used for so long is given up, and its session ends */
+#define GATEWAY_FRAMES_A_TURN 64u  /* of one seat, before others have their turn */
+#define GATEWAY_KEEP_ALIVE_S \
+	10u /* between comments of a stream that has nothing to say yet; proxies wait 30 or 60 */
+#define GATEWAY_IDLE_S 60u /* a connection that neither sends nor is answered */
+#define GATEWAY_ANSWER_BYTES \
+	(256u << 20)	    /* room for one whole answer as JSON: the text of every context fits */
 #define LOAD_THREADS_MAX 4u /* hashing four segments at once outruns any disk of today */
 #define PASS_THREADS_MAX \
 	32u /* threads that hash a model, a MiB of memory each; as many outrun any disk of today */

@@ -1,5 +1,5 @@
 #include "chat/chat.h"
-#include "chat/jinja.h"
+#include "chat/format.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,16 +18,67 @@ static struct chat_str role_str(const char *role)
 	return s;
 }
 
-static bool message(struct chat_run *r, const struct chat_message *m, struct chat_val *ret)
+/* A call's arguments as templates want them: a mapping, or, where a template joins text to them, JSON. */
+static bool arguments(struct chat_run *r, const struct chat_val *v, bool as_text, struct chat_val *ret)
 {
-	struct chat_str content = chat_cstr(m->content ? m->content : "");
-	content.user = true;
-	return chat_dict_new(r, CHAT_DICT, ret) &&
-	       chat_dict_put(r, ret->dict, "role", chat_text(role_str(m->role))) &&
-	       chat_dict_put(r, ret->dict, "content", m->content ? chat_text(content) : chat_none());
+	struct chat_call c = { .self = *v };
+	if (as_text && v->kind == CHAT_DICT)
+		return chat_tojson(r, &c, ret);
+	if (as_text || v->kind != CHAT_STR)
+		return true;
+	struct chat_run probe = *r; /* text that is no JSON stays text */
+	struct chat_val read;
+	if (!chat_fromjson(r, &c, &read)) {
+		probe.a = r->a;
+		probe.steps = r->steps;
+		*r = probe;
+		return r->err == 0;
+	}
+	if (read.kind == CHAT_DICT)
+		*ret = read;
+	return true;
 }
 
-static bool messages(struct chat_run *r, const struct chat_render *p, struct chat_val *ret)
+static bool tool_calls(struct chat_run *r, const struct chat_val *list, bool as_text)
+{
+	for (u32 i = 0; list && list->kind == CHAT_LIST && i < list->list->n; i++) {
+		const struct chat_val *f = chat_member(&list->list->v[i], "function");
+		const struct chat_val *args = chat_member(f ? f : &list->list->v[i], "arguments");
+		struct chat_val v;
+		if (!args)
+			continue;
+		v = *args;
+		if (!arguments(r, args, as_text, &v) ||
+			!chat_dict_put(r, (f ? f : &list->list->v[i])->dict, "arguments", v))
+			return false;
+	}
+	return true;
+}
+
+static bool message(struct chat_run *r, const struct chat_message *m, bool as_text, struct chat_val *ret)
+{
+	struct chat_str content = chat_cstr(m->content ? m->content : "");
+	struct chat_val more;
+	content.user = true;
+	if (!chat_dict_new(r, CHAT_DICT, ret) ||
+		!chat_dict_put(r, ret->dict, "role", chat_text(role_str(m->role))) ||
+		!chat_dict_put(r, ret->dict, "content", m->content ? chat_text(content) : chat_none()))
+		return false;
+	if (!m->more)
+		return true;
+	if (!chat_json_read(r, "message", m->more, strlen(m->more), &more))
+		return false;
+	if (more.kind != CHAT_DICT)
+		return chat_fail(r, "what a message has more is no object");
+	for (u32 i = 0; i < more.dict->n; i++) {
+		const struct chat_val *key = &more.dict->kv[2 * i];
+		if (!chat_str_is(key->s, "role") && !chat_dict_set(r, ret->dict, *key, key[1]))
+			return false;
+	}
+	return tool_calls(r, chat_member(&more, "tool_calls"), as_text);
+}
+
+static bool messages(struct chat_run *r, const struct chat_render *p, bool as_text, struct chat_val *ret)
 {
 	if (!chat_list_new(r, CHAT_LIST, ret))
 		return false;
@@ -36,16 +87,34 @@ static bool messages(struct chat_run *r, const struct chat_render *p, struct cha
 		if (strlen(p->messages[i].role) > REQUEST_BYTES_MAX ||
 			(p->messages[i].content && strlen(p->messages[i].content) > REQUEST_BYTES_MAX))
 			return chat_fail(r, "a message is longer than %u bytes", REQUEST_BYTES_MAX);
-		if (!message(r, &p->messages[i], &m) || !chat_list_add(r, ret->list, m))
+		if (!message(r, &p->messages[i], as_text, &m) || !chat_list_add(r, ret->list, m))
 			return false;
 	}
 	return true;
 }
 
-static bool globals(struct chat_run *r, const struct chat_render *p)
+/* Values of the caller's own, by their names; ours stand. */
+static bool more_vars(struct chat_run *r, const struct chat_render *p)
+{
+	struct chat_val v;
+	if (!p->vars)
+		return true;
+	if (!chat_json_read(r, "template values", p->vars, strlen(p->vars), &v))
+		return false;
+	if (v.kind != CHAT_DICT)
+		return chat_fail(r, "the values for the template are no object");
+	for (u32 i = 0; i < v.dict->n; i++)
+		if (!chat_var_set(r, r->frame, v.dict->kv[2 * i].s, v.dict->kv[2 * i + 1]))
+			return false;
+	return true;
+}
+
+static bool globals(struct chat_run *r, const struct chat_render *p, bool as_text)
 {
 	struct chat_val list;
-	if (!messages(r, p, &list))
+	struct chat_tools tools = { .list = chat_none() };
+	if (!more_vars(r, p) || !messages(r, p, as_text, &list) ||
+		(p->tools && !chat_tools_read(r, p->tools, strlen(p->tools), &tools)))
 		return false;
 	const struct {
 		const char *name;
@@ -55,7 +124,7 @@ static bool globals(struct chat_run *r, const struct chat_render *p)
 		{ "add_generation_prompt", chat_bool(p->add_generation_prompt) },
 		{ "bos_token", chat_text(chat_cstr(p->bos_token ? p->bos_token : "")) },
 		{ "eos_token", chat_text(chat_cstr(p->eos_token ? p->eos_token : "")) },
-		{ "tools", chat_none() },
+		{ "tools", tools.list },
 		{ "documents", chat_none() },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -66,7 +135,7 @@ static bool globals(struct chat_run *r, const struct chat_render *p)
 
 /* ---- running it ---------------------------------------------------------------------------------------------------------- */
 
-static void run_init(struct chat_run *r, struct chat_frame *frame, struct chat_buf *out)
+void chat_run_init(struct chat_run *r, struct chat_frame *frame, struct chat_buf *out)
 {
 	*r = (struct chat_run){
 		.a = { .max_bytes = TEMPLATE_MEMORY_BYTES_MAX }, .line = 1, .frame = frame, .out = out
@@ -93,7 +162,7 @@ static void clean(char *why)
 }
 
 /* The outcome for the caller; the reason in his arena. */
-static int outcome(const struct chat_run *r, struct arena *a, const char **ret_why)
+int chat_run_outcome(const struct chat_run *r, struct arena *a, const char **ret_why)
 {
 	if (r->err != 1)
 		return r->err;
@@ -135,22 +204,39 @@ static int cut(struct chat_str s, struct arena *a, const struct chat_piece **ret
 	return 0;
 }
 
-int chat_render(const struct chat_render *p, struct arena *a, const struct chat_piece **ret_pieces,
-	size_t *ret_n, const char **ret_why)
+static int render(const struct chat_render *p, bool as_text, struct arena *a,
+	const struct chat_piece **ret_pieces, size_t *ret_n, const char **ret_why)
 {
 	struct chat_frame frame = { 0 };
 	struct chat_buf out = { 0 };
 	struct chat_node **body;
 	struct chat_run r;
 	u32 n;
-	run_init(&r, &frame, &out);
+	chat_run_init(&r, &frame, &out);
 	r.now = p->now;
 	int ret;
-	if (globals(&r, p) && parse(&r, p->source, p->source_len, &body, &n) && chat_exec(&r, body, n))
+	if (globals(&r, p, as_text) && parse(&r, p->source, p->source_len, &body, &n) &&
+		chat_exec(&r, body, n))
 		ret = cut(chat_buf_str(&out), a, ret_pieces, ret_n);
 	else
-		ret = outcome(&r, a, ret_why);
+		ret = chat_run_outcome(&r, a, ret_why);
 	arena_fini(&r.a);
+	return ret;
+}
+
+/* Most templates want the arguments of a call as a mapping; one that cannot take that gets them as JSON. */
+int chat_render(const struct chat_render *p, struct arena *a, const struct chat_piece **ret_pieces,
+	size_t *ret_n, const char **ret_why)
+{
+	const char *again;
+	bool any = false;
+	for (size_t i = 0; i < p->n_messages; i++)
+		any = any || (p->messages[i].more && strstr(p->messages[i].more, "\"tool_calls\""));
+	int ret = render(p, false, a, ret_pieces, ret_n, ret_why);
+	if (ret == 1 && any) {
+		int r = render(p, true, a, ret_pieces, ret_n, &again);
+		ret = r == 1 ? 1 : r;
+	}
 	return ret;
 }
 
@@ -159,8 +245,8 @@ int chat_template_check(const char *source, size_t len, struct arena *a, const c
 	struct chat_node **body;
 	struct chat_run r;
 	u32 n;
-	run_init(&r, NULL, NULL);
-	int ret = parse(&r, source, len, &body, &n) ? 0 : outcome(&r, a, ret_why);
+	chat_run_init(&r, NULL, NULL);
+	int ret = parse(&r, source, len, &body, &n) ? 0 : chat_run_outcome(&r, a, ret_why);
 	arena_fini(&r.a);
 	return ret;
 }

@@ -353,16 +353,7 @@ static u32 build(struct chat_gb *b, const struct chat_grammar *p)
 	struct chat_val v;
 	if (p->kind == CHAT_GRAMMAR_GBNF)
 		return chat_gb_gbnf(b, s);
-	struct chat_call c = { .self = chat_text(s) };
-	if (chat_fromjson(b->r, &c, &v))
-		return chat_gb_schema(b, &v);
-	char *at = b->r->err == 1 ? strstr(b->r->why, ", at byte") : NULL;
-	if (at) {
-		char where[64];
-		snprintf(where, sizeof where, "%s", at);
-		snprintf(b->r->why, sizeof b->r->why, "the schema is not JSON%s", where);
-	}
-	return 0;
+	return chat_json_read(b->r, "the schema", p->source, p->source_len, &v) ? chat_gb_schema(b, &v) : 0;
 }
 
 int chat_grammar_compile(const struct chat_grammar *p, struct arena *a, const void **ret, size_t *ret_len,

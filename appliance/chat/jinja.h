@@ -22,12 +22,14 @@ struct chat_str {
 struct chat_list {
 	struct chat_val *v;
 	u32 n, cap;
+	bool user; /* read from JSON of a user: so are its brackets, when it is written again */
 };
 
 /* In the order of insertion, as in Python. Key i is kv[2 * i], its value kv[2 * i + 1]. */
 struct chat_dict {
 	struct chat_val *kv;
 	u32 n, cap;
+	bool user; /* as of a list */
 };
 
 enum chat_kind {
@@ -272,6 +274,13 @@ const struct chat_func *chat_global_find(struct chat_str name);			     /* jinja_
 bool chat_attr(struct chat_run *r, const struct chat_val *v, struct chat_str name, struct chat_val *ret);
 bool chat_item(
 	struct chat_run *r, const struct chat_val *v, const struct chat_val *key, struct chat_val *ret);
+/* chat.c: a run of its own memory; what came of it for the caller: 0, 1 with the reason in his arena, -ENOMEM. */
+void chat_run_init(struct chat_run *r, struct chat_frame *frame, struct chat_buf *out);
+_must_use_ int chat_run_outcome(const struct chat_run *r, struct arena *a, const char **ret_why);
+/* tools.c: JSON of a user as a value; what: its name, for the reason. */
+bool chat_json_read(struct chat_run *r, const char *what, const char *json, size_t len, struct chat_val *ret);
+const struct chat_val *chat_member(
+	const struct chat_val *v, const char *key); /* NULL: no such key, no mapping */
 /* jinja_json.c */
 bool chat_tojson(struct chat_run *r, const struct chat_call *c, struct chat_val *ret);
 bool chat_fromjson(struct chat_run *r, const struct chat_call *c, struct chat_val *ret);

@@ -15,11 +15,18 @@ struct json {
 	bool ascii, sort, lines;
 	struct chat_str indent, comma, colon;
 	u32 depth;
+	bool user; /* whose the punctuation is */
 };
+
+static bool put_str(struct json *j, struct chat_str s)
+{
+	s.user = s.user || j->user;
+	return chat_buf_add(j->r, &j->b, s);
+}
 
 static bool put(struct json *j, const char *text)
 {
-	return chat_buf_text(j->r, &j->b, text);
+	return put_str(j, chat_cstr(text));
 }
 
 static u32 code_point(struct chat_str s, u32 at, u32 n)
@@ -75,7 +82,7 @@ static bool newline(struct json *j)
 		return true;
 	bool ok = put(j, "\n");
 	for (u32 i = 0; ok && i < j->depth; i++)
-		ok = chat_buf_add(j->r, &j->b, j->indent);
+		ok = put_str(j, j->indent);
 	return ok;
 }
 
@@ -88,8 +95,7 @@ static bool write_list(struct json *j, const struct chat_list *l)
 	bool ok = put(j, "[");
 	j->depth++;
 	for (u32 i = 0; ok && i < l->n; i++)
-		ok = (i == 0 || chat_buf_add(j->r, &j->b, j->comma)) && newline(j) &&
-		     write_value(j, &l->v[i]);
+		ok = (i == 0 || put_str(j, j->comma)) && newline(j) && write_value(j, &l->v[i]);
 	j->depth--;
 	return ok && newline(j) && put(j, "]");
 }
@@ -134,9 +140,8 @@ static bool write_dict(struct json *j, const struct chat_dict *d)
 	bool ok = key_order(j, d, &at) && put(j, "{");
 	j->depth++;
 	for (u32 i = 0; ok && i < d->n; i++)
-		ok = (i == 0 || chat_buf_add(j->r, &j->b, j->comma)) && newline(j) &&
-		     write_key(j, &d->kv[2 * at[i]]) && chat_buf_add(j->r, &j->b, j->colon) &&
-		     write_value(j, &d->kv[2 * at[i] + 1]);
+		ok = (i == 0 || put_str(j, j->comma)) && newline(j) && write_key(j, &d->kv[2 * at[i]]) &&
+		     put_str(j, j->colon) && write_value(j, &d->kv[2 * at[i] + 1]);
 	j->depth--;
 	return ok && newline(j) && put(j, "}");
 }
@@ -169,8 +174,11 @@ static bool write_any(struct json *j, const struct chat_val *v)
 
 static bool write_value(struct json *j, const struct chat_val *v)
 {
+	bool was = j->user, list = v->kind == CHAT_LIST || v->kind == CHAT_TUPLE;
+	j->user = was || (list && v->list->user) || (v->kind == CHAT_DICT && v->dict->user);
 	bool ok = chat_enter(j->r) && chat_charge(j->r, 0) && write_any(j, v);
 	chat_leave(j->r);
+	j->user = was;
 	return ok;
 }
 
@@ -333,6 +341,7 @@ static bool read_list(struct reader *x, struct chat_val *ret)
 {
 	if (!chat_list_new(x->r, CHAT_LIST, ret))
 		return false;
+	ret->list->user = chat_byte_user(x->s, x->at - 1);
 	if (take(x, ']'))
 		return true;
 	do {
@@ -347,6 +356,7 @@ static bool read_dict(struct reader *x, struct chat_val *ret)
 {
 	if (!chat_dict_new(x->r, CHAT_DICT, ret))
 		return false;
+	ret->dict->user = chat_byte_user(x->s, x->at - 1);
 	if (take(x, '}'))
 		return true;
 	do {
