@@ -1,0 +1,457 @@
+#define _GNU_SOURCE
+#include "audit/search_priv.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_MAX	256u	   /* numbers of events */
+#define DIGITS		8u	   /* of a digest that zones know; fewer name no model */
+#define LINES_BYTES_MAX (8u << 20) /* bytes of records in one answer; then fewer come than were asked for */
+#define LINES_MAX	10000u	   /* records in one answer */
+#define SKIP_COST	16u	   /* zones that are passed over for the price of one that is read */
+
+/* Records of one zone, copied out of the database, so that questions can be looked up beside them. */
+struct batch {
+	char *data;
+	size_t len, cap;
+	u32 n;
+	struct {
+		size_t at, len;
+	} row[ZONE_RECORDS];
+	u64 index[ZONE_RECORDS];
+};
+
+struct chunk {
+	struct chunk *next;
+	size_t len;
+	char data[];
+};
+
+struct audit_search {
+	struct proto_look q;
+	u32 events[LOOK_ANY_MAX];
+	u64 from, to; /* what is left */
+	u64 begin, end;
+	u64 total, n_found, n_read, next;
+	bool done;
+	size_t bytes;
+	struct chunk *first, **last;
+	struct search_sum *sum;
+	struct batch b;
+	struct known known[KNOWN];
+};
+
+/* ---- the filter ---- */
+
+static u32 event_of(const char *name)
+{
+	for (u32 i = 1; i < EVENTS_MAX; i++) {
+		const struct audit_event_info *e = audit_event_info(i);
+		if (e && !strcmp(e->name, name))
+			return i;
+	}
+	return 0;
+}
+
+static const char *strings(const struct proto_look *q)
+{
+	bool ok = q->n_events <= LOOK_ANY_MAX && q->n_actors <= LOOK_ANY_MAX && q->n_models <= LOOK_ANY_MAX &&
+		  q->n_results <= LOOK_ANY_MAX && bytes_str_ok(q->text, sizeof q->text) &&
+		  bytes_str_ok(q->purpose, sizeof q->purpose);
+	for (u32 i = 0; ok && i < LOOK_ANY_MAX; i++)
+		ok = bytes_str_ok(q->events[i], sizeof q->events[i]) &&
+		     bytes_str_ok(q->models[i], sizeof q->models[i]) &&
+		     bytes_str_ok(q->results[i], sizeof q->results[i]) &&
+		     (i < q->n_events) == (q->events[i][0] != 0) &&
+		     (i < q->n_models) == (q->models[i][0] != 0) &&
+		     (i < q->n_results) == (q->results[i][0] != 0);
+	return ok ? NULL : "it is malformed";
+}
+
+int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search **ret, const char **ret_why)
+{
+	*ret_why = strings(q);
+	if (!*ret_why && (q->what < LOOK_RECORDS || q->what > LOOK_BY_EVENT ||
+				 (q->flags & ~(LOOK_NEWEST | LOOK_EXCEPT))))
+		*ret_why = "there is no such question";
+	for (u32 i = 0; !*ret_why && i < q->n_events; i++)
+		if (!event_of(q->events[i]))
+			*ret_why = "there is no such event (keep audit events lists them)";
+	if (*ret_why)
+		return 1;
+	struct audit_search *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_origin(-ENOMEM);
+	s->q = *q;
+	s->q.count = MIN(q->count ? q->count : LINES_MAX, LINES_MAX);
+	for (u32 i = 0; i < q->n_events; i++)
+		s->events[i] = event_of(q->events[i]);
+	s->to = MIN(q->to, size);
+	s->from = MIN(q->from, s->to);
+	s->begin = s->from;
+	s->end = s->to;
+	s->total = s->to - s->from;
+	s->next = UINT64_MAX;
+	s->last = &s->first;
+	s->done = s->total == 0;
+	int r = q->what == LOOK_RECORDS ? 0 : search_sum_new(q->what, &s->sum);
+	if (r)
+		audit_search_free(&s);
+	else
+		*ret = s;
+	return r;
+}
+
+void audit_search_free(struct audit_search **ps)
+{
+	struct audit_search *s = *ps;
+	*ps = NULL;
+	if (!s)
+		return;
+	for (struct chunk *c; (c = s->first);) {
+		s->first = c->next;
+		free(c);
+	}
+	search_sum_free(s->sum);
+	free(s->b.data);
+	free(s);
+}
+
+/* ---- does a record fit? ---- */
+
+static bool hex_digits(const char *s)
+{
+	return s[strspn(s, "0123456789abcdef")] == 0;
+}
+
+static bool model_fits(const struct found *r, const char *want)
+{
+	size_t n = strlen(want);
+	return audit_word_is(&r->name, want) ||
+	       (n >= DIGITS && n <= r->model.len && hex_digits(want) && !memcmp(r->model.s, want, n));
+}
+
+static bool fits(const struct audit_search *s, const struct found *r, const char *line, size_t len)
+{
+	const struct proto_look *q = &s->q;
+	bool event = !q->n_events, actor = !q->n_actors, model = !q->n_models, result = !q->n_results;
+	for (u32 i = 0; i < q->n_events; i++)
+		event |= s->events[i] == r->f.event;
+	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
+	for (u32 i = 0; i < q->n_actors; i++)
+		actor |= !r->self && r->uid == q->actors[i];
+	for (u32 i = 0; i < q->n_models; i++)
+		model |= model_fits(r, q->models[i]);
+	for (u32 i = 0; i < q->n_results; i++)
+		result |= audit_word_is(&r->f.result, q->results[i]);
+	return event && actor && model && result && r->f.time_ns >= q->since_ns &&
+	       r->f.time_ns <= q->until_ns && (!q->text[0] || memmem(line, len, q->text, strlen(q->text)));
+}
+
+/* May a record of this zone fit? */
+static bool zone_may(const struct audit_search *s, const struct audit_zone *z)
+{
+	const struct proto_look *q = &s->q;
+	bool event = !q->n_events || (q->flags & LOOK_EXCEPT), actor = !q->n_actors, model = !q->n_models,
+	     result = !q->n_results;
+	for (u32 i = 0; i < q->n_events; i++)
+		event |= z->events >> s->events[i] % 64 & 1;
+	for (u32 i = 0; i < q->n_actors; i++)
+		actor |= audit_zone_may(z, ZONE_ACTOR, &q->actors[i], sizeof q->actors[i]);
+	for (u32 i = 0; i < q->n_models; i++)
+		model |= audit_zone_may(z, ZONE_NAME, q->models[i], strlen(q->models[i])) ||
+			 (strlen(q->models[i]) >= DIGITS &&
+				 audit_zone_may(z, ZONE_MODEL, q->models[i], DIGITS));
+	for (u32 i = 0; i < q->n_results; i++)
+		result |= audit_zone_may(z, ZONE_RESULT, q->results[i], strlen(q->results[i]));
+	return event && actor && model && result && z->last_ns >= q->since_ns && z->first_ns <= q->until_ns;
+}
+
+static void zone_fold(struct audit_zone *z, const struct found *r)
+{
+	audit_zone_add_event(z, r->f.event, r->f.time_ns);
+	if (!r->self)
+		audit_zone_add_word(z, ZONE_ACTOR, &r->uid, sizeof r->uid);
+	if (r->name.len)
+		audit_zone_add_word(z, ZONE_NAME, r->name.s, r->name.len);
+	if (r->model.len >= DIGITS)
+		audit_zone_add_word(z, ZONE_MODEL, r->model.s, DIGITS);
+	if (r->f.result.len)
+		audit_zone_add_word(z, ZONE_RESULT, r->f.result.s, r->f.result.len);
+}
+
+/* ---- questions and answers ---- */
+
+static void remember(struct audit_search *s, const struct audit_facts *f)
+{
+	struct known *k = &s->known[f->index % KNOWN];
+	*k = (struct known){ .index = f->index, .uid = f->uid, .self = f->self, .there = true };
+	k->name_len = (u32)MIN(f->name.len, sizeof k->name);
+	k->model_len = (u32)MIN(f->model.len, sizeof k->model);
+	if (k->name_len)
+		memcpy(k->name, f->name.s, k->name_len);
+	if (k->model_len)
+		memcpy(k->model, f->model.s, k->model_len);
+}
+
+static int on_question(void *arg, u64 index, const char *line, size_t len)
+{
+	struct audit_facts f;
+	if (audit_facts_read(line, len, &f) == 0)
+		remember(arg, &f);
+	return 1;
+}
+
+/* The question at `index`, or NULL when it is not there. 0; -errno. */
+static int question(struct audit_search *s, struct audit_log *log, u64 index, const struct known **ret)
+{
+	const struct known *k = &s->known[index % KNOWN];
+	int r = k->there && k->index == index ? 1 : audit_log_lines(log, index, 1, on_question, s);
+	*ret = k->there && k->index == index ? k : NULL;
+	return MIN(r, 0);
+}
+
+/* A record's facts, with those of its question. 0; 1 it has none; -errno. */
+static int facts_of(struct audit_search *s, struct audit_log *log, u32 i, struct found *ret)
+{
+	const struct known *k = NULL;
+	struct found r = { 0 };
+	if (audit_facts_read(s->b.data + s->b.row[i].at, s->b.row[i].len, &r.f))
+		return 1;
+	r.uid = r.f.uid;
+	r.self = r.f.self;
+	r.name = r.f.name;
+	r.model = r.f.model;
+	bool answer = r.f.intent != INTENT_NONE;
+	u64 of = answer ? r.f.intent : r.f.session;
+	int e = of == INTENT_NONE ? 0 : question(s, log, of, &k);
+	if (e)
+		return e;
+	if (k && answer) {
+		r.uid = k->uid;
+		r.self = k->self;
+	}
+	if (k && !r.name.len)
+		r.name = (struct audit_word){ k->name, k->name_len };
+	if (k && !r.model.len)
+		r.model = (struct audit_word){ k->model, k->model_len };
+	if ((audit_event_info(r.f.event)->flags & EVENT_OPENS) || r.f.event == EVENT_SESSION)
+		remember(s, &r.f);
+	*ret = r;
+	return 0;
+}
+
+/* ---- zones ---- */
+
+static int on_line(void *arg, u64 index, const char *line, size_t len)
+{
+	struct batch *b = arg;
+	if (b->n == ZONE_RECORDS)
+		return 1;
+	if (b->len + len > b->cap) {
+		size_t cap = MAX(2 * b->cap, ALIGN_UP(b->len + len, (size_t)65536));
+		char *p = realloc(b->data, cap);
+		if (!p)
+			return err_origin(-ENOMEM);
+		b->data = p;
+		b->cap = cap;
+	}
+	if (len)
+		memcpy(b->data + b->len, line, len);
+	b->index[b->n] = index;
+	b->row[b->n].at = b->len;
+	b->row[b->n++].len = len;
+	b->len += len;
+	return 0;
+}
+
+/* Take hits[n] into the answer, as many as fit; from the front, or with LOOK_NEWEST from the back. 0; -errno. */
+static int take(struct audit_search *s, const u32 *hits, u32 n)
+{
+	bool newest = s->q.flags & LOOK_NEWEST;
+	const struct batch *b = &s->b;
+	u64 room = s->q.count - s->n_found;
+	u32 took = 0;
+	size_t len = 0;
+	for (; took < n && took < room; took++) {
+		u32 i = hits[newest ? n - 1 - took : took];
+		if (s->bytes + len + b->row[i].len + 1 > LINES_BYTES_MAX && s->n_found + took)
+			break;
+		len += b->row[i].len + 1;
+	}
+	struct chunk *c = malloc(sizeof *c + len);
+	if (!c)
+		return err_origin(-ENOMEM);
+	*c = (struct chunk){ .len = len };
+	const u32 *at = newest ? hits + n - took : hits;
+	for (u32 i = 0, to = 0; i < took; i++) {
+		memcpy(c->data + to, b->data + b->row[at[i]].at, b->row[at[i]].len);
+		to += (u32)b->row[at[i]].len;
+		c->data[to++] = '\n';
+	}
+	if (newest) {
+		c->next = s->first;
+		s->first = c;
+	} else {
+		*s->last = c;
+		s->last = &c->next;
+	}
+	s->bytes += len;
+	s->n_found += took;
+	if (took < n || s->n_found == s->q.count) {
+		s->done = true;
+		s->next = newest ? b->index[at[0]] : b->index[at[took - 1]] + 1;
+	}
+	return 0;
+}
+
+/* Read records [first, last) of zone i and judge each. 0; -errno. */
+static int zone_read(
+	struct audit_search *s, struct audit_log *log, struct audit_zones *zones, u64 first, u64 last)
+{
+	struct audit_zone z = { 0 };
+	struct found r;
+	u32 hits[ZONE_RECORDS], n = 0;
+	s->b.n = 0;
+	s->b.len = 0;
+	int e = audit_log_lines(log, first, last - first, on_line, &s->b);
+	for (u32 i = 0; e >= 0 && i < s->b.n && s->b.index[i] < last; i++) {
+		e = facts_of(s, log, i, &r);
+		if (e)
+			continue;
+		zone_fold(&z, &r);
+		if (!fits(s, &r, s->b.data + s->b.row[i].at, s->b.row[i].len))
+			continue;
+		if (s->sum)
+			search_sum_add(s->sum, &r);
+		else
+			hits[n++] = i;
+		s->n_found += s->sum != NULL;
+	}
+	if (e < 0)
+		return e;
+	s->n_read += last - first;
+	if (z.n == ZONE_RECORDS)
+		audit_zones_put(zones, first / ZONE_RECORDS, &z);
+	return n ? take(s, hits, n) : 0;
+}
+
+/* The next zone, or what of it was asked for. */
+static int step(struct audit_search *s, struct audit_log *log, struct audit_zones *zones, u64 *cost)
+{
+	bool newest = s->q.flags & LOOK_NEWEST;
+	u64 i = newest ? (s->to - 1) / ZONE_RECORDS : s->from / ZONE_RECORDS;
+	u64 first = MAX(s->from, i * ZONE_RECORDS), last = MIN(s->to, (i + 1) * ZONE_RECORDS);
+	const struct audit_zone *z = audit_zones_get(zones, i);
+	bool skip = z && !zone_may(s, z);
+	int r = skip ? 0 : zone_read(s, log, zones, first, last);
+	*cost += skip ? ZONE_RECORDS / SKIP_COST : ZONE_RECORDS;
+	if (newest)
+		s->to = first;
+	else
+		s->from = last;
+	if (s->from >= s->to)
+		s->done = true;
+	if (s->done && s->next != UINT64_MAX && s->next == (newest ? s->begin : s->end))
+		s->next = UINT64_MAX;
+	return r;
+}
+
+int audit_search_step(struct audit_search *s, struct audit_log *log, struct audit_zones *z, u64 records)
+{
+	int r = 0;
+	for (u64 cost = 0; !r && !s->done && cost < records;)
+		r = step(s, log, z, &cost);
+	return r;
+}
+
+/* ---- what came of it ---- */
+
+bool audit_search_done(const struct audit_search *s)
+{
+	return s->done;
+}
+
+void audit_search_progress(const struct audit_search *s, u64 *ret_done, u64 *ret_total)
+{
+	*ret_done = s->total - (s->to - s->from);
+	*ret_total = s->total;
+}
+
+int audit_search_lines(const struct audit_search *s, u8 **ret, size_t *ret_len)
+{
+	if (s->sum)
+		return search_sum_lines(s->sum, ret, ret_len);
+	u8 *out = malloc(s->bytes + 1);
+	size_t at = 0;
+	if (!out)
+		return err_origin(-ENOMEM);
+	for (const struct chunk *c = s->first; c; c = c->next) {
+		memcpy(out + at, c->data, c->len);
+		at += c->len;
+	}
+	*ret = out;
+	*ret_len = at;
+	return 0;
+}
+
+u64 audit_search_next(const struct audit_search *s)
+{
+	return s->next;
+}
+
+u64 audit_search_found(const struct audit_search *s)
+{
+	return s->n_found;
+}
+
+u64 audit_search_read(const struct audit_search *s)
+{
+	return s->n_read;
+}
+
+const struct proto_look *audit_search_asked(const struct audit_search *s)
+{
+	return &s->q;
+}
+
+static void words(char *out, size_t cap, const char *fmt, ...) _printf_(3, 4);
+static void words(char *out, size_t cap, const char *fmt, ...)
+{
+	size_t at = strlen(out);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(out + at, cap - at, fmt, ap);
+	va_end(ap);
+}
+
+void audit_search_words(const struct proto_look *q, char *out, size_t cap)
+{
+	out[0] = 0;
+	for (u32 i = 0; i < q->n_events; i++)
+		words(out, cap, "%s%s",
+			i			 ? ","
+			: q->flags & LOOK_EXCEPT ? " event!="
+						 : " event=",
+			q->events[i]);
+	for (u32 i = 0; i < q->n_actors; i++)
+		words(out, cap, "%s%" PRIu32, i ? "," : " actor=", q->actors[i]);
+	for (u32 i = 0; i < q->n_models; i++)
+		words(out, cap, "%s%s", i ? "," : " model=", q->models[i]);
+	for (u32 i = 0; i < q->n_results; i++)
+		words(out, cap, "%s%s", i ? "," : " result=", q->results[i]);
+	if (q->since_ns)
+		words(out, cap, " since=%" PRIu64, q->since_ns);
+	if (q->until_ns != UINT64_MAX)
+		words(out, cap, " until=%" PRIu64, q->until_ns);
+	if (q->text[0])
+		words(out, cap, " text=%s", q->text);
+	if (out[0])
+		memmove(out, out + 1, strlen(out));
+}
