@@ -27,6 +27,23 @@ enum proto_type {
 	CTL_EXPLAIN,	/* proto_name                           → SIGNER…, RULE…, VERDICT, END */
 	CTL_WITNESSES,	/* proto_name: text = why +fd witness policy (tlog-policy) → END */
 	CTL_COSIGN,	/* –                    +fd checkpoint with cosignatures → END */
+	CTL_SIGN,	/* proto_sign: the next command, of the same id, is signed  (no answer of its own) */
+	CTL_ROLE_ADD,	/* proto_role                           → END (proposed) */
+	CTL_ROLE_RM,	/* proto_name                           → END (proposed) */
+	CTL_LIFT,	/* proto_name: a quarantined or revoked model → END (proposed) */
+	CTL_SERVE,	/* proto_name: a model that waits for approval → END (proposed) */
+	CTL_ROTATE,	/* proto_name: text = why; a new key for the log → END (proposed) */
+	CTL_DECIDE,	/* proto_decide: approve or reject a proposal → END */
+	CTL_LOOK, /* proto_look                           → PROGRESS…, DATA +fd, END (index: where the next page begins) */
+	CTL_REVIEW,   /* –                    +fd sign-off (audit/tlog/review.h) → END */
+	CTL_TAKEN,    /* proto_taken: an excerpt was made     → END */
+	CTL_RETAIN,   /* proto_retain: what is kept, and how long → END */
+	CTL_HOLD_ADD, /* proto_hold                           → END */
+	CTL_HOLD_RM,  /* proto_name                           → END (proposed) */
+	CTL_ERASE,    /* proto_name: a subject                → END (proposed) */
+	CTL_ARCHIVED, /* proto_archive: a period was written to a medium → END */
+	CTL_PRUNE,    /* proto_prune                          → END (proposed) */
+	CTL_TEXT,     /* proto_record                         → DATA +fd (proto_text, the text), END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
@@ -70,6 +87,7 @@ enum proto_type {
 	GATE_LOAD_FAILED,      /* proto_load_failed                 id = grant */
 	GATE_OUTCOME,  /* proto_outcome                     id = request; exactly one for each ticket */
 	GATE_UNLOADED, /* –                                 id = grant; its memory has been overwritten */
+	GATE_ANSWER, /* proto_answer      +fd sealed text  id = request; before OUTCOME, when the ticket said so */
 
 	/* session socket: client → keep-runtime */
 	SESSION_REQUEST = 0x0400, /* –              +fd sealed request; id = request */
@@ -94,7 +112,44 @@ enum query_what {
 	QUERY_POLICY,
 	QUERY_RECEIPT, /* first: index; count 1: under the newest checkpoint, witnessed or not. The tlog-proof, and the record */
 	QUERY_REQUEST /* first: records that a witness has seen. The newest checkpoint as an add-checkpoint request */
+	,
+	QUERY_ROLES,   /* who may do what */
+	QUERY_PENDING, /* what waits for a second person */
+	QUERY_EVENTS /* the catalogue of events */,
+	QUERY_RANGE, /* first, count: the proof that these records and no others stand there (audit/tlog/range.h) */
+	QUERY_OPEN,	 /* intents that have no answer yet */
+	QUERY_RETAIN,	 /* the setting, subjects, holds and archives */
+	QUERY_WITNESSED, /* the newest checkpoint that witnesses cosigned, and the policy */
+	QUERY_LEAVES,	 /* first, count: leaf hashes, as they are */
+	QUERY_SUBTREES,	 /* first, count: roots of 256 records each, as they are */
 };
+
+/* Who may do what (audit/role.h); one bit each. */
+enum role { ROLE_USER = 1, ROLE_OPERATOR = 2, ROLE_OFFICER = 4, ROLE_AUDITOR = 8 };
+#define ROLE_VKEY_BYTES 256u /* of an enrolled key's vkey with its 0 */
+/* Somebody who is enrolled by uid. */
+struct proto_role {
+	char name[NAME_LEN_MAX + 8];
+	u32 uid, roles;		    /* roles: enum role, at least one */
+	char vkey[ROLE_VKEY_BYTES]; /* Ed25519; "": none */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_role, 592);
+struct proto_sign {
+	u8 signature[64];
+	u8 file[SHA256_BYTES]; /* SHA-256 of the file that comes with the command; zero: none does */
+};
+SIZE_PIN(proto_sign, 96);
+/* Acts that need two people where the policy's two-persons names them; one bit each. */
+enum two_persons { TWO_TRUST = 1, TWO_POLICY = 2, TWO_SERVE = 4 };
+struct proto_decide {
+	u64 index;   /* of the proposal */
+	u32 approve; /* 1; 0: reject */
+	u32 reserved;
+	u8 digest[SHA256_BYTES]; /* of the act, as it was listed */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_decide, 304);
 
 struct proto_query {
 	u32 what, reserved;
@@ -102,6 +157,70 @@ struct proto_query {
 	char name[NAME_LEN_MAX + 8]; /* MODEL */
 };
 SIZE_PIN(proto_query, 96);
+/* What is looked for in the log. Alternatives of one kind, and all kinds; n_… 0: any. */
+enum look_what { LOOK_RECORDS = 1, LOOK_BY_ACTOR, LOOK_BY_MODEL, LOOK_BY_EVENT };
+#define LOOK_NEWEST \
+	1u /* flag: the last ones that fit instead of the first, in the order of the log all the same */
+#define LOOK_EXCEPT 2u /* flag: any event but those named */
+struct proto_look {
+	u32 what, flags;	/* enum look_what */
+	u64 from, to;		/* records from to to - 1; UINT64_MAX: to the end */
+	u64 since_ns, until_ns; /* of their time; UINT64_MAX: none */
+	u64 count;		/* at most so many records; 0: as many as one answer holds */
+	u32 n_events, n_actors, n_models, n_results;
+	u32 actors[LOOK_ANY_MAX]; /* uids */
+	char events[LOOK_ANY_MAX][24];
+	char models[LOOK_ANY_MAX][104]; /* a name, or 8 or more digits that a digest begins with */
+	char results[LOOK_ANY_MAX][24]; /* how an act ended: accepted, stop, failed, … */
+	char text[136];			/* bytes that stand in the record */
+	char purpose[48]; /* what it is for, in the record that the log was read; "": to look at */
+};
+SIZE_PIN(proto_look, 2744);
+struct proto_taken {
+	u64 from, to;		   /* records from to to - 1 */
+	u8 manifest[SHA256_BYTES]; /* of the list of the excerpt's files */
+	char what[48];		   /* "evidence" */
+};
+SIZE_PIN(proto_taken, 96);
+struct proto_record {
+	u64 index;
+};
+SIZE_PIN(proto_record, 8);
+/* What stands before a text that was kept. */
+struct proto_text {
+	u8 salt[SHA256_BYTES]; /* of its exchange: what the record shows is SHA-256(salt ‖ SHA-256(text)) */
+	u64 intent;	       /* index of the request's record */
+	u64 bytes;	       /* of the text behind this */
+	char subject[NAME_LEN_MAX + 8];
+	u32 kept, reserved; /* 0: only the salt is there */
+};
+SIZE_PIN(proto_text, 128);
+struct proto_retain {
+	u32 texts;   /* enum texts_mode (audit/retain.h) */
+	u32 days[2]; /* by enum retain_class; 0: for ever */
+	u32 reserved;
+	char reason[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_retain, 272);
+struct proto_hold {
+	char name[NAME_LEN_MAX + 8];
+	char subject[NAME_LEN_MAX + 8]; /* "": everybody */
+	u64 from, to;			/* records from to to - 1 */
+	char reason[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_hold, 416);
+struct proto_archive {
+	u64 from, to, size; /* records from to to - 1, and the size of its checkpoint */
+	u8 root[SHA256_BYTES];
+	u8 digest[SHA256_BYTES]; /* of its SHA256SUMS */
+	char label[NAME_LEN_MAX + 8];
+};
+SIZE_PIN(proto_archive, 160);
+struct proto_prune {
+	u64 archive; /* index of its record */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_prune, 264);
 struct proto_name {
 	char name[NAME_LEN_MAX + 8];   /* of a model or trust root */
 	char text[REASON_LEN_MAX + 1]; /* reason, where the act has one */
@@ -127,8 +246,10 @@ enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV
 struct proto_session_want {
 	char name[NAME_LEN_MAX + 8]; /* a model's name or the hex of its digest's first bytes */
 	u32 kv_mode, ctx_tokens;     /* 0: the default */
+	char principal[NAME_LEN_MAX +
+		       8]; /* for whom, as the client asserts; "": itself. Never shares anything with another */
 };
-SIZE_PIN(proto_session_want, 80);
+SIZE_PIN(proto_session_want, 152);
 struct proto_session_open {
 	u64 session, grant;
 	u64 index; /* of the session's record */
@@ -212,8 +333,10 @@ struct attest_report {
 	u64 time_judged;	 /* seconds of UTC: when certificates were judged, or what a stamp proves */
 	u8 policy[SHA256_BYTES]; /* digest of the policy that the verdict was held to; zero: none */
 	u64 sequence;		 /* of the model, where it states one */
+	u32 two_persons;	 /* policy jobs: enum two_persons */
+	u32 reserved;
 };
-SIZE_PIN(attest_report, 1360);
+SIZE_PIN(attest_report, 1368);
 /* Who said what time it was when the verdict's certificates were judged; only LOG and STAMP were signed by somebody. */
 enum attest_time_source {
 	ATTEST_TIME_NONE = 0, /* no certificate, no stamp: nothing depended on a time */
@@ -290,8 +413,14 @@ struct proto_ticket {
 	u64 session;
 	u64 index; /* of the intent record */
 	u8 digest[SHA256_BYTES];
+	u32 keep, reserved; /* keep 1: what is said is wanted too, by ANSWER */
 };
-SIZE_PIN(proto_ticket, 48);
+SIZE_PIN(proto_ticket, 56);
+struct proto_answer {
+	u64 session;
+	u64 bytes;
+};
+SIZE_PIN(proto_answer, 16);
 struct proto_ready {
 	char device[128], driver[128];
 	u8 kernel_set[SHA256_BYTES];

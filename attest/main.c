@@ -411,7 +411,10 @@ static int job_layout(struct job *j, struct attest_report *report)
 
 static int job_policy(struct job *j, struct attest_report *report)
 {
-	return policy_open(j, j->fd, report);
+	int r = policy_open(j, j->fd, report);
+	if (!r && j->policy)
+		report->two_persons = attest_policy_two_persons(j->policy);
+	return r;
 }
 
 /* The whole verdict again, over what is stored, but for the bytes of the weights: those were hashed when they came, and are when they

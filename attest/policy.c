@@ -240,6 +240,24 @@ static void on_title(struct reader *r, const char *v)
 {
 	r->p->title = copy(r, v, strlen(v));
 }
+static void on_two_persons(struct reader *r, const char *v)
+{
+	static const char *const acts[] = { "trust", "policy",
+		"serve" }; /* in the order of enum two_persons */
+	const char *w;
+	size_t n;
+	while (policy_word(&v, &w, &n)) {
+		u32 bit = 0;
+		for (u32 i = 0; i < ARRAY_LEN(acts); i++)
+			if (policy_word_is(w, n, acts[i]))
+				bit = 1u << i;
+		if (!bit || (r->p->two_persons & bit))
+			wrong(r, r->line,
+				"\"%.*s\": two-persons is made of trust, policy and serve, each once",
+				(int)MIN(n, (size_t)40), w);
+		r->p->two_persons |= bit;
+	}
+}
 static void on_roles(struct reader *r, const char *v)
 {
 	read_roles(r, v);
@@ -278,6 +296,7 @@ static const struct {
 } keys[] = {
 	{ SECTION_POLICY, false, "version", on_version },
 	{ SECTION_POLICY, false, "title", on_title },
+	{ SECTION_POLICY, false, "two-persons", on_two_persons },
 	{ SECTION_SIGNER, false, "roles", on_roles },
 	{ SECTION_SIGNER, false, "not-before", on_signer_before },
 	{ SECTION_SIGNER, false, "not-after", on_signer_after },
@@ -546,4 +565,9 @@ struct attest_policy *attest_policy_free(struct attest_policy *p)
 const u8 *attest_policy_digest(const struct attest_policy *p)
 {
 	return p->digest;
+}
+
+u32 attest_policy_two_persons(const struct attest_policy *p)
+{
+	return p->two_persons;
 }

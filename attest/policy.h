@@ -31,6 +31,8 @@ _must_use_ int attest_policy_parse(
 struct attest_policy *attest_policy_free(struct attest_policy *p);
 /* SHA-256 of the file's bytes. */
 const u8 *attest_policy_digest(const struct attest_policy *p);
+/* Which acts need two people: enum two_persons. keepd sees to it. */
+u32 attest_policy_two_persons(const struct attest_policy *p);
 /* The rules that had a say, in the order in which they were asked. */
 struct attest_rules {
 	u32 n;

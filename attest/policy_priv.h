@@ -65,6 +65,7 @@ struct attest_policy {
 	struct arena arena;
 	u8 digest[SHA256_BYTES];
 	const char *title;
+	u32 two_persons; /* enum two_persons */
 	struct policy_signer *signers;
 	struct policy_models *models;
 	struct policy_deny *denied;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- archives ---- */
@@ -97,6 +98,7 @@ static int first_seen(struct keepd *k, u64 to, u64 *ret)
 			return r;
 		if (r == 0 && w.quorum && w.size >= to)
 			*ret = w.time;
+		free(w.note);
 		at = index + 1;
 	}
 	return 0;

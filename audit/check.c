@@ -12,6 +12,7 @@
  * Rows are hashed sixteen at a time, two side by side: their lines first, then the subtree over them. */
 #define _GNU_SOURCE
 #include "audit/log_db.h"
+#include "audit/log_retain.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -30,6 +31,7 @@ struct row {
 	size_t at, len; /* of the line in bytes, behind the prefix of a leaf; len 0: it cannot be one */
 	struct merkle_hash leaf;
 	bool leaf_whole;
+	bool none; /* there is no line: it was pruned, or somebody took it */
 };
 
 struct audit_rows {
@@ -138,6 +140,7 @@ void audit_log_reread(struct audit_log *log, const struct audit_check *c)
 void audit_check_fini(struct audit_check *c)
 {
 	audit_tail_fini(&c->tail);
+	audit_pruned_fini(c);
 	if (c->rows)
 		free(c->rows->bytes);
 	free(c->rows);
@@ -170,6 +173,7 @@ static int take(struct audit_rows *b, sqlite3_stmt *s)
 	r->index = (u64)sqlite3_column_int64(s, 0);
 	r->event = (u64)sqlite3_column_int64(s, 1);
 	r->intent = sqlite3_column_type(s, 2) == SQLITE_NULL ? INTENT_NONE : (u64)sqlite3_column_int64(s, 2);
+	r->none = len == 0;
 	r->len = line && len <= (int)RECORD_BYTES_MAX ? (size_t)len : 0;
 	const void *leaf = sqlite3_column_blob(s, 4);
 	r->leaf_whole = sqlite3_column_bytes(s, 4) == (int)sizeof r->leaf.b;
@@ -206,6 +210,12 @@ static int row_check(struct audit_check *c, const struct row *row, u32 n)
 	const char *line = (const char *)c->rows->bytes + row->at;
 	if (row->index != i)
 		return bad(c, i, "record %" PRIu64 " is missing", i);
+	if (row->none && row->event == 0 && row->intent == INTENT_NONE && row->leaf_whole &&
+		audit_pruned_note(c, i)) {
+		c->rows->hash[n] = row->leaf;
+		c->next++;
+		return 0;
+	}
 	if (row->len == 0)
 		return bad(c, i, "record %" PRIu64 " is empty or too long", i);
 	if (!row->leaf_whole || memcmp(row->leaf.b, c->rows->hash[n].b, SHA256_BYTES) != 0)
@@ -337,22 +347,30 @@ static int on_state_line(void *arg, u64 index, const char *line, size_t len)
 	return 1;
 }
 
+/* 0 it is there, whole; 1 not; -errno. */
+static int blob_check(struct audit_log *log, const u8 digest[SHA256_BYTES], u64 bytes)
+{
+	u8 *data = NULL;
+	size_t len;
+	int r = bytes ? audit_log_blob(log, digest, &data, &len) : 0;
+	if (!r && bytes && len != bytes)
+		r = 1;
+	free(data);
+	return r;
+}
+
 /* Every file that the state names is there, byte for byte. 0; 1 one is not, *ret_what says which; -errno. */
 static int blobs_check(struct audit_log *log, const struct audit_state *s, const char **ret_what)
 {
-	int r = 0;
 	*ret_what = "policy";
-	for (u32 i = 0; i <= s->n_trust && !r; i++) {
-		bool trust = i < s->n_trust;
-		if (!(trust ? s->trust[i].bytes : s->policy.bytes))
-			continue;
-		u8 *data = NULL;
-		size_t len;
-		*ret_what = trust ? s->trust[i].name : "policy";
-		r = audit_log_blob(log, trust ? s->trust[i].key_id : s->policy.digest, &data, &len);
-		if (!r && len != (trust ? s->trust[i].bytes : s->policy.bytes))
-			r = 1;
-		free(data);
+	int r = blob_check(log, s->policy.digest, s->policy.bytes);
+	for (u32 i = 0; i < s->n_trust && !r; i++) {
+		*ret_what = s->trust[i].name;
+		r = blob_check(log, s->trust[i].key_id, s->trust[i].bytes);
+	}
+	for (u32 i = 0; i < s->n_pending && !r; i++) {
+		*ret_what = s->pending[i].object;
+		r = blob_check(log, s->pending[i].file, s->pending[i].file_bytes);
 	}
 	return r;
 }
@@ -418,7 +436,9 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	r = c->from ? 0 : audit_nodes_count(log, c->size);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
-	r = witness_check(c, log);
+	audit_pruned_check(c);
+	if (!c->done)
+		r = witness_check(c, log);
 	return r || c->done ? r : state_check(c, log);
 }
 
@@ -427,7 +447,9 @@ int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
 	if (c->done)
 		return 0;
 	assert(!log->dirty);
-	int r = read_rows(c, log, MIN(n, c->size - c->next));
+	int r = c->pruned && c->prunes == log->prunes ? 0 : audit_pruned_load(c, log);
+	if (!r)
+		r = read_rows(c, log, MIN(n, c->size - c->next));
 	if (r)
 		return r;
 	if (c->done)

@@ -1,5 +1,8 @@
 /* The ctl socket: what a client may ask. */
-#include "audit/keepd.h"
+#include "audit/content.h"
+#include "audit/keeping.h"
+#include "audit/role.h"
+#include "audit/search.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 
@@ -10,30 +13,124 @@
 #include <string.h>
 
 #define IDLE (CLIENT_IDLE | CLIENT_SKIP)
+#define NAME sizeof(struct proto_name)
 
 static int skip_frame(void *conn, struct ipc_frame *f);
 #define H(fn) ((int (*)(void *, struct ipc_frame *))(fn))
 
+/* Which frame may come when, of what form, and who may send it. */
 static const struct ipc_rule rules[] = {
-	{ CTL_QUERY, IDLE, sizeof(struct proto_query), false, false, H(query_frame) },
-	{ CTL_TRUST_ADD, IDLE, sizeof(struct proto_trust), true, false, H(trust_add_frame) },
-	{ CTL_TRUST_RM, IDLE, sizeof(struct proto_name), false, false, H(trust_rm_frame) },
-	{ CTL_IMPORT, IDLE, sizeof(struct proto_import), true, false, H(import_frame) },
-	{ CTL_FILE, CLIENT_FILES, sizeof(struct proto_file), true, false, H(import_file_frame) },
-	{ CTL_BUNDLE, CLIENT_FILES, sizeof(struct proto_index), true, false, H(import_bundle_frame) },
-	{ CTL_IMPORT_GO, CLIENT_FILES, 0, false, false, H(import_go_frame) },
-	{ CTL_FILE, CLIENT_SKIP, sizeof(struct proto_file), true, false, skip_frame },
-	{ CTL_BUNDLE, CLIENT_SKIP, sizeof(struct proto_index), true, false, skip_frame },
-	{ CTL_IMPORT_GO, CLIENT_SKIP, 0, false, false, skip_frame },
-	{ CTL_POLICY_SET, IDLE, sizeof(struct proto_name), true, false, H(policy_set_frame) },
-	{ CTL_WITNESSES, IDLE, sizeof(struct proto_name), true, false, H(witnesses_frame) },
-	{ CTL_COSIGN, IDLE, 0, true, false, H(cosign_frame) },
-	{ CTL_EXPLAIN, IDLE, sizeof(struct proto_name), false, false, H(explain_frame) },
-	{ CTL_REVOKE, IDLE, sizeof(struct proto_name), false, false, H(revoke_frame) },
-	{ CTL_REMOVE, IDLE, sizeof(struct proto_name), false, false, H(remove_frame) },
-	{ CTL_SESSION, IDLE, sizeof(struct proto_session_want), false, false, H(session_frame) },
-	{ CTL_BEGIN, IDLE | CLIENT_WAIT, sizeof(struct proto_begin), true, false, H(begin_frame) },
+	{ CTL_QUERY, IDLE, sizeof(struct proto_query), false, false, H(query_frame),
+		ROLE_ANY }, /* queries[] below */
+	{ CTL_SIGN, IDLE, sizeof(struct proto_sign), false, false, H(sign_frame), ROLE_ANY },
+	{ CTL_TRUST_ADD, IDLE, sizeof(struct proto_trust), true, false, H(trust_add_frame), ROLE_OFFICER },
+	{ CTL_TRUST_RM, IDLE, NAME, false, false, H(dual_or_now), ROLE_OFFICER },
+	{ CTL_IMPORT, IDLE, sizeof(struct proto_import), true, false, H(import_frame), ROLE_OPERATOR },
+	{ CTL_FILE, CLIENT_FILES, sizeof(struct proto_file), true, false, H(import_file_frame),
+		ROLE_OPERATOR },
+	{ CTL_BUNDLE, CLIENT_FILES, sizeof(struct proto_index), true, false, H(import_bundle_frame),
+		ROLE_OPERATOR },
+	{ CTL_IMPORT_GO, CLIENT_FILES, 0, false, false, H(import_go_frame), ROLE_OPERATOR },
+	{ CTL_FILE, CLIENT_SKIP, sizeof(struct proto_file), true, false, skip_frame, ROLE_ANY },
+	{ CTL_BUNDLE, CLIENT_SKIP, sizeof(struct proto_index), true, false, skip_frame, ROLE_ANY },
+	{ CTL_IMPORT_GO, CLIENT_SKIP, 0, false, false, skip_frame, ROLE_ANY },
+	{ CTL_POLICY_SET, IDLE, NAME, true, false, H(policy_set_frame), ROLE_OFFICER },
+	{ CTL_WITNESSES, IDLE, NAME, true, false, H(witnesses_frame), ROLE_OFFICER },
+	{ CTL_COSIGN, IDLE, 0, true, false, H(cosign_frame),
+		ROLE_STAFF }, /* the witness signed it; who carries it is no matter */
+	{ CTL_LOOK, IDLE, sizeof(struct proto_look), false, false, H(look_frame), ROLE_LOG },
+	{ CTL_REVIEW, IDLE, 0, true, false, H(review_frame), ROLE_AUDITOR },
+	{ CTL_TAKEN, IDLE, sizeof(struct proto_taken), false, false, H(taken_frame), ROLE_LOG },
+	{ CTL_EXPLAIN, IDLE, NAME, false, false, H(explain_frame), ROLE_STAFF },
+	{ CTL_REVOKE, IDLE, NAME, false, false, H(revoke_frame), ROLE_OFFICER },
+	{ CTL_REMOVE, IDLE, NAME, false, false, H(remove_frame), ROLE_OPERATOR },
+	{ CTL_SESSION, IDLE, sizeof(struct proto_session_want), false, false, H(session_frame), ROLE_SERVED },
+	{ CTL_BEGIN, IDLE | CLIENT_WAIT, sizeof(struct proto_begin), true, false, H(begin_frame),
+		ROLE_SERVED },
+	{ CTL_ROLE_ADD, IDLE, sizeof(struct proto_role), false, false, H(role_add_frame), ROLE_OFFICER },
+	{ CTL_ROLE_RM, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
+	{ CTL_LIFT, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
+	{ CTL_SERVE, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OPERATOR | ROLE_OFFICER },
+	{ CTL_RETAIN, IDLE, sizeof(struct proto_retain), false, false, H(retain_frame), ROLE_OFFICER },
+	{ CTL_HOLD_ADD, IDLE, sizeof(struct proto_hold), false, false, H(hold_add_frame),
+		ROLE_OFFICER | ROLE_AUDITOR },
+	{ CTL_HOLD_RM, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
+	{ CTL_ERASE, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
+	{ CTL_ARCHIVED, IDLE, sizeof(struct proto_archive), false, false, H(archived_frame),
+		ROLE_OFFICER | ROLE_AUDITOR },
+	{ CTL_PRUNE, IDLE, sizeof(struct proto_prune), false, false, H(prune_frame), ROLE_OFFICER },
+	{ CTL_TEXT, IDLE, sizeof(struct proto_record), false, false, H(text_frame), ROLE_AUDITOR },
+	{ CTL_DECIDE, IDLE, sizeof(struct proto_decide), false, false, H(decide_frame),
+		ROLE_STAFF }, /* and as the act says: dual.c */
 };
+
+/* Who may ask what; what stands not here is not answered. */
+static const u8 queries[] = {
+	[QUERY_STATUS] = ROLE_ANY,
+	[QUERY_TRUST] = ROLE_STAFF,
+	[QUERY_MODELS] = ROLE_ANY,
+	[QUERY_MODEL] = ROLE_ANY,
+	[QUERY_RECORDS] = ROLE_LOG,
+	[QUERY_RECORD] = ROLE_LOG,
+	[QUERY_CHECKPOINT] = ROLE_ANY,
+	[QUERY_VERIFY] = ROLE_STAFF,
+	[QUERY_POLICY] = ROLE_STAFF,
+	[QUERY_RECEIPT] = ROLE_LOG,
+	[QUERY_REQUEST] = ROLE_STAFF,
+	[QUERY_ROLES] = ROLE_STAFF,
+	[QUERY_PENDING] = ROLE_STAFF,
+	[QUERY_EVENTS] = ROLE_ANY,
+	[QUERY_RANGE] = ROLE_LOG,
+	[QUERY_OPEN] = ROLE_STAFF,
+	[QUERY_RETAIN] = ROLE_STAFF,
+	[QUERY_WITNESSED] = ROLE_ANY,
+	[QUERY_LEAVES] = ROLE_LOG,
+	[QUERY_SUBTREES] = ROLE_LOG,
+};
+
+/* Commands in the words of the records. */
+static const struct {
+	u32 type;
+	const char *word;
+} words[] = {
+	{ CTL_QUERY, "query" },
+	{ CTL_SIGN, "sign" },
+	{ CTL_TRUST_ADD, "trust-add" },
+	{ CTL_TRUST_RM, "trust-rm" },
+	{ CTL_IMPORT, "import" },
+	{ CTL_POLICY_SET, "policy-set" },
+	{ CTL_WITNESSES, "witnesses" },
+	{ CTL_COSIGN, "cosign" },
+	{ CTL_LOOK, "look" },
+	{ CTL_REVIEW, "review" },
+	{ CTL_TAKEN, "excerpt" },
+	{ CTL_EXPLAIN, "explain" },
+	{ CTL_REVOKE, "revoke" },
+	{ CTL_REMOVE, "remove" },
+	{ CTL_SESSION, "session" },
+	{ CTL_BEGIN, "request" },
+	{ CTL_ROLE_ADD, "role-add" },
+	{ CTL_ROLE_RM, "role-rm" },
+	{ CTL_LIFT, "lift" },
+	{ CTL_SERVE, "serve" },
+	{ CTL_ROTATE, "rotate" },
+	{ CTL_DECIDE, "decide" },
+	{ CTL_RETAIN, "retention" },
+	{ CTL_HOLD_ADD, "hold-add" },
+	{ CTL_HOLD_RM, "hold-rm" },
+	{ CTL_ERASE, "erase" },
+	{ CTL_ARCHIVED, "archive" },
+	{ CTL_PRUNE, "prune" },
+	{ CTL_TEXT, "text" },
+};
+
+const char *client_word(u32 type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (words[i].type == type)
+			return words[i].word;
+	return "command";
+}
 
 static int skip_frame(void *conn, struct ipc_frame *f)
 {
@@ -43,16 +140,30 @@ static int skip_frame(void *conn, struct ipc_frame *f)
 	return 0;
 }
 
+static u32 allowed(const struct ipc_rule *r, const struct ipc_frame *f)
+{
+	struct proto_query q;
+	if (r->type != CTL_QUERY)
+		return r->roles;
+	memcpy(&q, f->body, sizeof q);
+	return q.what < ARRAY_LEN(queries) ? queries[q.what] : 0;
+}
+
 int client_frame(struct conn *c, struct ipc_frame *f)
 {
 	const struct ipc_rule *r = ipc_match(rules, ARRAY_LEN(rules), c->state, &c->seen, f);
-	if (!r)
+	u32 may = r ? allowed(r, f) : 0;
+	if (!may)
 		return -EPROTO;
 	if (f->h.type != CTL_BEGIN)
 		c->cmd_id = f->h.id;
 	if (r->state == IDLE)
 		c->state = CLIENT_IDLE;
-	return r->handler(c, f);
+	if (role_begin(c, f, may) == 0)
+		return r->handler(c, f);
+	if (f->h.type == CTL_IMPORT)
+		c->state = CLIENT_SKIP;
+	return 0;
 }
 
 void client_closed(struct conn *c)
@@ -67,6 +178,7 @@ void client_closed(struct conn *c)
 		audit_check_fini(c->check);
 		free_ptr(&c->check);
 	}
+	audit_search_free(&c->search);
 	gate_client_gone(c);
 }
 

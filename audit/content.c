@@ -134,6 +134,22 @@ int content_answer_frame(struct conn *c, struct ipc_frame *f)
 	return 0;
 }
 
+bool content_answer_wrong(const struct ticket *t, const u8 text[SHA256_BYTES])
+{
+	u8 digest[SHA256_BYTES];
+	if (!t->answered)
+		return false;
+	sha256_of(t->answer.data ? t->answer.data : (const u8 *)"", t->answer.len, digest);
+	return memcmp(digest, text, sizeof digest) != 0;
+}
+
+bool content_answer_kept(struct keepd *k, const struct ticket *t)
+{
+	u64 room = content_room(&t->exchange, t->answer.len), free_bytes;
+	return t->answered && audit_store_free(&k->store, &free_bytes) == 0 && free_bytes > LOG_RESERVE_BYTES &&
+	       free_bytes - LOG_RESERVE_BYTES >= room;
+}
+
 /* ---- reading ---- */
 
 /* The exchange that a record is part of. NULL; else why nothing can be shown. */
@@ -181,7 +197,7 @@ static int open_text(struct keepd *k, const struct whose *w, u64 index, u64 inte
 	return 0;
 }
 
-int content_frame(struct conn *c, struct ipc_frame *f)
+int text_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct keepd *k = c->k;
 	struct proto_record p;

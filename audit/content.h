@@ -21,9 +21,14 @@ void content_keep(struct keepd *k, const struct exchange *x, u64 index, const vo
 /* Bytes of disk that keeping a text takes. */
 u64 content_room(const struct exchange *x, u64 bytes);
 
+/* Has the runtime handed over another text than the one whose digest it reports? */
+bool content_answer_wrong(const struct ticket *t, const u8 text[SHA256_BYTES]);
+/* Is the answer there, and room for it? The reserve is not touched: rather an outcome without its text. */
+bool content_answer_kept(struct keepd *k, const struct ticket *t);
+
 /* ---- frames ---- */
 
-int content_frame(struct conn *c, struct ipc_frame *f);	       /* a client wants to read a text */
+int text_frame(struct conn *c, struct ipc_frame *f);	       /* a client wants to read a text */
 int content_answer_frame(struct conn *c, struct ipc_frame *f); /* the runtime hands one over */
 
 /* ---- erase.c ---- */

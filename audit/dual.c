@@ -1,4 +1,6 @@
 #include "audit/dual.h"
+#include "audit/content.h"
+#include "audit/keeping.h"
 #include "audit/role.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -15,6 +17,9 @@ static const struct dual_act acts[] = {
 	{ CTL_ROLE_ADD, "role-add", ROLE_OFFICER, 0, role_add_refused, role_add_run, false },
 	{ CTL_ROLE_RM, "role-rm", ROLE_OFFICER, 0, role_rm_refused, role_rm_run, false },
 	{ CTL_LIFT, "lift", ROLE_OFFICER, 0, model_lift_refused, model_lift_run, false },
+	{ CTL_HOLD_RM, "hold-rm", ROLE_OFFICER, 0, hold_rm_refused, hold_rm_run, false },
+	{ CTL_ERASE, "erase", ROLE_OFFICER, 0, erase_refused, erase_run, false },
+	{ CTL_PRUNE, "prune", ROLE_OFFICER, 0, prune_refused, prune_run, false },
 	{ CTL_SERVE, "serve", ROLE_OFFICER, 0, model_serve_refused, model_serve_run, false },
 	{ CTL_TRUST_ADD, "trust-add", ROLE_OFFICER, TWO_TRUST, trust_add_refused, trust_add_run, true },
 	{ CTL_TRUST_RM, "trust-rm", ROLE_OFFICER, TWO_TRUST, trust_rm_refused, trust_rm_run, false },

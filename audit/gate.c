@@ -284,6 +284,11 @@ static const struct model_row *usable(struct conn *c, u64 id, const char *name)
 		client_end(c, id, END_REFUSED, m->changed, "model %s: was %s (record %" PRIu64 ")%s%.120s",
 			m->name, audit_model_status(m->status), m->changed, m->reason[0] ? ": " : "",
 			m->reason);
+	else if ((c->k->state.policy.two_persons & TWO_SERVE) && !m->approved)
+		client_end(c, id, END_REFUSED, m->index,
+			"model %s: the policy wants two people to say that it may be served: keep propose "
+			"serve %s",
+			m->name, m->name);
 	else
 		return m;
 	return NULL;

@@ -8,8 +8,12 @@
 #include "appliance/proto.h"
 #include "audit/clock.h"
 #include "audit/log.h"
+#include "audit/role.h"
 #include "audit/store.h"
+#include "audit/subject.h"
 #include "audit/tlog/policy.h"
+#include "audit/zones.h"
+#include "base/fd.h"
 #include "base/types.h"
 
 #define KEEPD_VERSION "0.1.0"
@@ -51,7 +55,17 @@ struct conn {
 	struct import *import; /* collecting or waiting */
 	struct grant *grant;   /* waiting for it to load */
 	struct audit_check *check;
+	struct audit_search *search;
 	struct proto_session_want want;
+	u32 group_roles; /* enum role: of the groups that it came with */
+	u32 role;	 /* under which its command is allowed */
+	bool denied;	 /* a denial of its was recorded */
+	struct conn_sign {
+		bool given; /* for the command with this id */
+		bool holds; /* the command that runs was signed */
+		u64 id;
+		u8 signature[64], file[SHA256_BYTES], digest[SHA256_BYTES];
+	} sign;
 	/* jobs */
 	struct job *job;
 };
@@ -89,14 +103,31 @@ struct session {
 	struct audit_actor actor;
 };
 
+/* Whose words a request and its answer are (content.h). */
+struct exchange {
+	u32 texts;		 /* enum texts_mode */
+	struct subject *subject; /* NULL with digests; stays while the request runs */
+	u64 intent;		 /* index of the request's record */
+};
+
 struct ticket {
 	struct ticket *next;
 	struct session *session;
 	u64 request, intent, replay_of;
 	u8 digest[SHA256_BYTES];
+	struct exchange exchange;
+	bool keeps, answered; /* its answer is to be kept; it has come */
+	struct fd_map answer;
 };
 
-enum effect_kind { EFFECT_SHUTDOWN, EFFECT_PUBLISH, EFFECT_WITHDRAW, EFFECT_IMPORT };
+enum effect_kind {
+	EFFECT_SHUTDOWN,
+	EFFECT_PUBLISH,
+	EFFECT_WITHDRAW,
+	EFFECT_IMPORT,
+	EFFECT_ERASE,
+	EFFECT_PRUNE,
+};
 
 /* What a verdict was judged at: an input of the job, and of its record. */
 struct judged {
@@ -122,6 +153,8 @@ struct witnessed {
 };
 struct witness_state {
 	struct tlog_policy *policy; /* NULL: none is installed */
+	char *text;		    /* of the policy */
+	size_t text_len;
 	struct witnessed newest;    /* with its quorum */
 	struct witnessed pending;   /* newer than that, still without */
 };
@@ -138,6 +171,7 @@ struct keepd {
 	struct store store;
 	struct audit_log *log;
 	struct audit_state state;
+	struct role_groups groups;
 	struct clock_watch watch;
 	int run_dir, listen, signals;
 	bool single_user;
@@ -154,6 +188,12 @@ struct keepd {
 	struct ticket *tickets;
 	struct import *import;
 	struct witness_state witness;
+	struct audit_zones zones;
+	struct subjects subjects;
+	struct {
+		u64 intent;
+		char subject[NAME_LEN_MAX + 8]; /* "": none is being erased */
+	} erasing;
 	struct effect *effects, **effects_end;
 	struct pace pace;
 	struct audit_check *reread; /* of what was unread at the start; NULL: none, or done */
@@ -183,6 +223,8 @@ struct audit_actor conn_actor(const struct conn *c);
 
 int client_frame(struct conn *c, struct ipc_frame *f);
 void client_closed(struct conn *c);
+/* What a command is called in records. */
+const char *client_word(u32 type);
 /* END for the frame `id`. */
 void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...) _printf_(5, 6);
 /* END of the long command that the client waits for; it may give the next. */
@@ -196,8 +238,31 @@ bool client_refused(struct conn *c, u64 id, u64 need_space);
 /* ---- query.c ---- */
 
 int query_frame(struct conn *c, struct ipc_frame *f);
+/* query_gov.c: who may do what, and what waits. */
+int query_people(struct conn *c, const struct proto_query *q, u64 id);
+/* Questions about the log (query_log.c). */
+int query_log(struct conn *c, const struct proto_query *q, u64 id);
+/* Send w as DATA, then END. */
+int query_answer(struct conn *c, u64 id, struct jsonw *w);
 /* One slice of every running check. True: there is more to do. */
 bool query_work(struct keepd *k);
+
+/* ---- look.c: reviews ---- */
+
+struct audit_search;
+int look_frame(struct conn *c, struct ipc_frame *f);
+int review_frame(struct conn *c, struct ipc_frame *f);
+int taken_frame(struct conn *c, struct ipc_frame *f);
+/* One slice of every running search. True: there is more to do. */
+bool look_work(struct keepd *k);
+/* Record that the log was read. */
+struct look_told {
+	const char *what;
+	u64 first, count;
+	const char *filter;	     /* NULL: none */
+	const u8 *manifest; /* of an excerpt's files, or NULL */
+};
+void look_record(struct conn *c, const struct look_told *t);
 
 /* ---- job.c: connections to keep-attest ---- */
 
@@ -257,7 +322,6 @@ _must_use_ int trust_read_file(
 	struct conn *c, u64 id, struct ipc_frame *f, const char *what, u64 max, u8 **ret, size_t *ret_len);
 
 int trust_add_frame(struct conn *c, struct ipc_frame *f);
-int trust_rm_frame(struct conn *c, struct ipc_frame *f);
 void trust_job_done(struct keepd *k, struct job *j);
 int import_frame(struct conn *c, struct ipc_frame *f);
 int import_file_frame(struct conn *c, struct ipc_frame *f);
@@ -292,6 +356,8 @@ int cosign_frame(struct conn *c, struct ipc_frame *f);
 _must_use_ int witness_load(struct keepd *k, const struct audit_check *c);
 void witness_free(struct keepd *k);
 void witness_status(const struct keepd *k, struct jsonw *w);
+/* The checkpoint that record `index` brought home. 0, *ret->note to be freed; 1 there is none; -errno. */
+_must_use_ int witness_cosigned(struct keepd *k, u64 index, struct witnessed *ret);
 /* Texts that leave, to be freed. */
 struct witness_out {
 	char *text;
@@ -302,6 +368,9 @@ struct witness_out {
 /* The tlog-proof of a record, under the newest witnessed checkpoint that covers it, or (newest) under the newest. 0; 1 no such record
  * yet; -errno. */
 _must_use_ int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out *ret);
+/* The proof that records from to to - 1 are those of the newest witnessed checkpoint that covers them, else of the newest. 0; 1 no such
+ * records yet; -errno. */
+_must_use_ int witness_range(struct keepd *k, u64 from, u64 to, struct witness_out *ret);
 /* The newest checkpoint as a request to a witness that has seen `old` records. 0; 1 the log has fewer; -errno. */
 _must_use_ int witness_request(struct keepd *k, u64 old, struct witness_out *ret);
 

@@ -1,5 +1,6 @@
 #include "audit/log.h"
 #include "audit/log_db.h"
+#include "audit/log_retain.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -22,11 +23,11 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_SEAL_PUT] = "UPDATE records SET seal = ? WHERE idx = ?",
 	[SQL_HEAD_PUT] = "UPDATE head SET size = ?, root = ?, note = ? WHERE id = 0",
 	[SQL_HEAD] = "SELECT size, root, note FROM head WHERE id = 0",
-	[SQL_LINES] = "SELECT idx, line FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_ROWS] = "SELECT idx, event, intent, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_LINES] = "SELECT idx, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_ROWS] =
+		"SELECT idx, event, intent, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_SEALED] = "SELECT idx, line, seal, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_SEAL_NEXT] =
-		"SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
+	[SQL_SEAL_NEXT] = "SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
 	[SQL_LEAVES] = "SELECT leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_NODE_PUT] = "INSERT INTO nodes(level, n, hash) VALUES(?, ?, ?)",
 	[SQL_NODES] = "SELECT hash FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
@@ -57,7 +58,7 @@ static const char schema[] =
 	"CREATE TABLE trust(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE models(digest BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE singles(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL);" RETAIN_SCHEMA
 	"INSERT INTO meta VALUES('schema', '3');"
 	"INSERT INTO head VALUES(0, 0, x'', '');";
 
@@ -166,7 +167,7 @@ static int boot_id(char out[33])
 /* Pragmas in their order: exclusive locking before WAL keeps the WAL index in our own memory, not in a shared mapping. */
 static const char pragmas[] =
 	"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+	"PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
 	"PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF; PRAGMA mmap_size=0;";
 
 static int open_db(const char *path, int flags, const struct note_key *key, struct audit_log **ret)
@@ -486,3 +487,4 @@ int audit_log_tidy(struct audit_log *log, bool force)
 	log->wal_pages = 0;
 	return 0;
 }
+

@@ -7,7 +7,8 @@
  *                                                  proofs are made from
  *   head(size, root, note)                         one row: the checkpoint after the last commit
  *   trust(name, row), models(digest, row)          the structs of audit/state.h, byte for byte
- *   singles(name, row)                             "policy" and "clock", likewise; "checked": the savepoint (seal.c)
+ *   singles(name, row)                             "policy" and "clock", likewise; "roles" and "pending": all rows of these (state_db.c);
+ *                                                  "checked": the savepoint (seal.c)
  *   blobs(digest, data)                            files that rows of trust and policy name by SHA-256; old policies stay
  *   meta(key, value)                               schema
  *
@@ -57,6 +58,10 @@ _must_use_ int audit_log_drop_trust(struct audit_log *log, const char *name);
 _must_use_ int audit_log_put_model(struct audit_log *log, const struct model_row *row);
 _must_use_ int audit_log_put_policy(struct audit_log *log, const struct policy_row *row);
 _must_use_ int audit_log_put_clock(struct audit_log *log, const struct clock_row *row);
+/* A table whole (state_db.c). */
+_must_use_ int audit_log_put_roles(struct audit_log *log, const struct audit_state *s);
+_must_use_ int audit_log_put_pending(struct audit_log *log, const struct audit_state *s);
+_must_use_ int audit_log_state_tables(struct audit_log *log, struct audit_state *ret);
 /* A file by its digest; harmless when it is there. */
 _must_use_ int audit_log_put_blob(
 	struct audit_log *log, const u8 digest[SHA256_BYTES], const void *data, size_t len);
@@ -123,7 +128,9 @@ struct audit_check {
 	struct merkle tree;
 	struct checkpoint head;
 	struct audit_tail tail;
-	struct audit_rows *rows; /* being hashed together */
+	struct audit_rows *rows;     /* being hashed together */
+	struct audit_pruned *pruned; /* which may be without text (pruned.c) */
+	u32 prunes;		     /* of the log, when that was read */
 	bool done, ok;
 	u64 first_bad; /* when not ok */
 	char why[REASON_LEN_MAX + 1];

@@ -6,9 +6,8 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#define SIGNED_TEXT_MAX  \
-	(NOTE_NAME_MAX + \
-		256u) /* bytes of the text that the signature of a head, a seal or a savepoint covers */
+#define SIGNED_TEXT_MAX \
+	(NOTE_NAME_MAX + 256u) /* bytes of the text that the signature of a head, a seal or a savepoint covers */
 #define SAVE_RECORDS \
 	65536u /* records between two savepoints: what a start after a crash re-reads at most, a tenth of a second */
 
@@ -56,6 +55,7 @@ struct audit_log {
 	struct merkle_hash head_root;
 	u64 saved_size;		    /* of the last savepoint */
 	u64 unread_from, unread_to; /* records that only an earlier process has verified */
+	u32 prunes;		    /* that this process has done: checks under way look again */
 	bool ready;		    /* checked (or fresh): the tree is that of the rows */
 	bool dirty;		    /* a transaction is open */
 	int wal_pages;

@@ -1,6 +1,7 @@
 /* Reading the log: lines, answers, rows of state, files. A line that this process has not re-read yet (log.h, "unread") is proven by
  * itself before it is shown to anybody. */
 #include "audit/log_db.h"
+#include "audit/log_retain.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -74,7 +75,13 @@ int audit_log_lines(struct audit_log *log, u64 first, u64 count,
 		u64 index = (u64)sqlite3_column_int64(s, 0);
 		const void *line = sqlite3_column_blob(s, 1);
 		size_t len = (size_t)sqlite3_column_bytes(s, 1);
+		char pruned[PRUNED_LINE_BYTES];
 		r = vouch(log, index, line, len);
+		if (len == 0) {
+			len = audit_pruned_line(
+				index, sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2), pruned);
+			line = pruned;
+		}
 		if (!r)
 			r = fn(arg, index, line, len);
 	}
@@ -176,6 +183,10 @@ int audit_log_state(struct audit_log *log, struct audit_state *ret)
 	if (!r)
 		r = read_rows(
 			log, SQL_MODELS, ret->models, sizeof ret->models[0], MODELS_MAX, &ret->n_models);
+	if (!r)
+		r = audit_log_state_tables(log, ret);
+	if (!r)
+		r = audit_log_retain(log, &ret->retain);
 	for (u32 i = 0; !r && i < ret->n_trust; i++)
 		if (!trust_row_ok(&ret->trust[i]))
 			r = 1;

@@ -310,6 +310,7 @@ static int empty_each(struct audit_log *log, const struct prune_plan *p, const c
 
 int audit_prune_do(struct audit_log *log, const struct prune_plan *p)
 {
+	log->prunes++;
 	int r = empty_each(log, p, "UPDATE records SET line = x'', event = 0, intent = NULL WHERE idx = ?");
 	return r ? r : empty_each(log, p, "DELETE FROM contents WHERE idx = ?");
 }

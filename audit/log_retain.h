@@ -55,9 +55,20 @@ _must_use_ int audit_prune_plan(struct audit_log *log, const struct prune_want *
 /* Take their texts, behind the append of the record that says so. 0; -errno and the log has failed. */
 _must_use_ int audit_prune_do(struct audit_log *log, const struct prune_plan *p);
 /* A stored record that was pruned, as listings show it: {"v":1,"index":N,"pruned":"<leaf hash>"}. Returns its length. */
-size_t audit_pruned_line(u64 index, const void *leaf, size_t leaf_len, char out[128]);
+#define PRUNED_LINE_BYTES 128u
+size_t audit_pruned_line(u64 index, const void *leaf, size_t leaf_len, char out[PRUNED_LINE_BYTES]);
 /* Feed an index to the digest of a set. */
 void audit_pruned_hash(struct sha256 *h, u64 index);
+
+/* ---- pruned.c: in a check ---- */
+
+/* What may be without text, as the state says now. 0; -errno. */
+_must_use_ int audit_pruned_load(struct audit_check *c, struct audit_log *log);
+/* Record `index` is without text. Is that known? */
+bool audit_pruned_note(struct audit_check *c, u64 index);
+/* At the end: exactly those that were pruned. Sets c->done when not. */
+void audit_pruned_check(struct audit_check *c);
+void audit_pruned_fini(struct audit_check *c);
 
 /* First record from `from` on with that event. 0 done; 1 none; -errno. */
 _must_use_ int audit_log_next(struct audit_log *log, u64 from, u32 event, u64 *ret_index);

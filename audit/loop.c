@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
-#include "audit/keepd.h"
+#include "audit/content.h"
+#include "audit/keeping.h"
+#include "audit/search.h"
 #include "base/daemon.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -23,10 +25,13 @@
 #define QUEUE_CLIENT_FULL 16u	/* from here on nothing more is read from it */
 #define QUEUE_OWN_MAX	  8192u /* of our own processes: two per file of the largest model, and tickets */
 #define CONNS_MAX	  (IPC_CLIENTS_MAX * 2 + 8)
-#define STOP_WAIT_NS	  2000000000u /* how long a stopping gate waits for outcomes */
-#define NS_PER_S	  1000000000u
-#define LAZY_NS		  1000000u /* how long a record waits, at least, for which nobody waits */
-#define REREAD_SLICE	  512u /* records read again between two looks at the sockets: half a millisecond */
+#define CLIENTS_KEPT	  8u /* of IPC_CLIENTS_MAX, for officers and auditors */
+#define STRANGERS_MAX \
+	8u /* somebody without any role gets in only while there are fewer clients, to be told so */
+#define STOP_WAIT_NS 2000000000u /* how long a stopping gate waits for outcomes */
+#define NS_PER_S     1000000000u
+#define LAZY_NS	     1000000u /* how long a record waits, at least, for which nobody waits */
+#define REREAD_SLICE 512u     /* records read again between two looks at the sockets: half a millisecond */
 
 struct out {
 	struct out *next;
@@ -46,11 +51,6 @@ u64 keepd_now_ns(void)
 struct audit_actor keepd_self(const struct keepd *k)
 {
 	return (struct audit_actor){ .uid = k->uid, .pid = (u32)getpid(), .self = true };
-}
-
-struct audit_actor conn_actor(const struct conn *c)
-{
-	return (struct audit_actor){ .uid = c->peer.uid, .pid = c->peer.pid };
 }
 
 /* ---- connections ---- */
@@ -247,6 +247,10 @@ static int effect_do(struct keepd *k, struct effect *e)
 	case EFFECT_IMPORT:
 		import_start(k);
 		return 0;
+	case EFFECT_ERASE:
+		return erase_effect(k);
+	case EFFECT_PRUNE:
+		return prune_effect(k);
 	}
 	return 0;
 }
@@ -351,6 +355,17 @@ void keepd_turn_end(struct keepd *k)
 		flush(c);
 }
 
+/* A few places are kept for those who can end what others do. */
+static bool too_many(const struct conn *c)
+{
+	const char *why;
+	u32 roles = role_of(c, &why);
+	u32 most = roles & ROLE_LOG ? IPC_CLIENTS_MAX
+		   : roles	    ? IPC_CLIENTS_MAX - CLIENTS_KEPT
+				    : STRANGERS_MAX;
+	return c->k->n_clients > most;
+}
+
 static void welcome(struct keepd *k)
 {
 	for (u32 i = 0; i < FRAMES_PER_TURN && k->n_clients < IPC_CLIENTS_MAX; i++) {
@@ -368,8 +383,14 @@ static void welcome(struct keepd *k)
 				peer.uid);
 			continue;
 		}
-		if (!conn_add(k, CONN_CLIENT, &fd, CLIENT_IDLE))
+		struct conn *c = conn_add(k, CONN_CLIENT, &fd, CLIENT_IDLE);
+		if (!c)
 			return;
+		int r = role_peer(c);
+		if (r)
+			conn_drop(c, "its groups: %s", strerror(-r));
+		else if (too_many(c))
+			conn_drop(c, "uid %u: there are too many clients", peer.uid);
 	}
 }
 
@@ -452,6 +473,7 @@ static bool background(struct keepd *k)
 {
 	bool more = query_work(k) | reread(k);
 	import_watch(k);
+	dual_watch(k);
 	keepd_clock_look(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
 		int r = audit_store_sweep(&k->store, NULL);
@@ -515,6 +537,7 @@ void keepd_close_all(struct keepd *k)
 		if (c->check)
 			audit_check_fini(c->check);
 		free(c->check);
+		audit_search_free(&c->search);
 		if (c->job) {
 			fd_close(&c->job->result);
 			free(c->job->data);
@@ -526,6 +549,7 @@ void keepd_close_all(struct keepd *k)
 		audit_check_fini(k->reread);
 	free_ptr(&k->reread);
 	k->runtime = NULL;
+	audit_zones_free(&k->zones);
 }
 
 /* One look at the sockets, for at most wait_ns; what came is handled. The number of sockets that had something; -errno. */

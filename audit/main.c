@@ -1,5 +1,6 @@
-/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user] */
+/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user | --etc DIR] */
 #define _GNU_SOURCE
+#include "audit/content.h"
 #include "audit/keepd.h"
 #include "base/daemon.h"
 #include "base/fd.h"
@@ -27,12 +28,14 @@
 
 struct args {
 	const char *store, *run;
+	const char *etc; /* where group and passwd stand */
 	bool init, single_user;
 };
 
 static int usage(void)
 {
-	fputs("usage: keepd --store DIR --init\n       keepd --store DIR --run DIR [--single-user]\n",
+	fputs("usage: keepd --store DIR --init\n       keepd --store DIR --run DIR [--single-user | --etc "
+	      "DIR]\n",
 		stderr);
 	return 2;
 }
@@ -44,6 +47,7 @@ static int parse(int argc, char **argv, struct args *a)
 		{ "run", required_argument, NULL, 'r' },
 		{ "init", no_argument, NULL, 'i' },
 		{ "single-user", no_argument, NULL, '1' },
+		{ "etc", required_argument, NULL, 'e' },
 		{ 0 },
 	};
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -51,6 +55,8 @@ static int parse(int argc, char **argv, struct args *a)
 			a->store = optarg;
 		else if (o == 'r')
 			a->run = optarg;
+		else if (o == 'e')
+			a->etc = optarg;
 		else if (o == 'i')
 			a->init = true;
 		else if (o == '1')
@@ -58,7 +64,8 @@ static int parse(int argc, char **argv, struct args *a)
 		else
 			return 1;
 	}
-	return optind == argc && a->store && (a->init != (a->run != NULL)) ? 0 : 1;
+	return optind == argc && a->store && (a->init != (a->run != NULL)) && !(a->single_user && a->etc) ? 0
+													  : 1;
 }
 
 static int init(const char *path)
@@ -80,7 +87,13 @@ static int record_orphans(struct keepd *k, const struct audit_check *c)
 {
 	struct audit_actor self = keepd_self(k);
 	struct audit_record rec;
+	u32 n = 0;
 	for (size_t i = 0; i < c->tail.n_open; i++) {
+		if (audit_pending_find(&k->state, c->tail.open[i].index))
+			continue; /* it waits for a second person */
+		if (c->tail.open[i].event == EVENT_ERASE)
+			continue; /* erase_resume finishes it */
+		n++;
 		audit_log_record(k->log, &rec, EVENT_ORPHAN, c->tail.open[i].index, &self);
 		jsonw_kv_str(&rec.w, "of", audit_event_info(c->tail.open[i].event)->name);
 		jsonw_kv_str(&rec.w, "why", "found at start");
@@ -88,8 +101,8 @@ static int record_orphans(struct keepd *k, const struct audit_check *c)
 		if (r)
 			return r;
 	}
-	if (c->tail.n_open)
-		daemon_say("log: %zu intents had no outcome; recorded as orphans", c->tail.n_open);
+	if (n)
+		daemon_say("log: %u intents had no outcome; recorded as orphans", n);
 	return 0;
 }
 
@@ -137,8 +150,8 @@ static int recover(struct keepd *k)
 		r = model_recover(k);
 		if (r)
 			audit_log_fail(k->log, "store: recovery: %s", strerror(-r));
-		else if (!record_start(k, &c) && !record_orphans(k, &c))
-			r = audit_log_commit(k->log);
+		else if (!record_start(k, &c) && !record_orphans(k, &c) && !audit_log_commit(k->log))
+			r = erase_resume(k, &c) ? 0 : audit_log_commit(k->log);
 		r = 0; /* what failed has shut the gate */
 	}
 	audit_check_fini(&c);
@@ -171,6 +184,10 @@ static int open_all(struct keepd *k, const struct args *a)
 	if (!r) {
 		r = audit_log_open(k->store.db_path, &key, &k->log, &why);
 		sodium_memzero(&key, sizeof key);
+	}
+	if (!r) {
+		why = "keys/subjects is not a whole number of slots";
+		r = audit_subjects_open(k->store.dir, &k->subjects);
 	}
 	if (r) {
 		daemon_say("%s: %s", a->store, r > 0 ? why : strerror(-r));
@@ -228,6 +245,7 @@ static void keepd_close(struct keepd **pk)
 		audit_check_fini(k->reread);
 	free(k->reread);
 	audit_log_close(&k->log);
+	audit_subjects_close(&k->subjects);
 	audit_store_close(&k->store);
 	fd_close(&k->run_dir);
 	fd_close(&k->listen);
@@ -245,11 +263,17 @@ static int serve(const struct args *a)
 	k->started_ns = keepd_now_ns();
 	k->effects_end = &k->effects;
 	k->run_dir = k->listen = k->signals = -1;
+	k->subjects = (struct subjects)SUBJECTS_NONE;
 	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };
 	raise_limits();
+	int r = k->single_user ? 0 : audit_role_groups_read(a->etc ? a->etc : "/etc", &k->groups);
+	if (r) {
+		daemon_say("groups: %s", strerror(-r));
+		return 1;
+	}
 	if (open_all(k, a))
 		return 1;
-	int r = recover(k);
+	r = recover(k);
 	if (r) {
 		daemon_say("log: %s", strerror(-r));
 		return 1;

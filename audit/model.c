@@ -1,5 +1,5 @@
 /* What may happen to a model in the store: revoked, removed, quarantined. */
-#include "audit/keepd.h"
+#include "audit/dual.h"
 #include "base/bytes.h"
 #include "base/daemon.h"
 #include "base/err.h"
@@ -105,6 +105,83 @@ int remove_frame(struct conn *c, struct ipc_frame *f)
 	client_end(c, f->h.id, END_DONE, rec.index, "%s", "");
 	return 0;
 }
+
+/* ---- acts of two people ---- */
+
+/* The model of an act that is a struct proto_name, or NULL with the reason. */
+static struct model_row *of_act(
+	struct keepd *k, const struct dual_row *row, struct proto_name *ret, char *why)
+{
+	memcpy(ret, row->body, sizeof *ret);
+	struct model_row *m = audit_model_find(&k->state, ret->name);
+	if (!m)
+		snprintf(why, REASON_LEN_MAX + 1, "model %s: there is none", ret->name);
+	return m;
+}
+
+static void put_model(struct audit_record *rec, const struct model_row *m)
+{
+	jsonw_kv_str(&rec->w, "name", m->name);
+	jsonw_kv_hex(&rec->w, "model", m->digest, sizeof m->digest);
+}
+
+bool model_lift_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1])
+{
+	struct proto_name n;
+	const struct model_row *m = of_act(k, row, &n, why);
+	if (!m || m->status == MODEL_QUARANTINED || m->status == MODEL_REVOKED)
+		return !m;
+	snprintf(why, REASON_LEN_MAX + 1, "model %s: is neither quarantined nor revoked, but %s", m->name,
+		audit_model_status(m->status));
+	return true;
+}
+
+/* What the store holds is served again; what is gone may be imported again. */
+int model_lift_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
+	struct proto_name n;
+	struct audit_record rec;
+	char why[REASON_LEN_MAX + 1];
+	struct model_row *m = of_act(k, d->row, &n, why);
+	assert(m); /* refused() has just looked */
+	audit_log_record(k->log, &rec, EVENT_LIFT, INTENT_NONE, &d->who);
+	*ret_index = rec.index;
+	put_model(&rec, m);
+	jsonw_kv_str(&rec.w, "was", audit_model_status(m->status));
+	audit_record_str(&rec, "reason", n.text, sizeof n.text);
+	m->status = m->stored ? MODEL_ACCEPTED : MODEL_REMOVED;
+	m->approved = 0;
+	set_reason(m, n.text);
+	return put_changed(k, &rec, m);
+}
+
+bool model_serve_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1])
+{
+	struct proto_name n;
+	const struct model_row *m = of_act(k, row, &n, why);
+	if (!m || (m->status == MODEL_ACCEPTED && m->stored && !m->approved))
+		return !m;
+	snprintf(why, REASON_LEN_MAX + 1, "model %s: %s", m->name,
+		m->approved ? "may be served already" : "is not one that could be served");
+	return true;
+}
+
+int model_serve_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
+	struct proto_name n;
+	struct audit_record rec;
+	char why[REASON_LEN_MAX + 1];
+	struct model_row *m = of_act(k, d->row, &n, why);
+	assert(m); /* refused() has just looked */
+	audit_log_record(k->log, &rec, EVENT_SERVE, INTENT_NONE, &d->who);
+	*ret_index = rec.index;
+	put_model(&rec, m);
+	audit_record_str(&rec, "reason", n.text, sizeof n.text);
+	m->approved = 1;
+	return put_changed(k, &rec, m);
+}
+
+/* ---- quarantine ---- */
 
 void model_quarantine(struct keepd *k, const struct quarantine *q)
 {

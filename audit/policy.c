@@ -1,6 +1,6 @@
 /* The policy: keepd stores its bytes and hands them to the jobs, it reads none of them. A new one is shown to keep-attest first, so that
  * none is installed that could not be held; the log keeps the digest of the old and of the new, the store the text of both. */
-#include "audit/keepd.h"
+#include "audit/dual.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -47,10 +47,43 @@ int policy_set_frame(struct conn *c, struct ipc_frame *f)
 	return 0;
 }
 
+/* The act: what the file says of two persons, as keep-attest read it, and why it is set. */
+struct policy_act {
+	u32 two_persons, reserved;
+	char reason[REASON_LEN_MAX + 1];
+};
+
+bool policy_set_refused(struct keepd *k, const struct dual_row *act, char why[REASON_LEN_MAX + 1])
+{
+	return false; /* keep-attest has read the file; whatever was set meanwhile, it may follow */
+}
+
+int policy_set_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
+	struct policy_act act;
+	struct audit_record rec;
+	memcpy(&act, d->row->body, sizeof act);
+	struct policy_row row = { .bytes = d->file_len, .two_persons = act.two_persons };
+	audit_log_record(k->log, &rec, EVENT_POLICY_SET, INTENT_NONE, &d->who);
+	sha256_of(d->file, d->file_len, row.digest);
+	row.index = *ret_index = rec.index;
+	jsonw_kv_hex(&rec.w, "policy", row.digest, sizeof row.digest);
+	jsonw_kv_u64(&rec.w, "bytes", row.bytes);
+	jsonw_kv_hex(&rec.w, "old", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
+	jsonw_kv_u64(&rec.w, "two_persons", row.two_persons);
+	audit_record_str(&rec, "reason", act.reason, sizeof act.reason);
+	k->state.policy = row;
+	int r = audit_log_append(k->log, &rec, &k->state);
+	r = r ? r : audit_log_put_policy(k->log, &row);
+	return r ? r : audit_log_put_blob(k->log, row.digest, d->file, d->file_len);
+}
+
 void policy_job_done(struct keepd *k, struct job *j)
 {
 	struct conn *c = j->client;
-	struct policy_row row = { .bytes = j->len };
+	struct policy_act act = { .two_persons = j->report.two_persons };
+	struct dual_row row = { .type = CTL_POLICY_SET, .len = sizeof act };
+	u64 index;
 	if (!c || audit_log_failed(k->log))
 		return;
 	if (j->report.verdict != ATTEST_ACCEPTED) {
@@ -58,20 +91,22 @@ void policy_job_done(struct keepd *k, struct job *j)
 			"%.230s", j->report.detail);
 		return;
 	}
-	struct audit_record rec;
-	struct audit_actor who = conn_actor(c);
-	audit_log_record(k->log, &rec, EVENT_POLICY_SET, INTENT_NONE, &who);
-	sha256_of(j->data, j->len, row.digest);
-	row.index = rec.index;
-	jsonw_kv_hex(&rec.w, "policy", row.digest, sizeof row.digest);
-	jsonw_kv_u64(&rec.w, "bytes", row.bytes);
-	jsonw_kv_hex(&rec.w, "old", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
-	audit_record_str(&rec, "reason", j->reason, sizeof j->reason);
-	k->state.policy = row;
-	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_policy(k->log, &row) ||
-		audit_log_put_blob(k->log, row.digest, j->data, j->len))
+	memcpy(act.reason, j->reason, sizeof act.reason);
+	if (dual_wanted(k, CTL_POLICY_SET)) {
+		dual_propose(c, c->cmd_id,
+			&(struct dual_proposal){ .type = CTL_POLICY_SET,
+				.body = &act,
+				.len = sizeof act,
+				.file = j->data,
+				.file_len = j->len,
+				.object = "policy",
+				.reason = act.reason });
 		return;
-	client_done(c, END_DONE, rec.index, "%s", "");
+	}
+	memcpy(row.body, &act, sizeof act);
+	struct dual_doing d = { .row = &row, .file = j->data, .file_len = j->len, .who = conn_actor(c) };
+	if (policy_set_run(k, &d, &index) == 0)
+		client_done(c, END_DONE, index, "%s", "");
 }
 
 /* ---- explain: would it be accepted today? --------------------------------------------------------------------------------------- */

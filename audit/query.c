@@ -11,13 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORDS_PER_CALL 10000u	     /* records of one answer */
-#define LINES_BYTES_MAX	 (8u << 20)  /* bytes of records in one answer; then fewer come than were asked for */
-#define ANSWER_BYTES_MAX (96u << 20) /* bytes of any answer: 1024 models, or the files of one */
-#define CHECK_SLICE	 2000u	     /* records checked between two looks at the sockets */
-
-/* Send w as DATA, then END. */
-static int answer(struct conn *c, u64 id, struct jsonw *w)
+int query_answer(struct conn *c, u64 id, struct jsonw *w)
 {
 	int r = w->full ? err_origin(-ENOMEM) : client_data(c, id, w->buf, w->len);
 	if (r)
@@ -134,7 +128,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);
 	jsonw_newline(&w);
-	return answer(c, id, &w);
+	return query_answer(c, id, &w);
 }
 
 /* ---- trust and models ---- */
@@ -166,7 +160,7 @@ static int trust(struct conn *c, u64 id)
 		jsonw_object_end(&w);
 		jsonw_newline(&w);
 	}
-	return answer(c, id, &w);
+	return query_answer(c, id, &w);
 }
 
 /* The policy's text as it was set; "" where none was: whoever prints it knows the default. */
@@ -191,7 +185,7 @@ static int policy(struct conn *c, u64 id)
 	jsonw_strn(&w, text ? text : (const u8 *)"", len);
 	jsonw_object_end(&w);
 	jsonw_newline(&w);
-	return answer(c, id, &w);
+	return query_answer(c, id, &w);
 }
 
 static u32 grants_of(const struct keepd *k, const u8 *model)
@@ -229,7 +223,7 @@ static int models(struct conn *c, u64 id)
 		jsonw_object_end(&w);
 		jsonw_newline(&w);
 	}
-	return answer(c, id, &w);
+	return query_answer(c, id, &w);
 }
 
 /* The files of a model, from its stored segment table, if that is still the recorded one. */
@@ -279,230 +273,7 @@ static int model(struct conn *c, u64 id, const char *name)
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);
 	jsonw_newline(&w);
-	return answer(c, id, &w);
-}
-
-/* ---- the log ---- */
-
-/* Reading the log is itself recorded; with the gate shut it cannot be, and is answered all the same. */
-static void log_read(struct conn *c, const char *what, u64 first, u64 count)
-{
-	if (audit_log_failed(c->k->log))
-		return;
-	struct audit_record rec;
-	struct audit_actor who = conn_actor(c);
-	audit_log_record(c->k->log, &rec, EVENT_LOG_READ, INTENT_NONE, &who);
-	jsonw_kv_str(&rec.w, "what", what);
-	jsonw_kv_u64(&rec.w, "first", first);
-	jsonw_kv_u64(&rec.w, "count", count);
-	int r = audit_log_append(c->k->log, &rec, NULL);
-	(void)r; /* the log has failed then, and the end of the turn says so */
-}
-
-struct lines {
-	u8 *buf;
-	size_t len, cap;
-	u64 n;
-};
-
-static int add_line(void *arg, u64 index, const char *line, size_t len)
-{
-	struct lines *l = arg;
-	if (l->len + len + 1 > LINES_BYTES_MAX)
-		return 1;
-	if (l->len + len + 1 > l->cap) {
-		size_t cap = MAX(2 * l->cap, ALIGN_UP(l->len + len + 1, (size_t)65536));
-		u8 *p = realloc(l->buf, cap);
-		if (!p)
-			return err_origin(-ENOMEM);
-		l->buf = p;
-		l->cap = cap;
-	}
-	memcpy(l->buf + l->len, line, len);
-	l->buf[l->len + len] = '\n';
-	l->len += len + 1;
-	l->n++;
-	return 0;
-}
-
-static int records(struct conn *c, u64 id, u64 first, u64 count)
-{
-	struct lines l = { 0 };
-	u64 size = audit_log_size(c->k->log);
-	count = count == 0 || count > RECORDS_PER_CALL ? RECORDS_PER_CALL : count;
-	if (first == UINT64_MAX)
-		first = size > count ? size - count : 0;
-	int r = audit_log_lines(c->k->log, first, count, add_line, &l);
-	if (r >= 0)
-		r = client_data(c, id, l.buf, l.len);
-	free(l.buf);
-	if (r) {
-		client_end(c, id, END_UNDECIDED, UINT64_MAX, "records: %s", strerror(-r));
-		return 0;
-	}
-	log_read(c, "records", first, l.n);
-	client_end(c, id, END_DONE, UINT64_MAX, "%s", "");
-	return 0;
-}
-
-static int record(struct conn *c, u64 id, u64 index)
-{
-	struct lines l = { 0 };
-	int r = audit_log_lines(c->k->log, index, 1, add_line, &l);
-	if (!r && (l.n == 0 || index >= audit_log_size(c->k->log))) {
-		client_end(c, id, END_REFUSED, UINT64_MAX, "record %" PRIu64 ": the log has %" PRIu64, index,
-			audit_log_size(c->k->log));
-		free(l.buf);
-		return 0;
-	}
-	if (!r)
-		r = client_data(c, id, l.buf, l.len);
-	free(l.buf);
-	if (r) {
-		client_end(c, id, END_UNDECIDED, UINT64_MAX, "record %" PRIu64 ": %s", index, strerror(-r));
-		return 0;
-	}
-	log_read(c, "record", index, 1);
-	client_end(c, id, END_DONE, UINT64_MAX, "%s", "");
-	return 0;
-}
-
-/* The checkpoint of the last commit: what anybody may carry away. */
-static int checkpoint(struct conn *c, u64 id)
-{
-	const struct audit_log *log = c->k->log;
-	const struct note_key *key = audit_log_key(log);
-	const char *note = audit_log_note(log);
-	struct checkpoint cp = { 0 };
-	size_t text_len;
-	char vkey[NOTE_VKEY_MAX];
-	if (tlog_note_open(note, strlen(note), key, 1, &text_len) ||
-		tlog_checkpoint_read(note, text_len, &cp)) {
-		client_end(c, id, END_UNDECIDED, UINT64_MAX, "checkpoint: the stored one does not verify");
-		return 0;
-	}
-	tlog_note_vkey(key, vkey, sizeof vkey);
-	struct jsonw w;
-	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
-	jsonw_object(&w);
-	jsonw_kv_str(&w, "origin", cp.origin);
-	jsonw_kv_u64(&w, "size", cp.size);
-	jsonw_kv_hex(&w, "root", cp.root.b, sizeof cp.root.b);
-	jsonw_kv_str(&w, "vkey", vkey);
-	jsonw_kv_str(&w, "note", note);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	return answer(c, id, &w);
-}
-
-/* ---- what leaves with a proof ---- */
-
-static int entry_line(void *arg, u64 index, const char *line, size_t len)
-{
-	struct jsonw *w = arg;
-	jsonw_key(w, "entry");
-	jsonw_strn(w, line, len);
-	return 1;
-}
-
-/* A receipt or a request, as the text that goes to a file. */
-static int proof(struct conn *c, const struct proto_query *q, u64 id)
-{
-	struct keepd *k = c->k;
-	struct witness_out out = { 0 };
-	bool receipt = q->what == QUERY_RECEIPT;
-	int r = receipt ? witness_receipt(k, q->first, q->count == 1, &out)
-			: witness_request(k, q->first, &out);
-	if (r) {
-		client_end(c, id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "%" PRIu64 ": %s",
-			q->first, r > 0 ? "the log has not so many records" : strerror(-r));
-		return 0;
-	}
-	struct jsonw w;
-	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
-	jsonw_object(&w);
-	jsonw_kv_u64(&w, "size", out.size);
-	jsonw_kv_bool(&w, "witnessed", out.witnessed);
-	jsonw_key(&w, "text");
-	jsonw_strn(&w, out.text, out.len);
-	r = receipt ? audit_log_lines(k->log, q->first, 1, entry_line, &w) : 1;
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	free(out.text);
-	if (r != 1) {
-		jsonw_fini(&w);
-		client_end(
-			c, id, END_UNDECIDED, UINT64_MAX, "record %" PRIu64 " could not be read", q->first);
-		return 0;
-	}
-	log_read(c, receipt ? "receipt" : "request", q->first, 1);
-	return answer(c, id, &w);
-}
-
-/* ---- verify: in slices ---- */
-
-static int verify(struct conn *c, u64 id)
-{
-	log_read(c, "verify", 0, audit_log_size(c->k->log));
-	c->check = calloc(1, sizeof *c->check);
-	if (!c->check) {
-		client_end(c, id, END_UNDECIDED, UINT64_MAX, "verify: %s", strerror(ENOMEM));
-		return 0;
-	}
-	c->state = CLIENT_WAIT; /* begun by query_work, behind the commit */
-	return 0;
-}
-
-static void verified(struct conn *c, int r)
-{
-	struct audit_check *ck = c->check;
-	struct jsonw w;
-	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
-	jsonw_object(&w);
-	jsonw_kv_bool(&w, "ok", !r && ck->ok);
-	jsonw_kv_u64(&w, "size", ck->size);
-	jsonw_kv_u64(&w, "checked", ck->next);
-	jsonw_kv_hex(&w, "root", ck->head.root.b, sizeof ck->head.root.b);
-	jsonw_kv_str(&w, "origin", audit_log_key(c->k->log)->name);
-	jsonw_kv_u64(&w, "open_intents", ck->tail.n_open);
-	if (r || !ck->ok) {
-		if (!r)
-			jsonw_kv_u64(&w, "first_bad", ck->first_bad);
-		jsonw_kv_str(&w, "reason", r ? strerror(-r) : ck->why);
-	}
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	int e = w.full ? -ENOMEM : client_data(c, c->cmd_id, w.buf, w.len);
-	jsonw_fini(&w);
-	u32 st = r || e ? END_UNDECIDED : ck->ok ? END_DONE : END_REFUSED;
-	client_done(c, st, UINT64_MAX, "%s",
-		st == END_DONE	    ? ""
-		: st == END_REFUSED ? ck->why
-				    : "the log could not be read");
-	audit_check_fini(ck);
-	free_ptr(&c->check);
-}
-
-bool query_work(struct keepd *k)
-{
-	bool more = false;
-	for (struct conn *c = k->conns; c; c = c->next) {
-		if (!c->check || c->dead)
-			continue;
-		if (audit_log_dirty(k->log))
-			return true;
-		struct audit_check *ck = c->check;
-		int r = ck->size == 0 && !ck->done ? audit_check_begin(ck, k->log) : 0;
-		if (!r)
-			r = audit_check_step(ck, k->log, CHECK_SLICE);
-		if (r || ck->done) {
-			verified(c, r);
-			continue;
-		}
-		client_progress(c, ck->next, ck->size, "records");
-		more = true;
-	}
-	return more;
+	return query_answer(c, id, &w);
 }
 
 int query_frame(struct conn *c, struct ipc_frame *f)
@@ -519,20 +290,13 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 		return models(c, f->h.id);
 	case QUERY_MODEL:
 		return model(c, f->h.id, q->name);
-	case QUERY_RECORDS:
-		return records(c, f->h.id, q->first, q->count);
-	case QUERY_RECORD:
-		return record(c, f->h.id, q->first);
-	case QUERY_CHECKPOINT:
-		return checkpoint(c, f->h.id);
-	case QUERY_RECEIPT:
-	case QUERY_REQUEST:
-		return proof(c, q, f->h.id);
-	case QUERY_VERIFY:
-		return verify(c, f->h.id);
 	case QUERY_POLICY:
 		return policy(c, f->h.id);
+	case QUERY_ROLES:
+	case QUERY_PENDING:
+	case QUERY_EVENTS:
+		return query_people(c, q, f->h.id);
 	default:
-		return -EPROTO;
+		return query_log(c, q, f->h.id);
 	}
 }

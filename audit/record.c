@@ -1,49 +1,104 @@
 #define _GNU_SOURCE
 #include "audit/record.h"
+#include "audit/role.h"
 #include "base/bytes.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct audit_event_info catalogue[] = {
-	{ EVENT_INIT, EVENT_STATE, "init", "origin vkey version state" },
+	{ EVENT_INIT, EVENT_STATE, "init", "origin vkey version state", "A new log was made" },
 	{ EVENT_START, EVENT_STATE, "start",
-		"version single_user size root floor_s source wall_s behind_s policy state" },
-	{ EVENT_STOP, EVENT_STATE, "stop", "open floor_s source wall_s behind_s state" },
+		"version single_user size root floor_s source wall_s behind_s policy state",
+		"keepd started" },
+	{ EVENT_STOP, EVENT_STATE, "stop", "open floor_s source wall_s behind_s state",
+		"keepd stopped in order" },
 	{ EVENT_TRUST_ADD, EVENT_STATE, "trust-add",
 		"name kind key_id curve_bits der bytes models serves leaf san provider issuer policy_oid "
-		"replaces state" },
-	{ EVENT_TRUST_REMOVE, EVENT_STATE, "trust-remove", "name key_id reason state" },
+		"replaces state",
+		"A trust root was added" },
+	{ EVENT_TRUST_REMOVE, EVENT_STATE, "trust-remove", "name key_id reason state",
+		"A trust root was removed" },
 	{ EVENT_IMPORT_INTENT, EVENT_OPENS, "import-intent",
-		"name n_files bytes files bundle cosigned keys policy" },
+		"name n_files bytes files bundle cosigned keys policy", "An import began" },
 	{ EVENT_IMPORT_VERDICT, EVENT_CLOSES | EVENT_STATE, "import-verdict",
 		"verdict name code object expected found detail model bundle segments layout signer key_id "
-		"bytes n_files sequence judged_s clock policy signers rules rules_more state" },
-	{ EVENT_MODEL_REMOVE, EVENT_STATE, "model-remove", "name model reason state" },
-	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state" },
-	{ EVENT_QUARANTINE, EVENT_STATE, "quarantine", "name model reason file path offset state" },
-	{ EVENT_GRANT, EVENT_OPENS, "grant", "name model segments layout kv_mode ctx_tokens" },
+		"bytes n_files sequence judged_s clock policy signers rules rules_more state",
+		"An import was accepted or refused" },
+	{ EVENT_MODEL_REMOVE, EVENT_STATE, "model-remove", "name model reason state",
+		"A model's files were removed" },
+	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state", "A model was revoked" },
+	{ EVENT_QUARANTINE, EVENT_STATE, "quarantine", "name model reason file path offset state",
+		"A model's stored bytes were found changed" },
+	{ EVENT_GRANT, EVENT_OPENS, "grant", "name model segments layout kv_mode ctx_tokens",
+		"A model was granted to a runtime" },
 	{ EVENT_LOAD, EVENT_CLOSES, "load",
 		"result reason text device driver kernel_set numerics kv_mode ctx_tokens n_vocab "
 		"weight_bytes kv_bytes "
-		"work_bytes load_ns file path offset" },
-	{ EVENT_UNLOAD, 0, "unload", "grant model why" },
-	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens" },
-	{ EVENT_SESSION_END, 0, "session-end", "session why" },
+		"work_bytes load_ns file path offset",
+		"A grant was loaded, or failed to" },
+	{ EVENT_UNLOAD, 0, "unload", "grant model why", "A grant was unloaded and its memory overwritten" },
+	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens", "A session was opened" },
+	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS, "request",
-		"session request name model digest bytes kv_mode ctx_tokens replay_of" },
+		"session request name model digest bytes kv_mode ctx_tokens replay_of texts subject retained",
+		"A request was let through" },
 	{ EVENT_OUTCOME, EVENT_CLOSES, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
 		"generate_ns digest tokens "
-		"text kernel_set device why replay" },
-	{ EVENT_ORPHAN, EVENT_CLOSES, "orphan", "of why" },
-	{ EVENT_LOG_READ, 0, "log-read", "what first count" },
-	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants" },
-	{ EVENT_POLICY_SET, EVENT_STATE, "policy-set", "policy bytes old reason state" },
-	{ EVENT_CLOCK, EVENT_STATE, "clock", "why step_ns floor_s source wall_s behind_s state" },
-	{ EVENT_WITNESSES, 0, "witnesses", "policy bytes witnesses reason" },
-	{ EVENT_COSIGN, 0, "cosign", "size root witnesses quorum note" },
-	{ EVENT_CONTRADICTION, 0, "contradiction", "size root witnesses note" },
+		"text kernel_set device why replay texts retained",
+		"A request ended" },
+	{ EVENT_ORPHAN, EVENT_CLOSES, "orphan", "of why", "An intent has no outcome and will have none" },
+	{ EVENT_LOG_READ, 0, "log-read", "what first count filter manifest", "The log was read" },
+	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants",
+		"A runtime ended unexpectedly" },
+	{ EVENT_POLICY_SET, EVENT_STATE, "policy-set", "policy bytes old two_persons reason state",
+		"The policy was set" },
+	{ EVENT_CLOCK, EVENT_STATE, "clock", "why step_ns floor_s source wall_s behind_s state",
+		"The clocks were compared and differ, or were stored" },
+	{ EVENT_WITNESSES, 0, "witnesses", "policy bytes witnesses reason", "The witness policy was set" },
+	{ EVENT_COSIGN, 0, "cosign", "size root witnesses quorum note", "A cosigned checkpoint came back" },
+	{ EVENT_CONTRADICTION, 0, "contradiction", "size root witnesses note",
+		"A witness saw another log than this one" },
+	{ EVENT_RETENTION, EVENT_STATE, "retention", "texts use_days operate_days reason state",
+		"What is kept of texts and records was set" },
+	{ EVENT_HOLD_ADD, EVENT_STATE, "hold-add", "name subject from to reason state",
+		"A legal hold was made" },
+	{ EVENT_HOLD_REMOVE, EVENT_STATE, "hold-remove", "name subject from to made reason state",
+		"A legal hold was removed" },
+	{ EVENT_ERASE, EVENT_OPENS, "erase", "subject texts bytes reason",
+		"A subject's texts are being erased" },
+	{ EVENT_ERASED, EVENT_CLOSES, "erased", "why", "A subject's key, salt and texts are destroyed" },
+	{ EVENT_ARCHIVE, EVENT_STATE, "archive", "from to size root digest label state",
+		"A period of the log was archived" },
+	{ EVENT_PRUNE, EVENT_STATE, "prune", "archive from to records pruned set digest seen_s reason state",
+		"Records of an archived period were pruned" },
+	{ EVENT_REVIEW, 0, "review", "from to root key questions note",
+		"An auditor signed a review" },
+	{ EVENT_BOOT, 0, "boot", "previous kernel", "The machine was started since the last record" },
+	{ EVENT_GAP, 0, "gap", "after of after_ns intents lost", "The last end of keepd was not in order" },
+	{ EVENT_DENIED, 0, "denied", "what needs why",
+		"Somebody was refused what their role does not allow" },
+	{ EVENT_ROLE_ADD, EVENT_STATE, "role-add", "name person_uid roles vkey reason state",
+		"A person was enrolled" },
+	{ EVENT_ROLE_REMOVE, EVENT_STATE, "role-remove", "name person_uid roles reason state",
+		"A person is no longer enrolled" },
+	{ EVENT_PROPOSE, EVENT_OPENS | EVENT_STATE, "propose",
+		"act object act_digest file reason expires_s state",
+		"Something that needs two people was proposed" },
+	{ EVENT_APPROVE, EVENT_CLOSES | EVENT_STATE, "approve", "act object act_digest reason state",
+		"A second person approved a proposal" },
+	{ EVENT_REJECT, EVENT_CLOSES | EVENT_STATE, "reject", "act object act_digest reason state",
+		"A proposal was rejected or taken back" },
+	{ EVENT_EXPIRE, EVENT_CLOSES | EVENT_STATE, "expire", "act object act_digest state",
+		"A proposal was not answered in time" },
+	{ EVENT_LIFT, EVENT_STATE, "lift", "name model was reason state",
+		"A quarantine or revocation was lifted" },
+	{ EVENT_SERVE, EVENT_STATE, "serve", "name model reason state", "A model was approved for use" },
+	{ EVENT_KEY, EVENT_STATE, "key", "old vkey reason state", "The log has a new key" },
+	{ EVENT_STORAGE, 0, "storage", "level percent free total", "The medium crossed a mark of fullness" },
+	{ EVENT_RESERVE, 0, "reserve", "why bytes left free", "The reserve was used, or is whole again" },
+	{ EVENT_FAULT, 0, "fault", "object why", "Something that should be there is missing or broken" },
 };
 
 const struct audit_event_info *audit_event_info(u32 event)
@@ -52,6 +107,30 @@ const struct audit_event_info *audit_event_info(u32 event)
 		if (catalogue[i].event == event)
 			return &catalogue[i];
 	return NULL;
+}
+
+void audit_event_message_id(u32 event, char ret[33])
+{
+	snprintf(ret, 33, "%s%04x", "6b1f0d5c9e7a4c3f8a52d4e11b09", event & 0xffff);
+}
+
+/* Behind uid and pid: how that is known, and what it was allowed by. */
+static void put_actor(struct jsonw *w, const struct audit_actor *a)
+{
+	static const char *const auth[] = { [AUTH_PEER] = "peer-credentials",
+		[AUTH_SINGLE_USER] = "single-user",
+		[AUTH_SIGNATURE] = "signature" };
+	jsonw_kv_str(w, "auth", a->self ? "self" : auth[a->auth]);
+	if (a->role)
+		jsonw_kv_str(w, "role", audit_role_name(a->role));
+	if (a->person[0])
+		jsonw_kv_str(w, "person", a->person);
+	if (a->proposal != PROPOSAL_NONE)
+		jsonw_kv_u64(w, "proposal", a->proposal);
+	if (a->auth != AUTH_SIGNATURE)
+		return;
+	jsonw_kv_hex(w, "signed", a->signed_digest, sizeof a->signed_digest);
+	jsonw_kv_hex(w, "signature", a->signature, sizeof a->signature);
 }
 
 void audit_record_start(struct audit_record *r, const struct audit_record_start *s)
@@ -77,7 +156,7 @@ void audit_record_start(struct audit_record *r, const struct audit_record_start 
 	jsonw_object(w);
 	jsonw_kv_u64(w, "uid", s->actor.uid);
 	jsonw_kv_u64(w, "pid", s->actor.pid);
-	jsonw_kv_str(w, "auth", s->actor.self ? "self" : "peer-credentials");
+	put_actor(w, &s->actor);
 	jsonw_object_end(w);
 }
 
@@ -123,6 +202,8 @@ static bool event_name(struct bytes *b, u32 *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(catalogue); i++) {
 		struct bytes at = *b;
+		if (bytes_left(b) && *b->p != (u8)catalogue[i].name[0])
+			continue;
 		if (skip(&at, catalogue[i].name) && skip(&at, "\"")) {
 			*b = at;
 			*ret = catalogue[i].event;

@@ -1,14 +1,19 @@
 /* Records: canonical JSON lines, written here and never parsed.
  *
  *   {"v":1,"index":N,"time_ns":T,"boot":"<32 hex>","boottime_ns":B,"event":"<name>"[,"intent":I],
- *    "actor":{"uid":U,"pid":P,"auth":"peer-credentials"|"self"},<fields of the event>[,"state":"<64 hex>"]}
+ *    "actor":{"uid":U,"pid":P,"auth":A[,"role":R][,"person":N][,"proposal":I][,"signed":D,"signature":S]},
+ *    <fields of the event>[,"state":"<64 hex>"]}
  *
  * 1. One object, no blanks, keys in this order, integers in decimal; no line feed (a listing puts one between records).
  * 2. Everything up to "event" and "intent" has no free text, so the head can be compared byte by byte (audit_record_head).
  * 3. intent names the record that this one answers: the load of a grant, the outcome of a request. Each intent is answered once.
  * 4. state, always last, is the digest of all state rows after the change that the record describes (audit/state.h).
  * 5. A string that came from a process or a person is cut to its field and freed of control characters before it is written, and a
- *    quote inside a string is escaped; so the bytes "key":"value" occur in a record only where that field stands. */
+ *    quote inside a string is escaped; so the bytes "key":"value" occur in a record only where that field stands.
+ * 6. The actor says who acted and how that is known: auth is "self" (keepd), "peer-credentials" (the kernel says so of the peer),
+ *    "single-user" (likewise, where one user has every role) or "signature" (likewise, and an enrolled key signed the command: D is what,
+ *    audit/role.h says how). role is the one under which it was allowed, person the enrolled name, proposal the record by which the act was
+ *    proposed: it was done when a second person approved it. */
 #pragma once
 
 #include "base/jsonw.h"
@@ -42,6 +47,29 @@ enum audit_event {
 	EVENT_WITNESSES = 23,
 	EVENT_COSIGN = 24,
 	EVENT_CONTRADICTION = 25,
+	EVENT_REVIEW = 60,
+	EVENT_RETENTION = 70,
+	EVENT_HOLD_ADD = 71,
+	EVENT_HOLD_REMOVE = 72,
+	EVENT_ERASE = 73,
+	EVENT_ERASED = 74,
+	EVENT_ARCHIVE = 75,
+	EVENT_PRUNE = 76,
+	EVENT_BOOT = 26,
+	EVENT_GAP = 27,
+	EVENT_DENIED = 28,
+	EVENT_ROLE_ADD = 29,
+	EVENT_ROLE_REMOVE = 30,
+	EVENT_PROPOSE = 31,
+	EVENT_APPROVE = 32,
+	EVENT_REJECT = 33,
+	EVENT_EXPIRE = 34,
+	EVENT_LIFT = 35,
+	EVENT_SERVE = 36,
+	EVENT_KEY = 37,
+	EVENT_STORAGE = 38,
+	EVENT_RESERVE = 39,
+	EVENT_FAULT = 40,
 };
 
 enum audit_event_flags {
@@ -55,15 +83,28 @@ struct audit_event_info {
 	u32 flags;	    /* enum audit_event_flags */
 	const char *name;   /* as in the record */
 	const char *fields; /* for readers of the catalogue; tests hold the records to it */
+	const char *
+		what; /* one sentence for people; the journal's catalogue has it as the subject (packaging/systemd/keep.catalog) */
 };
+#define EVENT_NUMBERS_MAX 256u
 /* The closed catalogue. NULL for an unknown event. */
 const struct audit_event_info *audit_event_info(u32 event);
+/* The journal's MESSAGE_ID of an event: 32 digits, the last four its number, for ever. */
+void audit_event_message_id(u32 event, char ret[33]);
 
 #define INTENT_NONE UINT64_MAX
+
+enum audit_auth { AUTH_PEER = 0, AUTH_SINGLE_USER, AUTH_SIGNATURE };
+#define PROPOSAL_NONE 0 /* record 0 is the log's own */
 
 struct audit_actor {
 	u32 uid, pid;
 	bool self; /* keepd itself; else as the kernel says of the peer */
+	u32 auth;  /* enum audit_auth */
+	u32 role;  /* one of enum role; 0: none was needed */
+	u64 proposal;
+	char person[NAME_LEN_MAX + 8];	     /* "": not enrolled */
+	u8 signed_digest[32], signature[64]; /* AUTH_SIGNATURE */
 };
 
 /* A record while it is being written. */

@@ -1,6 +1,6 @@
 /* The gate socket: what keep-runtime may say. It may be captured: everything is compared with what keepd granted, and one frame that
  * does not fit ends the connection, which ends every stream. */
-#include "audit/keepd.h"
+#include "audit/content.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -231,9 +231,12 @@ static int on_original(void *arg, u64 index, const char *line, size_t len)
 }
 
 /* "replay":{"of":N,"tokens_equal":true|false|null}: null where the original has no outcome to compare with. */
-static void put_replay(struct keepd *k, struct jsonw *w, u64 of, const u8 *tokens)
+static void put_replay(struct keepd *k, struct jsonw *w, const struct ticket *t, const u8 *tokens)
 {
-	struct original o = { .tokens = tokens };
+	u64 of = t->replay_of;
+	u8 shown[SHA256_BYTES];
+	struct original o = { .tokens = shown };
+	content_shown(&(struct exchange){ t->exchange.texts, t->exchange.subject, of }, tokens, shown);
 	u64 index;
 	if (audit_log_answer(k->log, of, &index) == 0 &&
 		audit_log_lines(k->log, index, 1, on_original, &o) < 0)
@@ -257,6 +260,18 @@ static struct ticket *ticket_of(struct keepd *k, u64 session, u64 request)
 	return NULL;
 }
 
+static void put_shown(struct jsonw *w, const char *key, const struct exchange *x, const u8 digest[SHA256_BYTES])
+{
+	u8 shown[SHA256_BYTES];
+	content_shown(x, digest, shown);
+	jsonw_kv_hex(w, key, shown, sizeof shown);
+}
+
+static int on_answer(void *conn, struct ipc_frame *f)
+{
+	return content_answer_frame(conn, f);
+}
+
 static int on_outcome(void *conn, struct ipc_frame *f)
 {
 	struct conn *c = conn;
@@ -267,8 +282,9 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
 	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
 		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_F16 ||
-		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0))
+		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) || content_answer_wrong(t, p.text))
 		return -EPROTO;
+	bool kept = content_answer_kept(k, t);
 	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
 	audit_log_record(k->log, &rec, EVENT_OUTCOME, t->intent, &who);
@@ -284,16 +300,20 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	jsonw_kv_u64(w, "numerics", p.numerics);
 	jsonw_kv_u64(w, "prompt_ns", p.prompt_ns);
 	jsonw_kv_u64(w, "generate_ns", p.generate_ns);
-	jsonw_kv_hex(w, "digest", t->digest, sizeof t->digest);
-	jsonw_kv_hex(w, "tokens", p.tokens, sizeof p.tokens);
-	jsonw_kv_hex(w, "text", p.text, sizeof p.text);
+	put_shown(w, "digest", &t->exchange, t->digest);
+	put_shown(w, "tokens", &t->exchange, p.tokens);
+	put_shown(w, "text", &t->exchange, p.text);
 	jsonw_kv_hex(w, "kernel_set", p.kernel_set, sizeof p.kernel_set);
 	audit_record_str(&rec, "device", p.device, sizeof p.device);
 	audit_record_str(&rec, "why", p.why, sizeof p.why);
 	if (t->replay_of != REPLAY_NONE)
-		put_replay(k, w, t->replay_of, p.tokens);
-	if (audit_log_append(k->log, &rec, NULL) == 0)
-		gate_ticket_free(k, t);
+		put_replay(k, w, t, p.tokens);
+	content_fields(&t->exchange, &rec, false, kept);
+	if (audit_log_append(k->log, &rec, NULL))
+		return 0;
+	if (kept)
+		content_keep(k, &t->exchange, rec.index, t->answer.data, t->answer.len);
+	gate_ticket_free(k, t);
 	return 0;
 }
 
@@ -301,6 +321,7 @@ static const struct ipc_rule rules[] = {
 	{ GATE_LOADING, RUNTIME_ON, sizeof(struct proto_progress), false, false, on_loading },
 	{ GATE_READY, RUNTIME_ON, sizeof(struct proto_ready), false, false, on_ready },
 	{ GATE_LOAD_FAILED, RUNTIME_ON, sizeof(struct proto_load_failed), false, false, on_load_failed },
+	{ GATE_ANSWER, RUNTIME_ON, sizeof(struct proto_answer), true, false, on_answer },
 	{ GATE_OUTCOME, RUNTIME_ON, sizeof(struct proto_outcome), false, false, on_outcome },
 	{ GATE_UNLOADED, RUNTIME_ON, 0, false, false, on_unloaded },
 };

@@ -11,6 +11,11 @@ void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
 	sha256_update(&h, s->trust, s->n_trust * sizeof s->trust[0]);
 	sha256_update(&h, &s->n_models, sizeof s->n_models);
 	sha256_update(&h, s->models, s->n_models * sizeof s->models[0]);
+	sha256_update(&h, &s->n_roles, sizeof s->n_roles);
+	sha256_update(&h, s->roles, s->n_roles * sizeof s->roles[0]);
+	sha256_update(&h, &s->n_pending, sizeof s->n_pending);
+	sha256_update(&h, s->pending, s->n_pending * sizeof s->pending[0]);
+	audit_retain_hash(&s->retain, &h);
 	sha256_final(&h, ret);
 }
 
@@ -54,6 +59,97 @@ void audit_trust_drop(struct audit_state *s, const char *name)
 	memmove(row, row + 1, (s->n_trust - i - 1) * sizeof *row);
 	s->n_trust--;
 }
+
+/* ---- persons ---- */
+
+static u32 role_at(const struct audit_state *s, const char *name)
+{
+	u32 i = 0;
+	while (i < s->n_roles && strcmp(s->roles[i].name, name) < 0)
+		i++;
+	return i;
+}
+
+struct role_row *audit_role_find(struct audit_state *s, const char *name)
+{
+	u32 i = role_at(s, name);
+	return i < s->n_roles && strcmp(s->roles[i].name, name) == 0 ? &s->roles[i] : NULL;
+}
+
+const struct role_row *audit_role_by_uid(const struct audit_state *s, u32 uid)
+{
+	for (u32 i = 0; i < s->n_roles; i++)
+		if (s->roles[i].uid == uid)
+			return &s->roles[i];
+	return NULL;
+}
+
+int audit_role_put(struct audit_state *s, const struct role_row *row)
+{
+	struct role_row *old = audit_role_find(s, row->name);
+	if (old) {
+		*old = *row;
+		return 0;
+	}
+	if (s->n_roles == PERSONS_MAX)
+		return 1;
+	u32 i = role_at(s, row->name);
+	memmove(&s->roles[i + 1], &s->roles[i], (s->n_roles - i) * sizeof *row);
+	s->roles[i] = *row;
+	s->n_roles++;
+	return 0;
+}
+
+void audit_role_drop(struct audit_state *s, const char *name)
+{
+	struct role_row *row = audit_role_find(s, name);
+	if (!row)
+		return;
+	u32 i = (u32)(row - s->roles);
+	memmove(row, row + 1, (s->n_roles - i - 1) * sizeof *row);
+	s->n_roles--;
+}
+
+/* ---- proposals ---- */
+
+struct dual_row *audit_pending_find(struct audit_state *s, u64 index)
+{
+	for (u32 i = 0; i < s->n_pending; i++)
+		if (s->pending[i].index == index)
+			return &s->pending[i];
+	return NULL;
+}
+
+int audit_pending_put(struct audit_state *s, const struct dual_row *row)
+{
+	if (s->n_pending == PENDING_MAX)
+		return 1;
+	s->pending[s->n_pending++] = *row;
+	return 0;
+}
+
+void audit_pending_drop(struct audit_state *s, u64 index)
+{
+	struct dual_row *row = audit_pending_find(s, index);
+	if (!row)
+		return;
+	u32 i = (u32)(row - s->pending);
+	memmove(row, row + 1, (s->n_pending - i - 1) * sizeof *row);
+	s->n_pending--;
+}
+
+bool audit_state_names(const struct audit_state *s, const u8 file[SHA256_BYTES])
+{
+	for (u32 i = 0; i < s->n_trust; i++)
+		if (s->trust[i].bytes && memcmp(s->trust[i].key_id, file, SHA256_BYTES) == 0)
+			return true;
+	for (u32 i = 0; i < s->n_pending; i++)
+		if (s->pending[i].file_bytes && memcmp(s->pending[i].file, file, SHA256_BYTES) == 0)
+			return true;
+	return s->policy.bytes && memcmp(s->policy.digest, file, SHA256_BYTES) == 0;
+}
+
+/* ---- models ---- */
 
 static u32 model_at(const struct audit_state *s, const u8 *digest)
 {

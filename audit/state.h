@@ -4,6 +4,7 @@
 #pragma once
 
 #include "appliance/proto.h"
+#include "audit/retain.h"
 #include "base/limits.h"
 
 struct trust_row {
@@ -13,8 +14,9 @@ struct trust_row {
 	u64 index;		/* record that added it */
 	u64 bytes;		/* of the file; 0 for keys */
 	u32 kind;		/* enum trust_kind */
-	u32 curve_bits, der_len, reserved;
-	u8 der[KEY_DER_BYTES_MAX];				 /* keys: SubjectPublicKeyInfo, zero-filled */
+	u32 curve_bits, der_len;
+	u32 replaces;		   /* 0; in an act that adds it: instead of the one of that name */
+	u8 der[KEY_DER_BYTES_MAX]; /* keys: SubjectPublicKeyInfo, zero-filled */
 	char models[NAME_LEN_MAX + 8], serves[NAME_LEN_MAX + 8]; /* as in struct proto_trust */
 	struct proto_identity identity;
 };
@@ -25,8 +27,35 @@ struct policy_row {
 	u8 digest[SHA256_BYTES];
 	u64 index; /* record that set it */
 	u64 bytes;
+	u32 two_persons, reserved; /* enum two_persons: which acts need two people, as keep-attest read it */
 };
-SIZE_PIN(policy_row, 48);
+SIZE_PIN(policy_row, 56);
+
+/* An enrolled person. */
+struct role_row {
+	char name[NAME_LEN_MAX + 8];
+	u32 uid, roles; /* enum role */
+	u64 index;	/* record that added it */
+	char vkey[ROLE_VKEY_BYTES];
+};
+SIZE_PIN(role_row, 344);
+
+/* A proposal that waits for a second person (dual.h). */
+struct dual_row {
+	u64 index;     /* its record */
+	u64 expires_s; /* seconds of UTC */
+	u32 type;      /* of the command: enum proto_type */
+	u32 uid;       /* who proposed it */
+	char person[NAME_LEN_MAX + 8];
+	char object[NAME_LEN_MAX + 8];
+	char reason[REASON_LEN_MAX + 1];
+	u8 digest[SHA256_BYTES]; /* of the act */
+	u8 file[SHA256_BYTES];	 /* of the file that came with it; zero: none */
+	u64 file_bytes;
+	u32 len, reserved;
+	u8 body[DUAL_BODY_BYTES_MAX];
+};
+SIZE_PIN(dual_row, 2808);
 
 /* The floor clock (clock.h) as last stored. */
 struct clock_row {
@@ -54,26 +83,43 @@ struct model_row {
 	char reason[REASON_LEN_MAX + 1]; /* of the last change, where it has one */
 	u8 policy[SHA256_BYTES];	 /* that the verdict was held to */
 	u64 sequence;			 /* that the model states; 0: none */
-	u32 n_bundles, reserved2;	 /* stored ones */
+	u32 n_bundles;			 /* stored ones */
+	u32 approved;			 /* 1: two people said that it may be served */
 	u8 files[SHA256_BYTES]; /* of names and digests of all files, sorted: who signed them in which order is not in it */
 };
 SIZE_PIN(model_row, 696);
 
 struct audit_state {
-	u32 n_trust, n_models;
+	u32 n_trust, n_models, n_roles, n_pending;
 	struct policy_row policy;
 	struct clock_row clock;
 	struct trust_row trust[TRUST_KEYS_MAX]; /* by name */
 	struct model_row models[MODELS_MAX];	/* by digest */
+	struct role_row roles[PERSONS_MAX];	/* by name */
+	struct dual_row pending[PENDING_MAX];	/* by index */
+	struct retain_state retain;
 };
 
-/* SHA-256 over policy, clock, the counts and the rows, byte for byte in their order. */
+/* SHA-256 over policy, clock, and of each table the count and the rows, byte for byte in their order. */
 void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES]);
 
 struct trust_row *audit_trust_find(struct audit_state *s, const char *name);
 /* Insert or replace. 0 done; 1 full. */
 _must_use_ int audit_trust_put(struct audit_state *s, const struct trust_row *row);
 void audit_trust_drop(struct audit_state *s, const char *name);
+
+struct role_row *audit_role_find(struct audit_state *s, const char *name);
+const struct role_row *audit_role_by_uid(const struct audit_state *s, u32 uid);
+/* Insert or replace. 0 done; 1 full. */
+_must_use_ int audit_role_put(struct audit_state *s, const struct role_row *row);
+void audit_role_drop(struct audit_state *s, const char *name);
+
+struct dual_row *audit_pending_find(struct audit_state *s, u64 index);
+/* Its index is the greatest. 0 done; 1 full. */
+_must_use_ int audit_pending_put(struct audit_state *s, const struct dual_row *row);
+void audit_pending_drop(struct audit_state *s, u64 index);
+/* Does a row name this file? */
+bool audit_state_names(const struct audit_state *s, const u8 file[SHA256_BYTES]);
 
 struct model_row *audit_model_by_digest(struct audit_state *s, const u8 digest[MODEL_DIGEST_BYTES]);
 /* The stored model of that name; else the only stored model whose digest starts with those lower-case hex digits (8 or more); else

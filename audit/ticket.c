@@ -1,6 +1,6 @@
 /* Tickets. The path of a request: BEGIN(sealed request) → hash it here → intent record → commit → TICKET to the runtime, END to the
  * client. The runtime computes nothing without the ticket, so nothing is computed without the record. */
-#include "audit/keepd.h"
+#include "audit/content.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@ void gate_ticket_free(struct keepd *k, struct ticket *t)
 	struct session *s = t->session;
 	k->n_tickets--;
 	s->n_open--;
+	fd_unmap(&t->answer);
 	free(t);
 	if (!s->client && s->n_open == 0)
 		gate_session_free(k, s);
@@ -57,9 +58,9 @@ static struct session *session_of(struct conn *c, u64 id)
 	return NULL;
 }
 
-/* Why this request must not be let through; NULL when it may. *ret_bytes: its length. */
+/* Why this request must not be let through; NULL when it may. *ret_bytes: its length; *ret_x: what may be said of it. */
 static const char *begin_check(
-	struct conn *c, const struct proto_begin *b, u64 request, int fd, u64 *ret_bytes)
+	struct conn *c, const struct proto_begin *b, u64 request, int fd, u64 *ret_bytes, struct exchange *ret_x)
 {
 	struct keepd *k = c->k;
 	_cleanup_map_ struct fd_map map = { 0 };
@@ -69,6 +70,8 @@ static const char *begin_check(
 		return "there is no such session of this client, or it has ended";
 	if (s->grant->state != GRANT_READY || !k->runtime || k->runtime->dead)
 		return "its grant has ended";
+	if (s->actor.role == ROLE_AUDITOR && b->replay_of == REPLAY_NONE)
+		return "an auditor repeats what was recorded, and asks nothing new";
 	if (request <= s->last_request)
 		return "request ids must rise within a session";
 	if (s->n_open >= TICKETS_WAITING_MAX || k->n_tickets >= TICKETS_OPEN_MAX)
@@ -82,39 +85,58 @@ static const char *begin_check(
 	*ret_bytes = map.len;
 	if (memcmp(digest, b->digest, sizeof digest) != 0)
 		return "the digest is not that of the request";
-	if (b->replay_of == REPLAY_NONE)
-		return NULL;
+	const char *why = content_exchange(k, s, b->replay_of, ret_x);
+	if (why || b->replay_of == REPLAY_NONE)
+		return why;
+	content_shown(&(struct exchange){ ret_x->texts, ret_x->subject, b->replay_of }, digest, digest);
 	r = replay_check(k, b->replay_of, s->grant, digest);
 	return r < 0 ? "the record to replay could not be read"
 	       : r   ? "the record to replay is not a request with this digest to this model"
 		     : NULL;
 }
 
-static void record_request(struct audit_record *rec, const struct session *s, const struct proto_begin *b,
-	u64 request, u64 bytes)
+static void record_request(struct audit_record *rec, const struct ticket *t, const struct proto_begin *b, u64 bytes)
 {
+	const struct session *s = t->session;
 	struct jsonw *w = &rec->w;
+	u8 shown[SHA256_BYTES];
+	content_shown(&t->exchange, b->digest, shown);
 	jsonw_kv_u64(w, "session", s->id);
-	jsonw_kv_u64(w, "request", request);
+	jsonw_kv_u64(w, "request", t->request);
 	jsonw_kv_str(w, "name", s->grant->name);
 	jsonw_kv_hex(w, "model", s->grant->model, sizeof s->grant->model);
-	jsonw_kv_hex(w, "digest", b->digest, sizeof b->digest);
+	jsonw_kv_hex(w, "digest", shown, sizeof shown);
 	jsonw_kv_u64(w, "bytes", bytes);
 	jsonw_kv_str(w, "kv_mode", gate_kv_name(s->grant->ready.kv_mode));
 	jsonw_kv_u64(w, "ctx_tokens", s->grant->ready.ctx_tokens);
 	if (b->replay_of != REPLAY_NONE)
 		jsonw_kv_u64(w, "replay_of", b->replay_of);
+	content_fields(&t->exchange, rec, true, t->keeps);
+}
+
+/* The request itself, where it is kept. */
+static void keep_request(struct keepd *k, const struct ticket *t, int fd)
+{
+	_cleanup_map_ struct fd_map map = { 0 };
+	int r = t->keeps ? fd_map_sealed(fd, REQUEST_BYTES_MAX, &map) : 0;
+	if (r)
+		audit_log_fail(k->log, "text of record %" PRIu64 ": the request could not be read", t->intent);
+	else if (t->keeps)
+		content_keep(k, &t->exchange, t->intent, map.data, map.len);
 }
 
 int begin_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct keepd *k = c->k;
 	struct proto_begin b;
+	struct exchange x = { 0 };
 	u64 request = f->h.id, bytes = 0;
 	memcpy(&b, f->body, sizeof b);
 	if (client_refused(c, request, 1))
 		return 0;
-	const char *why = begin_check(c, &b, request, f->fd, &bytes);
+	const char *why = begin_check(c, &b, request, f->fd, &bytes, &x);
+	if (!why && client_refused(c, request, content_room(&x, bytes)))
+		return 0;
 	if (why) {
 		client_end(c, request, END_REFUSED, UINT64_MAX, "request %" PRIu64 ": %s", request, why);
 		return 0;
@@ -128,11 +150,13 @@ int begin_frame(struct conn *c, struct ipc_frame *f)
 	struct session *s = session_of(c, b.session);
 	struct audit_record rec;
 	audit_log_record(k->log, &rec, EVENT_REQUEST, INTENT_NONE, &s->actor);
-	record_request(&rec, s, &b, request, bytes);
 	t->session = s;
 	t->request = request;
-	t->intent = rec.index;
+	t->intent = x.intent = rec.index;
 	t->replay_of = b.replay_of;
+	t->exchange = x;
+	t->keeps = x.texts == TEXTS_CONTENT;
+	record_request(&rec, t, &b, bytes);
 	memcpy(t->digest, b.digest, sizeof t->digest);
 	t->next = k->tickets;
 	k->tickets = t;
@@ -141,7 +165,8 @@ int begin_frame(struct conn *c, struct ipc_frame *f)
 	s->last_request = request;
 	if (audit_log_append(k->log, &rec, NULL))
 		return 0;
-	struct proto_ticket p = { .session = s->id, .index = rec.index };
+	keep_request(k, t, f->fd);
+	struct proto_ticket p = { .session = s->id, .index = rec.index, .keep = t->keeps };
 	memcpy(p.digest, b.digest, sizeof p.digest);
 	conn_send(k->runtime, GATE_TICKET, request, &p, sizeof p, NULL);
 	client_end(c, request, END_DONE, rec.index, "%s", "");

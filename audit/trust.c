@@ -1,6 +1,6 @@
 /* Trust roots: who vouches. keepd stores their bytes, by digest; keep-attest reads them. A key stands in its row; a file (certificates,
  * revocation lists, stamp authorities) in the table of blobs, under the digest that its row names. */
-#include "audit/keepd.h"
+#include "audit/dual.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ int trust_read_file(
 	u8 *data = NULL;
 	size_t len = 0;
 	int r = fd_read_file(f->fd, max, &data, &len);
-	if (r == 0 && len > 0) {
+	if (r == 0 && len > 0 && role_file_ok(c, data, len)) {
 		*ret = data;
 		*ret_len = len;
 		return 0;
@@ -62,6 +63,7 @@ int trust_read_file(
 		r < 0	 ? strerror(-r)
 		: r == 1 ? "not a regular file"
 		: r == 2 ? "longer than Keep reads"
+		: len	 ? "not the file that was signed"
 			 : "empty");
 	return 1;
 }
@@ -94,21 +96,15 @@ static const char *refusal(struct keepd *k, const struct proto_trust *t, u64 byt
 	return NULL;
 }
 
-static void refuse(struct conn *c, const char *name, const char *why)
-{
-	client_done(c, END_REFUSED, UINT64_MAX, "trust %s: %.200s", name, why);
-}
-
 /* Ask keep-attest whether the file is what it is said to be. */
-static int ask(
-	struct conn *c, u64 id, struct ipc_frame *f, const struct proto_trust *t, u8 **data, size_t len)
+static int ask(struct conn *c, u64 id, const struct proto_trust *t, u8 **data, size_t len)
 {
 	bool key = t->kind == TRUST_KEY;
 	struct proto_job p = { .kind = key ? JOB_KIND_KEY : JOB_KIND_TRUST, .n_trust = !key };
 	struct conn *jc;
 	_cleanup_fd_ int fd = -1;
-	int r = key ? 0 : fd_memfd_sealed("keep-trust", *data, len, &fd);
-	_cleanup_fd_ int begin = key ? fd_steal(&f->fd) : r ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd_memfd_sealed("keep-trust", *data, len, &fd);
+	_cleanup_fd_ int begin = r ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (!r && begin < 0)
 		r = err_errno();
 	if (!r)
@@ -147,18 +143,17 @@ int trust_add_frame(struct conn *c, struct ipc_frame *f)
 	}
 	if (client_refused(c, f->h.id, 0))
 		return 0;
-	if (t.kind != TRUST_KEY) {
-		/* a key fits the reserve; a file is written into the log's disk */
-		if (trust_read_file(c, f->h.id, f, t.name, TRUST_FILE_BYTES_MAX, &data, &len) ||
-			client_refused(c, f->h.id, 2 * len))
-			return 0;
-	}
-	const char *why = refusal(k, &t, len);
+	u64 most = t.kind == TRUST_KEY ? KEY_PEM_BYTES_MAX : TRUST_FILE_BYTES_MAX;
+	if (trust_read_file(c, f->h.id, f, t.name, most, &data, &len) ||
+		(t.kind != TRUST_KEY &&
+			client_refused(c, f->h.id, 2 * len))) /* a file is written into the log's disk */
+		return 0;
+	const char *why = refusal(k, &t, t.kind == TRUST_KEY ? 0 : len);
 	if (why) {
 		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: %s", t.name, why);
 		return 0;
 	}
-	return ask(c, f->h.id, f, &t, &data, len);
+	return ask(c, f->h.id, &t, &data, len);
 }
 
 /* A row that another one of the same key or file already stands for. */
@@ -174,7 +169,10 @@ static const struct trust_row *same(const struct audit_state *s, const struct tr
 
 static struct trust_row row_of(const struct job *j)
 {
-	struct trust_row row = { .kind = j->trust.kind, .bytes = j->len, .identity = j->trust.identity };
+	struct trust_row row = { .kind = j->trust.kind,
+		.bytes = j->trust.kind == TRUST_KEY ? 0 : j->len,
+		.replaces = j->trust.replace,
+		.identity = j->trust.identity };
 	memcpy(row.name, j->trust.name, sizeof row.name);
 	memcpy(row.models, j->trust.models, sizeof row.models);
 	memcpy(row.serves, j->trust.serves, sizeof row.serves);
@@ -219,37 +217,64 @@ static void put_row(struct audit_record *rec, const struct trust_row *row, const
 		jsonw_kv_hex(w, "replaces", old->key_id, sizeof old->key_id);
 }
 
-/* Nobody names the file any more. */
+/* Once nobody names the file any more. */
 static int drop_blob(struct keepd *k, const struct trust_row *gone)
 {
-	for (u32 i = 0; i < k->state.n_trust; i++)
-		if (k->state.trust[i].bytes &&
-			memcmp(k->state.trust[i].key_id, gone->key_id, sizeof gone->key_id) == 0)
-			return 0;
-	return gone->bytes ? audit_log_drop_blob(k->log, gone->key_id) : 0;
+	return !gone->bytes || audit_state_names(&k->state, gone->key_id)
+		       ? 0
+		       : audit_log_drop_blob(k->log, gone->key_id);
 }
 
-static void added(struct keepd *k, struct job *j)
+/* The row into record and state, and its file. */
+static int add(struct keepd *k, const struct trust_row *from, const struct dual_doing *d, u64 *ret_index)
 {
-	struct conn *c = j->client;
-	struct trust_row row = row_of(j), old = { 0 };
+	struct trust_row row = *from, old = { 0 };
 	const struct trust_row *was = audit_trust_find(&k->state, row.name);
 	struct audit_record rec;
-	struct audit_actor who = conn_actor(c);
 	if (was)
 		old = *was;
-	audit_log_record(k->log, &rec, EVENT_TRUST_ADD, INTENT_NONE, &who);
-	row.index = rec.index;
+	audit_log_record(k->log, &rec, EVENT_TRUST_ADD, INTENT_NONE, &d->who);
+	row.index = *ret_index = rec.index;
+	row.replaces = 0;
 	int r = audit_trust_put(&k->state, &row);
 	assert(r == 0); /* refusal() has just looked */
 	put_row(&rec, &row, was ? &old : NULL);
-	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_trust(k->log, &row))
-		return;
-	if (was && drop_blob(k, &old))
-		return;
-	if (row.bytes && audit_log_put_blob(k->log, row.key_id, j->data, j->len))
-		return;
-	client_done(c, END_DONE, rec.index, "%s", "");
+	r = audit_log_append(k->log, &rec, &k->state);
+	r = r ? r : audit_log_put_trust(k->log, &row);
+	r = r || !was ? r : drop_blob(k, &old);
+	return r || !row.bytes ? r : audit_log_put_blob(k->log, row.key_id, d->file, d->file_len);
+}
+
+/* The act of adding a row: it says already what keep-attest found. */
+static struct dual_row act_of(const struct trust_row *row)
+{
+	struct dual_row act = { .type = CTL_TRUST_ADD, .len = sizeof *row, .file_bytes = row->bytes };
+	static_assert(sizeof *row <= sizeof act.body, "a trust root's row is an act");
+	memcpy(act.body, row, sizeof *row);
+	return act;
+}
+
+bool trust_add_refused(struct keepd *k, const struct dual_row *act, char why[REASON_LEN_MAX + 1])
+{
+	struct trust_row row;
+	memcpy(&row, act->body, sizeof row);
+	const struct trust_row *twin = same(&k->state, &row);
+	struct proto_trust t = { .kind = row.kind, .replace = row.replaces };
+	memcpy(t.name, row.name, sizeof t.name);
+	const char *text = refusal(k, &t, row.bytes);
+	if (twin)
+		snprintf(why, REASON_LEN_MAX + 1, "trust %s: the same key is trusted as %s", row.name,
+			twin->name);
+	else if (text)
+		snprintf(why, REASON_LEN_MAX + 1, "trust %s: %.150s", row.name, text);
+	return twin || text;
+}
+
+int trust_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
+	struct trust_row row;
+	memcpy(&row, d->row->body, sizeof row);
+	return add(k, &row, d, ret_index);
 }
 
 static bool key_usable(const struct proto_key *key)
@@ -273,44 +298,54 @@ void trust_job_done(struct keepd *k, struct job *j)
 		return;
 	}
 	struct trust_row row = row_of(j);
-	const struct trust_row *twin = same(&k->state, &row);
-	const char *why = refusal(k, &j->trust, j->len); /* others may have added meanwhile */
-	if (twin)
-		client_done(c, END_REFUSED, UINT64_MAX, "trust %s: the same key is trusted as %s", row.name,
-			twin->name);
-	else if (why)
-		refuse(c, row.name, why);
-	else
-		added(k, j);
+	struct dual_row as_act = act_of(&row);
+	char text[REASON_LEN_MAX + 1];
+	if (trust_add_refused(k, &as_act, text)) { /* others may have added meanwhile */
+		client_done(c, END_REFUSED, UINT64_MAX, "%s", text);
+		return;
+	}
+	if (dual_wanted(k, CTL_TRUST_ADD)) {
+		dual_propose(c, c->cmd_id,
+			&(struct dual_proposal){ .type = CTL_TRUST_ADD,
+				.body = &row,
+				.len = sizeof row,
+				.file = row.bytes ? j->data : NULL,
+				.file_len = row.bytes,
+				.object = row.name,
+				.reason = "" });
+		return;
+	}
+	struct dual_doing d = { .file = j->data, .file_len = j->len, .who = conn_actor(c) };
+	u64 index;
+	if (add(k, &row, &d, &index) == 0)
+		client_done(c, END_DONE, index, "%s", "");
 }
 
-int trust_rm_frame(struct conn *c, struct ipc_frame *f)
+bool trust_rm_refused(struct keepd *k, const struct dual_row *act, char why[REASON_LEN_MAX + 1])
 {
 	struct proto_name n;
-	struct keepd *k = c->k;
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
-		return -EPROTO;
-	if (client_refused(c, f->h.id, 0))
-		return 0;
-	const struct trust_row *row = audit_trust_find(&k->state, n.name);
-	if (!row) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "trust %s: there is none", n.name);
-		return 0;
-	}
-	struct trust_row gone = *row;
+	memcpy(&n, act->body, sizeof n);
+	if (audit_trust_find(&k->state, n.name))
+		return false;
+	snprintf(why, REASON_LEN_MAX + 1, "trust %s: there is none", n.name);
+	return true;
+}
+
+int trust_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
+	struct proto_name n;
 	struct audit_record rec;
-	struct audit_actor who = conn_actor(c);
-	audit_log_record(k->log, &rec, EVENT_TRUST_REMOVE, INTENT_NONE, &who);
+	memcpy(&n, d->row->body, sizeof n);
+	struct trust_row gone = *audit_trust_find(&k->state, n.name);
+	audit_log_record(k->log, &rec, EVENT_TRUST_REMOVE, INTENT_NONE, &d->who);
+	*ret_index = rec.index;
 	jsonw_kv_str(&rec.w, "name", n.name);
 	jsonw_kv_hex(&rec.w, "key_id", gone.key_id, sizeof gone.key_id);
 	audit_record_str(&rec, "reason", n.text, sizeof n.text);
 	audit_trust_drop(&k->state, n.name);
-	if (audit_log_append(k->log, &rec, &k->state) || audit_log_drop_trust(k->log, n.name) ||
-		drop_blob(k, &gone))
-		return 0;
-	client_end(c, f->h.id, END_DONE, rec.index, "%s", "");
-	return 0;
+	int r = audit_log_append(k->log, &rec, &k->state);
+	r = r ? r : audit_log_drop_trust(k->log, n.name);
+	return r ? r : drop_blob(k, &gone);
 }
 
 /* ---- for jobs ---------------------------------------------------------------------------------------------------------------- */

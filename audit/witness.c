@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "audit/keepd.h"
 #include "audit/tlog/proof.h"
+#include "audit/tlog/range.h"
 #include "audit/tlog/witness.h"
 #include "base/bytes.h"
 #include "base/fd.h"
@@ -57,6 +58,7 @@ static void witnessed_free(struct witnessed *w)
 void witness_free(struct keepd *k)
 {
 	tlog_policy_free(&k->witness.policy);
+	free_ptr(&k->witness.text);
 	witnessed_free(&k->witness.newest);
 	witnessed_free(&k->witness.pending);
 }
@@ -94,6 +96,22 @@ static int load_note(struct keepd *k, u64 index, struct witnessed *ret)
 	return MIN(r, 0);
 }
 
+/* The policy as it was installed: archives carry it. */
+static void keep_text(struct keepd *k, u8 **text, size_t len)
+{
+	free(k->witness.text);
+	k->witness.text = (char *)*text;
+	k->witness.text_len = len;
+	*text = NULL;
+}
+
+int witness_cosigned(struct keepd *k, u64 index, struct witnessed *ret)
+{
+	*ret = (struct witnessed){ 0 };
+	int r = load_note(k, index, ret);
+	return r ? r : ret->note ? 0 : 1;
+}
+
 int witness_load(struct keepd *k, const struct audit_check *c)
 {
 	_cleanup_free_ u8 *policy = NULL;
@@ -104,6 +122,8 @@ int witness_load(struct keepd *k, const struct audit_check *c)
 			: audit_witness_blob(k->log, c->tail.witnesses_index, "policy", &policy, &len);
 	if (r == 0)
 		r = tlog_policy_read(policy, len, &k->witness.policy, why, sizeof why);
+	if (r == 0)
+		keep_text(k, &policy, len);
 	r = MIN(r, 0);
 	r = r ? r : load_note(k, c->tail.cosigned_index, &k->witness.newest);
 	if (!r && c->tail.cosign_index != c->tail.cosigned_index)
@@ -168,6 +188,7 @@ int witnesses_frame(struct conn *c, struct ipc_frame *f)
 	}
 	tlog_policy_free(&k->witness.policy);
 	k->witness.policy = p;
+	keep_text(k, &data, len);
 	judge_again(k, &k->witness.newest);
 	judge_again(k, &k->witness.pending);
 	client_end(c, f->h.id, END_DONE, rec.index, "%u witnesses", p->n_witnesses);
@@ -356,6 +377,25 @@ int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out 
 	ret->size = cp.size;
 	ret->witnessed = p.note == k->witness.newest.note;
 	return tlog_proof_write(&p, &ret->text, &ret->len);
+}
+
+int witness_range(struct keepd *k, u64 from, u64 to, struct witness_out *ret)
+{
+	struct merkle_source s = audit_log_hashes(k->log);
+	struct checkpoint cp;
+	struct tlog_range p;
+	size_t len;
+	const char *note = best_note(k, to - 1, false, &len);
+	if (read_note(note, len, &cp))
+		return -EIO;
+	int r = tlog_range_make(&s, from, to, cp.size, &p);
+	if (r)
+		return r;
+	p.note = note;
+	p.note_len = len;
+	ret->size = cp.size;
+	ret->witnessed = note == k->witness.newest.note;
+	return tlog_range_write(&p, &ret->text, &ret->len);
 }
 
 int witness_request(struct keepd *k, u64 old, struct witness_out *ret)

@@ -41,6 +41,7 @@ struct ipc_rule {
 	bool wants_fd; /* must carry a descriptor; when false it must not */
 	bool once;     /* at most once per connection */
 	int (*handler)(void *conn, struct ipc_frame *f); /* <0 ends the connection's process */
+	u32 roles; /* clients of keepd: who may send it (enum role), nobody when 0; others do not look */
 };
 
 /* The rule that the frame obeys, or NULL when it breaks the table (wrong type, state, length, descriptor, or a second time).
@@ -52,6 +53,8 @@ const struct ipc_rule *ipc_match(
 _must_use_ int ipc_pair(int *ret_a, int *ret_b);
 /* A listening socket at path inside directory dirfd (an old socket file is replaced), mode 0660. 0 done; -errno. */
 _must_use_ int ipc_listen(int dirfd, const char *name, int *ret_fd);
+/* The same for a protocol that is not ours: a stream of bytes. */
+_must_use_ int ipc_listen_stream(int dirfd, const char *name, int *ret_fd);
 /* Connect to the socket `name` in directory dirfd. 0 done; 1 nobody listens there; -errno. */
 _must_use_ int ipc_connect(int dirfd, const char *name, int *ret_fd);
 

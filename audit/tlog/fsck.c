@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "audit/tlog/tiles.h"
+#include "audit/tlog/archive.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -22,7 +22,10 @@ struct fsck {
 	int dir;
 	struct tiler t;
 	u64 size;
+	u64 first,
+		last; /* bundles first to last-1 are there, and their leaves: all, or those of an archive */
 	size_t older; /* of p->older: those behind it are not reached yet */
+	struct tile upper; /* of level 1, for bundles that are not there */
 };
 
 static int bad(struct fsck *f, const char *fmt, ...) _printf_(2, 3);
@@ -191,6 +194,85 @@ static int bundle(struct fsck *f, u64 n)
 	return r;
 }
 
+/* ---- an archive: what it leaves out ---- */
+
+/* Which bundles must be there. */
+static int range(struct fsck *f)
+{
+	char text[ARCHIVE_TEXT_MAX];
+	struct archive_range r = { 0, f->size };
+	_cleanup_fd_ int fd = openat(f->dir, ARCHIVE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return errno == ELOOP ? bad(f, "archive: a link") : err_errno();
+	f->ret->archive = fd >= 0;
+	if (fd >= 0) {
+		ssize_t n = pread(fd, text, sizeof text, 0);
+		if (n < 0)
+			return err_errno();
+		if (tlog_archive_read(text, (size_t)n, &r) || r.to > f->size)
+			return bad(f, "archive: it does not say which entries are here");
+		struct archive_range whole = tlog_archive_round(r, f->size);
+		if (whole.from != r.from || whole.to != r.to)
+			return bad(f, "archive: its range does not end with a bundle");
+	}
+	f->ret->from = r.from;
+	f->ret->to = r.to;
+	f->first = r.from / TILE_WIDTH;
+	f->last = DIV_UP(r.to, TILE_WIDTH);
+	return 0;
+}
+
+/* The tile of level 1 that bundle n is in. */
+static int upper(struct fsck *f, u64 n)
+{
+	struct tile_name t = { 1, 0, n / TILE_WIDTH };
+	char path[TILE_PATH_MAX];
+	if (f->upper.width && f->upper.n == t.n)
+		return 0;
+	f->upper.n = t.n;
+	t.width = f->upper.width = (u32)MIN(f->size / TILE_WIDTH - t.n * TILE_WIDTH, TILE_WIDTH);
+	tlog_tile_path(&t, path);
+	int r = hashes_of(f, &t, f->upper.h);
+	f->ret->n_tiles -= r == 0; /* it is counted when the tree has it */
+	return r == 2 ? bad(f, "%s: missing", path) : r;
+}
+
+/* 256 entries by their root; the last ones, fewer, by their leaves. */
+static int skipped(struct fsck *f, u64 n)
+{
+	struct tile_name t = { 0, (u32)(f->size % TILE_WIDTH), n };
+	struct merkle_hash leaf[TILE_WIDTH];
+	char path[TILE_PATH_MAX];
+	int r;
+	if (f->size - n * TILE_WIDTH >= TILE_WIDTH) {
+		r = upper(f, n);
+		r = r ? r : tlog_tiler_skip(&f->t, &f->upper.h[n % TILE_WIDTH]);
+		return r ? r : older_here(f);
+	}
+	tlog_tile_path(&t, path);
+	r = hashes_of(f, &t, leaf);
+	f->ret->n_tiles -= r == 0;
+	if (r == 2)
+		r = bad(f, "%s: missing", path);
+	for (u32 i = 0; !r && i < t.width; i++) {
+		r = tlog_tiler_add(&f->t, &leaf[i]);
+		r = r ? r : older_here(f);
+	}
+	return r;
+}
+
+/* Every older checkpoint must have been met on the way. */
+static int older_all(struct fsck *f)
+{
+	if (f->older == f->p->n_older)
+		return 0;
+	const struct fsck_older *o = &f->p->older[f->older];
+	return bad(f,
+		"%s: of %" PRIu64
+		" entries, between two that the archive holds nothing of: it cannot be compared",
+		o->name, o->cp.size);
+}
+
 static int tree(struct fsck *f)
 {
 	const struct checkpoint *cp = &f->ret->checkpoint.checkpoint;
@@ -200,8 +282,9 @@ static int tree(struct fsck *f)
 	for (u64 n = 0; !r && n * TILE_WIDTH < f->size; n++) {
 		if (f->p->progress && n % 64 == 0)
 			f->p->progress(n * TILE_WIDTH, f->size);
-		r = bundle(f, n);
+		r = n >= f->first && n < f->last ? bundle(f, n) : skipped(f, n);
 	}
+	r = r ? r : older_all(f);
 	r = r ? r : tlog_tiler_finish(&f->t);
 	if (r)
 		return r;
@@ -220,6 +303,9 @@ static int on_file(struct fsck *f, const char *path)
 	if (tlog_tile_path_read(path, &t) || (t.level != TILE_ENTRIES && t.level >= TILE_LEVELS))
 		return bad(f, "%s: not a tile's name", path);
 	u32 shift = t.level == TILE_ENTRIES ? 0 : 8 * t.level;
+	bool last = t.level == 0 && t.n == f->size / TILE_WIDTH; /* leaves of the one that is not full */
+	if (shift == 0 && !last && f->ret->archive && (t.n < f->first || t.n >= f->last))
+		return bad(f, "%s: not of the archive's range", path);
 	if (t.n < DIV_UP(f->size >> shift, TILE_WIDTH))
 		return 0; /* compared */
 	f->ret->n_beyond++;
@@ -325,6 +411,7 @@ int tlog_fsck(const struct fsck_params *p, struct fsck_result *ret)
 		: errno == ENOENT || errno == ENOTDIR ? bad(f, "%s: no such folder", p->dir)
 						      : err_errno();
 	r = r ? r : checkpoints(f);
+	r = r ? r : range(f);
 	r = r ? r : tree(f);
 	r = r ? r : names(f);
 	fd_close(&f->dir);

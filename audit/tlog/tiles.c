@@ -72,11 +72,10 @@ static struct merkle_hash fold(const struct merkle_hash *h, u32 n)
 	return tlog_merkle_root(&m);
 }
 
-int tlog_tiler_add(struct tiler *t, const struct merkle_hash *leaf)
+/* The next hash of a level, and of those above that it completes. */
+static int push(struct tiler *t, u32 level, struct merkle_hash h)
 {
-	struct merkle_hash h = *leaf;
-	tlog_merkle_add(&t->tree, leaf);
-	for (u32 l = 0; l < TILE_LEVELS; l++) {
+	for (u32 l = level; l < TILE_LEVELS; l++) {
 		struct tile *tile = &t->level[l];
 		tile->h[tile->width++] = h;
 		if (tile->width < TILE_WIDTH)
@@ -89,6 +88,21 @@ int tlog_tiler_add(struct tiler *t, const struct merkle_hash *leaf)
 		tile->width = 0;
 	}
 	return 0;
+}
+
+int tlog_tiler_add(struct tiler *t, const struct merkle_hash *leaf)
+{
+	tlog_merkle_add(&t->tree, leaf);
+	return push(t, 0, *leaf);
+}
+
+int tlog_tiler_skip(struct tiler *t, const struct merkle_hash *root)
+{
+	struct merkle_hash path[MERKLE_PROOF_MAX + 1];
+	assert(t->tree.size % TILE_WIDTH == 0);
+	tlog_merkle_add_subtree(&t->tree, 8, root, path);
+	t->level[0].n++;
+	return push(t, 1, *root);
 }
 
 int tlog_tiler_finish(struct tiler *t)

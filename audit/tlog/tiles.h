@@ -38,6 +38,8 @@ struct tiler {
 	void *arg;
 };
 _must_use_ int tlog_tiler_add(struct tiler *t, const struct merkle_hash *leaf);
+/* The root of the next 256 leaves instead of these: their tile of level 0 is not emitted. The size is a multiple of 256. */
+_must_use_ int tlog_tiler_skip(struct tiler *t, const struct merkle_hash *root);
 _must_use_ int tlog_tiler_finish(struct tiler *t);
 /* Continue at `size` leaves: level[l] holds the partial tile of that size at each level. The tree's root says whether they fit. */
 void tlog_tiler_resume(struct tiler *t, u64 size);
@@ -54,7 +56,8 @@ struct tiles_dir {
 	struct tiler t;
 	u8 *bundle; /* entries of the bundle that is not full yet */
 	size_t len, cap;
-	u64 from; /* entries that were there before */
+	u64 from;  /* entries that were there before */
+	bool bare; /* the last bundle has leaves only (archive.h) */
 };
 #define TILES_DIR_NONE    \
 	{                 \
@@ -68,6 +71,12 @@ void tlog_tiles_close(struct tiles_dir *d);
 #define _cleanup_tiles_ _cleanup_(tlog_tiles_close)
 /* The next entry. 0; 1 longer than 65,535 bytes; -errno. */
 _must_use_ int tlog_tiles_add(struct tiles_dir *d, const void *entry, size_t len);
+/* What an archive leaves out: the next 256 entries, of which only the root is known; an entry of the last bundle, of which only the leaf
+ * is: then no entry follows in that bundle, and none was before. 0; -errno. */
+_must_use_ int tlog_tiles_skip(struct tiles_dir *d, const struct merkle_hash *root);
+_must_use_ int tlog_tiles_leaf(struct tiles_dir *d, const struct merkle_hash *leaf);
+/* A file of the directory itself, durable. 0; -errno. */
+_must_use_ int tlog_tiles_put(struct tiles_dir *d, const char *name, const void *data, size_t len);
 /* All entries of this checkpoint are there: write what is partial, then, when everything is durable, the checkpoint. 0; 1 the
  * entries are not those that the checkpoint speaks of; -errno. */
 _must_use_ int tlog_tiles_finish(struct tiles_dir *d, const char *note, size_t len);
@@ -91,6 +100,8 @@ struct fsck_result {
 	struct policy_verdict checkpoint;
 	u64 n_tiles, n_bundles; /* files compared */
 	u64 n_beyond; /* files of a tree that is larger than the checkpoint's: only their form was looked at */
+	u64 from, to; /* entries that are there: all of the checkpoint's, or those of an archive */
+	bool archive;
 	char why[512];
 };
 /* Everything: the checkpoint under the policy, every entry, every hash of every tile, every file's name. 0 whole; 1 not,

@@ -149,7 +149,7 @@ static int emit(void *arg, u32 level, const struct tile *t)
 	char path[TILE_PATH_MAX];
 	bool partial = t->width != TILE_WIDTH;
 	int r = 0;
-	if (level == 0) {
+	if (level == 0 && !d->bare) {
 		name.level = TILE_ENTRIES;
 		tlog_tile_path(&name, path);
 		r = put(d->dir, path, d->bundle, d->len, partial);
@@ -208,6 +208,24 @@ int tlog_tiles_add(struct tiles_dir *d, const void *entry, size_t len)
 	d->len += 2 + len;
 	struct merkle_hash leaf = tlog_merkle_leaf(entry, len);
 	return tlog_tiler_add(&d->t, &leaf);
+}
+
+int tlog_tiles_skip(struct tiles_dir *d, const struct merkle_hash *root)
+{
+	assert(d->len == 0);
+	return tlog_tiler_skip(&d->t, root);
+}
+
+int tlog_tiles_leaf(struct tiles_dir *d, const struct merkle_hash *leaf)
+{
+	assert(d->len == 0);
+	d->bare = true;
+	return tlog_tiler_add(&d->t, leaf);
+}
+
+int tlog_tiles_put(struct tiles_dir *d, const char *name, const void *data, size_t len)
+{
+	return put(d->dir, name, data, len, true);
 }
 
 int tlog_tiles_finish(struct tiles_dir *d, const char *note, size_t len)

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,6 +132,8 @@ static void fake_check(int s, struct fake_job *j)
 		strcpy(r.code, "policy");
 		strcpy(r.detail, "line 1: bad");
 	}
+	if (j->p.kind == JOB_KIND_POLICY && !strncmp(text, "two ", 4))
+		r.two_persons = (u32)(text[4] - '0');
 	if (j->p.kind == JOB_KIND_EXPLAIN && ipc_send(s, JOB_RULE, 0, &rule, sizeof rule, -1))
 		_exit(1);
 	if (ipc_send(s, JOB_REPORT, 0, &r, sizeof r, -1))
@@ -219,8 +222,8 @@ void rig_init(struct rig *r, const char *keepd, const char *base)
 
 static void exec_keepd(struct rig *r)
 {
-	char *argv[] = { (char *)(uintptr_t)r->keepd, "--store", r->store, "--run", r->run, "--single-user",
-		NULL };
+	char *argv[] = { (char *)(uintptr_t)r->keepd, "--store", r->store, "--run", r->run,
+		r->etc ? "--etc" : "--single-user", (char *)(uintptr_t)r->etc, NULL };
 	char *env[8] = { "LISTEN_FDS=1" };
 	u32 n = 1;
 	static char trace[] = "KEEP_TRACE=1";
@@ -352,6 +355,22 @@ int rig_client(struct rig *r)
 {
 	int s = -1;
 	assert_int_equal(ipc_connect(r->run_dir, "ctl.sock", &s), 0);
+	return s;
+}
+
+int rig_client_as(struct rig *r, const struct rig_person *p)
+{
+	static u32 n;
+	struct sockaddr_un me = { .sun_family = AF_UNIX }, to = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	must(s);
+	int len = snprintf(me.sun_path + 1, sizeof me.sun_path - 1, "keep-as %u %u %u %d.%u", p->uid, p->gid,
+		p->n_groups ? p->n_groups : 1, (int)getpid(), n++);
+	snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/ctl.sock", r->run_dir);
+	assert_int_equal(bind(s, (struct sockaddr *)&me,
+				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)),
+		0);
+	assert_int_equal(connect(s, (struct sockaddr *)&to, sizeof to), 0);
 	return s;
 }
 

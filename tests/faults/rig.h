@@ -18,6 +18,7 @@ struct rig {
 	char root[128], store[160], run[160];
 	const char *keepd; /* program */
 	const char *env;   /* one more variable for keepd, "NAME=value", or NULL */
+	const char *etc;   /* group and passwd for a keepd of several users; NULL: it has one */
 	int run_dir, ctl, attest_sock, runtime_sock;
 	pid_t pid, attest_pid;
 };
@@ -42,6 +43,11 @@ bool rig_quiet(int sock, u32 ms);
 /* ---- clients ---- */
 
 int rig_client(struct rig *r);
+/* As that user, with that group as the last of n (with a keepd that people.c is linked into). */
+struct rig_person {
+	u32 uid, gid, n_groups;
+};
+int rig_client_as(struct rig *r, const struct rig_person *p);
 struct rig_answer {
 	u32 status;
 	u64 index;

@@ -51,6 +51,24 @@ static void test_good(void **state)
 	}
 }
 
+/* Which acts need two people is said by the file, and kept by keepd. */
+static void test_two_persons(void **state)
+{
+	static const struct {
+		const char *text;
+		u32 acts;
+	} said[] = {
+		{ HEAD "[models *]\nrequire = 1 any\n", 0 },
+		{ HEAD "two-persons = trust\n[models *]\nrequire = 1 any\n", TWO_TRUST },
+		{ HEAD "two-persons = serve, policy\n[models *]\nrequire = 1 any\n", TWO_POLICY | TWO_SERVE },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		struct attest_policy *p = parse(said[i].text);
+		assert_int_equal(attest_policy_two_persons(p), said[i].acts);
+		attest_policy_free(p);
+	}
+}
+
 #define KEY64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static void test_bad(void **state)
@@ -109,6 +127,9 @@ static void test_bad(void **state)
 		{ 2, "control", "[policy]\nversion = 1\r\n" },
 		{ 1, "control", "[pol\x01icy]\n" },
 		{ 3, "UTF-8", HEAD "title = \xff\n" },
+		{ 3, "two-persons is made of", HEAD "two-persons = trust everything\n" },
+		{ 3, "each once", HEAD "two-persons = serve trust serve\n" },
+		{ 4, "has no key", HEAD "[deny]\ntwo-persons = trust\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct attest_policy *p = NULL;
@@ -794,9 +815,9 @@ static void test_cosigned(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_time), cmocka_unit_test(test_spdx),
-		cmocka_unit_test(test_spdx_limits), cmocka_unit_test(test_roles),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_two_persons),
+		cmocka_unit_test(test_bad), cmocka_unit_test(test_limits), cmocka_unit_test(test_time),
+		cmocka_unit_test(test_spdx), cmocka_unit_test(test_spdx_limits), cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_scope_and_time), cmocka_unit_test(test_denied),
 		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_content),
 		cmocka_unit_test(test_cures), cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned),

@@ -43,7 +43,7 @@ static void exact(void **state)
 static void catalogue(void **state)
 {
 	u32 n = 0;
-	for (u32 e = 0; e < 64; e++) {
+	for (u32 e = 0; e < EVENT_NUMBERS_MAX; e++) {
 		const struct audit_event_info *i = audit_event_info(e);
 		if (!i)
 			continue;
@@ -65,7 +65,7 @@ static void catalogue(void **state)
 		assert_int_equal(h.index, 41);
 		assert_true(h.intent == s.intent);
 	}
-	assert_int_equal(n, 25);
+	assert_true(n >= 48); /* test_audit_events counts them exactly */
 }
 
 /* The head is one text; any other is refused. */
