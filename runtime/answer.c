@@ -97,6 +97,33 @@ static void finish_result(struct answer *a)
 	finish(a, FINISH_LENGTH, "");
 }
 
+/* ---- what was said, for the gate ---------------------------------------------------------------------------------------- */
+
+static int keep_begin(struct answer *a)
+{
+	a->kept = a->keep ? memfd_create("keep-answer", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
+	return a->keep && a->kept < 0 ? 1 : 0;
+}
+
+/* An answer that is longer, or that memory cannot hold, is not kept; its outcome says so. */
+static void keep_text(struct answer *a, const char *text, size_t n)
+{
+	if (a->kept < 0 || n == 0)
+		return;
+	if (a->kept_bytes + n > ANSWER_BYTES_MAX || fd_pwrite_all(a->kept, text, n, a->kept_bytes))
+		fd_close(&a->kept);
+	a->kept_bytes += n;
+}
+
+int answer_kept(struct answer *a, u64 *ret_bytes)
+{
+	if (a->kept >= 0 &&
+		fcntl(a->kept, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		fd_close(&a->kept);
+	*ret_bytes = a->kept_bytes;
+	return a->kept;
+}
+
 /* ---- text and tokens on their way out ----------------------------------------------------------------------------------- */
 
 /* The longest piece of text that ends with a whole character and fits into a frame. */
@@ -121,6 +148,7 @@ static int show(struct answer *a, const u32 *id, size_t n)
 		t.text_len = (u32)frame_text(a->stops.held, n);
 		memcpy(t.text, a->stops.held, t.text_len);
 		sha256_update(&a->text, t.text, t.text_len);
+		keep_text(a, t.text, t.text_len);
 		stops_shown(&a->stops, t.text_len);
 		n -= t.text_len;
 		id = NULL;
@@ -348,7 +376,7 @@ int answer_begin(
 {
 	struct tok_ids ids = { 0 };
 	a->g = g;
-	a->result = -1;
+	a->result = a->kept = -1;
 	a->started_ns = clock_ns();
 	a->seq.principal = principal;
 	a->outcome.numerics = RT_NUMERICS;
@@ -359,7 +387,7 @@ int answer_begin(
 	sha256_init(&a->text);
 	copy_request(a, request);
 	*ret_why = why_text;
-	int r = add_prompt(g, request, &ids);
+	int r = keep_begin(a) ? -ENOMEM : add_prompt(g, request, &ids);
 	if (r < 0)
 		snprintf(why_text, sizeof why_text, "no memory for the prompt");
 	if (!r && ids.n == 0 && a->kind != REQUEST_TOKENIZE) {
@@ -402,4 +430,6 @@ void answer_fini(struct answer *a)
 	sha256_fini(&a->text);
 	if (a->result > 0)
 		fd_close(&a->result);
+	if (a->kept > 0)
+		fd_close(&a->kept);
 }

@@ -18,6 +18,9 @@ struct answer {
 	bool complete;	   /* what was said is all that the grammar allows */
 	struct tok_stream stream;
 	struct sha256 tokens, text;
+	bool keep; /* given: what is said goes to the memory file `kept` as well, for the gate */
+	int kept;
+	u64 kept_bytes;
 	int result; /* memory file that the logits go to */
 	u64 result_bytes;
 	u64 started_ns, first_ns;
@@ -38,6 +41,8 @@ _must_use_ int answer_begin(struct answer *a, struct grant *g, const struct requ
 	const char **ret_why);
 /* End it now, from outside the scheduler: on_over is called. */
 void answer_abort(struct answer *a, u32 finish, const char *why);
+/* When it is over: the memory file with all that was said, sealed; -1 when it is not kept. The answer owns it. */
+int answer_kept(struct answer *a, u64 *ret_bytes);
 /* Overwrites what it held of prompt and text, and frees. */
 void answer_fini(struct answer *a);
 

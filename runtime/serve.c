@@ -18,16 +18,33 @@
 
 /* ---- frames to the gate ---------------------------------------------------------------------------------------------------- */
 
-void serve_tell(struct server *v, u32 type, u64 id, const void *body, u32 len)
+static void tell(struct server *v, const struct outq_send *f)
 {
-	struct outq_send f = {
-		.type = type, .id = id, .body = body, .len = len, .fd = -1, .limit = GATE_QUEUE_MAX
-	};
-	int r = v->gate_gone ? 0 : outq_put(&v->out, v->gate, &f);
+	int r = v->gate_gone ? 0 : outq_put(&v->out, v->gate, f);
 	if (r == 1)
 		daemon_say("gate: %u frames wait for it: it is stuck", GATE_QUEUE_MAX);
 	if (r)
 		v->gate_gone = true; /* all streams stop at the end of the turn */
+}
+
+void serve_tell(struct server *v, u32 type, u64 id, const void *body, u32 len)
+{
+	tell(v, &(struct outq_send){ .type = type,
+			.id = id,
+			.body = body,
+			.len = len,
+			.fd = -1,
+			.limit = GATE_QUEUE_MAX });
+}
+
+void serve_answer(struct server *v, u64 id, const struct proto_answer *p, int fd)
+{
+	tell(v, &(struct outq_send){ .type = GATE_ANSWER,
+			.id = id,
+			.body = p,
+			.len = sizeof *p,
+			.fd = fd,
+			.limit = GATE_QUEUE_MAX });
 }
 
 void serve_outcome(struct server *v, u64 id, const struct proto_outcome *o)
@@ -207,6 +224,8 @@ static int on_ticket(void *conn, struct ipc_frame *f)
 {
 	struct proto_ticket t;
 	memcpy(&t, f->body, sizeof t);
+	if (t.keep > 1 || t.reserved)
+		return broken(f);
 	return session_ticket(conn, f->h.id, &t);
 }
 

@@ -72,4 +72,5 @@ void session_expire(struct session *s, u64 now_ns, u64 *next_ns);
 
 /* One frame to the gate. */
 void serve_tell(struct server *v, u32 type, u64 id, const void *body, u32 len);
+void serve_answer(struct server *v, u64 id, const struct proto_answer *p, int fd); /* fd is borrowed */
 void serve_outcome(struct server *v, u64 id, const struct proto_outcome *o);

@@ -141,6 +141,10 @@ static void on_result(struct answer *a, int fd, u64 bytes)
 static void on_over(struct answer *a)
 {
 	struct req *q = (struct req *)a;
+	u64 bytes;
+	int kept = answer_kept(a, &bytes);
+	if (kept >= 0)
+		serve_answer(q->s->server, q->id, &(struct proto_answer){ q->s->id, bytes }, kept);
 	serve_outcome(q->s->server, q->id, &a->outcome);
 	tell_done(q->s, q->id, &a->outcome);
 	req_free(q);
@@ -230,6 +234,7 @@ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t)
 	}
 	q->ticketed = true;
 	q->index = t->index;
+	q->a.keep = t->keep;
 	memcpy(q->digest, t->digest, sizeof q->digest);
 	if (q->asked)
 		req_begin(q);
