@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct reading {
 	const struct gguf *g;
@@ -47,11 +48,21 @@ static const struct {
 	{ "falcon3", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
 	{ "pixtral", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
 	{ "midm-2.0", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "falcon-h1", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "lfm2", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
+	{ "jina-v5-nano", LAYOUT_PRE_LLAMA3, true, BOS_ABSENT },
 	{ "gpt-2", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "phi-2", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "olmo", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "trillion", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "granite-docling", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "mpt", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "jais", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "exaone4", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "gigachat", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "a.x-4.0", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "mellum", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
+	{ "modern-bert", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "dbrx", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
 	{ "smaug-bpe", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
 	{ "glm4", LAYOUT_PRE_DBRX, false, LAYOUT_NONE },
@@ -61,23 +72,55 @@ static const struct {
 	{ "stablelm2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
 	{ "megrez", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
 	{ "kormo", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "f2llmv2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "hunyuan", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "solar-open", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "grok-2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "bailingmoe", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "bailingmoe2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
+	{ "llada-moe", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
 	{ "qwen35", LAYOUT_PRE_QWEN35, false, BOS_ABSENT },
 	{ "tekken", LAYOUT_PRE_TEKKEN, true, BOS_ABSENT },
 	{ "gpt-4o", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
 	{ "llama4", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
+	{ "kanana2", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
+	{ "talkie", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
+	{ "minimax-m2", LAYOUT_PRE_GPT4O, false, BOS_ABSENT },
 	{ "starcoder", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
 	{ "refact", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
 	{ "command-r", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
 	{ "smollm", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
 	{ "minerva-7b", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "codeshell", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "exaone", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
+	{ "mellum2", LAYOUT_PRE_STARCODER, false, BOS_ABSENT },
 	{ "deepseek-v3", LAYOUT_PRE_DEEPSEEK3, false, BOS_ABSENT },
+	{ "hunyuan-dense", LAYOUT_PRE_DEEPSEEK3, false, BOS_ABSENT },
+	{ "joyai-llm", LAYOUT_PRE_DEEPSEEK3, false, BOS_ABSENT },
+	{ "hy_v4", LAYOUT_PRE_DEEPSEEK3, false, BOS_ABSENT },
+	{ "falcon", LAYOUT_PRE_FALCON, false, BOS_ABSENT },
+	{ "deepseek-llm", LAYOUT_PRE_DEEPSEEK_LLM, false, BOS_ABSENT },
+	{ "deepseek-coder", LAYOUT_PRE_DEEPSEEK_CODER, false, BOS_ABSENT },
+	{ "poro-chat", LAYOUT_PRE_PORO, false, BOS_ABSENT },
+	{ "bloom", LAYOUT_PRE_PORO, false, BOS_ABSENT },
+	{ "gpt3-finnish", LAYOUT_PRE_PORO, false, BOS_ABSENT },
+	{ "viking", LAYOUT_PRE_VIKING, false, BOS_ABSENT },
+	{ "laguna", LAYOUT_PRE_LAGUNA, false, BOS_ABSENT },
+	{ "kimi-k2", LAYOUT_PRE_KIMI_K2, false, BOS_ABSENT },
+	{ "seed-coder", LAYOUT_PRE_SEED_CODER, false, BOS_ABSENT },
+	{ "ufakzeka", LAYOUT_PRE_UFAKZEKA, false, BOS_ABSENT },
+	{ "minicpm5", LAYOUT_PRE_MINICPM5, false, BOS_ABSENT },
+	{ "exaone-moe", LAYOUT_PRE_EXAONE_MOE, false, BOS_ABSENT },
+	{ "jais-2", LAYOUT_PRE_JAIS2, false, BOS_ABSENT },
+	{ "youtu", LAYOUT_PRE_YOUTU, false, BOS_ABSENT },
+	{ "granite-embed-multi-97m", LAYOUT_PRE_GRANITE_MULTI, false, BOS_ABSENT },
 };
-/* One name of each rule: all would not fit a report. */
-#define PRES_EXPECTED                                                                                        \
-	"default llama-bpe gpt-2 dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3, or another name of " \
-	"theirs"
+/* Some of them: all would not fit a report. */
+#define PRES_EXPECTED                                                                                       \
+	"default llama-bpe gpt-2 dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3 falcon kimi-k2, or " \
+	"another that Keep has"
 
-static int pre_read(struct reading *rd, bool *ret_add_bos)
+static int pre_read(struct reading *rd, u32 *ret_flags)
 {
 	const char *s = "default";
 	size_t len = strlen(s);
@@ -88,7 +131,7 @@ static int pre_read(struct reading *rd, bool *ret_add_bos)
 			continue;
 		rd->h->tok_pre = pres[i].pre;
 		rd->bos_absent = pres[i].bos;
-		*ret_add_bos = pres[i].add_bos;
+		*ret_flags |= pres[i].add_bos ? LAYOUT_ADD_BOS : 0;
 		return 0;
 	}
 	attest_reject(rd->report, ATTEST_GGUF_PRE_TOKENIZER, "tokenizer.ggml.pre",
@@ -100,16 +143,78 @@ static int pre_read(struct reading *rd, bool *ret_add_bos)
 	return 1;
 }
 
-static int flag_read(struct reading *rd, const char *key, bool absent, u32 flag)
+/* The kinds of tokenizers, with what is so where the file does not say. */
+static const struct kind {
+	const char *name;
+	u32 model, pre, bos, eos, unk;
+	u32 absent; /* flags */
+} kinds[] = {
+	{ "llama", LAYOUT_TOK_SPM, LAYOUT_PRE_DEFAULT, 1, 2, 0, LAYOUT_ADD_BOS | LAYOUT_SPACE_PREFIX },
+	{ "gpt2", LAYOUT_TOK_BPE, LAYOUT_PRE_DEFAULT, BOS_ABSENT, 11, LAYOUT_NONE, 0 },
+	{ "t5", LAYOUT_TOK_UNIGRAM, LAYOUT_PRE_DEFAULT, LAYOUT_NONE, 1, 2, LAYOUT_ADD_EOS },
+	{ "bert", LAYOUT_TOK_WORDPIECE, LAYOUT_PRE_DEFAULT, 101, 102, 100,
+		LAYOUT_ADD_BOS | LAYOUT_ADD_EOS | LAYOUT_LOWERCASE },
+	{ "gemma4", LAYOUT_TOK_BPE_TEXT, LAYOUT_PRE_GEMMA4, LAYOUT_NONE, LAYOUT_NONE, LAYOUT_NONE,
+		LAYOUT_ADD_BOS },
+};
+
+/* The keys of flags, in their order, and the kinds that have them: 1 << model. What ends a text is the separator in BERT. */
+#define KINDS_ALL 0x3eu
+#define KINDS_SP  (1u << LAYOUT_TOK_SPM | 1u << LAYOUT_TOK_UNIGRAM)
+static const struct {
+	const char *key;
+	u32 flag, kinds;
+} flag_keys[] = {
+	{ "add_bos_token", LAYOUT_ADD_BOS, KINDS_ALL & ~(1u << LAYOUT_TOK_BPE_TEXT) },
+	{ "add_eos_token", LAYOUT_ADD_EOS, KINDS_ALL & ~(1u << LAYOUT_TOK_WORDPIECE) },
+	{ "add_sep_token", LAYOUT_ADD_EOS, 1u << LAYOUT_TOK_WORDPIECE },
+	{ "add_space_prefix", LAYOUT_SPACE_PREFIX, KINDS_SP },
+	{ "remove_extra_whitespaces", LAYOUT_SPACE_ONCE, 1u << LAYOUT_TOK_UNIGRAM },
+	{ "treat_whitespace_as_suffix", LAYOUT_SPACE_SUFFIX, 1u << LAYOUT_TOK_UNIGRAM },
+	{ "normalizer.lowercase", LAYOUT_LOWERCASE, 1u << LAYOUT_TOK_WORDPIECE },
+	{ "normalizer.strip_accents", LAYOUT_NO_ACCENTS, 1u << LAYOUT_TOK_WORDPIECE },
+};
+
+static int flags_read(struct reading *rd, u32 absent)
 {
-	bool v = absent;
-	if (gguf_get_bool(rd->g, key, &v, rd->report) == 1)
-		return 1;
-	rd->h->tok_flags |= v ? flag : 0;
+	for (size_t i = 0; i < ARRAY_LEN(flag_keys); i++) {
+		char key[64];
+		u32 flag = flag_keys[i].flag;
+		bool v = absent & flag;
+		if (flag == LAYOUT_NO_ACCENTS) /* where the file does not say: as with capitals */
+			v = rd->h->tok_flags & LAYOUT_LOWERCASE;
+		snprintf(key, sizeof key, "tokenizer.ggml.%s", flag_keys[i].key);
+		if (!(flag_keys[i].kinds & 1u << rd->h->tok_model))
+			v = v && flag == LAYOUT_ADD_BOS; /* gemma4: whatever the file says */
+		else if (gguf_get_bool(rd->g, key, &v, rd->report) == 1)
+			return 1;
+		rd->h->tok_flags |= v ? flag : 0;
+	}
 	return 0;
 }
 
-static int model_read(struct reading *rd)
+/* Phi-3's special tokens take the white space behind them; the file says so by its name alone. */
+static int name_read(struct reading *rd)
+{
+	const char *s = "";
+	size_t len = 0;
+	if (gguf_get_string(rd->g, "general.name", &s, &len, rd->report) == 1)
+		return 1;
+	for (size_t i = 0; i + 4 <= len; i++)
+		if (!strncasecmp(s + i, "phi3", 4) || (i + 5 <= len && !strncasecmp(s + i, "phi-3", 5)))
+			rd->h->tok_flags |= LAYOUT_SPACE_EATEN;
+	return 0;
+}
+
+static const struct kind *kind_of(const char *s, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (text_is(s, len, kinds[i].name))
+			return &kinds[i];
+	return NULL;
+}
+
+static int model_read(struct reading *rd, const struct kind **ret)
 {
 	const char *s = "";
 	size_t len = 0;
@@ -119,21 +224,47 @@ static int model_read(struct reading *rd)
 			"%s lacks the key %s", rd->g->name, "tokenizer.ggml.model");
 	if (r)
 		return r;
-	bool spm = text_is(s, len, "llama"), add_bos = spm;
-	if (!spm && !text_is(s, len, "gpt2")) {
+	const struct kind *k = kind_of(s, len);
+	if (!k) {
 		char found[64];
 		snprintf(found, sizeof found, "%.*s", (int)MIN(len, (size_t)60), s);
 		attest_reject(rd->report, ATTEST_GGUF_TOKENIZER, "tokenizer.ggml.model",
 			"%s: the tokenizer \"%s\" is not one that Keep has", rd->g->name, found);
-		attest_expected(rd->report, "llama gpt2", found);
+		attest_expected(rd->report, "llama gpt2 t5 bert gemma4", found);
 		return 1;
 	}
-	rd->h->tok_model = spm ? LAYOUT_TOK_SPM : LAYOUT_TOK_BPE;
-	rd->bos_absent = 1;
-	r = spm ? 0 : pre_read(rd, &add_bos);
-	r = r ? r : flag_read(rd, "tokenizer.ggml.add_bos_token", add_bos, LAYOUT_ADD_BOS);
-	r = r ? r : flag_read(rd, "tokenizer.ggml.add_eos_token", false, LAYOUT_ADD_EOS);
-	return r ? r : flag_read(rd, "tokenizer.ggml.add_space_prefix", spm, LAYOUT_SPACE_PREFIX);
+	u32 absent = k->absent;
+	rd->h->tok_model = k->model;
+	rd->h->tok_pre = k->pre;
+	rd->bos_absent = k->bos;
+	r = k->model == LAYOUT_TOK_BPE ? pre_read(rd, &absent) : 0;
+	r = r ? r : flags_read(rd, absent);
+	*ret = k;
+	return r ? r : name_read(rd);
+}
+
+static int string_put(struct reading *rd, const void *s, size_t len, struct layout_str *ret)
+{
+	int r = strings_add(rd->strings, s, len, ret);
+	return r == 1 ? attest_reject(rd->report, ATTEST_GGUF_LIMIT, rd->g->name,
+				"the texts of %s are longer than a layout may be", rd->g->name)
+		      : r;
+}
+
+/* How text is normalised: an array of bytes. */
+static int charsmap_read(struct reading *rd)
+{
+	static const char key[] = "tokenizer.ggml.precompiled_charsmap";
+	const struct gguf_kv *kv = gguf_find(rd->g, key);
+	if (rd->h->tok_model != LAYOUT_TOK_UNIGRAM || !kv)
+		return 0;
+	if (kv->type != GGUF_ARRAY || (kv->elem != GGUF_U8 && kv->elem != GGUF_I8))
+		return attest_reject(rd->report, ATTEST_GGUF_VALUE, key,
+			"%s: %s is not the array that it must be", rd->g->name, key);
+	if (kv->n > CHARSMAP_BYTES_MAX)
+		return attest_reject(rd->report, ATTEST_GGUF_LIMIT, key, "%s: %s has %llu bytes, at most %u",
+			rd->g->name, key, (unsigned long long)kv->n, CHARSMAP_BYTES_MAX);
+	return string_put(rd, kv->value, kv->n, &rd->h->charsmap);
 }
 
 /* ---- tokens ------------------------------------------------------------------------------------------------------------------- */
@@ -155,14 +286,6 @@ static int array_of(
 	}
 	*ret = kv;
 	return 0;
-}
-
-static int string_put(struct reading *rd, const void *s, size_t len, struct layout_str *ret)
-{
-	int r = strings_add(rd->strings, s, len, ret);
-	return r == 1 ? attest_reject(rd->report, ATTEST_GGUF_LIMIT, rd->g->name,
-				"the texts of %s are longer than a layout may be", rd->g->name)
-		      : r;
 }
 
 static int token_put(struct reading *rd, u32 i, const u8 *s, u64 len)
@@ -297,7 +420,7 @@ static int merge_put(struct reading *rd, struct layout_merge *m, const u8 *s, u6
 static int merges_read(struct reading *rd)
 {
 	const struct gguf_kv *kv;
-	if (rd->h->tok_model != LAYOUT_TOK_BPE)
+	if (rd->h->tok_model != LAYOUT_TOK_BPE && rd->h->tok_model != LAYOUT_TOK_BPE_TEXT)
 		return 0;
 	int r = array_of(rd, "tokenizer.ggml.merges", GGUF_STRING, GGUF_STRING, 0, &kv);
 	if (r == 2)
@@ -353,12 +476,13 @@ static void eot_find(struct reading *rd, const struct text *sorted)
 	}
 }
 
-static int specials_read(struct reading *rd)
+static int specials_read(struct reading *rd, const struct kind *k)
 {
-	bool spm = rd->h->tok_model == LAYOUT_TOK_SPM;
+	const char *eos = k->model == LAYOUT_TOK_WORDPIECE ? "tokenizer.ggml.seperator_token_id"
+							   : "tokenizer.ggml.eos_token_id"; /* its spelling */
 	int r = special_read(rd, "tokenizer.ggml.bos_token_id", rd->bos_absent, &rd->h->bos);
-	r = r ? r : special_read(rd, "tokenizer.ggml.eos_token_id", spm ? 2 : 11, &rd->h->eos);
-	r = r ? r : special_read(rd, "tokenizer.ggml.unknown_token_id", spm ? 0 : LAYOUT_NONE, &rd->h->unk);
+	r = r ? r : special_read(rd, eos, k->eos, &rd->h->eos);
+	r = r ? r : special_read(rd, "tokenizer.ggml.unknown_token_id", k->unk, &rd->h->unk);
 	r = r ? r : special_read(rd, "tokenizer.ggml.padding_token_id", LAYOUT_NONE, &rd->h->pad);
 	return r ? r : special_read(rd, "tokenizer.ggml.eot_token_id", LAYOUT_NONE, &rd->h->eot);
 }
@@ -367,7 +491,9 @@ int vocab_read(const struct gguf *g, struct arena *a, struct strings *s, struct 
 	struct vocab *ret, struct attest_report *report)
 {
 	struct reading rd = { g, a, s, h, ret, report, LAYOUT_NONE };
-	int r = model_read(&rd);
+	const struct kind *k;
+	int r = model_read(&rd, &k);
+	r = r ? r : charsmap_read(&rd);
 	r = r ? r : tokens_read(&rd);
 	if (r)
 		return r;
@@ -376,7 +502,7 @@ int vocab_read(const struct gguf *g, struct arena *a, struct strings *s, struct 
 		return err_origin(-ENOMEM);
 	r = scores_read(&rd);
 	r = r ? r : types_read(&rd);
-	r = r ? r : specials_read(&rd);
+	r = r ? r : specials_read(&rd, k);
 	r = r ? r : duplicates_check(&rd, sorted);
 	if (r)
 		return r;

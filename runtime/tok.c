@@ -78,6 +78,7 @@ void tok_work_fini(struct tok_work *w)
 	free(w->heap.job);
 	free(w->sym);
 	free(w->buf);
+	free(w->best);
 	*w = (struct tok_work){ 0 };
 }
 
@@ -90,6 +91,16 @@ int tok_work_buf(struct tok_work *w, size_t n)
 		return -ENOMEM;
 	w->buf = p;
 	w->cap_buf = n;
+	return 0;
+}
+
+int tok_work_put(struct tok_work *w, const void *s, size_t n)
+{
+	int r = n > w->cap_buf - w->n_buf ? tok_work_buf(w, 2 * w->cap_buf + n + 256) : 0;
+	if (r || n == 0)
+		return r;
+	memcpy(w->buf + w->n_buf, s, n);
+	w->n_buf += n;
 	return 0;
 }
 
@@ -141,7 +152,12 @@ static int init(struct tok *t, const char **ret_why)
 	case LAYOUT_TOK_SPM:
 		return tok_spm_init(t, ret_why);
 	case LAYOUT_TOK_BPE:
+	case LAYOUT_TOK_BPE_TEXT:
 		return tok_bpe_init(t, ret_why);
+	case LAYOUT_TOK_UNIGRAM:
+		return tok_unigram_init(t, ret_why);
+	case LAYOUT_TOK_WORDPIECE:
+		return tok_wordpiece_init(t, ret_why);
 	default:
 		*ret_why = "a kind of vocabulary that Keep does not know";
 		return 1;
@@ -176,6 +192,7 @@ struct tok *tok_destroy(struct tok *t)
 		t->left, t->right, t->result, t->merges.slot };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
+	tok_trie_fini(&t->trie);
 	free(t);
 	return NULL;
 }
@@ -187,9 +204,42 @@ static int fragment(
 {
 	if (len == 0)
 		return 0;
-	if (t->l.h->tok_model == LAYOUT_TOK_BPE)
+	switch (t->l.h->tok_model) {
+	case LAYOUT_TOK_SPM:
+		return tok_spm_encode(t, w, text, len, blank && t->l.h->tok_flags & LAYOUT_SPACE_PREFIX, ids);
+	case LAYOUT_TOK_UNIGRAM:
+		return tok_unigram_encode(t, w, text, len, blank, ids);
+	case LAYOUT_TOK_WORDPIECE:
+		return tok_wordpiece_encode(t, w, text, len, ids);
+	default:
 		return tok_bpe_encode(t, w, text, len, ids);
-	return tok_spm_encode(t, w, text, len, blank && t->l.h->tok_flags & LAYOUT_SPACE_PREFIX, ids);
+	}
+}
+
+static bool text_is(const struct tok *t, u32 id, const char *s)
+{
+	struct layout_str x = t->l.vocab[id].text;
+	return x.len == strlen(s) && memcmp(t->l.strings + x.off, s, x.len) == 0;
+}
+
+/* Does the white space behind this special token belong to it? So it is in Phi-3. */
+static bool eats_space(const struct tok *t, u32 id)
+{
+	if (!(t->l.h->tok_flags & LAYOUT_SPACE_EATEN))
+		return false;
+	bool special = t->type[id] == TOK_CONTROL || t->type[id] == TOK_USER || t->type[id] == TOK_UNKNOWN;
+	return special && !text_is(t, id, "<unk>") && !text_is(t, id, "<s>") &&
+	       !text_is(t, id, "<|endoftext|>");
+}
+
+/* Behind the white space at byte at, if the last token eats it, but no further than end. */
+static size_t space_skip(
+	const struct tok *t, const struct tok_ids *ids, const u8 *text, size_t at, size_t end)
+{
+	if (ids->n && eats_space(t, ids->id[ids->n - 1]))
+		while (at < end && (text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r')))
+			at++;
+	return at;
 }
 
 int tok_encode_with(const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool trusted,
@@ -204,12 +254,14 @@ int tok_encode_with(const struct tok *t, struct tok_work *w, const u8 *text, siz
 	size_t at = 0;
 	int r = tok_special_find(t, w, text, len, trusted, &ms);
 	for (size_t i = 0; !r && i < ms.n; i++) {
+		at = space_skip(t, ids, text, at, ms.m[i].pos);
 		r = fragment(t, w, text + at, ms.m[i].pos - at, blank, ids);
 		if (!r)
 			r = tok_ids_add(ids, ms.m[i].id);
 		at = ms.m[i].pos + ms.m[i].len;
 		blank = true;
 	}
+	at = space_skip(t, ids, text, at, len);
 	if (!r)
 		r = fragment(t, w, text + at, len - at, blank, ids);
 	free(ms.m);

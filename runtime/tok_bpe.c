@@ -1,5 +1,6 @@
 /* Byte-level BPE: a word is its bytes, each written as a printable character; the pair of neighbours whose merge stands first in
- * the list is joined, until no pair is in the list. */
+ * the list is joined, until no pair is in the list. Gemma 4 does so over characters as they are, with U+2581 for blanks, and falls back on
+ * byte tokens. */
 #include "runtime/tok_impl.h"
 
 #include <errno.h>
@@ -94,19 +95,22 @@ static void merge_index(struct tok *t)
 	}
 }
 
-static int bytes_index(struct tok *t, const char **ret_why)
+static bool is_text(const struct tok *t)
 {
+	return t->l.h->tok_model == LAYOUT_TOK_BPE_TEXT;
+}
+
+/* Some vocabularies lack the tokens of control characters, or of bytes that UTF-8 does not have: those leave no id, as with their own tokenizers. */
+static void bytes_index(struct tok *t)
+{
+	if (is_text(t))
+		tok_spm_bytes_init(t);
 	for (u32 b = 0; b < 256; b++) {
 		t->byte_char_len[b] = (u8)byte_char(b, t->byte_char[b]);
-		u32 id = tok_text_find(t, t->byte_char[b], t->byte_char_len[b]);
-		t->byte_string[b] = id;
-		t->byte_id[b] = id < t->n_vocab ? id : t->l.h->unk;
-		if (t->byte_id[b] >= t->n_vocab) {
-			*ret_why = "the vocabulary lacks single bytes and has no unknown token";
-			return 1;
-		}
+		t->byte_string[b] = tok_text_find(t, t->byte_char[b], t->byte_char_len[b]);
+		if (!is_text(t))
+			t->byte_id[b] = t->byte_string[b];
 	}
-	return 0;
 }
 
 int tok_bpe_init(struct tok *t, const char **ret_why)
@@ -127,7 +131,8 @@ int tok_bpe_init(struct tok *t, const char **ret_why)
 	if (r)
 		return r;
 	merge_index(t);
-	return bytes_index(t, ret_why);
+	bytes_index(t);
+	return 0;
 }
 
 /* ---- encoding ------------------------------------------------------------------------------------------------------------ */
@@ -173,7 +178,8 @@ static int symbol_write(const struct tok *t, const struct tok_symbol *s, const u
 	if (s->string < t->n_vocab)
 		return tok_ids_add(ids, s->string);
 	for (u32 k = 0; k < s->len; k++) {
-		int r = tok_ids_add(ids, t->byte_id[word[s->off + k]]);
+		u32 id = t->byte_id[word[s->off + k]];
+		int r = id < t->n_vocab ? tok_ids_add(ids, id) : 0;
 		if (r)
 			return r;
 	}
@@ -185,7 +191,13 @@ static u32 whole_word(const struct tok *t, const u8 *word, size_t len)
 {
 	u8 text[2 * TOKEN_BYTES_MAX];
 	u32 n = 0;
-	if (!tok_pre_whole(t->l.h->tok_pre) || len > TOKEN_BYTES_MAX)
+	if (len > TOKEN_BYTES_MAX)
+		return LAYOUT_NONE;
+	if (is_text(t)) { /* newlines: a word holds nothing else then */
+		u32 found = word[0] == '\n' ? tok_text_find(t, word, len) : LAYOUT_NONE;
+		return found < t->n_vocab ? found : LAYOUT_NONE;
+	}
+	if (!tok_pre_whole(t->l.h->tok_pre))
 		return LAYOUT_NONE;
 	for (size_t i = 0; i < len; i++) {
 		memcpy(text + n, t->byte_char[word[i]], 2);
@@ -204,8 +216,14 @@ static int word_encode(
 	int r = tok_work_symbols(w, len);
 	if (r)
 		return r;
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; !is_text(t) && i < len; i++)
 		tok_work_symbol_add(w, (u32)i, 1, t->byte_string[word[i]]);
+	for (size_t i = 0, n; is_text(t) && i < len; i += n) {
+		u32 cp;
+		int k = tok_utf8(word + i, len - i, &cp);
+		n = k > 0 ? (size_t)k : 1;
+		tok_work_symbol_add(w, (u32)i, (u32)n, tok_text_find(t, word + i, n));
+	}
 	r = join_all(t, w);
 	for (u32 i = 0; !r && i != LAYOUT_NONE; i = w->sym[i].next)
 		r = symbol_write(t, &w->sym[i], word, ids);
@@ -215,9 +233,13 @@ static int word_encode(
 int tok_bpe_encode(const struct tok *t, struct tok_work *w, const u8 *text, size_t len, struct tok_ids *ids)
 {
 	int r = 0;
-	for (size_t at = 0, n; !r && at < len; at += n) {
-		n = tok_pre_word(t->l.h->tok_pre, text + at, len - at);
-		r = word_encode(t, w, text + at, n, ids);
+	if (is_text(t)) {
+		r = tok_spm_escape(w, text, len, false);
+		text = w->buf;
+		len = w->n_buf;
 	}
+	struct tok_words words = { .pre = t->l.h->tok_pre, .text = text, .len = r ? 0 : len };
+	for (size_t n; !r && (n = tok_words_next(&words));)
+		r = word_encode(t, w, text + words.at - n, n, ids);
 	return r;
 }

@@ -23,6 +23,15 @@ struct tok_heap {
 _must_use_ int tok_heap_push(struct tok_heap *h, struct tok_job job); /* 0; -ENOMEM */
 struct tok_job tok_heap_pop(struct tok_heap *h);
 
+/* ---- a trie over texts --------------------------------------------------------------------------------------------------- */
+
+struct tok_trie {
+	u32 *child; /* node i has the children child[i] to child[i + 1]; node 0 is the root */
+	u32 *id;    /* the token that ends at a node; LAYOUT_NONE */
+	u8 *label;  /* the byte that leads to a node */
+	u32 n;
+};
+
 /* ---- the tokenizer ------------------------------------------------------------------------------------------------------- */
 
 struct tok {
@@ -38,14 +47,23 @@ struct tok {
 	struct layout_str *extra;
 	u32 n_extra;
 	u32 text_len_max;
-	u32 byte_id[256]; /* the token of one byte */
+	u32 byte_id[256]; /* the token of one byte; BPE: LAYOUT_NONE or a string where there is none */
 
 	/* Special tokens, sorted by text; first[b]..first[b + 1] begin with byte b. */
 	u32 *special;
 	u32 n_special;
 	u32 first[257];
 
-	bool split_at_blank; /* SPM: no token crosses from another character into U+2581 */
+	bool split_at_blank; /* SPM, unigram: no token crosses from another character into U+2581 */
+
+	/* unigram and WordPiece: the tokens that text can become */
+	struct tok_trie trie;
+	f64 unk_score;	/* unigram: of a character that is no token */
+	bool has_bytes; /* unigram: such a character is its bytes */
+
+	/* unigram: a double array of n_units, then texts that end with 0 (tok_normal.c) */
+	const u8 *units, *values;
+	u32 n_units, values_bytes;
 
 	/* BPE: merge i joins the strings left[i] and right[i] to result[i] (LAYOUT_NONE: a string nobody knows). */
 	u32 *left, *right, *result;
@@ -53,6 +71,12 @@ struct tok {
 	u8 byte_char[256][2]; /* the character of one byte in UTF-8 */
 	u8 byte_char_len[256];
 	u32 byte_string[256]; /* the string of one byte's character, LAYOUT_NONE where nobody knows it */
+};
+
+/* Unigram: the best way to a place. */
+struct tok_best {
+	f64 score;
+	u32 from, id;
 };
 
 /* Memory of one tok_encode, reused from word to word. */
@@ -66,10 +90,14 @@ struct tok_work {
 	struct tok_symbol *sym;
 	size_t n_sym, cap_sym;
 	u8 *buf;
-	size_t cap_buf;
+	size_t n_buf, cap_buf;
+	struct tok_best *best;
+	size_t cap_best;
 };
 void tok_work_fini(struct tok_work *w);
 _must_use_ int tok_work_buf(struct tok_work *w, size_t n); /* at least n bytes in buf; 0; -ENOMEM */
+_must_use_ int tok_work_put(
+	struct tok_work *w, const void *s, size_t n); /* behind the n_buf bytes of buf; 0; -ENOMEM */
 /* Room for n symbols, none yet. 0; -ENOMEM; -EOVERFLOW more than 2^31. */
 _must_use_ int tok_work_symbols(struct tok_work *w, size_t n);
 void tok_work_symbol_add(struct tok_work *w, u32 off, u32 len, u32 string);
@@ -82,6 +110,8 @@ _must_use_ int tok_encode_with(const struct tok *t, struct tok_work *w, const u8
 
 /* tok_vocab.c */
 _must_use_ int tok_vocab_init(struct tok *t, const char **ret_why);
+/* Is there an unknown token for text that is no token, and one that a text may hold: neither beginning nor end? 0; 1 *ret_why. */
+_must_use_ int tok_unknown_check(const struct tok *t, const char **ret_why);
 struct layout_str tok_string(const struct tok *t, u32 id);
 /* The token, or string from n_vocab on, of that text; LAYOUT_NONE if there is none. Never a control token. */
 u32 tok_text_find(const struct tok *t, const void *text, size_t len);
@@ -104,18 +134,50 @@ _must_use_ int tok_special_init(struct tok *t, const char **ret_why);
 _must_use_ int tok_special_find(const struct tok *t, struct tok_work *w, const u8 *text, size_t len,
 	bool trusted, struct tok_matches *ret);
 
-/* tok_spm.c, tok_bpe.c: one fragment of text without special tokens. */
+/* tok_trie.c */
+_must_use_ int tok_trie_init(struct tok_trie *trie, const struct tok *t,
+	bool (*takes)(const struct tok *t, u32 id)); /* 0; -ENOMEM */
+void tok_trie_fini(struct tok_trie *trie);
+/* The child of node that byte b leads to; 0 if there is none. */
+u32 tok_trie_step(const struct tok_trie *trie, u32 node, u8 b);
+
+/* tok_spm.c, tok_bpe.c, tok_unigram.c, tok_wordpiece.c: one fragment of text without special tokens. */
 _must_use_ int tok_spm_init(struct tok *t, const char **ret_why);
 _must_use_ int tok_spm_encode(
 	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank, struct tok_ids *ids);
+/* The text with U+2581 for blanks, and one in front if blank, in w->buf. 0; -ENOMEM. */
+_must_use_ int tok_spm_escape(struct tok_work *w, const u8 *text, size_t len, bool blank);
+/* How far to the next U+2581 that no token can reach across. */
+size_t tok_spm_word(const struct tok *t, const u8 *s, size_t len);
+/* byte_id of the bytes that have a token, and split_at_blank; how many those are. */
+int tok_spm_bytes_init(struct tok *t);
+_must_use_ int tok_unigram_init(struct tok *t, const char **ret_why);
+_must_use_ int tok_unigram_encode(
+	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank, struct tok_ids *ids);
+_must_use_ int tok_wordpiece_init(struct tok *t, const char **ret_why);
+_must_use_ int tok_wordpiece_encode(
+	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, struct tok_ids *ids);
 _must_use_ int tok_bpe_init(struct tok *t, const char **ret_why);
 _must_use_ int tok_bpe_encode(
 	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, struct tok_ids *ids);
 /* The byte that a character of byte-level BPE's alphabet stands for, or -1. */
 int tok_bpe_byte(u32 cp);
 
-/* tok_pre.c: bytes of the first word of text[len], len > 0, by the rules of enum layout_tok_pre. */
-size_t tok_pre_word(u32 pre, const u8 *text, size_t len);
+/* tok_normal.c: text as a unigram vocabulary wants it, in w->buf, by the rules of its charsmap, which is a stranger's. */
+_must_use_ int tok_normal_init(struct tok *t, const char **ret_why);
+_must_use_ int tok_normal(
+	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank); /* 0; -ENOMEM */
+
+/* tok_pre.c: the words of a text, one after the other, by the rules of enum layout_tok_pre. */
+#define TOK_PRE_CUTS 6u
+struct tok_words {
+	u32 pre;
+	const u8 *text;
+	size_t len, at;
+	size_t end[TOK_PRE_CUTS]; /* of the piece that each of its expressions is in; begin with 0 */
+};
+/* Bytes of the next word, which begins at byte at; 0 behind the last. */
+size_t tok_words_next(struct tok_words *w);
 /* Is a word that is a token that token, whatever the merges say? */
 bool tok_pre_whole(u32 pre);
 /* Characters that it has looked at, ever: what the bounded-work test counts. */

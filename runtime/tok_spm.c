@@ -21,21 +21,14 @@ static bool crosses_into_blank(const u8 *s, size_t len)
 	return false;
 }
 
-int tok_spm_init(struct tok *t, const char **ret_why)
+int tok_spm_bytes_init(struct tok *t)
 {
+	int n = 0;
 	for (u32 b = 0; b < 256; b++) {
 		char name[8];
 		snprintf(name, sizeof name, "<0x%02X>", b);
-		u8 c = (u8)b;
 		t->byte_id[b] = tok_text_find(t, name, 6);
-		if (t->byte_id[b] == LAYOUT_NONE)
-			t->byte_id[b] = tok_text_find(t, &c, 1);
-		if (t->byte_id[b] == LAYOUT_NONE)
-			t->byte_id[b] = t->l.h->unk;
-		if (t->byte_id[b] >= t->n_vocab) {
-			*ret_why = "the vocabulary lacks byte tokens and has no unknown token";
-			return 1;
-		}
+		n += t->byte_id[b] < t->n_vocab;
 	}
 	t->split_at_blank = true;
 	for (u32 id = 0; id < t->n_vocab && t->split_at_blank; id++) {
@@ -43,7 +36,23 @@ int tok_spm_init(struct tok *t, const char **ret_why)
 		t->split_at_blank = t->type[id] == TOK_CONTROL ||
 				    !crosses_into_blank((const u8 *)t->l.strings + x.off, x.len);
 	}
-	return 0;
+	return n;
+}
+
+int tok_spm_init(struct tok *t, const char **ret_why)
+{
+	int r = 0;
+	tok_spm_bytes_init(t);
+	for (u32 b = 0; !r && b < 256; b++) {
+		u8 c = (u8)b;
+		if (t->byte_id[b] == LAYOUT_NONE)
+			t->byte_id[b] = tok_text_find(t, &c, 1);
+		if (t->byte_id[b] == LAYOUT_NONE) {
+			t->byte_id[b] = t->l.h->unk;
+			r = tok_unknown_check(t, ret_why);
+		}
+	}
+	return r;
 }
 
 /* Scores in an order where smaller comes first: descending, -0 as 0. */
@@ -127,8 +136,7 @@ static int word_encode(
 	return r;
 }
 
-/* The text with U+2581 for blanks, in w->buf. */
-static int escape(struct tok_work *w, const u8 *text, size_t len, bool blank, size_t *ret_len)
+int tok_spm_escape(struct tok_work *w, const u8 *text, size_t len, bool blank)
 {
 	size_t n = blank ? 3 : 0;
 	for (size_t i = 0; i < len; i++)
@@ -145,12 +153,11 @@ static int escape(struct tok_work *w, const u8 *text, size_t len, bool blank, si
 		else
 			*out++ = text[i];
 	}
-	*ret_len = n;
+	w->n_buf = n;
 	return 0;
 }
 
-/* How far to the next blank that no token can reach across. */
-static size_t word_len(const struct tok *t, const u8 *s, size_t len)
+size_t tok_spm_word(const struct tok *t, const u8 *s, size_t len)
 {
 	if (!t->split_at_blank)
 		return len;
@@ -165,10 +172,10 @@ static size_t word_len(const struct tok *t, const u8 *s, size_t len)
 int tok_spm_encode(
 	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank, struct tok_ids *ids)
 {
-	size_t n, step;
-	int r = escape(w, text, len, blank, &n);
-	for (size_t at = 0; !r && at < n; at += step) {
-		step = word_len(t, w->buf + at, n - at);
+	size_t step;
+	int r = tok_spm_escape(w, text, len, blank);
+	for (size_t at = 0; !r && at < w->n_buf; at += step) {
+		step = tok_spm_word(t, w->buf + at, w->n_buf - at);
 		r = word_encode(t, w, w->buf + at, step, ids);
 	}
 	return r;

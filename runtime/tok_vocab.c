@@ -190,6 +190,7 @@ static int byte_named(const u8 *s, size_t len)
 	return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
 }
 
+/* All but byte-level BPE: U+2581 stands for a blank. */
 static size_t spm_bytes(u32 type, const u8 *s, size_t len, u8 *out)
 {
 	int b = type == TOK_BYTE ? byte_named(s, len) : -1;
@@ -230,7 +231,7 @@ static size_t bpe_bytes(u32 type, const u8 *s, size_t len, u8 *out)
 
 static void spell(struct tok *t)
 {
-	bool spm = t->l.h->tok_model == LAYOUT_TOK_SPM;
+	bool spm = t->l.h->tok_model != LAYOUT_TOK_BPE;
 	u32 n = 0;
 	for (u32 id = 0; id < t->n_vocab; id++) {
 		struct layout_str x = t->l.vocab[id].text;
@@ -242,6 +243,18 @@ static void spell(struct tok *t)
 				       : bpe_bytes(type, s, x.len, t->bytes + n));
 	}
 	t->off[t->n_vocab] = n;
+}
+
+int tok_unknown_check(const struct tok *t, const char **ret_why)
+{
+	const struct layout_header *h = t->l.h;
+	if (h->unk >= t->n_vocab)
+		*ret_why = "the vocabulary lacks byte tokens and has no unknown token";
+	else if (t->ends[h->unk] || h->unk == h->bos)
+		*ret_why = "the unknown token of the vocabulary begins or ends a text";
+	else
+		return 0;
+	return 1;
 }
 
 /* ---- building ------------------------------------------------------------------------------------------------------------ */

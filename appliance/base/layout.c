@@ -333,13 +333,13 @@ static bool token_ok(u32 id, u32 n_vocab)
 
 static int tokenizer_check(const struct layout_header *h, const char **ret_why)
 {
-	if (h->tok_model != LAYOUT_TOK_SPM && h->tok_model != LAYOUT_TOK_BPE)
+	if (!in_range(h->tok_model, LAYOUT_TOK_SPM, LAYOUT_TOK_BPE_TEXT))
 		REFUSE("an unknown tokenizer");
 	if (h->tok_pre >= LAYOUT_PRE_COUNT)
 		REFUSE("an unknown pre-tokenizer");
-	if (h->tok_flags & ~(u32)(LAYOUT_ADD_BOS | LAYOUT_ADD_EOS | LAYOUT_SPACE_PREFIX))
+	if (h->tok_flags & ~(u32)LAYOUT_TOK_FLAGS)
 		REFUSE("unknown tokenizer flags");
-	if (h->tok_model != LAYOUT_TOK_BPE && h->n_merges)
+	if (h->tok_model != LAYOUT_TOK_BPE && h->tok_model != LAYOUT_TOK_BPE_TEXT && h->n_merges)
 		REFUSE("merges without byte-pair encoding");
 	const u32 ids[] = { h->bos, h->eos, h->eot, h->unk, h->pad };
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
@@ -388,7 +388,8 @@ static int strings_check(const struct layout *l, const char **ret_why)
 {
 	const struct layout_header *h = l->h;
 	if (!span_ok(h, h->name, GGUF_STRING_BYTES_MAX) || !span_ok(h, h->license, GGUF_STRING_BYTES_MAX) ||
-		!span_ok(h, h->chat_template, TEMPLATE_BYTES_MAX))
+		!span_ok(h, h->chat_template, TEMPLATE_BYTES_MAX) ||
+		!span_ok(h, h->charsmap, CHARSMAP_BYTES_MAX))
 		REFUSE("a text outside the string area");
 	for (u32 i = 0; i < h->n_vocab; i++) {
 		const struct layout_token *t = &l->vocab[i];

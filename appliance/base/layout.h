@@ -66,7 +66,13 @@ struct tensor_type_info {
 /* Facts of a type, or NULL when Keep does not compute with it. */
 const struct tensor_type_info *tensor_type_info(u32 type);
 
-enum layout_tok_model { LAYOUT_TOK_SPM = 1 /* "llama" */, LAYOUT_TOK_BPE = 2 /* "gpt2" */ };
+enum layout_tok_model {
+	LAYOUT_TOK_SPM = 1,	  /* "llama": SentencePiece's BPE */
+	LAYOUT_TOK_BPE = 2,	  /* "gpt2": BPE over bytes */
+	LAYOUT_TOK_UNIGRAM = 3,	  /* "t5": SentencePiece's unigram */
+	LAYOUT_TOK_WORDPIECE = 4, /* "bert" */
+	LAYOUT_TOK_BPE_TEXT = 5,  /* "gemma4": BPE over characters, U+2581 for blanks */
+};
 /* How text is cut into words before byte-level BPE: runtime/tok_pre.c has their rules, attest/vocab.c the names in files. */
 enum layout_tok_pre {
 	LAYOUT_PRE_DEFAULT = 0,
@@ -79,9 +85,34 @@ enum layout_tok_pre {
 	LAYOUT_PRE_GPT4O = 7,
 	LAYOUT_PRE_STARCODER = 8,
 	LAYOUT_PRE_DEEPSEEK3 = 9,
+	LAYOUT_PRE_FALCON = 10,
+	LAYOUT_PRE_DEEPSEEK_LLM = 11,
+	LAYOUT_PRE_DEEPSEEK_CODER = 12,
+	LAYOUT_PRE_PORO = 13,
+	LAYOUT_PRE_VIKING = 14,
+	LAYOUT_PRE_GEMMA4 = 15,
+	LAYOUT_PRE_LAGUNA = 16,
+	LAYOUT_PRE_KIMI_K2 = 17,
+	LAYOUT_PRE_SEED_CODER = 18,
+	LAYOUT_PRE_UFAKZEKA = 19,
+	LAYOUT_PRE_MINICPM5 = 20,
+	LAYOUT_PRE_EXAONE_MOE = 21,
+	LAYOUT_PRE_JAIS2 = 22,
+	LAYOUT_PRE_YOUTU = 23,
+	LAYOUT_PRE_GRANITE_MULTI = 24,
 	LAYOUT_PRE_COUNT
 };
-enum layout_tok_flags { LAYOUT_ADD_BOS = 1, LAYOUT_ADD_EOS = 2, LAYOUT_SPACE_PREFIX = 4 };
+enum layout_tok_flags {
+	LAYOUT_ADD_BOS = 1,
+	LAYOUT_ADD_EOS = 2,
+	LAYOUT_SPACE_PREFIX = 4, /* a blank in front of the text */
+	LAYOUT_SPACE_SUFFIX = 8, /* unigram: that blank stands behind it instead */
+	LAYOUT_SPACE_ONCE = 16,	 /* unigram: blanks in a row are one, those at the ends none */
+	LAYOUT_LOWERCASE = 32,	 /* WordPiece */
+	LAYOUT_NO_ACCENTS = 64,	 /* WordPiece */
+	LAYOUT_SPACE_EATEN = 128, /* special tokens take the white space behind them, but for those that phi-3 excepts */
+	LAYOUT_TOK_FLAGS = 255
+};
 /* As tokenizer.ggml.token_type. */
 enum layout_tok_type {
 	TOK_NORMAL = 1,
@@ -137,7 +168,9 @@ struct layout_header {
 	u32 temperature_ctx;
 	u32 rope_dim_2;	   /* rotated dimensions of layers whose rope is 1 */
 	u32 per_layer_dim; /* width of the layers' own embeddings */
-	u8 reserved[220];
+
+	struct layout_str charsmap; /* unigram: how text is normalised (runtime/tok_normal.c); len 0: as it is */
+	u8 reserved[212];
 };
 SIZE_PIN(layout_header, 480);
 

@@ -11,7 +11,7 @@ tool=$1/tests/unit/runtime/tok_tool; shift
 KEEP_LAB=${KEEP_LAB:-/var/tmp/keep-lab}; root=$KEEP_LAB/sid-root
 if [ -z "${KEEP_SHARED:-}" ] || [ ! -d "$root" ]; then echo "skipped: needs KEEP_SHARED and the peer in $root"; exit 77; fi
 data=$KEEP_LAB/data/tok; mkdir -p "$data"
-rules="llama3 gpt-2 default dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3" # one name of each
+rules="llama3 gpt-2 default dbrx qwen2 qwen35 tekken gpt-4o starcoder deepseek-v3 falcon deepseek-llm deepseek-coder poro-chat viking laguna kimi-k2 seed-coder ufakzeka minicpm5 exaone-moe jais-2 youtu granite-embed-multi-97m" # one name of each
 own="spm-small spm-crossing spm-words spm-noprefix spm-ends bpe-small"
 for p in $(python3 "$here/vocab.py" pres); do own="$own bpe-$p"; done
 bpes= probes=

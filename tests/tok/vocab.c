@@ -58,6 +58,8 @@ static int line_read(struct vocab *v, char *line)
 		v->vocab[v->h.n_vocab++] = (struct layout_token){
 			.type = number(w[1]), .score = strtof(w[2], NULL), .text = keep(v, w[3])
 		};
+	} else if (strcmp(w[0], "n") == 0 && n == 2) {
+		v->h.charsmap = keep(v, w[1]);
 	} else if (strcmp(w[0], "m") == 0 && n == 3) {
 		struct layout_str left = keep(v, w[1]);
 		v->merges[v->h.n_merges++] = (struct layout_merge){ left, keep(v, w[2]) };

@@ -9,6 +9,7 @@ A .vocab file is text, one thing a line:
   model KIND PRE FLAGS BOS EOS EOT UNK    numbers as in a layout's header, "-" for none
   t TYPE SCORE HEX                        a token
   m HEX HEX                               a merge, first is best
+  n HEX                                   how text is normalised
 """
 import random, struct, sys
 
@@ -38,23 +39,42 @@ def read_meta(path):
         k = text().decode(); kv[k] = value(take('I'))
     return kv
 
+# tokenizer.ggml.model: its number (enum layout_tok_model); begin, end and unknown token where the file does not say; the flags that it has then
+KIND = {'llama': (1, 1, 2, 0, 5), 'gpt2': (2, 11, 11, None, 0), 't5': (3, None, 1, 2, 2), 'bert': (4, 101, 102, 100, 3), 'gemma4': (5, None, None, None, 1)}
 # The names that Keep has (attest/vocab.c) and the numbers of their rules (enum layout_tok_pre).
 PRE = {'default': 0, 'llama3': 1, 'llama-v3': 1, 'llama-bpe': 1, 'falcon3': 1, 'pixtral': 1, 'gpt-2': 2, 'phi-2': 2, 'olmo': 2,
        'dbrx': 3, 'smaug-bpe': 3, 'glm4': 3, 'chatglm-bpe': 3, 'qwen2': 4, 'deepseek-r1-qwen': 4, 'stablelm2': 4, 'qwen35': 5, 'tekken': 6,
        'gpt-4o': 7, 'llama4': 7, 'starcoder': 8, 'refact': 8, 'command-r': 8, 'smollm': 8, 'deepseek-v3': 9,
-       'midm-2.0': 1, 'trillion': 2, 'granite-docling': 2, 'megrez': 4, 'kormo': 4, 'minerva-7b': 8}
+       'midm-2.0': 1, 'trillion': 2, 'granite-docling': 2, 'megrez': 4, 'kormo': 4, 'minerva-7b': 8,
+       'falcon-h1': 1, 'lfm2': 1, 'jina-v5-nano': 1, 'mpt': 2, 'jais': 2, 'exaone4': 2, 'gigachat': 2, 'a.x-4.0': 2, 'mellum': 2, 'modern-bert': 2,
+       'f2llmv2': 4, 'hunyuan': 4, 'solar-open': 4, 'grok-2': 4, 'bailingmoe': 4, 'bailingmoe2': 4, 'llada-moe': 4,
+       'kanana2': 7, 'talkie': 7, 'minimax-m2': 7, 'codeshell': 8, 'exaone': 8, 'mellum2': 8, 'hunyuan-dense': 9, 'joyai-llm': 9, 'hy_v4': 9,
+       'falcon': 10, 'deepseek-llm': 11, 'deepseek-coder': 12, 'poro-chat': 13, 'bloom': 13, 'gpt3-finnish': 13, 'viking': 14,
+       'laguna': 16, 'kimi-k2': 17, 'seed-coder': 18, 'ufakzeka': 19, 'minicpm5': 20, 'exaone-moe': 21, 'jais-2': 22, 'youtu': 23,
+       'granite-embed-multi-97m': 24}
 ADD_BOS = (1, 6)
+SPACE_PREFIX, SPACE_SUFFIX, SPACE_ONCE, LOWERCASE, NO_ACCENTS, SPACE_EATEN = 4, 8, 16, 32, 64, 128
 
 def write_vocab(kv, path):
     g = lambda k, d=None: kv.get('tokenizer.ggml.' + k, d)
-    spm = g('model') == b'llama'
-    pre = 0 if spm else PRE[g('pre').decode()]
-    flags = (1 if g('add_bos_token', spm or pre in ADD_BOS) else 0) | (2 if g('add_eos_token', False) else 0) \
-        | (4 if spm and g('add_space_prefix', True) else 0)
-    ids = [g('bos_token_id'), g('eos_token_id'), g('eot_token_id'), g('unknown_token_id')]
+    kind, bos, eos, unk, absent = KIND[g('model').decode()]
+    pre = {2: lambda: PRE[g('pre', b'default').decode()], 5: lambda: 15}.get(kind, lambda: 0)()
+    if pre in ADD_BOS and kind == 2: absent |= 1
+    flag = lambda key, bit: bit if g(key, absent & bit) else 0
+    flags = flag('add_bos_token', 1) | flag('add_sep_token' if kind == 4 else 'add_eos_token', 2)
+    if kind in (1, 3): flags |= flag('add_space_prefix', SPACE_PREFIX)
+    if kind == 3: flags |= flag('remove_extra_whitespaces', SPACE_ONCE) | flag('treat_whitespace_as_suffix', SPACE_SUFFIX)
+    if kind == 4:
+        lower = g('normalizer.lowercase', True)
+        flags |= (LOWERCASE if lower else 0) | (NO_ACCENTS if g('normalizer.strip_accents', lower) else 0)
+    if kind == 5: flags |= 1
+    if any(x in kv.get('general.name', b'').lower() for x in (b'phi-3', b'phi3')): flags |= SPACE_EATEN
+    ids = [g('bos_token_id', bos), g('seperator_token_id' if kind == 4 else 'eos_token_id', eos), g('eot_token_id'), g('unknown_token_id', unk)]
     toks = g('tokens')
+    ids = [i if i is not None and i < len(toks) else None for i in ids]
     with open(path, 'w') as f:
-        f.write('model %d %d %d %s\n' % (1 if spm else 2, pre, flags, ' '.join('-' if i is None else str(i) for i in ids)))
+        f.write('model %d %d %d %s\n' % (kind, pre, flags, ' '.join('-' if i is None else str(i) for i in ids)))
+        if g('precompiled_charsmap'): f.write('n %s\n' % bytes(x & 255 for x in g('precompiled_charsmap')).hex())
         for t, s, y in zip(toks, g('scores', [0.0] * len(toks)), g('token_type', [1] * len(toks))):
             f.write('t %d %r %s\n' % (y, s, t.hex()))
         for m in g('merges', []):

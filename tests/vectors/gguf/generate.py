@@ -207,7 +207,7 @@ kvset('bad-split-no', 'gguf-split', 'split.no', 1, U16)
 kvset('bad-split-tensors', 'gguf-split', 'split.tensors.count', 11, I32)
 edit('bad-no-tokenizer', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.model'))
 kvset('bad-tokenizer', 'gguf-tokenizer', 'tokenizer.ggml.model', 'rwkv')
-kvset('bad-pre-tokenizer', 'gguf-pre-tokenizer', 'tokenizer.ggml.pre', 'bloom', STR, tok='gpt-2')
+kvset('bad-pre-tokenizer', 'gguf-pre-tokenizer', 'tokenizer.ggml.pre', 'plamo', STR, tok='gpt-2')
 edit('bad-no-tokens', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.tokens'))
 edit('bad-no-merges', 'gguf-missing-key', lambda m: m.drop('tokenizer.ggml.merges'), tok='gpt-2')
 kvset('bad-tokens-of-ints', 'gguf-value', 'tokenizer.ggml.tokens', (U32, [1, 2]))
@@ -267,8 +267,31 @@ def gemma4(m):
     key(m, 'feed_forward_length', ARR, (U32, [16, 32])); key(m, 'attention.head_count_kv', ARR, (U32, [1, 1]))
     key(m, 'attention.sliding_window_pattern', ARR, (BOOL, [1, 0]))
 
+def experts(m, n=4, used=2):
+    """Four experts as wide as the dense part was."""
+    for k in ('gate', 'up', 'down'): m.untensor(f'blk.0.ffn_{k}.weight')
+    tens(m, 'ffn_gate_inp.weight', [8, n])
+    for k, ne in (('gate', [8, 16, n]), ('up', [8, 16, n]), ('down', [16, 8, n])): tens(m, f'ffn_{k}_exps.weight', ne)
+    for k, v in (('count', n), ('used_count', used), ('feed_forward_length', 16)): key(m, 'expert_' + k, U32, v)
+def shared(m):
+    for k, ne in (('gate', [8, 16]), ('up', [8, 16]), ('down', [16, 8])): tens(m, f'ffn_{k}_shexp.weight', ne)
+def late(m): m.tensor('blk.0.ffn_norm.weight')[0] = 'blk.0.post_attention_norm.weight'
+def glm4moe(m):
+    """Its second layer only drafts."""
+    experts(m); shared(m); late(m); qkv_bias(m); tens(m, 'exp_probs_b.bias', [4]); tens(m, 'nextn.eh_proj.weight', [16, 8], 1); tens(m, 'attn_norm.weight', [8], 1)
+    for k, v in (('block_count', 2), ('nextn_predict_layers', 1), ('expert_shared_count', 1), ('expert_gating_func', 2)): key(m, k, U32, v)
+    key(m, 'expert_weights_scale', F32, 2.5); key(m, 'expert_weights_norm', BOOL, 1)
+def gpt_oss(m):
+    experts(m); late(m); qkv_bias(m); tens(m, 'attn_output.bias', [8]); tens(m, 'attn_sinks.weight', [2]); tens(m, 'ffn_gate_inp.bias', [4])
+    for k, ne in (('gate', [16, 4]), ('up', [16, 4]), ('down', [8, 4])): tens(m, f'ffn_{k}_exps.bias', ne)
+    key(m, 'attention.sliding_window', U32, 16)
+def minimax(m): experts(m); tens(m, 'attn_q_norm.weight', [8]); tens(m, 'attn_k_norm.weight', [4]); tens(m, 'exp_probs_b.bias', [4])
+def llama4(m): experts(m, used=1); shared(m); key(m, 'interleave_moe_layer_step', U32, 1)
+
 FAMILIES = {'gemma4': gemma4,'qwen2': qkv_bias, 'qwen3': qk_norm, 'gemma3': gemma3, 'phi3': phi3, 'granite': granite, 'apertus': apertus, 'mistral3': mistral3,
-    'glm4': lambda m: (fused(m), post(m), tens(m, 'attn_qkv.bias', [16])), 'cohere2': cohere2}
+    'glm4': lambda m: (fused(m), post(m), tens(m, 'attn_qkv.bias', [16])), 'cohere2': cohere2,
+    'llama': experts, 'qwen3moe': lambda m: (qk_norm(m), experts(m)), 'glm4moe': glm4moe, 'gpt-oss': gpt_oss, 'minimax-m2': minimax, 'llama4': llama4,
+    'granitemoe': lambda m: (granite(m), experts(m))}
 
 def family(arch, f=lambda m: None):
     m = Model(); FAMILIES[arch](m); f(m); m.set('general.architecture', arch)
@@ -280,7 +303,55 @@ for a in FAMILIES:
     lie(a, 'heads', H, lambda m: key(m, 'attention.head_count', U32, 1025))
     lie(a, 'dim', H, lambda m: key(m, 'embedding_length', U32, 0x80000000))
     lie(a, 'experts', 'gguf-experts', lambda m: key(m, 'expert_count', U32, 4096))
-    lie(a, 'extra', 'gguf-tensor-extra', lambda m: tens(m, 'attn_sinks.weight', [2]))
+    lie(a, 'extra', 'gguf-tensor-extra', lambda m, a=a: tens(m, 'attn_gate.weight' if a == 'gpt-oss' else 'attn_sinks.weight', [2]))
+E = 'gguf-experts'
+for a in ('qwen3moe', 'glm4moe', 'gpt-oss', 'minimax-m2', 'llama4', 'granitemoe'):
+    lie(a, 'no-experts', E, lambda m: key(m, 'expert_count', U32, 0))
+    lie(a, 'expert-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_up_exps.weight'))
+    lie(a, 'expert-shape', SH, lambda m: m.tensor('blk.0.ffn_down_exps.weight').__setitem__(1, [16, 8, 3]))
+lie('llama', 'used-0', E, lambda m: key(m, 'expert_used_count', U32, 0))
+lie('llama', 'used-more', E, lambda m: key(m, 'expert_used_count', U32, 5))
+lie('llama', 'experts-unsaid', E, lambda m: key(m, 'expert_count', U32, 0))
+lie('llama', 'experts-unknown', 'gguf-tensor-extra', lambda m: [m.drop('llama.expert_' + k) for k in ('count', 'used_count')] and [tens(m, f'ffn_{k}.weight', ne) for k, ne in
+    (('gate', [8, 16]), ('up', [8, 16]), ('down', [16, 8]))])
+lie('llama', 'router-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_gate_inp.weight'))
+lie('qwen3moe', 'count-missing', 'gguf-missing-key', lambda m: m.drop('llama.expert_count'))
+lie('qwen3moe', 'count-1025', E, lambda m: key(m, 'expert_count', U32, 1025))
+lie('qwen3moe', 'count-fewer', SH, lambda m: key(m, 'expert_count', U32, 3))
+lie('qwen3moe', 'used-33', H, lambda m: (key(m, 'expert_count', U32, 64), key(m, 'expert_used_count', U32, 33)))
+lie('qwen3moe', 'width-0', H, lambda m: key(m, 'expert_feed_forward_length', U32, 0))
+lie('qwen3moe', 'width-huge', H, lambda m: key(m, 'expert_feed_forward_length', U32, 2**31))
+lie('qwen3moe', 'width-no-step', E, lambda m: key(m, 'expert_feed_forward_length', U32, 18))
+lie('qwen3moe', 'two-dims', SH, lambda m: m.tensor('blk.0.ffn_gate_exps.weight').__setitem__(1, [8, 64]))
+lie('qwen3moe', 'gating', E, lambda m: key(m, 'expert_gating_func', U32, 2))
+lie('qwen3moe', 'no-norm', E, lambda m: key(m, 'expert_weights_norm', BOOL, 0))
+lie('qwen3moe', 'groups', E, lambda m: key(m, 'expert_group_count', U32, 2))
+lie('qwen3moe', 'scale', E, lambda m: key(m, 'expert_weights_scale', F32, 2.5))
+lie('qwen3moe', 'shared', H, lambda m: key(m, 'expert_shared_count', U32, 1))
+lie('qwen3moe', 'dense-first', H, lambda m: key(m, 'leading_dense_block_count', U32, 1))
+lie('qwen3moe', 'drafts', H, lambda m: key(m, 'nextn_predict_layers', U32, 1))
+lie('glm4moe', 'dense-all', E, lambda m: key(m, 'leading_dense_block_count', U32, 1))
+lie('glm4moe', 'dense-beyond', H, lambda m: key(m, 'leading_dense_block_count', U32, 9))
+lie('glm4moe', 'shared-unsaid', 'gguf-tensor-extra', lambda m: m.drop('llama.expert_shared_count'))
+lie('glm4moe', 'shared-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_up_shexp.weight'))
+lie('glm4moe', 'shared-huge', E, lambda m: (key(m, 'expert_shared_count', U32, 1024), key(m, 'expert_feed_forward_length', U32, 1 << 18)))
+lie('glm4moe', 'drafts-all', H, lambda m: key(m, 'nextn_predict_layers', U32, 2))
+lie('glm4moe', 'drafts-beyond', 'gguf-tensor-extra', lambda m: tens(m, 'attn_norm.weight', [8], 2))
+lie('glm4moe', 'scale-nan', 'gguf-value', lambda m: key(m, 'expert_weights_scale', F32, float('nan')))
+lie('glm4moe', 'choice-shape', SH, lambda m: m.tensor('blk.0.exp_probs_b.bias').__setitem__(1, [3]))
+lie('gpt-oss', 'expert-bias-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_up_exps.bias'))
+lie('gpt-oss', 'expert-bias-shape', SH, lambda m: m.tensor('blk.0.ffn_up_exps.bias').__setitem__(1, [16, 3]))
+lie('gpt-oss', 'expert-bias-type', 'gguf-tensor-type', lambda m: m.tensor('blk.0.ffn_up_exps.bias').__setitem__(2, 'F16'))
+lie('gpt-oss', 'router-bias-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_gate_inp.bias'))
+lie('gpt-oss', 'sinks-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.attn_sinks.weight'))
+lie('gpt-oss', 'sinks-shape', SH, lambda m: m.tensor('blk.0.attn_sinks.weight').__setitem__(1, [1]))
+lie('minimax-m2', 'norm-of-heads', SH, lambda m: m.tensor('blk.0.attn_q_norm.weight').__setitem__(1, [4]))
+lie('minimax-m2', 'choice-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.exp_probs_b.bias'))
+lie('llama4', 'step-0', E, lambda m: key(m, 'interleave_moe_layer_step', U32, 0))
+lie('llama4', 'step-5', E, lambda m: key(m, 'interleave_moe_layer_step', U32, 5))
+lie('llama4', 'shared-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.ffn_down_shexp.weight'))
+lie('granitemoe', 'no-positions', H, lambda m: key(m, 'rope.scaling.finetuned', BOOL, 0))
+lie('granitemoe', 'shared-width-missing', 'gguf-tensor-extra', lambda m: shared(m))
 for a in ('qwen2', 'qwen3', 'glm4', 'granite', 'apertus', 'mistral3'):
     lie(a, 'window', H, lambda m: key(m, 'attention.sliding_window', U32, 16))
 lie('qwen2', 'bias-missing', 'gguf-tensor-missing', lambda m: m.untensor('blk.0.attn_k.bias'))

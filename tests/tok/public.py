@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The tokenizer against the references that public repositories carry: vocabularies of real models (ggml-vocab-NAME.gguf), texts
+(ggml-vocab-NAME.gguf.inp, with a line __ggml_vocab_test__ between) and the ids that the models' own tokenizers gave for them (.out, one line each).
+
+  public.py BUILD_DIR [DIR]     prints the table; DIR is KEEP_SHARED's vectors/tok where it is not given
+
+Exit 1 if anything differs, 77 if there is no such folder. What lacks a part, or is of a kind that Keep does not have, is a line that says so.
+"""
+import glob, os, subprocess, sys, tempfile
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import vocab
+
+def one(tool, path, tmp):
+    """What the table says about one vocabulary, and whether it is as it should be."""
+    missing = [x for x in ('', '.inp', '.out') if not os.path.exists(path + x) or not os.path.getsize(path + x)]
+    if missing: return 'not compared: no %s' % ', '.join('vocabulary' if not x else x for x in missing), True
+    kv = vocab.read_meta(path)
+    try: vocab.write_vocab(kv, tmp)
+    except KeyError as e: return 'not compared: Keep does not have %s' % e, True
+    texts = open(path + '.inp', newline='', encoding='utf-8').read().split('\n__ggml_vocab_test__\n')
+    want = open(path + '.out').read().split('\n')
+    want = [x.split() for x in want[:len(texts)]]
+    inp = ''.join('u f %s\n' % x.encode().hex() for x in texts)
+    got = subprocess.run([tool, tmp], input=inp.encode(), stdout=subprocess.PIPE, check=True).stdout.decode().split('\n')[:-1]
+    same, first = 0, ''
+    for text, w, line in zip(texts, want, got):
+        g = line.split()
+        same += g == w
+        if g != w and not first: first = '\n  differs: %r\n    ours      %s\n    reference %s' % (text, ' '.join(g), ' '.join(w))
+    return '%-8s %-16s %5d %5d%s' % (kv['tokenizer.ggml.model'].decode(), kv.get('tokenizer.ggml.pre', b'-').decode(), len(texts), same, first), \
+        same == len(texts) == len(want) == len(got)
+
+def main():
+    if len(sys.argv) not in (2, 3): sys.exit(__doc__)
+    tool = os.path.join(sys.argv[1], 'tests/unit/runtime/tok_tool')
+    where = sys.argv[2] if len(sys.argv) == 3 else os.path.join(os.environ.get('KEEP_SHARED', ''), 'vectors/tok')
+    names = sorted({os.path.basename(p).split('.gguf')[0] for p in glob.glob(os.path.join(where, 'ggml-vocab-*'))})
+    if not names: print('skipped: no public vocabularies in %s' % where); sys.exit(77)
+    print('%-18s %-8s %-16s %5s %5s' % ('vocabulary', 'model', 'pre-tokenizer', 'cases', 'equal'))
+    good = True
+    for name in names:
+        with tempfile.NamedTemporaryFile(suffix='.vocab') as tmp:
+            text, ok = one(tool, os.path.join(where, name + '.gguf'), tmp.name)
+        good = good and ok
+        print('%-18s %s' % (name[11:], text), flush=True)
+    sys.exit(0 if good else 1)
+
+main()
