@@ -184,6 +184,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct layout_tensor *)a)->name, ((const struct layout_tensor *)b)->name);
 }
 
+/* Of a layer that only drafts? */
+static bool is_draft(const struct layout_header *h, const char *name)
+{
+	u32 layer = 0, n = 0;
+	if (!h->n_drafts || strncmp(name, "blk.", 4))
+		return false;
+	for (name += 4; *name >= '0' && *name <= '9' && n < 4; name++, n++)
+		layer = 10 * layer + (u32)(*name - '0');
+	return n && *name == '.' && layer >= h->n_layers && layer < h->n_layers + h->n_drafts;
+}
+
 static int parts_read_tensors(struct making *mk)
 {
 	for (u32 i = 0; i < mk->n_parts; i++) {
@@ -206,6 +217,8 @@ static int tensors_gather(struct making *mk, u32 total)
 	for (u32 i = 0; i < mk->n_parts; i++) {
 		for (u32 k = 0; k < mk->parts[i].gguf.n_tensors; k++) {
 			const struct gguf_tensor *t = &mk->parts[i].gguf.tensors[k];
+			if (is_draft(&mk->h, t->name))
+				continue;
 			struct layout_tensor *out = &mk->tensors[at++];
 			*out = (struct layout_tensor){ .offset = t->offset,
 				.bytes = t->bytes,
@@ -216,20 +229,23 @@ static int tensors_gather(struct making *mk, u32 total)
 			memcpy(out->name, t->name, sizeof out->name);
 		}
 	}
-	qsort(mk->tensors, total, sizeof *mk->tensors, by_name);
-	for (u32 i = 1; i < total; i++)
+	qsort(mk->tensors, at, sizeof *mk->tensors, by_name);
+	for (u32 i = 1; i < at; i++)
 		if (!by_name(&mk->tensors[i - 1], &mk->tensors[i]))
 			return attest_reject(mk->report, ATTEST_GGUF_TENSOR_NAME, mk->tensors[i].name,
 				"the tensor %s is there twice", mk->tensors[i].name);
-	mk->h.n_tensors = total;
+	mk->h.n_tensors = at;
 	return 0;
 }
 
 static int want_check(struct making *mk, const struct layout_want *w, const struct layout_tensor *t)
 {
-	if (t->ne[0] != w->ne[0] || t->ne[1] != w->ne[1] || t->ne[2] != 1 || t->ne[3] != 1) {
-		char want[32], found[64];
-		snprintf(want, sizeof want, "%u x %u", w->ne[0], w->ne[1]);
+	if (memcmp(t->ne, w->ne, sizeof w->ne) || t->ne[3] != 1) {
+		char want[64], found[64];
+		if (w->ne[2] > 1)
+			snprintf(want, sizeof want, "%u x %u x %u", w->ne[0], w->ne[1], w->ne[2]);
+		else
+			snprintf(want, sizeof want, "%u x %u", w->ne[0], w->ne[1]);
 		snprintf(found, sizeof found, "%u x %u x %u x %u", t->ne[0], t->ne[1], t->ne[2], t->ne[3]);
 		attest_reject(mk->report, ATTEST_GGUF_TENSOR_SHAPE, t->name,
 			"%s has another shape than the hyper-parameters give it", t->name);
@@ -282,8 +298,13 @@ static int parts_find(struct making *mk)
 	}
 	if (!(found & (PART_QKV | PART_QKV_FUSED)))
 		found |= PART_QKV; /* so that one of them is named as missing */
+	/* what the header counts is wanted, so that it is named when it is missing */
+	found |= (h->n_experts ? PART_EXPERTS : 0) | (h->shared_dim ? PART_SHARED : 0);
 	h->parts = found;
 	layer_tensors_find(mk);
+	if (found & PART_SHARED && !h->shared_dim)
+		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, "ffn_up_shexp.weight",
+			"layers have a shared expert, of which the header knows nothing");
 	if (found & PART_PER_LAYER && !h->per_layer_dim)
 		return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, "per_layer_token_embd.weight",
 			"layers have embeddings of their own, of which the header knows nothing");

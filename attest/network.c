@@ -1,23 +1,13 @@
 /* The network's hyper-parameters, with the defaults that llama.cpp has for absent keys. A key that would change the computation and that
  * Keep does not honour for that architecture is refused, never ignored. */
-#include "attest/internal.h"
+#include "attest/network.h"
 #include "base/bytes.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-struct reader {
-	const struct gguf *g;
-	const struct arch *arch;
-	struct layout_header *h;
-	struct arena *arena;
-	struct layout_layer *layers; /* NULL while all are alike */
-	struct attest_report *report;
-	char key[128]; /* the last one that was asked for */
-};
-
-static const char *key_of(struct reader *r, const char *suffix)
+const char *network_key(struct reader *r, const char *suffix)
 {
 	snprintf(r->key, sizeof r->key, "%s.%s", r->arch->name, suffix);
 	return r->key;
@@ -31,26 +21,26 @@ static int out_of_range(struct reader *r, const char *range, const char *value)
 	return 1;
 }
 
-static int missing(struct reader *r)
+int network_missing(struct reader *r)
 {
 	return attest_reject(
 		r->report, ATTEST_GGUF_MISSING_KEY, r->key, "%s lacks the key %s", r->g->name, r->key);
 }
 
-static int contradiction(struct reader *r, const char *suffix, const char *why)
+int network_contradiction(struct reader *r, const char *suffix, const char *why)
 {
-	const char *key = key_of(r, suffix);
+	const char *key = network_key(r, suffix);
 	return attest_reject(r->report, ATTEST_GGUF_HYPERPARAMETER, key, "%s: %s %s", r->g->name, key, why);
 }
 
 /* The number of layer i: an array's, or the one of all. 0; 1 rejected; 2 absent. */
 static int u32_of_layer(struct reader *r, const char *suffix, u32 i, u32 *ret)
 {
-	const struct gguf_kv *kv = gguf_find(r->g, key_of(r, suffix));
+	const struct gguf_kv *kv = gguf_find(r->g, network_key(r, suffix));
 	if (!kv || kv->type != GGUF_ARRAY || !(r->arch->keys & KEY_LAYERS))
 		return gguf_get_u32(r->g, r->key, ret, r->report);
 	if ((kv->elem != GGUF_U32 && kv->elem != GGUF_I32) || kv->n != r->h->n_layers)
-		return contradiction(r, suffix, "is not one number for each layer");
+		return network_contradiction(r, suffix, "is not one number for each layer");
 	*ret = bytes_u32le(kv->value + 4ul * i);
 	return 0;
 }
@@ -69,25 +59,17 @@ static int u32_of_layers(struct reader *r, const char *suffix, u32 *ret)
 	return 0;
 }
 
-struct int_row {
-	const char *key;
-	u32 *at;
-	u32 lo, hi;
-	bool required; /* else *at holds the default */
-	bool layers;   /* may differ between them: the largest is wanted */
-};
-
-static int ints_read(struct reader *r, const struct int_row *rows, size_t n)
+int network_ints(struct reader *r, const struct int_row *rows, size_t n)
 {
 	char range[64], value[24];
 	for (size_t i = 0; i < n; i++) {
 		const struct int_row *row = &rows[i];
 		int e = row->layers ? u32_of_layers(r, row->key, row->at)
-				    : gguf_get_u32(r->g, key_of(r, row->key), row->at, r->report);
+				    : gguf_get_u32(r->g, network_key(r, row->key), row->at, r->report);
 		if (e == 1)
 			return 1;
 		if (e == 2 && row->required)
-			return missing(r);
+			return network_missing(r);
 		snprintf(range, sizeof range, "%u to %u", row->lo, row->hi);
 		snprintf(value, sizeof value, "%u", *row->at);
 		if (*row->at < row->lo || *row->at > row->hi)
@@ -96,23 +78,16 @@ static int ints_read(struct reader *r, const struct int_row *rows, size_t n)
 	return 0;
 }
 
-struct float_row {
-	const char *key;
-	f32 *at;
-	f32 lo, hi;
-	bool required, zero; /* zero: 0 is allowed too, and means none */
-};
-
-static int floats_read(struct reader *r, const struct float_row *rows, size_t n)
+int network_floats(struct reader *r, const struct float_row *rows, size_t n)
 {
 	char range[64], value[32];
 	for (size_t i = 0; i < n; i++) {
 		const struct float_row *row = &rows[i];
-		int e = gguf_get_f32(r->g, key_of(r, row->key), row->at, r->report);
+		int e = gguf_get_f32(r->g, network_key(r, row->key), row->at, r->report);
 		if (e == 1)
 			return 1;
 		if (e == 2 && row->required)
-			return missing(r);
+			return network_missing(r);
 		if (e == 2 || (*row->at >= row->lo && *row->at <= row->hi) || (row->zero && *row->at == 0))
 			continue;
 		snprintf(range, sizeof range, "%g to %g", (double)row->lo, (double)row->hi);
@@ -128,37 +103,39 @@ static int heads_read(struct reader *r)
 {
 	struct layout_header *h = r->h;
 	const struct int_row heads = { "attention.head_count", &h->n_heads, 1, HEADS_MAX, true };
-	int e = ints_read(r, &heads, 1);
+	int e = network_ints(r, &heads, 1);
 	if (e)
 		return e;
 	h->n_kv_heads = h->n_heads;
 	h->head_dim = h->dim / h->n_heads;
-	bool has_head_dim = gguf_find(r->g, key_of(r, "attention.key_length")) != NULL;
+	bool has_head_dim = gguf_find(r->g, network_key(r, "attention.key_length")) != NULL;
 	if (!has_head_dim && h->dim % h->n_heads)
-		return contradiction(r, "attention.head_count", "does not divide the embedding length");
+		return network_contradiction(
+			r, "attention.head_count", "does not divide the embedding length");
 	if (!has_head_dim && (h->head_dim < 1 || h->head_dim > HEAD_DIM_MAX))
-		return contradiction(r, "attention.head_count", "makes heads of an impossible size");
+		return network_contradiction(r, "attention.head_count", "makes heads of an impossible size");
 	u32 value_length = 0;
 	const struct int_row rows[] = {
 		{ "attention.head_count_kv", &h->n_kv_heads, 1, h->n_heads, false, true },
 		{ "attention.key_length", &h->head_dim, 1, HEAD_DIM_MAX, false },
 		{ "attention.value_length", &value_length, 0, HEAD_DIM_MAX, false },
 	};
-	e = ints_read(r, rows, ARRAY_LEN(rows));
+	e = network_ints(r, rows, ARRAY_LEN(rows));
 	if (e)
 		return e;
 	if (h->n_heads % h->n_kv_heads)
-		return contradiction(r, "attention.head_count_kv", "does not divide the number of heads");
+		return network_contradiction(
+			r, "attention.head_count_kv", "does not divide the number of heads");
 	if (value_length ? value_length != h->head_dim : has_head_dim && h->head_dim * h->n_heads != h->dim)
-		return contradiction(r, "attention.value_length", "differs from the key length");
+		return network_contradiction(r, "attention.value_length", "differs from the key length");
 	if (h->n_heads * h->head_dim > DIM_MAX)
-		return contradiction(
+		return network_contradiction(
 			r, "attention.head_count", "times the head size is wider than a row may be");
 	h->rope_dim = h->head_dim;
 	const struct int_row rope = { "rope.dimension_count", &h->rope_dim, 2, h->head_dim, false };
-	e = ints_read(r, &rope, 1);
+	e = network_ints(r, &rope, 1);
 	if (!e && h->rope_dim % 2)
-		return contradiction(r, "rope.dimension_count", "is odd");
+		return network_contradiction(r, "rope.dimension_count", "is odd");
 	return e;
 }
 
@@ -173,7 +150,7 @@ static int scaling_type_read(struct reader *r, bool *ret_none)
 		{ "longrope", ROPE_LONG } };
 	const char *type = "linear";
 	size_t len = 6;
-	if (gguf_get_string(r->g, key_of(r, "rope.scaling.type"), &type, &len, r->report) == 1)
+	if (gguf_get_string(r->g, network_key(r, "rope.scaling.type"), &type, &len, r->report) == 1)
 		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (len == strlen(types[i].name) && !memcmp(type, types[i].name, len)) {
@@ -191,7 +168,7 @@ static int scaling_type_read(struct reader *r, bool *ret_none)
 static int scaling_read(struct reader *r)
 {
 	struct layout_header *h = r->h;
-	bool none = false, finetuned = true;
+	bool none = false, finetuned = true, truncated = true;
 	f32 factor = 0;
 	int e = scaling_type_read(r, &none);
 	if (e)
@@ -201,7 +178,7 @@ static int scaling_read(struct reader *r)
 	h->yarn_ext_factor = -1;
 	h->yarn_beta_fast = 32;
 	h->yarn_beta_slow = 1;
-	bool old = !gguf_find(r->g, key_of(r, "rope.scaling.factor"));
+	bool old = !gguf_find(r->g, network_key(r, "rope.scaling.factor"));
 	const struct float_row rows[] = {
 		{ old ? "rope.scale_linear" : "rope.scaling.factor", &factor, 1e-6f, 1e6f, false, true },
 		{ "rope.scaling.attn_factor", &h->rope_magnitude, 1e-3f, 1e3f, false, false },
@@ -212,8 +189,8 @@ static int scaling_read(struct reader *r)
 	};
 	const struct int_row ctx = { "rope.scaling.original_context_length", &h->rope_ctx, 1, INT32_MAX,
 		false };
-	e = floats_read(r, rows, ARRAY_LEN(rows));
-	e = e ? e : ints_read(r, &ctx, 1);
+	e = network_floats(r, rows, ARRAY_LEN(rows));
+	e = e ? e : network_ints(r, &ctx, 1);
 	if (e)
 		return e;
 	h->rope_ctx = MIN(h->rope_ctx, CTX_TOKENS_MAX);
@@ -221,20 +198,26 @@ static int scaling_read(struct reader *r)
 	if (h->yarn_ext_factor < 0)
 		h->yarn_ext_factor = h->rope_scaling == ROPE_YARN ? 1 : 0;
 	if (h->rope_scaling != ROPE_YARN && h->yarn_ext_factor > 0)
-		return contradiction(
+		return network_contradiction(
 			r, "rope.scaling.yarn_ext_factor", "is set, and the scaling is not yarn");
 	if (h->rope_magnitude != 1 && h->rope_scaling == ROPE_LINEAR && !(r->arch->may & PART_ROPE_FACTORS))
-		return contradiction(r, "rope.scaling.attn_factor", "is not 1, which Keep does not compute");
-	if (gguf_get_bool(r->g, key_of(r, "rope.scaling.finetuned"), &finetuned, r->report) == 1)
+		return network_contradiction(
+			r, "rope.scaling.attn_factor", "is not 1, which Keep does not compute");
+	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.finetuned"), &finetuned, r->report) == 1)
 		return 1;
-	if (!finetuned && h->arch == LAYOUT_ARCH_GRANITE)
-		return contradiction(r, "rope.scaling.finetuned", "is false: a granite without positions");
+	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.yarn_truncate"), &truncated, r->report) == 1)
+		return 1;
+	if (!truncated && h->rope_scaling == ROPE_YARN)
+		h->switches |= SWITCH_YARN_EXACT;
+	if (!finetuned && (h->arch == LAYOUT_ARCH_GRANITE || h->arch == LAYOUT_ARCH_GRANITEMOE))
+		return network_contradiction(
+			r, "rope.scaling.finetuned", "is false: a granite without positions");
 	return 0;
 }
 
 /* ---- layers ------------------------------------------------------------------------------------------------------------------ */
 
-static int layers_make(struct reader *r)
+int network_layers_make(struct reader *r)
 {
 	if (r->layers)
 		return 0;
@@ -249,12 +232,12 @@ static int layers_make(struct reader *r)
 /* Which layers have a window: an array of one truth per layer, a period, or the architecture's own. */
 static int window_pattern(struct reader *r, u32 i, bool *ret)
 {
-	const struct gguf_kv *kv = gguf_find(r->g, key_of(r, "attention.sliding_window_pattern"));
+	const struct gguf_kv *kv = gguf_find(r->g, network_key(r, "attention.sliding_window_pattern"));
 	u32 period = r->arch->window_period;
 	if (kv && kv->type == GGUF_ARRAY) {
 		bool words = kv->elem == GGUF_U32 || kv->elem == GGUF_I32;
 		if ((kv->elem != GGUF_BOOL && !words) || kv->n != r->h->n_layers)
-			return contradiction(
+			return network_contradiction(
 				r, "attention.sliding_window_pattern", "is not one truth for each layer");
 		*ret = words ? bytes_u32le(kv->value + 4ul * i) : kv->value[i];
 		return 0;
@@ -268,15 +251,15 @@ static int window_pattern(struct reader *r, u32 i, bool *ret)
 static int windows_read(struct reader *r)
 {
 	struct layout_header *h = r->h;
-	u32 window = 0;
+	u32 window = r->arch->chunk;
 	const struct int_row row = { "attention.sliding_window", &window, 0, INT32_MAX, false };
-	int e = ints_read(r, &row, 1);
+	int e = network_ints(r, &row, 1);
 	if (e || !window || !(r->arch->keys & KEY_WINDOW))
 		return e;
 	f32 base = r->arch->rope_base_window > 0 ? r->arch->rope_base_window : h->rope_base;
 	const struct float_row second = { "rope.freq_base_swa", &base, 1.0f, 1e12f, false, false };
-	e = floats_read(r, &second, 1);
-	e = e ? e : layers_make(r);
+	e = network_floats(r, &second, 1);
+	e = e ? e : network_layers_make(r);
 	for (u32 i = 0; i < h->n_layers && !e; i++) {
 		bool has = false;
 		e = window_pattern(r, i, &has);
@@ -286,6 +269,11 @@ static int windows_read(struct reader *r)
 		} else if (r->arch->window_no_rope) {
 			r->layers[i].rope_dim = 0;
 		}
+	}
+	if (r->arch->chunk) {
+		h->switches |= SWITCH_PIECES | SWITCH_TEMPERATURE_1;
+		h->temperature = r->arch->chunk_temperature;
+		h->temperature_ctx = r->arch->chunk;
 	}
 	if (r->arch->rope_base_window > 0) {
 		h->rope_base_2 = base;
@@ -306,18 +294,18 @@ static int window_heads_read(struct reader *r)
 		{ "attention.key_length_swa", &key, 1, HEAD_DIM_MAX, false },
 		{ "attention.value_length_swa", &value, 1, HEAD_DIM_MAX, false },
 	};
-	int e = ints_read(r, rows, ARRAY_LEN(rows));
+	int e = network_ints(r, rows, ARRAY_LEN(rows));
 	if (e)
 		return e;
 	if (key != value)
-		return contradiction(r, "attention.value_length_swa", "differs from the key length");
+		return network_contradiction(r, "attention.value_length_swa", "differs from the key length");
 	if (h->n_heads * key > DIM_MAX)
-		return contradiction(r, "attention.key_length_swa", "makes rows that are too wide");
+		return network_contradiction(r, "attention.key_length_swa", "makes rows that are too wide");
 	h->rope_dim_2 = key;
 	const struct int_row rope = { "rope.dimension_count_swa", &h->rope_dim_2, 2, key, false };
-	e = ints_read(r, &rope, 1);
+	e = network_ints(r, &rope, 1);
 	if (!e && h->rope_dim_2 % 2)
-		return contradiction(r, "rope.dimension_count_swa", "is odd");
+		return network_contradiction(r, "rope.dimension_count_swa", "is odd");
 	for (u32 i = 0; i < h->n_layers && !e; i++)
 		if (r->layers[i].rope) {
 			r->layers[i].head_dim = key;
@@ -335,7 +323,7 @@ static int share_keys(struct reader *r, u32 shared)
 		while (from > 0 && !r->layers[from - 1].window != !r->layers[i].window)
 			from--;
 		if (from == 0)
-			return contradiction(
+			return network_contradiction(
 				r, "attention.shared_kv_layers", "leaves no layer to share with");
 		r->layers[i].kv_layer = from - 1;
 		r->layers[i].n_kv_heads = r->layers[from - 1].n_kv_heads;
@@ -353,15 +341,15 @@ static int layers_read(struct reader *r)
 		{ "attention.shared_kv_layers", &shared, 0, h->n_layers - 1, false },
 		{ "embedding_length_per_layer_input", &h->per_layer_dim, 0, DIM_MAX / h->n_layers, false },
 	};
-	int e = ints_read(r, rows, ARRAY_LEN(rows));
-	e = e ? e : layers_make(r);
+	int e = network_ints(r, rows, ARRAY_LEN(rows));
+	e = e ? e : network_layers_make(r);
 	for (u32 i = 0; i < h->n_layers && !e; i++) {
 		struct layout_layer *y = &r->layers[i];
 		if (u32_of_layer(r, "feed_forward_length", i, &y->ffn_dim) == 1 ||
 			u32_of_layer(r, "attention.head_count_kv", i, &y->n_kv_heads) == 1)
 			return 1;
 		if (!y->ffn_dim || !y->n_kv_heads || y->n_heads % y->n_kv_heads)
-			return contradiction(r, "attention.head_count_kv",
+			return network_contradiction(r, "attention.head_count_kv",
 				"or feed_forward_length is 0 or no divisor in a layer");
 	}
 	e = e ? e : window_heads_read(r);
@@ -375,7 +363,7 @@ static int xielu_read(struct reader *r, const char *key, u32 which)
 	f32 f = 0;
 	snprintf(r->key, sizeof r->key, "%s", key);
 	if (!kv)
-		return missing(r);
+		return network_missing(r);
 	bool many = kv->type == GGUF_ARRAY;
 	if (many ? kv->elem != GGUF_F32 || kv->n < r->h->n_layers : gguf_get_f32(r->g, key, &f, r->report))
 		return attest_reject(r->report, ATTEST_GGUF_HYPERPARAMETER, key,
@@ -395,7 +383,7 @@ static int activation_read(struct reader *r)
 	static const char *const keys[] = { "xielu.alpha_p", "xielu.alpha_n", "xielu.beta", "xielu.eps" };
 	if (r->arch->act != ARCH_ACT_XIELU)
 		return 0;
-	int e = layers_make(r);
+	int e = network_layers_make(r);
 	for (u32 i = 0; i < ARRAY_LEN(keys) && !e; i++)
 		e = xielu_read(r, keys[i], i);
 	return e;
@@ -421,7 +409,7 @@ static int scales_read(struct reader *r)
 			{ "attention.temperature_scale", &h->temperature, 1e-6f, 100, false, true } },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int e = r->arch->keys & rows[i].key ? floats_read(r, &rows[i].row, 1) : 0;
+		int e = r->arch->keys & rows[i].key ? network_floats(r, &rows[i].row, 1) : 0;
 		if (e)
 			return e;
 	}
@@ -434,30 +422,19 @@ static int scales_read(struct reader *r)
 		h->embed_scale = (f32)sqrt((f64)h->dim);
 	if (h->arch == LAYOUT_ARCH_GEMMA3 && h->n_layers == 62) /* 27B says so by nothing else */
 		h->attn_scale = (f32)(1.0 / sqrt((f64)h->dim / h->n_heads));
-	h->temperature_ctx = h->temperature > 0 ? h->rope_ctx : 0;
+	if (r->arch->keys & KEY_TEMPERATURE)
+		h->temperature_ctx = h->temperature > 0 ? h->rope_ctx : 0;
 	return 0;
 }
 
 /* ---- what Keep does not compute ------------------------------------------------------------------------------------------------ */
 
-static int experts_check(struct reader *r)
-{
-	u32 n = 0;
-	if (gguf_get_u32(r->g, key_of(r, "expert_count"), &n, r->report) == 1)
-		return 1;
-	if (n)
-		return attest_reject(r->report, ATTEST_GGUF_EXPERTS, r->key,
-			"%s is a mixture of %u experts; Keep computes dense %s models", r->g->name, n,
-			r->arch->name);
-	return 0;
-}
-
 /* Is that key's number other than 0? *ret stays when it is absent. 0, or 1 rejected. */
-static int is_set(struct reader *r, const char *suffix, bool *ret)
+int network_is_set(struct reader *r, const char *suffix, bool *ret)
 {
 	f32 f = 0;
 	u32 u = 0;
-	const struct gguf_kv *kv = gguf_find(r->g, key_of(r, suffix));
+	const struct gguf_kv *kv = gguf_find(r->g, network_key(r, suffix));
 	if (!kv)
 		return 0;
 	if (kv->type == GGUF_ARRAY) {
@@ -483,23 +460,45 @@ static int others_check(struct reader *r)
 		{ "attention.q_lora_rank", 0 }, { "logit_scale", KEY_LOGIT_SCALE },
 		{ "residual_scale", KEY_RESIDUAL_SCALE }, { "embedding_scale", KEY_EMBED_SCALE },
 		{ "attn_logit_softcapping", 0 }, { "final_logit_softcapping", KEY_LOGIT_SOFTCAP },
-		{ "embedding_length_per_layer_input", KEY_LAYERS }, { "nextn_predict_layers", 0 },
+		{ "embedding_length_per_layer_input", KEY_LAYERS }, { "nextn_predict_layers", KEY_NEXTN },
+		{ "leading_dense_block_count", KEY_DENSE_FIRST },
+		{ "interleave_moe_layer_step", KEY_DENSE_BETWEEN },
+		{ "expert_shared_count", KEY_SHARED_COUNT },
+		{ "expert_shared_feed_forward_length", KEY_SHARED_WIDTH }, { "expert_group_scale", 0 },
+		{ "expert_latent_length", 0 }, { "moe_latent_size", 0 }, { "moe_every_n_layers", 0 },
+		{ "experts_per_group", 0 }, { "expert_chunk_feed_forward_length", 0 },
 		{ "rope.dimension_sections", 0 } };
 	bool causal = true;
-	if (gguf_get_bool(r->g, key_of(r, "attention.causal"), &causal, r->report) == 1)
+	if (gguf_get_bool(r->g, network_key(r, "attention.causal"), &causal, r->report) == 1)
 		return 1;
 	if (!causal)
-		return contradiction(r, "attention.causal", "is false; Keep computes causal models");
+		return network_contradiction(r, "attention.causal", "is false; Keep computes causal models");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		bool set = false;
 		if (r->arch->keys & rows[i].unless)
 			continue;
-		if (is_set(r, rows[i].key, &set))
+		if (network_is_set(r, rows[i].key, &set))
 			return 1;
 		if (set)
-			return contradiction(r, rows[i].key, "is set, which Keep does not compute");
+			return network_contradiction(r, rows[i].key, "is set, which Keep does not compute");
 	}
 	return 0;
+}
+
+/* Named before anything else that may be wrong with such a file. */
+static int experts_known(struct reader *r)
+{
+	u32 n = 0;
+	bool has = (r->arch->must | r->arch->may) & PART_EXPERTS;
+	if (gguf_get_u32(r->g, network_key(r, "expert_count"), &n, r->report) == 1)
+		return 1;
+	if (n > EXPERTS_MAX && has)
+		return attest_reject(r->report, ATTEST_GGUF_EXPERTS, r->key, "%s has %u experts, at most %u",
+			r->g->name, n, EXPERTS_MAX);
+	if (!n || has)
+		return 0;
+	return attest_reject(r->report, ATTEST_GGUF_EXPERTS, r->key,
+		"%s is a mixture of %u experts; Keep computes dense %s models", r->g->name, n, r->arch->name);
 }
 
 static int basics_read(struct reader *r)
@@ -517,12 +516,12 @@ static int basics_read(struct reader *r)
 			&h->rms_eps, 1e-12f, 1e-1f, true, false },
 		{ "rope.freq_base", &h->rope_base, 1.0f, 1e12f, false, false },
 	};
-	int e = ints_read(r, rows, ARRAY_LEN(rows));
+	int e = network_ints(r, rows, ARRAY_LEN(rows));
 	e = e ? e : heads_read(r);
 	if (e)
 		return e;
 	h->ctx_train = MIN(h->ctx_train, CTX_TOKENS_MAX);
-	return floats_read(r, floats, ARRAY_LEN(floats));
+	return network_floats(r, floats, ARRAY_LEN(floats));
 }
 
 int network_read(const struct gguf *g, struct arena *a, struct layout_header *h,
@@ -530,9 +529,10 @@ int network_read(const struct gguf *g, struct arena *a, struct layout_header *h,
 {
 	struct reader r = { .g = g, .arch = arch_of(h->arch), .h = h, .arena = a, .report = report };
 	h->rope_base = 10000.0f;
-	int e = experts_check(&r);
+	int e = experts_known(&r);
 	e = e ? e : others_check(&r);
 	e = e ? e : basics_read(&r);
+	e = e ? e : network_experts(&r);
 	e = e ? e : scaling_read(&r);
 	e = e ? e : windows_read(&r);
 	e = e ? e : layers_read(&r);

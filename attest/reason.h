@@ -101,7 +101,7 @@ enum attest_reason {
 	ATTEST_GGUF_VALUE = 77,	       /* a metadata value of an unknown, nested or wrong type */
 	ATTEST_GGUF_MISSING_KEY = 78,  /* a metadata key that the architecture needs */
 	ATTEST_GGUF_ARCHITECTURE = 79, /* an architecture that Keep does not compute */
-	ATTEST_GGUF_EXPERTS = 80,      /* a mixture of experts, which Keep does not compute yet */
+	ATTEST_GGUF_EXPERTS = 80,      /* experts whose numbers or routing Keep does not compute */
 	ATTEST_GGUF_HYPERPARAMETER = 81, /* a hyper-parameter out of range, or two that disagree */
 	ATTEST_GGUF_TENSOR_NAME = 82,  /* a tensor name that is empty, too long, not ASCII, or there twice */
 	ATTEST_GGUF_TENSOR_TYPE = 83,  /* a tensor type that Keep does not compute with */

@@ -376,7 +376,8 @@ BODY void block_add(
 	u32 dim = r->p->head_dim;
 	f32 scale = u2f(r->p->scale_bits);
 	for (u32 i = 0; i < n; i++) {
-		u32 pos = r->pos[r->row + i / r->heads], lo = attention_first(pos, r->p->window);
+		u32 pos = r->pos[r->row + i / r->heads],
+		    lo = attention_first(pos, r->p->window, r->p->pieces);
 		a[i] = (struct span){ lo > t0 ? lo - t0 : 0, pos >= t0 ? MIN(KV_PAGE, pos + 1 - t0) : 0 };
 		first[i] = t0 == lo / KV_PAGE * KV_PAGE;
 		in[i] = a[i].from < a[i].n;
@@ -391,6 +392,15 @@ BODY void block_add(
 			states_add(states + i, b, dim, a + i, first + i, scale, m = 1);
 		i += MAX(m, 1u);
 	}
+}
+
+/* The score that no position has: it takes a part of the sum and adds no value. */
+BODY void sink_add(struct state *s, f32 z, u32 dim)
+{
+	f32 max = z > s->max ? z : s->max, a = attention_weight(s->max - max), la = s->sum * a;
+	s->sum = la + attention_weight(z - max);
+	for (u32 d = 0; d < dim; d++)
+		s->out[d] = exact_window(s->out[d] * a);
 }
 
 BODY void run_attend(const struct run *r, block_load_fn *load, const u32 group)
@@ -412,6 +422,9 @@ BODY void run_attend(const struct run *r, block_load_fn *load, const u32 group)
 	}
 	for (u32 i = 0; i < n; i++) {
 		f32 *y = (f32 *)r->buf[6] + at + i / r->heads * width + i % r->heads * dim;
+		if (r->p->sinks)
+			sink_add(&states[i], exact_window(((const f32 *)r->buf[7])[r->head + i % r->heads]),
+				dim);
 		f32 inv = exact_recip(states[i].sum);
 		for (u32 d = 0; d < dim; d++)
 			y[d] = exact_window(states[i].out[d] * inv);
@@ -447,7 +460,7 @@ BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], 
 				.head = it.head + h,
 				.heads = MIN(STATES_MAX / n, it.heads - h),
 				.g = it.g,
-				.first = attention_first(least, p->window),
+				.first = attention_first(least, p->window, p->pieces),
 				.pos_max = most,
 				.f16 = f16 };
 			run_attend(&r, load, group);

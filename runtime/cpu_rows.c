@@ -4,6 +4,7 @@
 #include "shaders/act.h"
 #include "shaders/add.h"
 #include "shaders/bias.h"
+#include "shaders/combine.h"
 #include "shaders/exact.h"
 #include "shaders/geglu.h"
 #include "shaders/layer_norm.h"
@@ -15,6 +16,7 @@
 #include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
+#include "shaders/swiglu_oai.h"
 
 #include <string.h>
 
@@ -180,33 +182,69 @@ BODY void quantize_256(const void *push, void *const buf[], u32 first, u32 end)
 
 /* ---- products of gate and up; element by element; rows ---- */
 
+enum glu { GLU_SILU, GLU_GELU, GLU_OAI };
+
 /* y may be gate or up. */
-BODY void glu_values(bool gelu, const f32 *gate, const f32 *up, u32 n, f32 *y)
+BODY void glu_values(enum glu kind, const f32 *gate, const f32 *up, u32 n, f32 *y)
 {
 	f32 t[64];
 	for (u32 i = 0; i < n; i++) {
 		f32 g = exact_window(gate[i]);
-		f32 s = exact_window(gelu ? exact_gelu(g) : exact_silu(g));
+		if (kind == GLU_OAI) {
+			t[i] = swiglu_oai(g, exact_window(up[i]));
+			continue;
+		}
+		f32 s = exact_window(kind == GLU_GELU ? exact_gelu(g) : exact_silu(g));
 		t[i] = exact_window(s * exact_window(up[i]));
 	}
 	memcpy(y, t, n * sizeof(f32));
 }
 
-BODY void glu(bool gelu, void *const buf[], u32 first, u32 end)
+BODY void glu(enum glu kind, void *const buf[], u32 first, u32 end)
 {
 	for (u32 i = first; i < end; i += 64)
-		glu_values(gelu, (const f32 *)buf[0] + i, (const f32 *)buf[1] + i, MIN(64u, end - i),
+		glu_values(kind, (const f32 *)buf[0] + i, (const f32 *)buf[1] + i, MIN(64u, end - i),
 			(f32 *)buf[2] + i);
 }
 
 BODY void swiglu(const void *push, void *const buf[], u32 first, u32 end)
 {
-	glu(false, buf, first, end);
+	glu(GLU_SILU, buf, first, end);
 }
 
 BODY void geglu(const void *push, void *const buf[], u32 first, u32 end)
 {
-	glu(true, buf, first, end);
+	glu(GLU_GELU, buf, first, end);
+}
+
+BODY void swiglu_oai_all(const void *push, void *const buf[], u32 first, u32 end)
+{
+	glu(GLU_OAI, buf, first, end);
+}
+
+/* Elements of one row at a time: as many sums side by side, one expert after the other. */
+BODY void combine(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_combine *p = push;
+	const f32 *x = buf[0], *w = buf[2];
+	const u32 *slot = buf[1];
+	f32 sum[64];
+	for (u32 i = first, n; i < end; i += n) {
+		u32 row = i / p->dim * p->used, e = i % p->dim;
+		n = MIN(MIN(p->dim - e, end - i), 64u);
+		for (u32 k = 0; k < n; k++)
+			sum[k] = 0;
+		for (u32 j = 0; j < p->used; j++) {
+			const f32 *from = x + (size_t)slot[row + j] * p->dim + e;
+			f32 weight = exact_window(w[row + j]);
+			for (u32 k = 0; k < n; k++) {
+				f32 t = exact_window(from[k]) * weight;
+				sum[k] = sum[k] + t;
+			}
+		}
+		for (u32 k = 0; k < n; k++)
+			((f32 *)buf[3])[i + k] = exact_window(sum[k]);
+	}
 }
 
 BODY void map(const void *push, void *const buf[], u32 first, u32 end)
@@ -420,6 +458,8 @@ BODY void mul_mat_bf16(const u32 most, const void *push, void *const buf[], u32 
 	KERNEL(quantize_256, isa, attr)                                                              \
 	KERNEL(swiglu, isa, attr)                                                                    \
 	KERNEL(geglu, isa, attr)                                                                     \
+	KERNEL(swiglu_oai_all, isa, attr)                                                            \
+	KERNEL(combine, isa, attr)                                                                   \
 	KERNEL(layer_norm, isa, attr)                                                                \
 	KERNEL(map, isa, attr)                                                                       \
 	KERNEL(bias, isa, attr)                                                                      \
@@ -435,6 +475,8 @@ BODY void mul_mat_bf16(const u32 most, const void *push, void *const buf[], u32 
 		[KERNEL_QUANTIZE_256] = quantize_256_##isa,                                          \
 		[KERNEL_SWIGLU] = swiglu_##isa,                                                      \
 		[KERNEL_GEGLU] = geglu_##isa,                                                        \
+		[KERNEL_SWIGLU_OAI] = swiglu_oai_all_##isa,                                          \
+		[KERNEL_COMBINE] = combine_##isa,                                                    \
 		[KERNEL_LAYER_NORM] = layer_norm_##isa,                                              \
 		[KERNEL_MAP] = map_##isa,                                                            \
 		[KERNEL_BIAS] = bias_##isa,                                                          \

@@ -83,7 +83,9 @@ static f64 yarn_pair(const struct rt_rope *p, f64 turns)
 /* How much of pair j keeps its own frequency: from 1 for the fast ones to 0. */
 static f64 yarn_ramp(const struct rt_rope *p, u32 j)
 {
-	f64 lo = floor_of(yarn_pair(p, p->yarn_beta_fast)), hi = -floor_of(-yarn_pair(p, p->yarn_beta_slow));
+	f64 lo = yarn_pair(p, p->yarn_beta_fast), hi = yarn_pair(p, p->yarn_beta_slow);
+	lo = p->yarn_exact ? lo : floor_of(lo);
+	hi = p->yarn_exact ? hi : -floor_of(-hi);
 	lo = lo < 0 ? 0 : lo;
 	hi = hi > p->rope_dim - 1.0 ? p->rope_dim - 1.0 : hi;
 	f64 width = hi - lo < 0.001 ? 0.001 : hi - lo, y = (j - lo) / width;
@@ -129,10 +131,10 @@ void rt_rope_table(f32 *out, const struct rt_rope *p)
 	}
 }
 
-void rt_temperature_table(f32 *out, u32 ctx, f32 b, u32 period)
+void rt_temperature_table(f32 *out, u32 ctx, const struct rt_temperature *p)
 {
 	for (u32 t = 0; t < ctx; t++)
-		out[t] = exact_window((f32)(1 + (f64)b * ln(1.0 + t / period)));
+		out[t] = exact_window((f32)(1 + (f64)p->b * ln(1.0 + (t + p->from) / p->period)));
 }
 
 f32 rt_softplus(f32 x)

@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+u64 model_piece_bytes(u32 n, u32 k)
+{
+	return ALIGN_UP(
+		MAX(op_act_bytes(OP_ACT_Q8_32, n, k), op_act_bytes(OP_ACT_Q8_256, n, k)), (u64)RT_ALIGN);
+}
+
 static u64 layer_kv_bytes(const struct model_layer *l, u32 kv_mode, u32 pages)
 {
 	return op_kv_bytes(kv_mode, pages, l->is.n_kv_heads, l->is.head_dim);
@@ -87,7 +93,7 @@ static void make_positions(
 		w->rope[i] = make_table(mk, table, bytes, "rope");
 		free(table);
 	}
-	if (!mk->r && m->arch->value_norm) {
+	if (!mk->r && (m->arch->value_norm || m->switches & SWITCH_UNIT_QK)) {
 		f32 ones[HEAD_DIM_MAX];
 		for (u32 i = 0; i < HEAD_DIM_MAX; i++)
 			ones[i] = 1;
@@ -96,41 +102,74 @@ static void make_positions(
 	if (mk->r || !(m->temperature > 0))
 		return;
 	f32 *table = malloc(p->ctx_tokens * sizeof *table);
+	const struct rt_temperature warm = { .b = m->temperature,
+		.period = m->temperature_ctx,
+		.from = m->switches & SWITCH_TEMPERATURE_1 ? 1 : 0 };
 	if (table)
-		rt_temperature_table(table, p->ctx_tokens, m->temperature, m->temperature_ctx);
+		rt_temperature_table(table, p->ctx_tokens, &warm);
 	w->temperature = make_table(mk, table, p->ctx_tokens * sizeof *table, "temperature");
 	free(table);
 }
 
-/* The widest row that each kind of quantised activation has to hold. */
-static void note_act(u32 *k_max, const struct model_weight *w, u32 k)
+/* The most that each kind of quantised activation has to hold: what this matrix reads, n rows of it in so many pieces. */
+static void note_act(u64 *most, const struct model_weight *w, u32 n, u32 pieces)
 {
 	enum op_act_kind kind = op_act_kind(w->type);
-	if (w->at.buf)
-		k_max[kind] = MAX(k_max[kind], k);
+	u64 bytes =
+		pieces ? model_piece_bytes(n, w->k) + (u64)pieces * RT_ALIGN : op_act_bytes(kind, n, w->k);
+	if (w->at.buf && kind != OP_ACT_F32)
+		most[kind] = MAX(most[kind], bytes);
 }
 
 static void make_acts(struct maker *mk, const struct model *m, struct model_work *w)
 {
-	u32 k_max[OP_ACT_Q8_256 + 1] = { 0 };
+	u64 most[OP_ACT_Q8_256 + 1] = { 0 };
 	for (u32 i = 0; i < m->n_layers; i++) {
 		const struct model_layer *l = &m->layers[i];
-		note_act(k_max, &l->q, m->dim);
-		note_act(k_max, &l->k, m->dim);
-		note_act(k_max, &l->v, m->dim);
-		note_act(k_max, &l->output, l->is.n_heads * l->is.head_dim);
-		note_act(k_max, &l->gate, m->dim);
-		note_act(k_max, &l->up, m->dim);
-		note_act(k_max, &l->down, l->is.ffn_dim);
-		note_act(k_max, &l->own_input, m->dim);
-		note_act(k_max, &l->own_gate, m->dim);
-		note_act(k_max, &l->own_proj, m->per_layer_dim);
+		const struct model_weight *rows[] = { &l->q, &l->k, &l->v, &l->output, &l->gate, &l->up,
+			&l->down, &l->own_input, &l->own_gate, &l->own_proj, &l->router, &l->shared_gate,
+			&l->shared_up, &l->shared_down };
+		const struct model_weight *slots[] = { &l->expert_gate, &l->expert_up, &l->expert_down };
+		for (size_t k = 0; k < ARRAY_LEN(rows); k++)
+			note_act(most, rows[k], w->rows_max, 0);
+		for (size_t k = 0; k < ARRAY_LEN(slots); k++)
+			note_act(most, slots[k], w->ex.slots_max, m->routing.n_experts);
 	}
-	note_act(k_max, &m->head, m->dim);
-	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(k_max); kind++)
-		if (k_max[kind])
-			w->act[kind] = make(mk, RT_BUF_WORK,
-				op_act_bytes(kind, MAX(w->rows_max, w->out_max), k_max[kind]), "act");
+	note_act(most, &m->head, w->out_max, 0);
+	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(most); kind++)
+		if (most[kind])
+			w->act[kind] = make(mk, RT_BUF_WORK, most[kind], "act");
+}
+
+/* What layers of experts work with. */
+static void make_experts(struct maker *mk, const struct model *m, struct model_work *w)
+{
+	struct model_experts *ex = &w->ex;
+	u32 n = m->routing.n_experts, used = m->routing.n_used;
+	u64 rows = (u64)w->rows_max * sizeof(f32);
+	if (!n)
+		return;
+	ex->step = MAX(expert_step(m->dim, RT_ALIGN), expert_step(m->expert_dim, RT_ALIGN));
+	ex->slots_max = expert_slots_max(w->rows_max, n, used, ex->step);
+	u64 slots = (u64)ex->slots_max * sizeof(f32);
+	ex->logits = make(mk, RT_BUF_OUTPUT, rows * n, "router");
+	ex->rows = make(mk, RT_BUF_INPUT, slots, "expert rows");
+	ex->slots = make(mk, RT_BUF_INPUT, rows * used, "expert slots");
+	ex->weights = make(mk, RT_BUF_INPUT, rows * used, "expert weights");
+	ex->slot_weights = make(mk, RT_BUF_INPUT, slots, "slot weights");
+	ex->self = make(mk, RT_BUF_INPUT, slots, "slot numbers");
+	ex->x = make(mk, RT_BUF_WORK, slots * m->dim, "expert x");
+	ex->gate = make(mk, RT_BUF_WORK, slots * m->expert_dim, "expert gate");
+	ex->up = make(mk, RT_BUF_WORK, slots * m->expert_dim, "expert up");
+	ex->y = make(mk, RT_BUF_WORK, slots * m->dim, "expert y");
+	if (m->shared_dim)
+		ex->shared = make(mk, RT_BUF_WORK, rows * m->dim, "shared expert");
+	ex->ids = calloc((size_t)w->rows_max * used, sizeof *ex->ids);
+	ex->groups = calloc(1, sizeof *ex->groups);
+	if (!mk->r && !(ex->ids && ex->groups))
+		mk->r = err_origin(-ENOMEM);
+	for (u32 i = 0; i < ex->slots_max && !mk->r; i++)
+		((u32 *)rt_host_ptr(ex->self))[i] = i;
 }
 
 static void make_kv(struct maker *mk, const struct model *m, struct model_work *w)
@@ -188,6 +227,7 @@ int model_work_create(
 	};
 	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
 	make_rows(&mk, m, &w);
+	make_experts(&mk, m, &w);
 	make_acts(&mk, m, &w);
 	make_positions(&mk, m, p, &w);
 	w.work_bytes = mk.bytes;
@@ -204,7 +244,9 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
 		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
-		&w->zero, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part, &w->temperature };
+		&w->zero, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part, &w->temperature,
+		&w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights, &w->ex.slot_weights, &w->ex.self,
+		&w->ex.x, &w->ex.gate, &w->ex.up, &w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)
@@ -212,5 +254,7 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 	for (u32 i = 0; w->kv && i < 2 * m->n_layers; i++)
 		rt_buf_destroy(d, w->kv[i]);
 	free(w->kv);
+	free(w->ex.ids);
+	free(w->ex.groups);
 	*w = (struct model_work){ 0 };
 }

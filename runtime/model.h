@@ -4,13 +4,14 @@
 #pragma once
 
 #include "base/layout.h"
+#include "runtime/expert.h"
 #include "runtime/op.h"
 
 /* One matrix or vector of the model, on the device: a tensor, or rows of one that holds several. */
 struct model_weight {
 	u32 tensor;	   /* index in the layout */
 	u32 type;	   /* enum tensor_type */
-	u32 k, n_out;	   /* elements of a row, rows */
+	u32 k, n_out, n;   /* elements of a row, rows, matrices */
 	u64 offset;	   /* of the first byte, in the tensor */
 	struct rt_view at; /* at.buf NULL: the model has none */
 };
@@ -18,11 +19,17 @@ struct model_weight {
 struct model_layer {
 	struct layout_layer is; /* heads, widths, window, rotation */
 	struct model_weight attn_norm, q, k, v, output;
-	struct model_weight q_bias, k_bias, v_bias, q_norm, k_norm, attn_post_norm;
+	struct model_weight q_bias, k_bias, v_bias, output_bias, q_norm, k_norm, sinks, attn_post_norm;
 	struct model_weight ffn_norm, gate, up, down, ffn_post_norm;
 	struct model_weight own_gate, own_proj, own_norm; /* of the layer's own embedding */
 	struct model_weight own_input; /* rows of per_layer_model_proj that are this layer's */
 	struct model_weight out_scale;
+	struct model_weight router, router_bias, expert_gate, expert_up,
+		expert_down; /* matrices of all experts, one behind the other */
+	struct model_weight gate_biases, up_biases, down_biases; /* a row for each expert */
+	struct model_weight shared_gate, shared_up, shared_down;
+	struct model_weight choice_bias; /* on the host: */
+	f32 *choice;			 /* [n_experts], or NULL */
 	struct op_xielu xielu;
 };
 
@@ -35,6 +42,9 @@ struct model {
 		attn_scale; /* 0: none; as struct layout_header */
 	f32 temperature;
 	u32 temperature_ctx;
+	u32 switches; /* enum layout_switch */
+	struct expert_routing routing;
+	u32 expert_dim, shared_dim;
 	struct rt_rope rope
 		[2]; /* of the layers by their `rope`; ctx and factors are for model_work_create to fill */
 	u32 rope_scaling, rope_ctx, per_layer_dim;
@@ -43,6 +53,7 @@ struct model {
 		own_input_norm; /* the layers' own embeddings: all of a token in a row */
 	struct model_weight rope_freqs, rope_short, rope_long; /* kept on the host */
 	struct model_layer *layers;
+	f32 *choices; /* where the layers' `choice` are */
 	bool all_f32; /* every matrix is F32 */
 };
 
@@ -54,10 +65,27 @@ void model_fini(struct model *m);
 
 /* The tensor of rotation factors that a context of ctx_tokens needs, or LAYOUT_NONE. It stays on the host. */
 u32 model_rope_factors(const struct model *m, u32 ctx_tokens);
+/* The biases of layer i's choice of experts stay on the host too: that tensor, whose numbers go to layers[i].choice; or LAYOUT_NONE. */
+u32 model_choice_bias(const struct model *m, u32 i);
 /* Where each weight lies: at[i] is the place of tensor i; without a buffer where it stays on the host. */
 void model_place(struct model *m, const struct rt_view *at);
+/* Matrix i of the n that w holds. */
+struct model_weight model_matrix(const struct model_weight *w, u32 i);
 /* The matrices are where model_place said, hashed and checked: the device may turn them into the form that it likes best. */
 void model_ready(struct rt_device *d, const struct model *m);
+
+/* What a layer of experts works with: the rows of the tokens gathered by expert ("slots"), what the experts make of them, and the host's part in
+ * between. All NULL where the model has none. */
+struct model_experts {
+	u32 slots_max, step;   /* expert.h */
+	struct rt_buf *logits; /* OUTPUT [rows, n_experts] */
+	struct rt_buf *rows, *slots, *weights, *slot_weights,
+		*self; /* INPUT: [slots_max], [rows, used] twice, f32 [slots_max], 0, 1, 2, … */
+	struct rt_buf *x, *gate, *up, *y,
+		*shared; /* [slots_max, dim], [slots_max, expert_dim] twice, as x, [rows, dim] */
+	u32 *ids;	 /* [rows, used] */
+	struct expert_groups *groups;
+};
 
 /* The buffers of a step, made once per grant. */
 struct model_work {
@@ -79,6 +107,7 @@ struct model_work {
 		*own_part; /* inputs of the layers' own embeddings: [n_layers, rows, per_layer_dim], one of them; or NULL */
 	struct rt_buf *temperature; /* what queries of a position are multiplied by; or NULL */
 	struct rt_buf *zero;	    /* rows of zeros that overwrite pages */
+	struct model_experts ex;
 };
 struct model_work_params {
 	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages;
@@ -88,10 +117,12 @@ struct model_work_params {
 _must_use_ int model_work_create(struct rt_device *d, const struct model *m,
 	const struct model_work_params *p, struct model_work *ret);
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w);
+/* Bytes for any quantised form of n rows of k elements, and up to where another may begin behind it. */
+u64 model_piece_bytes(u32 n, u32 k);
 /* Bytes that model_work_create would take for the KV cache and for the rest. */
 u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages);
 
-/* Record one step: rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits.
+/* Record one step (what is before a choice of experts is run on the way, since that is the host's): rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits.
  * pos_max is the largest of pos. 0; -EINVAL; -EIO. */
 struct model_step {
 	u32 n, n_out, pos_max;

@@ -33,15 +33,41 @@ static const struct slot model_slots[] = {
 	MODEL("rope_factors_long.weight", rope_long),
 };
 static const struct slot layer_slots[] = {
-	LAYER("attn_norm.weight", attn_norm), LAYER("attn_q.weight", q), LAYER("attn_k.weight", k),
-	LAYER("attn_v.weight", v), LAYER("attn_q.bias", q_bias), LAYER("attn_k.bias", k_bias),
-	LAYER("attn_v.bias", v_bias), LAYER("attn_q_norm.weight", q_norm),
-	LAYER("attn_k_norm.weight", k_norm), LAYER("attn_output.weight", output),
-	LAYER("post_attention_norm.weight", attn_post_norm), LAYER("ffn_norm.weight", ffn_norm),
-	LAYER("ffn_gate.weight", gate), LAYER("ffn_up.weight", up), LAYER("ffn_down.weight", down),
-	LAYER("post_ffw_norm.weight", ffn_post_norm), LAYER("inp_gate.weight", own_gate),
-	LAYER("proj.weight", own_proj), LAYER("post_norm.weight", own_norm),
-	LAYER("layer_output_scale.weight", out_scale), LAYER("", own_input), /* bind_fused */
+	LAYER("attn_norm.weight", attn_norm),
+	LAYER("attn_q.weight", q),
+	LAYER("attn_k.weight", k),
+	LAYER("attn_v.weight", v),
+	LAYER("attn_q.bias", q_bias),
+	LAYER("attn_k.bias", k_bias),
+	LAYER("attn_v.bias", v_bias),
+	LAYER("attn_q_norm.weight", q_norm),
+	LAYER("attn_k_norm.weight", k_norm),
+	LAYER("attn_output.weight", output),
+	LAYER("post_attention_norm.weight", attn_post_norm),
+	LAYER("ffn_norm.weight", ffn_norm),
+	LAYER("ffn_gate.weight", gate),
+	LAYER("ffn_up.weight", up),
+	LAYER("ffn_down.weight", down),
+	LAYER("post_ffw_norm.weight", ffn_post_norm),
+	LAYER("inp_gate.weight", own_gate),
+	LAYER("proj.weight", own_proj),
+	LAYER("post_norm.weight", own_norm),
+	LAYER("layer_output_scale.weight", out_scale),
+	LAYER("", own_input), /* bind_fused */
+	LAYER("attn_output.bias", output_bias),
+	LAYER("attn_sinks.weight", sinks),
+	LAYER("ffn_gate_inp.weight", router),
+	LAYER("ffn_gate_inp.bias", router_bias),
+	LAYER("exp_probs_b.bias", choice_bias),
+	LAYER("ffn_gate_exps.weight", expert_gate),
+	LAYER("ffn_up_exps.weight", expert_up),
+	LAYER("ffn_down_exps.weight", expert_down),
+	LAYER("ffn_gate_exps.bias", gate_biases),
+	LAYER("ffn_up_exps.bias", up_biases),
+	LAYER("ffn_down_exps.bias", down_biases),
+	LAYER("ffn_gate_shexp.weight", shared_gate),
+	LAYER("ffn_up_shexp.weight", shared_up),
+	LAYER("ffn_down_shexp.weight", shared_down),
 };
 
 static struct model_weight *slot_in(void *at, const struct slot *s)
@@ -56,9 +82,11 @@ static struct model_weight weight_of(const struct layout *l, const char *name)
 	const struct layout_tensor *t = layout_tensor_find(l, name);
 	if (!t)
 		return none;
-	return (struct model_weight){
-		.tensor = (u32)(t - l->tensors), .type = t->type, .k = t->ne[0], .n_out = t->ne[1]
-	};
+	return (struct model_weight){ .tensor = (u32)(t - l->tensors),
+		.type = t->type,
+		.k = t->ne[0],
+		.n_out = t->ne[1],
+		.n = t->ne[2] };
 }
 
 /* Rows first .. first + n of the tensor that w is. */
@@ -107,6 +135,10 @@ static void bind_fused(const struct layout *l, struct model_layer *y, u32 i)
 		y->gate = rows_of(l, all, 0, y->is.ffn_dim);
 		y->up = rows_of(l, all, y->is.ffn_dim, y->is.ffn_dim);
 	}
+	if (l->h->parts & PART_FFN_NORM_LATE) {
+		y->ffn_norm = y->attn_post_norm;
+		y->attn_post_norm = none;
+	}
 }
 
 static void bind_all(const struct layout *l, struct model *m)
@@ -125,6 +157,8 @@ static void bind_all(const struct layout *l, struct model *m)
 		for (u32 s = 0; s < ARRAY_LEN(layer_slots); s++)
 			*slot_in(y, &layer_slots[s]) = layer_weight(l, i, layer_slots[s].name);
 		bind_fused(l, y, i);
+		if (y->choice_bias.tensor != LAYOUT_NONE)
+			y->choice = m->choices + (size_t)i * m->routing.n_experts;
 	}
 }
 
@@ -148,7 +182,15 @@ static void read_header(const struct layout_header *h, struct model *m)
 		.rope_dim = h->rope_dim,
 		.rope_scaling = h->rope_scaling,
 		.per_layer_dim = h->per_layer_dim,
-		.rope_ctx = h->rope_ctx };
+		.rope_ctx = h->rope_ctx,
+		.switches = h->switches,
+		.expert_dim = h->expert_dim,
+		.shared_dim = h->shared_dim };
+	m->routing = (struct expert_routing){ .n_experts = h->n_experts,
+		.n_used = h->n_experts_used,
+		.kind = h->routing,
+		.norm = h->switches & SWITCH_ROUTING_NORM,
+		.scale = h->expert_scale };
 	m->rope[0] = (struct rt_rope){ .rope_dim = h->rope_dim,
 		.base = h->rope_base,
 		.scale = h->rope_scale,
@@ -157,7 +199,8 @@ static void read_header(const struct layout_header *h, struct model *m)
 		.yarn_beta_fast = h->yarn_beta_fast,
 		.yarn_beta_slow = h->yarn_beta_slow,
 		.yarn_log_multiplier = h->yarn_log_multiplier,
-		.yarn_ctx = h->rope_ctx };
+		.yarn_ctx = h->rope_ctx,
+		.yarn_exact = h->switches & SWITCH_YARN_EXACT };
 	m->rope[1] = (struct rt_rope){
 		.rope_dim = h->rope_dim_2, .base = h->rope_base_2, .scale = h->rope_scale_2
 	};
@@ -170,7 +213,7 @@ static void measure(const struct layout *l, struct model *m)
 		m->n_heads = MAX(m->n_heads, y->n_heads);
 		m->n_kv_heads = MAX(m->n_kv_heads, y->n_kv_heads);
 		m->head_dim = MAX(m->head_dim, y->head_dim);
-		m->ffn_dim = MAX(m->ffn_dim, y->ffn_dim);
+		m->ffn_dim = MAX(m->ffn_dim, MAX(y->ffn_dim, l->h->shared_dim));
 	}
 	m->all_f32 = true;
 	for (u32 i = 0; i < l->h->n_tensors; i++)
@@ -185,8 +228,11 @@ int model_bind(const struct layout *l, struct model *ret, const char **ret_why)
 	if (!m.arch)
 		return 1;
 	m.layers = calloc(m.n_layers, sizeof *m.layers);
-	if (!m.layers)
+	m.choices = calloc(m.n_layers, MAX(m.routing.n_experts, 1u) * sizeof *m.choices);
+	if (!m.layers || !m.choices) {
+		model_fini(&m);
 		return err_origin(-ENOMEM);
+	}
 	bind_all(l, &m);
 	measure(l, &m);
 	*ret = m;
@@ -196,6 +242,7 @@ int model_bind(const struct layout *l, struct model *ret, const char **ret_why)
 void model_fini(struct model *m)
 {
 	free(m->layers);
+	free(m->choices);
 	*m = (struct model){ 0 };
 }
 
@@ -204,6 +251,11 @@ u32 model_rope_factors(const struct model *m, u32 ctx_tokens)
 	if (m->rope_scaling != ROPE_LONG)
 		return m->rope_freqs.tensor;
 	return ctx_tokens > m->rope_ctx ? m->rope_long.tensor : m->rope_short.tensor;
+}
+
+u32 model_choice_bias(const struct model *m, u32 i)
+{
+	return m->layers[i].choice_bias.tensor;
 }
 
 static void place(struct model_weight *w, const struct rt_view *at)
@@ -223,10 +275,21 @@ void model_place(struct model *m, const struct rt_view *at)
 			place(slot_in(&m->layers[i], &layer_slots[s]), at);
 }
 
+struct model_weight model_matrix(const struct model_weight *w, u32 i)
+{
+	const struct tensor_type_info *t = tensor_type_info(w->type);
+	struct model_weight one = *w;
+	one.at.offset += (u64)w->k / t->block * t->bytes * w->n_out * i;
+	one.n = 1;
+	return one;
+}
+
 static void ready(struct rt_device *d, const struct model_weight *w)
 {
-	if (w->at.buf && w->n_out > 1)
-		rt_weights_ready(d, w->at, w->type, w->k, w->n_out);
+	if (!w->at.buf || w->n_out <= 1)
+		return;
+	for (u32 i = 0; i < MAX(w->n, 1u); i++)
+		rt_weights_ready(d, model_matrix(w, i).at, w->type, w->k, w->n_out);
 }
 
 void model_ready(struct rt_device *d, const struct model *m)

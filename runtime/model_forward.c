@@ -2,39 +2,13 @@
  * number is set, or what base/arch.h says of the family. Sources: Touvron et al. 2023 (LLaMA); Ainslie et al. 2023 (grouped queries); Zhang &
  * Sennrich 2019 (RMSNorm); Su et al. 2021 (rotary positions); Peng et al. 2023 (YaRN); Ding et al. 2024 (LongRoPE); Shazeer 2020 (SwiGLU, GeGLU);
  * Henry et al. 2020 (norms of queries and keys); Gemma team 2024 (norms on both sides, windows); Wang & Komatsuzaki 2021 (attention and feed-forward
- * side by side); Huang & Schlag 2025 (xIELU). */
-#include "runtime/model.h"
+ * side by side); Huang & Schlag 2025 (xIELU); Xiao et al. 2023 (sinks). */
+#include "runtime/model_run.h"
 #include "base/err.h"
 
 #include <math.h>
 
-/* One step under way. The first error stops what follows. */
-struct run {
-	struct rt_device *d;
-	const struct model *m;
-	const struct model_work *w;
-	u32 rows, pos_max;
-	int r;
-};
-
-static struct rt_view whole(struct rt_buf *b)
-{
-	return (struct rt_view){ b, 0 };
-}
-
-static bool has(const struct model_weight *w)
-{
-	return w->at.buf;
-}
-
-/* A matrix of activations, and the quantised forms of it that were made so far. */
-struct act {
-	struct rt_view x;
-	u32 rows, k;
-	bool made[OP_ACT_Q8_256 + 1];
-};
-
-static struct act act_of(struct rt_buf *x, u32 rows, u32 k)
+struct act act_of(struct rt_buf *x, u32 rows, u32 k)
 {
 	return (struct act){ .x = whole(x), .rows = rows, .k = k };
 }
@@ -43,7 +17,7 @@ static struct rt_view act_as(struct run *run, struct act *a, enum op_act_kind ki
 {
 	if (kind == OP_ACT_F32)
 		return a->x;
-	struct rt_view q = whole(run->w->act[kind]);
+	struct rt_view q = { run->w->act[kind], a->made_at };
 	if (!a->made[kind] && !run->r)
 		run->r = op_quantize(run->d, kind, a->x, q, a->rows, a->k);
 	a->made[kind] = true;
@@ -51,8 +25,7 @@ static struct rt_view act_as(struct run *run, struct act *a, enum op_act_kind ki
 }
 
 /* y = a · Wᵀ   W [n_out, a.k] */
-static void mul_mat_to(
-	struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y)
+void mul_mat_to(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y)
 {
 	struct op_mul_mat p = {
 		.type = w->type, .k = a->k, .n_out = n_out, .rows = a->rows, .w = w->at, .y = y
@@ -62,7 +35,7 @@ static void mul_mat_to(
 		run->r = op_mul_mat(run->d, &p);
 }
 
-static void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)
+void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)
 {
 	mul_mat_to(run, w, a, n_out, whole(y));
 }
@@ -117,9 +90,10 @@ static void prepare(struct run *run, const struct model_layer *l, struct rt_buf 
 	const struct model_weight *b, const struct model_weight *head_norm)
 {
 	const struct layout_layer *is = &l->is;
-	bias(run, x, b, heads * is->head_dim);
-	if (has(head_norm))
-		norm(run, x, head_norm->at, x, run->rows * heads, is->head_dim);
+	u32 width = heads * is->head_dim;
+	bias(run, x, b, width);
+	if (has(head_norm)) /* of each head, or of all heads together */
+		norm(run, x, head_norm->at, x, run->rows * (width / head_norm->k), head_norm->k);
 	struct op_rope p = { .x = whole(x),
 		.pos = whole(run->w->pos),
 		.table = whole(run->w->rope[is->rope]),
@@ -130,6 +104,8 @@ static void prepare(struct run *run, const struct model_layer *l, struct rt_buf 
 		.halves = run->m->arch->rope == ARCH_ROPE_NEOX };
 	if (is->rope_dim && !run->r)
 		run->r = op_rope(run->d, &p);
+	if (is->rope_dim && run->m->switches & SWITCH_UNIT_QK)
+		norm(run, x, whole(run->w->ones), x, run->rows * heads, is->head_dim);
 }
 
 static struct op_kv kv_of(const struct model *m, const struct model_work *w, u32 layer)
@@ -164,8 +140,11 @@ static void attend(struct run *run, const struct model_layer *l, const struct op
 		.heads = l->is.n_heads,
 		.pos_max = run->pos_max,
 		.scale = run->m->attn_scale > 0 ? run->m->attn_scale : own,
-		.window = l->is.window };
-	if (w->temperature && !run->r)
+		.window = l->is.window,
+		.pieces = run->m->switches & SWITCH_PIECES,
+		.sinks = l->sinks.at };
+	bool warm = !(run->m->switches & SWITCH_TEMPERATURE_1) || !l->is.rope_dim;
+	if (w->temperature && warm && !run->r)
 		run->r = op_row_scale(
 			run->d, p.q, p.pos, whole(w->temperature), run->rows, l->is.n_heads * l->is.head_dim);
 	if (!run->r)
@@ -195,40 +174,46 @@ static void attention(struct run *run, u32 i, struct act *h, struct rt_buf *y)
 	attend(run, l, &kv);
 	struct act att = act_of(w->att, run->rows, q_dim);
 	mul_mat(run, &l->output, &att, m->dim, y);
+	bias(run, y, &l->output_bias, m->dim);
 	if (has(&l->attn_post_norm))
 		norm(run, y, l->attn_post_norm.at, y, run->rows, m->dim);
 }
 
 /* ---- feed-forward -------------------------------------------------------------------------------------------------- */
 
-/* up = act(gate) ∘ up, or act(up) where there is no gate */
-static void activate(struct run *run, const struct model_layer *l)
+void activate(struct run *run, const struct model_layer *l, struct rt_buf *gate, struct rt_buf *up, u64 n)
 {
-	const struct model_work *w = run->w;
-	u64 n = (u64)run->rows * l->is.ffn_dim;
+	struct rt_view g = whole(gate), u = whole(up);
 	if (run->r)
 		return;
 	switch (run->m->arch->act) {
 	case ARCH_ACT_SILU:
-		run->r = op_swiglu(run->d, whole(w->gate), whole(w->up), whole(w->up), n);
+		run->r = op_swiglu(run->d, g, u, u, n);
 		break;
 	case ARCH_ACT_GELU:
-		run->r = op_geglu(run->d, whole(w->gate), whole(w->up), whole(w->up), n);
+		run->r = op_geglu(run->d, g, u, u, n);
+		break;
+	case ARCH_ACT_SWIGLU_OAI:
+		run->r = op_swiglu_oai(run->d, g, u, u, n);
 		break;
 	case ARCH_ACT_XIELU:
-		run->r = op_xielu(run->d, whole(w->up), n, &l->xielu);
+		run->r = op_xielu(run->d, u, n, &l->xielu);
 	}
 }
 
-/* y = (act(h · Wg) ∘ (h · Wu)) · Wd */
+/* y = (act(h · Wg) ∘ (h · Wu)) · Wd, or what experts say */
 static void feed_forward(struct run *run, const struct model_layer *l, struct act *h, struct rt_buf *y)
 {
 	const struct model *m = run->m;
 	const struct model_work *w = run->w;
+	if (has(&l->router)) {
+		experts(run, l, h, y);
+		return;
+	}
 	if (has(&l->gate))
 		mul_mat(run, &l->gate, h, l->is.ffn_dim, w->gate);
 	mul_mat(run, &l->up, h, l->is.ffn_dim, w->up);
-	activate(run, l);
+	activate(run, l, w->gate, w->up, (u64)run->rows * l->is.ffn_dim);
 	struct act up = act_of(w->up, run->rows, l->is.ffn_dim);
 	mul_mat(run, &l->down, &up, m->dim, y);
 	if (has(&l->ffn_post_norm))

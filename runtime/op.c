@@ -4,6 +4,7 @@
 #include "shaders/act.h"
 #include "shaders/add.h"
 #include "shaders/bias.h"
+#include "shaders/combine.h"
 #include "shaders/exact.h"
 #include "shaders/geglu.h"
 #include "shaders/layer_norm.h"
@@ -13,6 +14,7 @@
 #include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
+#include "shaders/swiglu_oai.h"
 
 #include <errno.h>
 
@@ -149,7 +151,9 @@ static int op_glu(struct rt_device *d, enum kernel kernel, struct rt_view gate, 
 	op_call_buf(&c, 0, gate, 4 * n);
 	op_call_buf(&c, 1, up, 4 * n);
 	op_call_buf(&c, 2, y, 4 * n);
-	static_assert(sizeof(struct push_swiglu) == sizeof(struct push_geglu), "one form of both");
+	static_assert(sizeof(struct push_swiglu) == sizeof(struct push_geglu) &&
+			      sizeof(struct push_swiglu) == sizeof(struct push_swiglu_oai),
+		"one form of all");
 	const struct push_swiglu p = { .n = (u32)n };
 	op_call_push(&c, &p);
 	return op_call(d, &c);
@@ -163,6 +167,11 @@ int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struc
 int op_geglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
 {
 	return op_glu(d, KERNEL_GEGLU, gate, up, y, n);
+}
+
+int op_swiglu_oai(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n)
+{
+	return op_glu(d, KERNEL_SWIGLU_OAI, gate, up, y, n);
 }
 
 static int op_map(struct rt_device *d, struct rt_view x, u64 n, const struct push_map *p)
@@ -267,5 +276,22 @@ int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct r
 	op_call_buf(&c, 2, y, 4ull * n * dim);
 	const struct push_rows p = { .n = n, .dim = dim };
 	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+int op_combine(struct rt_device *d, const struct op_combine *p)
+{
+	if (!rows_ok(p->n, p->dim) || p->used == 0 || p->used > EXPERTS_USED_MAX)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_COMBINE,
+		.work_x = p->n * p->dim,
+		.work_y = 1,
+		.cost = (u64)p->n * p->dim * p->used };
+	op_call_rest(d, &c, 0, p->x);
+	op_call_buf(&c, 1, p->slots, 4ull * p->n * p->used);
+	op_call_buf(&c, 2, p->weights, 4ull * p->n * p->used);
+	op_call_buf(&c, 3, p->y, 4ull * p->n * p->dim);
+	const struct push_combine push = { .rows = p->n, .dim = p->dim, .used = p->used };
+	op_call_push(&c, &push);
 	return op_call(d, &c);
 }

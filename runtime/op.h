@@ -77,7 +77,8 @@ int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, s
 	struct rt_view seq, struct rt_view pos, u32 n);
 
 /* y[i, h, :] = softmax_t(q[i, h, :] · K[t, h / (heads / kv_heads), :] * scale) · V  over t = 0..pos[i] of sequence seq[i],
- * with a window only over the last `window` of these.  Blocks of RT_KV_PAGE positions, aligned to absolute positions, combined left to right.  q, y [n, heads, head_dim] */
+ * with a window only over the last `window` of these, with pieces over those in the same piece of `window` positions as pos[i].  With sinks [heads] the
+ * sum of the softmax has one more term, exp(sinks[h]), which has no value.  Blocks of RT_KV_PAGE positions, aligned to absolute positions, combined left to right.  q, y [n, heads, head_dim] */
 struct op_attention {
 	const struct op_kv *kv;
 	struct rt_view q, seq, pos, y;
@@ -85,11 +86,15 @@ struct op_attention {
 	u32 pos_max; /* largest pos[i] of this call: an upper bound for scratch and loops only; no result depends on it */
 	f32 scale;
 	u32 window; /* 0: none */
+	bool pieces;
+	struct rt_view sinks; /* buf NULL: none */
 };
 int op_attention(struct rt_device *d, const struct op_attention *p);
 
 /* y[i] = silu(gate[i]) * up[i]   n elements */
 int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
+/* y[i] = g * sigmoid(1.702 g) * (u + 1), g = min(gate[i], 7), u = up[i] held to -7..7   n elements */
+int op_swiglu_oai(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
 /* y[i] = gelu(gate[i]) * up[i], by tanh   n elements */
 int op_geglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);
 /* x[i] = window(x[i] * a), 2^-20 <= |a| <= 2^20   n elements */
@@ -108,6 +113,12 @@ int op_row_scale(
 	struct rt_device *d, struct rt_view x, struct rt_view pos, struct rt_view t, u32 rows, u32 dim);
 /* x[i] = x[i] + y[i]   n elements */
 int op_add(struct rt_device *d, struct rt_view x, struct rt_view y, u64 n);
+/* y[i, :] = sum_j x[slots[i, j], :] * weights[i, j], in the order of j   x [*, dim]; slots [n, used] u32, weights [n, used] */
+struct op_combine {
+	u32 n, dim, used;
+	struct rt_view x, slots, weights, y;
+};
+int op_combine(struct rt_device *d, const struct op_combine *p);
 /* y[i, :] = x[rows[i], :]   x [*, dim], rows [n] u32 */
 int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim);
 
@@ -122,11 +133,16 @@ struct rt_rope {
 	f32 magnitude; /* of cos and sin; 0: 1 */
 	f32 yarn_ext;  /* 0: no YaRN, and the rest of this is not read */
 	f32 yarn_beta_fast, yarn_beta_slow, yarn_log_multiplier;
-	u32 yarn_ctx; /* positions of the first training */
+	u32 yarn_ctx;	 /* positions of the first training */
+	bool yarn_exact; /* the ramp's ends are not rounded to whole pairs */
 };
 void rt_rope_table(f32 *out, const struct rt_rope *p);
-/* out[p] = 1 + b * ln(1 + floor(p / period)), p < ctx */
-void rt_temperature_table(f32 *out, u32 ctx, f32 b, u32 period);
+/* out[p] = 1 + b * ln(1 + floor((p + from) / period)), p < ctx */
+struct rt_temperature {
+	f32 b;
+	u32 period, from;
+};
+void rt_temperature_table(f32 *out, u32 ctx, const struct rt_temperature *p);
 /* ln(1 + e^x) */
 f32 rt_softplus(f32 x);
 /* exp(x) for x <= 0, 1/x, in the specified arithmetic: what the sampler uses on the host. */

@@ -70,13 +70,16 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 	op_call_buf(&c, 4, a->seq, 4ull * a->n);
 	op_call_buf(&c, 5, a->pos, 4ull * a->n);
 	op_call_buf(&c, 6, a->y, bytes);
+	op_call_buf(&c, 7, a->sinks.buf ? a->sinks : a->q, a->sinks.buf ? 4ull * a->heads : bytes);
 	const struct push_attention p = { .n = a->n,
 		.heads = a->heads,
 		.kv_heads = kv->kv_heads,
 		.head_dim = kv->head_dim,
 		.pages_per_seq = kv->pages_per_seq,
 		.scale_bits = exact_window_bits(f2u(a->scale)),
-		.window = a->window };
+		.window = a->window,
+		.pieces = a->pieces,
+		.sinks = a->sinks.buf != NULL };
 	op_call_push(&c, &p);
 	return op_call(d, &c);
 }

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BUFS_MAX 12u
+#define BUFS_MAX  12u
+#define WORDS_MAX 128u /* of a list of positions or rows */
 
 static void freep(void *p)
 {
@@ -160,6 +161,16 @@ static int make_words(struct run *r, const u32 *words, size_t n, const char *tag
 	return e;
 }
 
+/* n numbers below `below`, of which none follows from the one before it; the first is given. */
+static int make_list(struct run *r, u32 n, u32 first, u32 below, struct rt_view *ret)
+{
+	u32 list[WORDS_MAX];
+	assert(n <= WORDS_MAX);
+	for (u32 i = 0; i < n; i++)
+		list[i] = i == 0 ? first : i * 7919 % below;
+	return make_words(r, list, n, "list", ret);
+}
+
 /* Upload through staging, as a model is. */
 static int make_weights(struct run *r, u32 type, u32 rows, u32 k, struct rt_view *ret)
 {
@@ -186,6 +197,15 @@ static int make_out(struct run *r, size_t bytes, struct rt_view *ret)
 	return e;
 }
 
+/* Where the op writes, with floats in it. */
+static int make_inout(struct run *r, size_t n, u64 seed, struct rt_view *ret)
+{
+	int e = make_out(r, 4 * n, ret);
+	if (e == 0)
+		op_case_floats(rt_host_ptr(ret->buf), n, r->c->fill, seed);
+	return e;
+}
+
 #define TRY(call)                    \
 	do {                         \
 		int try_ = (call);   \
@@ -199,13 +219,11 @@ static int run_embed(struct run *r)
 {
 	const struct op_case *c = r->c;
 	struct rt_view table, ids, y;
-	u32 id[64];
-	assert(c->rows <= ARRAY_LEN(id));
-	for (u32 i = 0; i < c->rows; i++)
-		id[i] = i == 3 ? c->n_out + i /* beyond the vocabulary */ : i * 7919 % c->n_out;
 	u32 slices = c->kv_heads ? c->kv_heads : 1;
 	TRY(make_weights(r, c->type, c->n_out, slices * c->k, &table));
-	TRY(make_words(r, id, c->rows, "ids", &ids));
+	TRY(make_list(r, c->rows, 0, c->n_out, &ids));
+	if (c->rows > 3)
+		((u32 *)rt_host_ptr(ids.buf))[3] = c->n_out + 3; /* beyond the vocabulary */
 	TRY(make_out(r, 4ul * c->rows * c->k, &y));
 	const struct op_embed e = { .type = c->type,
 		.vocab = c->n_out,
@@ -257,15 +275,26 @@ static int run_quantize(struct run *r)
 	return rt_submit(r->d);
 }
 
-static int run_rms_norm(struct run *r)
+/* The layer norm in place. */
+static int run_norm(struct run *r)
 {
 	const struct op_case *c = r->c;
+	bool rms = c->op == CASE_RMS_NORM;
+	size_t n = (size_t)c->rows * c->k;
+	f32 eps = c->fill == FILL_ZERO ? 0 : 1e-5f;
 	struct rt_view x, w, y;
-	TRY(make_floats(r, (size_t)c->rows * c->k, 4, "x", &x));
-	TRY(make_floats(r, c->k, 5, "w", &w));
-	TRY(make_out(r, 4ul * c->rows * c->k, &y));
+	if (rms)
+		TRY(make_floats(r, n, 4, "x", &x));
+	else
+		TRY(make_inout(r, n, 15, &x));
+	TRY(make_floats(r, c->k, rms ? 5 : 16, "w", &w));
+	if (rms)
+		TRY(make_out(r, 4 * n, &y));
 	TRY(rt_begin(r->d));
-	TRY(op_rms_norm(r->d, x, w, y, c->rows, c->k, c->fill == FILL_ZERO ? 0 : 1e-5f));
+	if (rms)
+		TRY(op_rms_norm(r->d, x, w, y, c->rows, c->k, eps));
+	else
+		TRY(op_layer_norm(r->d, x, w, x, c->rows, c->k, eps));
 	return rt_submit(r->d);
 }
 
@@ -274,13 +303,8 @@ static int run_rope(struct run *r)
 	const struct op_case *c = r->c;
 	size_t n = (size_t)c->rows * c->heads * c->head_dim;
 	struct rt_view x, pos, table;
-	u32 at[64];
-	assert(c->rows <= ARRAY_LEN(at));
-	for (u32 i = 0; i < c->rows; i++)
-		at[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
-	TRY(make_out(r, 4 * n, &x));
-	op_case_floats(rt_host_ptr(x.buf), n, c->fill, 6);
-	TRY(make_words(r, at, c->rows, "pos", &pos));
+	TRY(make_inout(r, n, 6, &x));
+	TRY(make_list(r, c->rows, c->pos, c->pos + 1, &pos));
 	TRY(make(r, RT_BUF_INPUT, 4ull * (c->pos + 1) * c->k, "table", &table));
 	const struct rt_rope angles = { .ctx = c->pos + 1, .rope_dim = c->k, .base = 10000, .scale = 1 };
 	rt_rope_table(rt_host_ptr(table.buf), &angles);
@@ -354,18 +378,18 @@ static int run_attention(struct run *r)
 {
 	const struct op_case *c = r->c;
 	struct kv kv;
-	struct rt_view q, seq, pos, y;
-	u32 who[64], where[64];
+	struct rt_view q, seq, pos, y, sinks = { 0 };
+	u32 who[WORDS_MAX];
 	size_t n = (size_t)c->rows * c->heads * c->head_dim;
-	assert(c->rows <= ARRAY_LEN(who));
-	for (u32 i = 0; i < c->rows; i++) {
+	assert(c->rows <= WORDS_MAX);
+	for (u32 i = 0; i < c->rows; i++)
 		who[i] = i % c->n_out;
-		where[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
-	}
 	TRY(make_kv(r, RT_BUF_WORK, &kv));
 	TRY(make_floats(r, n, 9, "q", &q));
 	TRY(make_words(r, who, c->rows, "who", &seq));
-	TRY(make_words(r, where, c->rows, "where", &pos));
+	TRY(make_list(r, c->rows, c->pos, c->pos + 1, &pos));
+	if (c->sinks)
+		TRY(make_floats(r, c->heads, 25, "sinks", &sinks));
 	TRY(make_out(r, 4 * n, &y));
 	const struct op_attention a = { .kv = &kv.kv,
 		.q = q,
@@ -376,21 +400,28 @@ static int run_attention(struct run *r)
 		.heads = c->heads,
 		.pos_max = c->pos,
 		.scale = 0.125f,
-		.window = c->window };
+		.window = c->window,
+		.pieces = c->pieces,
+		.sinks = sinks };
 	TRY(store_kv(r, &kv));
 	TRY(op_attention(r->d, &a));
 	return rt_submit(r->d);
 }
 
-static int run_swiglu(struct run *r)
+static int run_glu(struct run *r)
 {
+	static int (*const ops[])(
+		struct rt_device * d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n) = {
+		[CASE_SWIGLU] = op_swiglu, [CASE_GEGLU] = op_geglu, [CASE_SWIGLU_OAI] = op_swiglu_oai
+	};
 	size_t n = (size_t)r->c->rows * r->c->k;
+	u64 seed = r->c->op == CASE_SWIGLU ? 10 : 21;
 	struct rt_view gate, up, y;
-	TRY(make_floats(r, n, 10, "gate", &gate));
-	TRY(make_floats(r, n, 11, "up", &up));
+	TRY(make_floats(r, n, seed, "gate", &gate));
+	TRY(make_floats(r, n, seed + 1, "up", &up));
 	TRY(make_out(r, 4 * n, &y));
 	TRY(rt_begin(r->d));
-	TRY(op_swiglu(r->d, gate, up, y, n));
+	TRY(ops[r->c->op](r->d, gate, up, y, n));
 	return rt_submit(r->d);
 }
 
@@ -398,8 +429,7 @@ static int run_add(struct run *r)
 {
 	size_t n = (size_t)r->c->rows * r->c->k;
 	struct rt_view x, y;
-	TRY(make_out(r, 4 * n, &x));
-	op_case_floats(rt_host_ptr(x.buf), n, r->c->fill, 12);
+	TRY(make_inout(r, n, 12, &x));
 	TRY(make_floats(r, n, 13, "y", &y));
 	TRY(rt_begin(r->d));
 	TRY(op_add(r->d, x, y, n));
@@ -410,27 +440,11 @@ static int run_rows(struct run *r)
 {
 	const struct op_case *c = r->c;
 	struct rt_view x, rows, y;
-	u32 at[64];
-	assert(c->rows <= ARRAY_LEN(at));
-	for (u32 i = 0; i < c->rows; i++)
-		at[i] = i * 7919 % c->n_out;
 	TRY(make_floats(r, (size_t)c->n_out * c->k, 14, "x", &x));
-	TRY(make_words(r, at, c->rows, "rows", &rows));
+	TRY(make_list(r, c->rows, 0, c->n_out, &rows));
 	TRY(make_out(r, 4ul * c->rows * c->k, &y));
 	TRY(rt_begin(r->d));
 	TRY(op_rows(r->d, x, rows, y, c->rows, c->k));
-	return rt_submit(r->d);
-}
-
-static int run_layer_norm(struct run *r)
-{
-	const struct op_case *c = r->c;
-	struct rt_view x, w;
-	TRY(make_out(r, 4ul * c->rows * c->k, &x));
-	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 15);
-	TRY(make_floats(r, c->k, 16, "w", &w));
-	TRY(rt_begin(r->d));
-	TRY(op_layer_norm(r->d, x, w, x, c->rows, c->k, c->fill == FILL_ZERO ? 0 : 1e-5f));
 	return rt_submit(r->d);
 }
 
@@ -438,8 +452,7 @@ static int run_bias(struct run *r)
 {
 	const struct op_case *c = r->c;
 	struct rt_view x, b;
-	TRY(make_out(r, 4ul * c->rows * c->k, &x));
-	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 17);
+	TRY(make_inout(r, (size_t)c->rows * c->k, 17, &x));
 	TRY(make_floats(r, c->k, 18, "b", &b));
 	TRY(rt_begin(r->d));
 	TRY(op_bias(r->d, x, b, c->rows, c->k));
@@ -449,16 +462,12 @@ static int run_bias(struct run *r)
 static int run_row_scale(struct run *r)
 {
 	const struct op_case *c = r->c;
+	const struct rt_temperature warm = { .b = 0.1f, .period = 16 };
 	struct rt_view x, pos, t;
-	u32 at[128];
-	assert(c->rows <= ARRAY_LEN(at));
-	for (u32 i = 0; i < c->rows; i++)
-		at[i] = i == 0 ? c->pos : i * 7919 % (c->pos + 1);
-	TRY(make_out(r, 4ul * c->rows * c->k, &x));
-	op_case_floats(rt_host_ptr(x.buf), (size_t)c->rows * c->k, c->fill, 19);
-	TRY(make_words(r, at, c->rows, "pos", &pos));
+	TRY(make_inout(r, (size_t)c->rows * c->k, 19, &x));
+	TRY(make_list(r, c->rows, c->pos, c->pos + 1, &pos));
 	TRY(make(r, RT_BUF_INPUT, 4ull * (c->pos + 1), "t", &t));
-	rt_temperature_table(rt_host_ptr(t.buf), c->pos + 1, 0.1f, 16);
+	rt_temperature_table(rt_host_ptr(t.buf), c->pos + 1, &warm);
 	TRY(rt_begin(r->d));
 	TRY(op_row_scale(r->d, x, pos, t, c->rows, c->k));
 	return rt_submit(r->d);
@@ -470,8 +479,7 @@ static int run_map(struct run *r)
 	const struct op_xielu p = { .alpha_p = 0.8f, .alpha_n = 1.3f, .beta = 0.5f, .eps = -1e-6f };
 	size_t n = (size_t)c->rows * c->k;
 	struct rt_view x;
-	TRY(make_out(r, 4 * n, &x));
-	op_case_floats(rt_host_ptr(x.buf), n, c->fill, 20);
+	TRY(make_inout(r, n, 20, &x));
 	TRY(rt_begin(r->d));
 	if (c->type == MAP_SCALE)
 		TRY(op_scale(r->d, x, n, 0.22f));
@@ -482,34 +490,37 @@ static int run_map(struct run *r)
 	return rt_submit(r->d);
 }
 
-static int run_geglu(struct run *r)
+static int run_combine(struct run *r)
 {
-	size_t n = (size_t)r->c->rows * r->c->k;
-	struct rt_view gate, up, y;
-	TRY(make_floats(r, n, 21, "gate", &gate));
-	TRY(make_floats(r, n, 22, "up", &up));
-	TRY(make_out(r, 4 * n, &y));
+	const struct op_case *c = r->c;
+	struct op_combine p = { .n = c->rows, .dim = c->k, .used = c->heads };
+	TRY(make_floats(r, (size_t)c->n_out * c->k, 23, "x", &p.x));
+	TRY(make_list(r, c->rows * c->heads, 0, c->n_out, &p.slots));
+	TRY(make_floats(r, (size_t)c->rows * c->heads, 24, "weights", &p.weights));
+	TRY(make_out(r, 4ul * c->rows * c->k, &p.y));
 	TRY(rt_begin(r->d));
-	TRY(op_geglu(r->d, gate, up, y, n));
+	TRY(op_combine(r->d, &p));
 	return rt_submit(r->d);
 }
 
 static int (*const runs[])(struct run *r) = {
 	[CASE_EMBED] = run_embed,
 	[CASE_MUL_MAT] = run_mul_mat,
-	[CASE_RMS_NORM] = run_rms_norm,
+	[CASE_RMS_NORM] = run_norm,
 	[CASE_QUANTIZE] = run_quantize,
 	[CASE_ROPE] = run_rope,
 	[CASE_KV_STORE] = run_kv_store,
 	[CASE_ATTENTION] = run_attention,
-	[CASE_SWIGLU] = run_swiglu,
+	[CASE_SWIGLU] = run_glu,
 	[CASE_ADD] = run_add,
 	[CASE_ROWS] = run_rows,
-	[CASE_LAYER_NORM] = run_layer_norm,
+	[CASE_LAYER_NORM] = run_norm,
 	[CASE_BIAS] = run_bias,
 	[CASE_ROW_SCALE] = run_row_scale,
 	[CASE_MAP] = run_map,
-	[CASE_GEGLU] = run_geglu,
+	[CASE_GEGLU] = run_glu,
+	[CASE_SWIGLU_OAI] = run_glu,
+	[CASE_COMBINE] = run_combine,
 };
 
 int op_case_run(struct rt_device *d, const struct op_case *c, void **ret_out, size_t *ret_len)

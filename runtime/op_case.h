@@ -19,6 +19,8 @@ enum op_case_op {
 	CASE_ROW_SCALE,
 	CASE_MAP, /* type: MAP_SCALE, MAP_SOFTCAP or MAP_XIELU */
 	CASE_GEGLU,
+	CASE_SWIGLU_OAI,
+	CASE_COMBINE, /* n_out rows of x, heads of them for each of `rows` */
 };
 
 enum op_case_fill {
@@ -37,8 +39,9 @@ struct op_case {
 	u32 heads, kv_heads, head_dim; /* rope, KV cases; embed: slice `heads` of kv_heads of k elements */
 	u32 pos;		       /* largest position */
 	enum op_case_fill fill;
-	u32 window;  /* attention */
-	bool halves; /* rope */
+	u32 window;	    /* attention */
+	bool pieces, sinks; /* attention */
+	bool halves;	    /* rope */
 };
 
 /* Run on d. *ret_out (malloc'd, *ret_len bytes) is the op's output. 0; -errno of the device. */

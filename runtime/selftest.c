@@ -95,6 +95,17 @@ const struct selftest_case selftest_cases[] = {
 	MAP(MAP_XIELU, FILL_MIXED),
 	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
 	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_SWIGLU_OAI, { CASE_SWIGLU_OAI, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
+	{ KERNEL_SWIGLU_OAI, { CASE_SWIGLU_OAI, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
+	{ KERNEL_COMBINE,
+		{ CASE_COMBINE, .rows = 7, .k = 143, .n_out = 40, .heads = 4, .fill = FILL_PLAIN } },
+	{ KERNEL_COMBINE,
+		{ CASE_COMBINE, .rows = 7, .k = 143, .n_out = 40, .heads = 4, .fill = FILL_MIXED } },
+	{ KERNEL_ATTENTION_F32,
+		{ CASE_ATTENTION, KV_F32, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 80,
+			.pos = 120, .fill = FILL_PLAIN, .window = 50, .pieces = true, .sinks = true } },
+	{ KERNEL_ATTENTION_F16, { CASE_ATTENTION, KV_F16, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2,
+					.head_dim = 80, .pos = 70, .fill = FILL_MIXED, .sinks = true } },
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

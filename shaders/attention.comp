@@ -11,6 +11,7 @@ BUF_IN(3, q);
 BUF_IN(4, seq);
 BUF_IN(5, pos);
 BUF_OUT(6, y);
+BUF_IN(7, sinks);
 
 #define PAGE 32u
 
@@ -79,7 +80,7 @@ void main()
 
 	f32 m_all = 0.0f;
 	f32 l_all = 0.0f;
-	u32 lo = attention_first(last, p.window);
+	u32 lo = attention_first(last, p.window, p.pieces);
 	u32 start = lo / PAGE * PAGE;
 	ROLLED for (u32 t0 = start; t0 <= last; t0 += PAGE) {
 		u32 from = t0 == start ? lo - start : 0u; /* positions from .. n of the block take part */
@@ -126,9 +127,19 @@ void main()
 		m_all = m_new;
 		barrier(); /* before the next block overwrites scores and weights */
 	}
+	f32 fade = 1.0f;
+	if (p.sinks == 1u) {
+		f32 z = WINDOWED(sinks[head]);
+		f32 m_new = z > m_all ? z : m_all;
+		f32 ws = attention_weight(z - m_new);
+		fade = attention_weight(m_all - m_new);
+		l_all = l_all * fade + ws;
+	}
 	f32 r = exact_recip(l_all);
 	ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 		f32 o = total[d];
+		o = o * fade;
+		o = exact_window(o);
 		f32 v = o * r;
 		y[out_at + d] = exact_window_bits(f2u(v));
 	}

@@ -1,8 +1,9 @@
 /* attention: y[i, h, :] = softmax_t(q[i, h, :] . K[t, g, :] * scale) . V[:, g, :] over positions t = lo .. pos[i] of sequence seq[i],
- * g = h / (heads / kv_heads),  lo = 0, or pos[i] + 1 - window where there is a window (not 0) and pos[i] is not below it.
+ * g = h / (heads / kv_heads),  lo = 0, or where there is a window (not 0): pos[i] + 1 - window unless pos[i] is below it; with pieces the first
+ * position of the piece of `window` positions that pos[i] lies in.
  *
  * buffers: 0 K cache; 1 V cache; 2 page tables; 3 q [n, heads, head_dim] f32; 4 seq [n] u32; 5 pos [n] u32;
- *          6 y [n, heads, head_dim] f32 (written)
+ *          6 y [n, heads, head_dim] f32 (written); 7 with sinks: a score of each head [heads] f32, else not read
  * work:    x = heads, y = n
  *
  * Blocks of KV_PAGE positions, aligned to position 0, from the one that holds lo; the last holds positions up to pos[i]. M, L = 0, O[:] = 0 before the first block. In each:
@@ -11,6 +12,8 @@
  *   o[d] = window(the sum of w_t * V[t, d], t left to right from 0)
  * First block: M = m, L = l, O = o. Then: M' = max(M, m), a = weight(M - M'), b = weight(m - M'), L = L * a + l * b,
  *   O[d] = window(O[d] * a + o[d] * b), M = M'.
+ * With sinks one more block, which has the score z = window(sink) and no value: M' = max(M, z), a = weight(M - M'), L = L * a + weight(z - M'),
+ *   O[d] = window(O[d] * a).
  * y[d] = window(O[d] * exact_recip(L)).  weight(x) = exact_exp(x), or 0 where that is below 2^-60.
  * q passes the window when read; the caches hold what kv_store wrote. */
 #ifndef KEEP_SHADERS_ATTENTION_H
@@ -25,13 +28,18 @@ PUSH(attention)
 	u32 n, heads, kv_heads, head_dim, pages_per_seq;
 	u32 scale_bits; /* float32 */
 	u32 window;	/* positions, the own one among them; 0: all */
+	u32 pieces;	/* 1: the window does not slide */
+	u32 sinks;	/* 1: there are some */
 }
 PUSH_END
 
 /* The first position that one at `pos` attends to. */
-FUNC u32 attention_first(u32 pos, u32 window)
+FUNC u32 attention_first(u32 pos, u32 window, u32 pieces)
 {
-	return window > 0u && pos >= window ? pos + 1u - window : 0u;
+	u32 slid = pos + 1u - window;
+	if (window == 0u || pos < window)
+		return 0u;
+	return pieces == 1u ? pos - pos % window : slid;
 }
 
 FUNC f32 attention_weight(f32_in x)

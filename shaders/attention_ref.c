@@ -81,16 +81,27 @@ static void combine(struct state *s, const struct state *b, u32 dim)
 	s->max = max;
 }
 
-static void head(const struct head *h, u32 pos, f32 *y)
+static void sink(struct state *s, f32 z, u32 dim)
+{
+	f32 max = z > s->max ? z : s->max, a = attention_weight(s->max - max), la = s->sum * a;
+	s->sum = la + attention_weight(z - max);
+	for (u32 d = 0; d < dim; d++)
+		s->out[d] = exact_window(s->out[d] * a);
+}
+
+static void head(const struct head *h, u32 pos, const f32 *z, f32 *y)
 {
 	struct state s, b;
-	u32 dim = h->p->head_dim, lo = attention_first(pos, h->p->window), start = lo / KV_PAGE * KV_PAGE;
+	u32 dim = h->p->head_dim, lo = attention_first(pos, h->p->window, h->p->pieces),
+	    start = lo / KV_PAGE * KV_PAGE;
 	for (u32 t = start; t <= pos; t += KV_PAGE) {
 		u32 n = MIN(KV_PAGE, pos + 1 - t);
 		block(h, t, t == start ? lo - start : 0, n, t == start ? &s : &b);
 		if (t > start)
 			combine(&s, &b, dim);
 	}
+	if (h->p->sinks)
+		sink(&s, exact_window(*z), dim);
 	f32 r = exact_recip(s.sum);
 	for (u32 d = 0; d < dim; d++)
 		y[d] = exact_window(s.out[d] * r);
@@ -111,7 +122,7 @@ static void attention(bool f16, const struct push_attention *p, void *const buf[
 				.pages = tables + (size_t)seq[i] * p->pages_per_seq,
 				.g = x / (p->heads / p->kv_heads),
 				.f16 = f16 };
-			head(&h, pos[i], (f32 *)buf[6] + at);
+			head(&h, pos[i], (const f32 *)buf[7] + x, (f32 *)buf[6] + at);
 		}
 }
 

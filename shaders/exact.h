@@ -98,8 +98,8 @@ FUNC f32 exact_recip(f32_in x)
 	return y;
 }
 
-/* x / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
-FUNC f32 exact_silu(f32_in x)
+/* 1 / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
+FUNC f32 exact_sigmoid(f32_in x)
 {
 	f32 a = u2f(f2u(x) & 0x7fffffffu);
 	f32 e = exact_exp(-a);
@@ -107,6 +107,13 @@ FUNC f32 exact_silu(f32_in x)
 	f32 r = exact_recip(d);
 	f32 er = e * r;
 	f32 s = x >= 0.0f ? r : er;
+	return s;
+}
+
+/* x / (1 + e^-x) for x in the window, relative error below 3e-7 for x >= -86; 0 below. */
+FUNC f32 exact_silu(f32_in x)
+{
+	f32 s = exact_sigmoid(x);
 	f32 y = x * s;
 	return y;
 }
@@ -120,12 +127,7 @@ FUNC f32 exact_gelu(f32_in x)
 	f32 u = x * c;
 	u = u * 1.59576912f;
 	u = exact_window(u);
-	f32 a = u2f(f2u(u) & 0x7fffffffu);
-	f32 e = exact_exp(-a);
-	f32 d = 1.0f + e;
-	f32 r = exact_recip(d);
-	f32 er = e * r;
-	f32 s = x >= 0.0f ? r : er;
+	f32 s = exact_sigmoid(u);
 	f32 y = x * s;
 	return y;
 }

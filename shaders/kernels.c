@@ -7,6 +7,7 @@
 #include "shaders/add.h"
 #include "shaders/attention.h"
 #include "shaders/bias.h"
+#include "shaders/combine.h"
 #include "shaders/embed.h"
 #include "shaders/geglu.h"
 #include "shaders/kv_store.h"
@@ -20,6 +21,7 @@
 #include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
+#include "shaders/swiglu_oai.h"
 
 #define BIT(i)		   (1u << (i))
 #define REF(f, stem, n, w) .run = ref_##f, .n_bufs = n, .writes = w, .push_bytes = sizeof(struct push_##stem)
@@ -47,8 +49,8 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 	[KERNEL_ROPE] = { "rope", REF(rope, rope, 3, BIT(0)) },
 	[KERNEL_KV_STORE_F32] = { "kv_store.f32", REF(kv_store_f32, kv_store, 7, BIT(0) | BIT(1)) },
 	[KERNEL_KV_STORE_F16] = { "kv_store.f16", REF(kv_store_f16, kv_store, 7, BIT(0) | BIT(1)) },
-	[KERNEL_ATTENTION_F32] = { "attention.f32", REF(attention_f32, attention, 7, BIT(6)) },
-	[KERNEL_ATTENTION_F16] = { "attention.f16", REF(attention_f16, attention, 7, BIT(6)) },
+	[KERNEL_ATTENTION_F32] = { "attention.f32", REF(attention_f32, attention, 8, BIT(6)) },
+	[KERNEL_ATTENTION_F16] = { "attention.f16", REF(attention_f16, attention, 8, BIT(6)) },
 	[KERNEL_SWIGLU] = { "swiglu", REF(swiglu, swiglu, 3, BIT(2)) },
 	[KERNEL_ADD] = { "add", REF(add, add, 2, BIT(0)) },
 	[KERNEL_ROWS] = { "rows", REF(rows, rows, 3, BIT(2)) },
@@ -57,6 +59,8 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 	[KERNEL_ROW_SCALE] = { "row_scale", REF(row_scale, row_scale, 3, BIT(0)) },
 	[KERNEL_MAP] = { "map", REF(map, map, 1, BIT(0)) },
 	[KERNEL_GEGLU] = { "geglu", REF(geglu, geglu, 3, BIT(2)) },
+	[KERNEL_SWIGLU_OAI] = { "swiglu_oai", REF(swiglu_oai, swiglu_oai, 3, BIT(2)) },
+	[KERNEL_COMBINE] = { "combine", REF(combine, combine, 4, BIT(3)) },
 };
 
 void kernel_refs_digest(u8 ret[32])

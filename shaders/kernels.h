@@ -6,7 +6,7 @@
 
 #include "base/types.h"
 
-#define KERNEL_BUFS_MAX 7u
+#define KERNEL_BUFS_MAX 8u
 #define KERNEL_PUSH_MAX 64u /* bytes of push constants; Vulkan guarantees 128 */
 
 enum kernel {
@@ -42,6 +42,8 @@ enum kernel {
 	KERNEL_ROW_SCALE,
 	KERNEL_MAP,
 	KERNEL_GEGLU,
+	KERNEL_SWIGLU_OAI,
+	KERNEL_COMBINE,
 	KERNELS_N
 };
 

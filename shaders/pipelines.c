@@ -29,6 +29,12 @@ static const u32 spv_map[] = {
 static const u32 spv_geglu[] = {
 #include "shaders/geglu.spv.inc"
 };
+static const u32 spv_swiglu_oai[] = {
+#include "shaders/swiglu_oai.spv.inc"
+};
+static const u32 spv_combine[] = {
+#include "shaders/combine.spv.inc"
+};
 static const u32 spv_rope[] = {
 #include "shaders/rope.spv.inc"
 };
@@ -193,6 +199,8 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(ROW_SCALE, row_scale, 256),
 	BASE(MAP, map, 256),
 	BASE(GEGLU, geglu, 256),
+	BASE(SWIGLU_OAI, swiglu_oai, 256),
+	BASE(COMBINE, combine, 256),
 #ifdef KEEP_COOPMAT
 	MUL_MAT_CM(MUL_MAT_Q8_0, mul_mat_q8_0, 0),
 	MUL_MAT_CM(MUL_MAT_Q4_0, mul_mat_q4_0, 0),

@@ -17,6 +17,12 @@ enum layout_arch {
 	LAYOUT_ARCH_COHERE2,
 	LAYOUT_ARCH_APERTUS,
 	LAYOUT_ARCH_GEMMA4,
+	LAYOUT_ARCH_QWEN3MOE,
+	LAYOUT_ARCH_GLM4MOE,
+	LAYOUT_ARCH_GPT_OSS,
+	LAYOUT_ARCH_MINIMAX_M2,
+	LAYOUT_ARCH_LLAMA4,
+	LAYOUT_ARCH_GRANITEMOE,
 	LAYOUT_ARCHS_END
 };
 
@@ -40,6 +46,16 @@ enum arch_part {
 	PART_UP = 1u << 13,	     /* or up alone */
 	PART_PER_LAYER = 1u << 14,   /* an embedding of each layer's own, added behind feed-forward */
 	PART_LAYER_SCALE = 1u << 15, /* a number that multiplies what a layer leaves */
+	PART_EXPERTS = 1u << 16,     /* a router, and gate, up and down of many experts */
+	PART_ROUTER_BIAS = 1u << 17, /* added to what the router says */
+	PART_CHOICE_BIAS = 1u << 18, /* added to it for the choice alone, not for the weights */
+	PART_EXPERT_BIAS = 1u << 19, /* of the experts' three matrices */
+	PART_SHARED = 1u << 20,	     /* an expert that every token has, beside the chosen ones */
+	PART_SINKS = 1u << 21,	     /* a score of each head that no position has */
+	PART_OUTPUT_BIAS = 1u << 22, /* of the output projection */
+	PART_QK_NORM_ROW = 1u << 23, /* RMS norms of queries and keys over all heads together */
+	PART_FFN_NORM_LATE =
+		1u << 24, /* the norm before feed-forward, by the name of the one behind attention */
 };
 
 enum arch_rope {
@@ -47,7 +63,21 @@ enum arch_rope {
 	ARCH_ROPE_NEOX, /* pairs (j, j + half) */
 };
 enum arch_norm { ARCH_NORM_RMS, ARCH_NORM_LAYER /* less the mean; no bias */ };
-enum arch_act { ARCH_ACT_SILU, ARCH_ACT_GELU /* by tanh */, ARCH_ACT_XIELU };
+enum arch_act {
+	ARCH_ACT_SILU,
+	ARCH_ACT_GELU /* by tanh */,
+	ARCH_ACT_XIELU,
+	ARCH_ACT_SWIGLU_OAI /* clamped, and up + 1 */
+};
+/* From what the router says of the experts to the weights of those that are chosen, which have the highest scores, of equal ones the lower
+ * index. The numbers of expert_gating_func. */
+enum arch_routing {
+	ARCH_ROUTE_SOFTMAX = 1, /* over all experts */
+	ARCH_ROUTE_SIGMOID = 2,
+	ARCH_ROUTE_CHOSEN = 3, /* softmax over the chosen ones */
+};
+/* Are the weights of the chosen experts divided by their sum? */
+enum arch_routing_norm { ARCH_ROUTE_NORM_NEVER, ARCH_ROUTE_NORM_ALWAYS, ARCH_ROUTE_NORM_FILE /* says */ };
 
 /* Keys that change the arithmetic, and that a family may set. A key of a family that lacks it here is refused unless it says "nothing". */
 enum arch_key {
@@ -63,6 +93,14 @@ enum arch_key {
 		1u
 		<< 8, /* heads, widths and rotations of the layers with a window; arrays of one number for each layer; layers that
 			       * read the keys and values of an earlier one; embedding_length_per_layer_input */
+	KEY_EXPERT_SCALE = 1u << 14,  /* expert_weights_scale */
+	KEY_DENSE_FIRST = 1u << 9,    /* leading_dense_block_count: layers without experts */
+	KEY_DENSE_BETWEEN = 1u << 10, /* interleave_moe_layer_step */
+	KEY_SHARED_COUNT = 1u << 11,  /* expert_shared_count: as wide as so many experts */
+	KEY_SHARED_WIDTH = 1u << 12,  /* expert_shared_feed_forward_length */
+	KEY_NEXTN =
+		1u
+		<< 13, /* nextn_predict_layers: layers behind the last, for drafts, which Keep leaves out */
 };
 
 struct arch {
@@ -77,6 +115,13 @@ struct arch {
 	bool window_no_rope; /* layers without a window know no positions */
 	u8 window_period; /* without a pattern in the file: layer i has no window if i % period == period - 1; 0: all have */
 	f32 rope_base_window; /* base of the layers with a window; 0: that of the others */
+	u32 chunk; /* windows are pieces of so many positions, of which a position sees those before it; 0: they slide */
+	f32 chunk_temperature; /* beside them, of layers that know no positions: as KEY_TEMPERATURE, by pieces, from position 1 */
+	u32 unit_qk_unless; /* rotated queries and keys are normalised by head, without weights, unless there are so many experts; 0: never */
+	u8 routing;	    /* enum arch_routing; 0: no experts */
+	u8 routing_norm;    /* enum arch_routing_norm */
+	bool routing_input; /* a weight multiplies what its expert reads, not what it says */
+	bool shared_one;    /* the shared expert is as wide as the others */
 };
 /* The row of an enum layout_arch, or NULL. */
 const struct arch *arch_of(u32 id);
@@ -97,9 +142,19 @@ enum arch_dim {
 	DIM_ROPE_HALF,
 	DIM_PER_LAYER,
 	DIM_PER_LAYER_ALL, /* of all layers */
+	DIM_HEADS,
+	DIM_EXPERTS,
+	DIM_EXPERT, /* width of one */
+	DIM_SHARED, /* of the shared one */
 };
 /* In which layers a tensor is there. */
-enum arch_when { IN_ALL, IN_KEYS /* those with LAYER_KEYS */, IN_VALUES };
+enum arch_when {
+	IN_ALL,
+	IN_KEYS /* those with LAYER_KEYS */,
+	IN_VALUES,
+	IN_EXPERTS,
+	IN_DENSE /* without LAYER_EXPERTS */
+};
 
 struct arch_tensor {
 	const char *name; /* of a layer: what follows "blk.N." */
@@ -107,6 +162,7 @@ struct arch_tensor {
 	u32 part;
 	bool f32_only; /* norms, biases and factors */
 	u8 when;       /* enum arch_when */
+	u8 ne2;	       /* enum arch_dim: such matrices, one behind the other */
 };
 extern const struct arch_tensor arch_model_tensors[], arch_layer_tensors[];
 extern const u32 arch_model_tensors_n, arch_layer_tensors_n;

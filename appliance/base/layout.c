@@ -123,7 +123,7 @@ struct layout_layer layout_layer_at(const struct layout *l, u32 i)
 		.rope_dim = h->rope_dim,
 		.ffn_dim = h->ffn_dim,
 		.kv_layer = i,
-		.tensors = LAYER_KEYS | LAYER_VALUES };
+		.tensors = LAYER_KEYS | LAYER_VALUES | (h->n_experts ? LAYER_EXPERTS : 0) };
 }
 
 bool layout_parts_ok(u32 arch, u32 parts)
@@ -170,9 +170,32 @@ static u32 want_dim(const struct layout_header *h, const struct layout_layer *l,
 		return h->per_layer_dim;
 	case DIM_PER_LAYER_ALL:
 		return h->per_layer_dim * h->n_layers;
+	case DIM_HEADS:
+		return l->n_heads;
+	case DIM_EXPERTS:
+		return h->n_experts;
+	case DIM_EXPERT:
+		return h->expert_dim;
+	case DIM_SHARED:
+		return h->shared_dim;
 	default:
 		return 1;
 	}
+}
+
+static bool is_in(u8 when, u32 tensors)
+{
+	switch (when) {
+	case IN_KEYS:
+		return tensors & LAYER_KEYS;
+	case IN_VALUES:
+		return tensors & LAYER_VALUES;
+	case IN_EXPERTS:
+		return tensors & LAYER_EXPERTS;
+	case IN_DENSE:
+		return !(tensors & LAYER_EXPERTS);
+	}
+	return true;
 }
 
 bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret)
@@ -193,10 +216,10 @@ bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret)
 	}
 	ret->ne[0] = want_dim(l->h, &of, t->ne0);
 	ret->ne[1] = want_dim(l->h, &of, t->ne1);
+	ret->ne[2] = want_dim(l->h, &of, t->ne2);
 	ret->f32_only = t->f32_only;
 	ret->part = t->part;
-	bool in_layer = t->when == IN_ALL || of.tensors & (t->when == IN_KEYS ? LAYER_KEYS : LAYER_VALUES);
-	return in_layer && t->part & l->h->parts;
+	return is_in(t->when, of.tensors) && t->part & l->h->parts;
 }
 
 /* ---- layout -------------------------------------------------------------------------------------------------------------- */
@@ -220,7 +243,7 @@ static int heads_check(const struct layout_layer *l, const char **ret_why)
 		REFUSE("attention heads out of range");
 	if (l->rope_dim > l->head_dim || l->rope_dim % 2)
 		REFUSE("rotated dimensions out of range");
-	if (l->tensors & ~(u32)(LAYER_KEYS | LAYER_VALUES))
+	if (l->tensors & ~(u32)(LAYER_KEYS | LAYER_VALUES | LAYER_EXPERTS))
 		REFUSE("unknown tensors of a layer");
 	if (!in_range(l->ffn_dim, 1, DIM_MAX) || l->window > CTX_TOKENS_MAX || l->rope > 1)
 		REFUSE("feed-forward, window or rotation of a layer out of range");
@@ -270,6 +293,27 @@ static int scales_check(const struct layout_header *h, const char **ret_why)
 	return 0;
 }
 
+static int experts_check(const struct layout_header *h, const char **ret_why)
+{
+	const u32 known = SWITCH_ROUTING_NORM | SWITCH_UNIT_QK | SWITCH_YARN_EXACT | SWITCH_PIECES |
+			  SWITCH_TEMPERATURE_1;
+	if (h->n_drafts > LAYERS_MAX || h->switches & ~known)
+		REFUSE("unknown switches, or layers for drafts out of range");
+	if (!!h->n_experts != !!(h->parts & PART_EXPERTS) || !!h->shared_dim != !!(h->parts & PART_SHARED))
+		REFUSE("numbers of experts without their tensors, or these without numbers");
+	if (!h->n_experts)
+		return 0;
+	if (!in_range(h->n_experts, 1, EXPERTS_MAX) ||
+		!in_range(h->n_experts_used, 1, MIN(h->n_experts, EXPERTS_USED_MAX)) ||
+		!in_range(h->expert_dim, 1, DIM_MAX) || h->shared_dim > DIM_MAX ||
+		!in_range(h->routing, ARCH_ROUTE_SOFTMAX, ARCH_ROUTE_CHOSEN) ||
+		!none_or_f(h->expert_scale, 1e-6f, 1e6f))
+		REFUSE("experts, their width or their weights out of range");
+	if (h->expert_dim % EXPERT_DIM_STEP || h->dim % EXPERT_DIM_STEP)
+		REFUSE("rows of experts are not whole steps");
+	return 0;
+}
+
 static int network_check(const struct layout_header *h, const char **ret_why)
 {
 	if (!arch_of(h->arch))
@@ -287,6 +331,7 @@ static int network_check(const struct layout_header *h, const char **ret_why)
 		REFUSE("rotated dimensions or the layers' own embeddings out of range");
 	int r = rope_check(h, ret_why);
 	r = r ? r : scales_check(h, ret_why);
+	r = r ? r : experts_check(h, ret_why);
 	if (r)
 		return r;
 	const struct layout_layer plain = layout_layer_at(&(struct layout){ .h = h }, 0);
@@ -310,6 +355,8 @@ static int layer_check(const struct layout *l, u32 i, const char **ret_why)
 		REFUSE("a layer reads keys and values that are not there");
 	if (from->n_kv_heads != y->n_kv_heads || from->head_dim != y->head_dim)
 		REFUSE("a layer reads keys of another shape");
+	if (y->tensors & LAYER_EXPERTS && !h->n_experts)
+		REFUSE("a layer of experts in a model that has none");
 	return 0;
 }
 
@@ -443,7 +490,7 @@ static int wants_check(const struct layout *l, const char **ret_why)
 		const struct layout_tensor *t = layout_tensor_find(l, w.name);
 		if (!t)
 			REFUSE("a tensor of the architecture is missing");
-		if (t->ne[0] != w.ne[0] || t->ne[1] != w.ne[1] || t->ne[2] != 1 || t->ne[3] != 1)
+		if (memcmp(t->ne, w.ne, sizeof w.ne) || t->ne[3] != 1)
 			REFUSE("a tensor's shape is not the architecture's");
 		if (w.f32_only && t->type != TENSOR_F32)
 			REFUSE("a norm is not F32");

@@ -110,7 +110,8 @@ enum layout_tok_flags {
 	LAYOUT_SPACE_ONCE = 16,	 /* unigram: blanks in a row are one, those at the ends none */
 	LAYOUT_LOWERCASE = 32,	 /* WordPiece */
 	LAYOUT_NO_ACCENTS = 64,	 /* WordPiece */
-	LAYOUT_SPACE_EATEN = 128, /* special tokens take the white space behind them, but for those that phi-3 excepts */
+	LAYOUT_SPACE_EATEN =
+		128, /* special tokens take the white space behind them, but for those that phi-3 excepts */
 	LAYOUT_TOK_FLAGS = 255
 };
 /* As tokenizer.ggml.token_type. */
@@ -169,10 +170,28 @@ struct layout_header {
 	u32 rope_dim_2;	   /* rotated dimensions of layers whose rope is 1 */
 	u32 per_layer_dim; /* width of the layers' own embeddings */
 
-	struct layout_str charsmap; /* unigram: how text is normalised (runtime/tok_normal.c); len 0: as it is */
-	u8 reserved[212];
+	/* mixtures of experts; 0: every layer is dense */
+	u32 n_experts, n_experts_used; /* of a layer; of a token */
+	u32 expert_dim, shared_dim;    /* width of an expert; of the shared one, 0: there is none */
+	u32 routing;		       /* enum arch_routing */
+	f32 expert_scale;	       /* of the weights; 0: 1 */
+	u32 switches;		       /* enum layout_switch */
+	u32 n_drafts; /* layers behind the last that only draft: their tensors are in no table */
+
+	struct layout_str
+		charsmap; /* unigram: how text is normalised (runtime/tok_normal.c); len 0: as it is */
+	u8 reserved[180];
 };
 SIZE_PIN(layout_header, 480);
+
+enum layout_switch {
+	SWITCH_ROUTING_NORM = 1, /* the weights of the chosen experts are divided by their sum */
+	SWITCH_UNIT_QK = 2,	 /* rotated queries and keys are normalised by head, without weights */
+	SWITCH_YARN_EXACT = 4,	 /* the ramp of YaRN begins and ends between pairs, not at whole ones */
+	SWITCH_PIECES = 8,	 /* a window of w is the piece of w positions that a position lies in */
+	SWITCH_TEMPERATURE_1 =
+		16, /* temperature is that of position p + 1, and of layers alone that know no positions */
+};
 
 enum layout_rope_scaling {
 	ROPE_LINEAR = 0, /* and none */
@@ -180,8 +199,8 @@ enum layout_rope_scaling {
 	ROPE_LONG = 2 /* LongRoPE: the tensors rope_factors_short and, beyond rope_ctx, rope_factors_long */
 };
 
-/* attn_k and its norm, attn_v: a layer that reads those of another may lack them. */
-enum layout_layer_tensors { LAYER_KEYS = 1, LAYER_VALUES = 2 };
+/* attn_k and its norm, attn_v: a layer that reads those of another may lack them. Experts: in place of the dense feed-forward part. */
+enum layout_layer_tensors { LAYER_KEYS = 1, LAYER_VALUES = 2, LAYER_EXPERTS = 4 };
 
 /* One layer. */
 struct layout_layer {
@@ -246,7 +265,7 @@ struct layout_layer layout_layer_at(const struct layout *l, u32 i);
  * none beside them, shapes equal), so whoever reads a layout may rely on it. Of l only the header and the layers are read. */
 struct layout_want {
 	char name[TENSOR_NAME_LEN_MAX + 1];
-	u32 ne[2];     /* row length, rows (1 for a vector) */
+	u32 ne[3];     /* row length, rows (1 for a vector), matrices (1 but for experts) */
 	bool f32_only; /* norms, biases and factors */
 	u32 part;      /* enum arch_part that it belongs to */
 };

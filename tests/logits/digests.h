@@ -18,6 +18,7 @@ static const char *const stored_digests[][2] = {
 	{ "Q6_K/f16", "0c5d759883ce358600bb9bf694aa894de54a9f3c5e185c403724380a7d09e6f5" },
 	{ "mixed/f32", "c5eddf91c4fe3773e6f2c02b22324ddd46c32eac7aa282a13e54b7b3ce7347ea" },
 	{ "mixed/f16", "2d12e5567f3111425925f3025109b05f772301f2d7d20b066555d0e2f3357f38" },
+	{ "llama/f16", "8b9371c99e43ccc1de24bf2ea367e91d5865ed5593715ca78f0a61e0acf50e41" },
 	{ "mistral3/f16", "00d23d92c2d99834cf09fadf9c98acbcb7d98c3ecd79f5383a6265a96020c396" },
 	{ "qwen2/f16", "f40cc7507b64504ab977283e3b111940410382e4d08ac067dcd7533dcdf68b96" },
 	{ "qwen3/f16", "e4f6c442c8534a187b5a423adb8dbdd254d471350f95ce47a0ef0f894cef79d7" },
@@ -28,4 +29,10 @@ static const char *const stored_digests[][2] = {
 	{ "cohere2/f16", "a8baacc6696937e1d5f7f7eb6f384955fc7b349e2e56d4de9d94a2e9047099ab" },
 	{ "apertus/f16", "a1078486b5be9e1a3cd0957313a4f5f4bc55f017ffcefe88d418aaae042c007b" },
 	{ "gemma4/f16", "fa727ae705c496f388733407379fc7786b8c6fb93a1168e1b394c2163fe817f9" },
+	{ "qwen3moe/f16", "80b09ba9bf588e31d72fc1913059caed7a90de2f65bc80dd68c3d0ea8743ff05" },
+	{ "glm4moe/f16", "0e89e9e9db121deee8060efde740ae7eb19d4c266e537b01b85fb9216b937e49" },
+	{ "gpt-oss/f16", "4761ff171f4250d2dab729d6a663c8677c60a2b1f7de622eaedc8672c7736099" },
+	{ "minimax-m2/f16", "cde0c07e51b13fe4ff745a00dcb36a16e3f0c6293866a2ffa6a7100671c25bfe" },
+	{ "llama4/f16", "0edc39d9e1f852094497628a681e133618d84850de7e2f4dd2bc628da9de5fd7" },
+	{ "granitemoe/f16", "dc7ff599322531855b37efe444efca777f856db3b2dfc9b92365828bb72bfe54" },
 };

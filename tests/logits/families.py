@@ -120,6 +120,54 @@ def gemma4(layers, own, values, shared):
     return change
 
 
+EXPERTS = {'experts': 8, 'used': 2, 'effn': 256, 'shared': 0, 'dense': 0}
+
+
+def wider(g, name, n):
+    """The norm of that name over n elements in place of those of a head."""
+    g.t = [(t[0], [n], *t[2:]) if t[0].endswith(name) else t for t in g.t]
+
+
+def minimax(g, p):
+    wider(g, 'attn_q_norm.weight', 256)
+    wider(g, 'attn_k_norm.weight', 128)
+
+
+def llama4(step):
+    """The files of this family say nothing of shared experts, and have dense layers by their step."""
+    def change(g, p):
+        for k in ('expert_shared_count', 'leading_dense_block_count'):
+            key(g, p + k, None)
+        g.put(p + 'interleave_moe_layer_step', 4, step)
+        for i in range(next(v for k, t, v in g.kv if k == p + 'block_count')):
+            if (i + 1) % step:
+                b = 'blk.%d.ffn_' % i
+                g.t = [t for t in g.t if not t[0].startswith(b) or t[0] == b + 'norm.weight']
+                for name, dims in (('gate', [256, 512]), ('up', [256, 512]), ('down', [512, 256])):
+                    g.tensor(b + name + '.weight', dims, GGUF.mat(dims[0]), DTYPE)
+    return change
+
+
+def shared_width(g, p):
+    key(g, p + 'expert_shared_count', None)
+    g.put(p + 'expert_shared_feed_forward_length', 4, 512)
+
+
+def drafts(g, p):
+    """One more layer, which only drafts."""
+    n = next(v for k, t, v in g.kv if k == p + 'block_count')
+    for name, make, typ, dims in [(t[0], t[2], t[3], t[1]) for t in g.t if t[0].startswith('blk.%d.' % (n - 1))]:
+        g.tensor(name.replace('blk.%d.' % (n - 1), 'blk.%d.' % n), dims, make, typ)
+    g.tensor('blk.%d.nextn.eh_proj.weight' % n, [512, 256], GGUF.mat(512), DTYPE)
+    for name in ('enorm', 'hnorm', 'shared_head_norm'):
+        g.tensor('blk.%d.nextn.%s.weight' % (n, name), [256], GGUF.norm, 'f32')
+    key(g, p + 'block_count', n + 1)
+    g.put(p + 'nextn_predict_layers', 4, 1)
+
+
+GRANITE = floats(attention__scale=0.05, embedding_scale=12.0, residual_scale=0.22, logit_scale=8.0)
+
+
 def no_bias(g, p):
     drop(g, 'attn_q.bias', 'attn_k.bias', 'attn_v.bias')
 
@@ -140,10 +188,25 @@ FAMILIES = {
     'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
                    short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
                    window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),
-    'granite': Family('granite', None, floats(attention__scale=0.05, embedding_scale=12.0, residual_scale=0.22, logit_scale=8.0)),
+    'granite': Family('granite', None, GRANITE),
     'glm4': Family('glm4', {'tok': 'llama-bpe', 'qkv_bias': True, 'fused_up': True, 'post': True, 'rot': 32}, None, plain=no_bias),
     'cohere2': Family('cohere2', {'tok': 'llama-bpe', 'window': 24, 'layers': 5}, cohere2),
     'apertus': Family('apertus', {'tok': 'llama-bpe', 'qk_norm': True, 'rope_freqs': True, 'base': 500000.0}, apertus),
+    'mixtral': Family('llama', dict(EXPERTS, effn=512)),
+    'qwen3moe': Family('qwen3moe', dict(EXPERTS, tok='gpt-2', qk_norm=True, base=1e6, hd=128, eps=1e-6, experts=16, used=5)),
+    'glm4moe': Family('glm4moe', dict(EXPERTS, tok='llama-bpe', qkv_bias=True, qk_norm=True, rot=32, layers=3, gate=2, ebias=True, wnorm=True,
+                                      wscale=2.5, shared=1, dense=1), None, drafts=drafts),
+    'glm4moe-plain': Family('glm4moe', dict(EXPERTS, tok='llama-bpe', rot=32, gate=2, ebias=True, wnorm=False, shared=2)),
+    'gpt-oss': Family('gpt-oss', dict(EXPERTS, tok='gpt-4o', qkv_bias=True, o_bias=True, sinks=True, window=32, base=150000.0, layers=4,
+                                      yarn=(32.0, 128)), None, exact=lambda g, p: g.put(p + 'rope.scaling.yarn_truncate', 7, False)),
+    'minimax-m2': Family('minimax-m2', dict(EXPERTS, tok='gpt-2', qk_norm=True, rot=32, gate=2, ebias=True, base=5e6, experts=16, used=4,
+                                            effn=512), minimax),
+    'llama4': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=5, base=500000.0, rope_freqs=True), llama4(1),
+                     full=lambda g, p: g.put(p + 'attention.sliding_window', 4, 0),
+                     pieces=lambda g, p: g.put(p + 'attention.sliding_window', 4, 24)),
+    'llama4-step': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=4, base=500000.0), llama4(2)),
+    'granitemoe': Family('granitemoe', dict(EXPERTS, effn=512), GRANITE),
+    'granitemoe-shared': Family('granitemoe', dict(EXPERTS, effn=512, shared=1), both(GRANITE, shared_width)),
 }
 
 

@@ -285,7 +285,7 @@ static void types_are_invariant(void **state)
 
 static void families_are_invariant(void **state)
 {
-	for (u32 arch = LAYOUT_ARCH_LLAMA + 1; arch < LAYOUT_ARCHS_END; arch++)
+	for (u32 arch = LAYOUT_ARCH_LLAMA; arch < LAYOUT_ARCHS_END; arch++)
 		one_type(FAMILY + arch);
 }
 
@@ -312,7 +312,7 @@ static void print(void)
 	       "static const char *const stored_digests[][2] = {\n");
 	for (u32 i = 0; i < ARRAY_LEN(types); i++)
 		print_type(types[i]);
-	for (u32 arch = LAYOUT_ARCH_LLAMA + 1; arch < LAYOUT_ARCHS_END; arch++)
+	for (u32 arch = LAYOUT_ARCH_LLAMA; arch < LAYOUT_ARCHS_END; arch++)
 		print_type(FAMILY + arch);
 	printf("};\n");
 }

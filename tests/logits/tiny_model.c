@@ -103,7 +103,7 @@ struct maker {
 	struct layout_header h;
 	struct layout_layer layers[LAYERS_MOST];
 	bool differ; /* layers do */
-	struct layout_tensor tensors[96];
+	struct layout_tensor tensors[128];
 	struct layout_token vocab[VOCAB];
 	char strings[16384];
 };
@@ -174,9 +174,11 @@ static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
 		struct layout_tensor *t = &m->tensors[m->h.n_tensors++];
 		*t = (struct layout_tensor){ .offset = at,
 			.type = type,
-			.n_dims = w.ne[1] == 1 ? 1 : 2,
-			.ne = { w.ne[0], w.ne[1], 1, 1 } };
-		t->bytes = (u64)w.ne[0] / info->block * info->bytes * w.ne[1];
+			.n_dims = w.ne[2] > 1	 ? 3
+				  : w.ne[1] == 1 ? 1
+						 : 2,
+			.ne = { w.ne[0], w.ne[1], w.ne[2], 1 } };
+		t->bytes = (u64)w.ne[0] / info->block * info->bytes * w.ne[1] * w.ne[2];
 		memcpy(t->name, w.name, sizeof t->name);
 		at = ALIGN_UP(at + t->bytes, 32u);
 	}
@@ -199,8 +201,8 @@ static void fill_file(struct maker *m, u8 *file, u64 seed)
 	}
 	for (u32 i = 0; i < m->h.n_tensors; i++) {
 		const struct layout_tensor *t = &m->tensors[i];
-		u64 state = seed + i * 1000003u, n = (u64)t->ne[0] * t->ne[1];
-		bool vector = t->ne[1] == 1;
+		u64 state = seed + i * 1000003u, n = (u64)t->ne[0] * t->ne[1] * t->ne[2];
+		bool vector = t->ne[1] == 1 || strstr(t->name, ".bias");
 		f32 inv = t->ne[0] >= FFN ? 0.0442f : 0.0625f;
 		if (strcmp(t->name, "token_embd.weight") == 0)
 			inv = 0.5f;
@@ -278,7 +280,8 @@ static int file_of(const u8 *data, u64 len)
 static void make_layers(struct maker *m, const struct arch *a)
 {
 	struct layout_layer plain = layout_layer_at(&(struct layout){ .h = &m->h }, 0);
-	m->differ = a->keys & (KEY_WINDOW | KEY_LAYERS) || a->act == ARCH_ACT_XIELU;
+	m->differ = a->keys & (KEY_WINDOW | KEY_LAYERS | KEY_DENSE_FIRST | KEY_DENSE_BETWEEN) ||
+		    a->act == ARCH_ACT_XIELU;
 	for (u32 i = 0; i < LAYERS; i++) {
 		bool window = a->keys & KEY_WINDOW && (i == 0 || !a->window_period);
 		m->layers[i] = plain;
@@ -287,6 +290,8 @@ static void make_layers(struct maker *m, const struct arch *a)
 		m->layers[i].rope = window && a->rope_base_window > 0;
 		if (!window && a->window_no_rope)
 			m->layers[i].rope_dim = 0;
+		if (i == 0 && a->keys & (KEY_DENSE_FIRST | KEY_DENSE_BETWEEN))
+			m->layers[i].tensors &= ~(u32)LAYER_EXPERTS;
 		for (u32 k = 0; k < 4 && a->act == ARCH_ACT_XIELU; k++)
 			m->layers[i].xielu[k] = k == 3 ? -1e-6f : 0.25f + 0.25f * (f32)(i + k);
 	}
@@ -307,6 +312,24 @@ static void make_gemma4(struct maker *m)
 	m->layers[2].kv_layer = 1;
 }
 
+/* Some experts, of which a token has half: so few that most groups of a prompt have several tokens, and of a single token one. */
+static void make_experts(struct layout_header *h, const struct arch *a)
+{
+	h->n_experts = 6;
+	h->n_experts_used = a->routing_input ? 1 : 3;
+	h->expert_dim = FFN / 2;
+	h->shared_dim = h->parts & PART_SHARED ? FFN : 0;
+	h->routing = a->routing;
+	h->expert_scale = a->keys & KEY_EXPERT_SCALE ? 1.5f : 0;
+	h->switches = a->routing_norm != ARCH_ROUTE_NORM_NEVER ? SWITCH_ROUTING_NORM : 0;
+	if (a->unit_qk_unless)
+		h->switches |= SWITCH_UNIT_QK;
+	if (a->chunk)
+		h->switches |= SWITCH_PIECES | SWITCH_TEMPERATURE_1;
+	if (a->chunk)
+		h->temperature = a->chunk_temperature;
+}
+
 /* Everything that the architecture's row allows. */
 static void make_family(struct maker *m, u32 arch)
 {
@@ -322,7 +345,9 @@ static void make_family(struct maker *m, u32 arch)
 	h->logit_scale = a->keys & KEY_LOGIT_SCALE ? 0.3f : 0;
 	h->logit_softcap = a->keys & KEY_LOGIT_SOFTCAP ? 5 : 0;
 	h->temperature = a->keys & KEY_TEMPERATURE ? 0.1f : 0;
-	h->temperature_ctx = a->keys & KEY_TEMPERATURE ? 16 : 0;
+	if (h->parts & PART_EXPERTS)
+		make_experts(h, a);
+	h->temperature_ctx = h->temperature > 0 ? 16 : 0;
 	h->rope_base_2 = a->rope_base_window;
 	h->rope_scale_2 = a->rope_base_window > 0 ? 1 : 0;
 	h->rope_dim_2 = a->rope_base_window > 0 ? HEAD_DIM : 0;

@@ -35,7 +35,8 @@ static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL
 	FILL_MIXED };
 static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outlier", "mixed" };
 static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
-	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu" };
+	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu", "swiglu_oai",
+	"combine" };
 static const u32 float_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
 static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0 };
 static const u32 k_types[] = { TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
@@ -100,6 +101,9 @@ static void add_row_cases(enum op_case_fill fill)
 		add_case((struct op_case){ CASE_ROWS, .rows = 9, .k = dims[i], .n_out = 5, .fill = fill });
 		add_case((struct op_case){ CASE_LAYER_NORM, .rows = 3, .k = dims[i], .fill = fill });
 		add_case((struct op_case){ CASE_GEGLU, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_SWIGLU_OAI, .rows = 3, .k = dims[i], .fill = fill });
+		add_case((struct op_case){ CASE_COMBINE, .rows = 1 + i, .k = dims[i], .n_out = 30,
+			.heads = 1 + 2 * i, .fill = fill });
 		add_case((struct op_case){ CASE_BIAS, .rows = 7, .k = dims[i], .fill = fill });
 		add_case((struct op_case){
 			CASE_ROW_SCALE, .rows = 7, .k = dims[i], .pos = 100, .fill = fill });
@@ -147,10 +151,15 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 		add_case(c);
 		for (u32 w = 0; w < ARRAY_LEN(windows); w++) {
 			c.window = windows[w];
+			c.pieces = w % 2;
+			c.sinks = w % 3 == 0;
 			if (c.window <= c.pos + 1)
 				add_case(c);
 		}
 		c.window = 0;
+		c.pieces = false;
+		c.sinks = true;
+		add_case(c);
 		c.op = CASE_KV_STORE;
 		if (i % 2)
 			add_case(c);

@@ -573,8 +573,9 @@ static void test_random_gguf(void **state)
 	} rows[] = { { "tiny-llama --dtype f32", "accepted" }, { "tiny-llama --dtype f16", "accepted" },
 		{ "tiny-llama3 --dtype bf16", "accepted" },
 		{ "tiny-llama --dtype f16 --set layers=5 --set heads=8 --set kv=8", "accepted" },
-		{ "tiny-mixtral", "gguf-experts" }, { "tiny-qwen2", "accepted" },
-		{ "tiny-gpt-oss", "gguf-architecture" }, { "tiny-glm-dsa", "gguf-architecture" } };
+		{ "tiny-mixtral", "accepted" }, { "tiny-qwen2", "accepted" }, { "tiny-qwen3moe", "accepted" },
+		{ "tiny-glm4moe --set dense=2", "accepted" }, { "tiny-gpt-oss --dtype bf16", "accepted" },
+		{ "tiny-mixtral --set used=9", "gguf-experts" }, { "tiny-glm-dsa", "gguf-architecture" } };
 	if (system("/usr/bin/python3 -c 'import numpy' 2>/dev/null")) {
 		print_message("skipped: /usr/bin/python3 has no numpy\n");
 		return;

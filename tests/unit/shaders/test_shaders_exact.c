@@ -6,6 +6,7 @@
 
 #include "runtime/op.h"
 #include "shaders/exact.h"
+#include "shaders/swiglu_oai.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -82,6 +83,22 @@ static void silu_is_close(void **s)
 	assert_true(worst < 3e-7);
 	assert_true(exact_silu(-87) == 0);
 	assert_true(exact_silu(1e12f) == 1e12f);
+}
+
+static void sigmoid_is_close(void **s)
+{
+	f64 worst = 0, oai = 0;
+	for (u32 i = 0; i < ARGUMENTS; i++) {
+		f32 x = (f32)((uniform() - 0.5) * (i % 2 ? 170 : 8)), y = (f32)((uniform() - 0.5) * 30);
+		worst = fmax(worst, relative(exact_sigmoid(x), 1 / (1 + exp(-(f64)x))));
+		f64 g = fmin(x, 7), want = g / (1 + exp(-1.702 * g)) * (fmax(fmin(y, 7), -7) + 1);
+		oai = fmax(oai, fabs(swiglu_oai(x, y) - want) / (1 + fabs(want)));
+	}
+	print_message("sigmoid: %.3g, swiglu_oai: %.3g of 1 + its size\n", worst, oai);
+	assert_true(worst < 3e-7);
+	assert_true(oai < 1e-6);
+	assert_true(exact_sigmoid(0x1p40f) == 1 && exact_sigmoid(-0x1p40f) == 0);
+	assert_true(swiglu_oai(100, 100) == swiglu_oai(7, 7) && swiglu_oai(1, -100) == swiglu_oai(1, -7));
 }
 
 static void integers_round_to_nearest_even(void **s)
@@ -233,8 +250,10 @@ static void rope_angles_are_right_far_out(void **s)
 static f64 yarn_theta(const struct rt_rope *p, u32 j)
 {
 	f64 own = pow(p->base, -2.0 * j / p->rope_dim);
-	f64 lo = floor(p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_fast * 2 * M_PI)) / (2 * log(p->base)));
-	f64 hi = ceil(p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_slow * 2 * M_PI)) / (2 * log(p->base)));
+	f64 lo = p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_fast * 2 * M_PI)) / (2 * log(p->base));
+	f64 hi = p->rope_dim * log(p->yarn_ctx / (p->yarn_beta_slow * 2 * M_PI)) / (2 * log(p->base));
+	lo = p->yarn_exact ? lo : floor(lo);
+	hi = p->yarn_exact ? hi : ceil(hi);
 	f64 ramp = (j - fmax(lo, 0)) / fmax(0.001, fmin(hi, p->rope_dim - 1) - fmax(lo, 0));
 	f64 keep = 1 - fmin(1, fmax(0, ramp));
 	return own / p->scale * (1 - keep) + own * keep;
@@ -244,7 +263,7 @@ static void yarn_angles_are_right(void **s)
 {
 	enum { HALF = 64, FAR = 40000 };
 	static f32 t[FAR + 1][HALF][2];
-	const struct rt_rope p = { .ctx = FAR + 1,
+	struct rt_rope p = { .ctx = FAR + 1,
 		.rope_dim = 2 * HALF,
 		.base = 1e6f,
 		.scale = 4,
@@ -253,12 +272,15 @@ static void yarn_angles_are_right(void **s)
 		.yarn_beta_slow = 1,
 		.yarn_ctx = 8192 };
 	f64 worst = 0, size = 1 + 0.1 * log(4);
-	rt_rope_table(&t[0][0][0], &p);
-	for (u32 j = 0; j < HALF; j++) {
-		f64 theta = yarn_theta(&p, j);
-		for (u32 at = FAR - 50; at <= FAR; at++)
-			worst = fmax(worst, fmax(fabs(t[at][j][0] - size * cos(at * theta)),
-						    fabs(t[at][j][1] - size * sin(at * theta))));
+	for (u32 exact = 0; exact < 2; exact++) {
+		p.yarn_exact = exact;
+		rt_rope_table(&t[0][0][0], &p);
+		for (u32 j = 0; j < HALF; j++) {
+			f64 theta = yarn_theta(&p, j);
+			for (u32 at = FAR - 50; at <= FAR; at++)
+				worst = fmax(worst, fmax(fabs(t[at][j][0] - size * cos(at * theta)),
+							    fabs(t[at][j][1] - size * sin(at * theta))));
+		}
 	}
 	print_message("yarn at position %u: %.3g\n", FAR, worst);
 	assert_true(worst < 7e-8); /* half a unit of float32 near 1.14 is 6e-8 */
@@ -271,7 +293,12 @@ static void yarn_angles_are_right(void **s)
 static void tables_of_positions_are_right(void **s)
 {
 	static f32 t[1000];
-	rt_temperature_table(t, 1000, 0.1f, 16);
+	const struct rt_temperature warm = { .b = 0.1f, .period = 16 };
+	const struct rt_temperature next_one = { .b = 0.1f, .period = 16, .from = 1 };
+	rt_temperature_table(t, 1000, &next_one);
+	for (u32 p = 0; p < 1000; p++)
+		assert_true(fabs(t[p] - (1 + (f64)0.1f * log(1 + (p + 1) / 16))) < 1e-7);
+	rt_temperature_table(t, 1000, &warm);
 	for (u32 p = 0; p < 1000; p++)
 		assert_true(fabs(t[p] - (1 + (f64)0.1f * log(1 + p / 16))) < 1e-7);
 	assert_true(t[15] == 1 && t[16] > 1 && t[31] == t[16]);
@@ -307,6 +334,7 @@ int main(void)
 		cmocka_unit_test(exp_is_close_on_its_range),
 		cmocka_unit_test(rsqrt_and_recip_are_close),
 		cmocka_unit_test(silu_is_close),
+		cmocka_unit_test(sigmoid_is_close),
 		cmocka_unit_test(gelu_is_close),
 		cmocka_unit_test(tanh_is_close),
 		cmocka_unit_test(exp_rest_is_close),

@@ -39,6 +39,21 @@ static void rows_and_dims(void **s)
 	assert_int_equal(op_rms_norm(d, at(0), at(0), at(0), 1, DIM_MAX + 1, 1e-5f), -EINVAL);
 	assert_int_equal(op_rms_norm(d, at(0), at(0), at(0), 1, 256, -1), -EINVAL);
 	assert_int_equal(op_rows(d, at(0), at(0), at(0), OP_ROWS_MAX + 1, 1), -EINVAL);
+	struct op_combine c = { .n = 1,
+		.dim = 4,
+		.used = EXPERTS_USED_MAX,
+		.x = at(0),
+		.slots = at(0),
+		.weights = at(0),
+		.y = at(0) };
+	assert_int_equal(op_combine(d, &c), 0);
+	c.used = EXPERTS_USED_MAX + 1;
+	assert_int_equal(op_combine(d, &c), -EINVAL);
+	c.used = 0;
+	assert_int_equal(op_combine(d, &c), -EINVAL);
+	c.used = 1;
+	c.n = OP_ROWS_MAX + 1;
+	assert_int_equal(op_combine(d, &c), -EINVAL);
 	assert_int_equal(op_add(d, at(0), at(0), 1ull << 32), -EINVAL);
 	assert_int_equal(op_swiglu(d, at(0), at(0), at(0), 1ull << 32), -EINVAL);
 }
