@@ -4,6 +4,8 @@
  *
  * A row a type: one column (what decoding does) and 512 (what a prompt does). Beside the native device's bandwidth stands its share of a plain
  * read loop over the same memory with the same threads in the same rounds. Slow devices get smaller matrices; all figures are rates. */
+#include "read_loop.h"
+#include "tests/bench/bench.h"
 #include "runtime/cpu.h"
 #include "runtime/op_case.h"
 
@@ -12,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define K	   4096u
 #define COLS	   512u
@@ -30,25 +31,6 @@ struct bench {
 	double one[ROUNDS_MAX], many[ROUNDS_MAX],
 		read[ROUNDS_MAX]; /* products of 10^9 a second; GB a second */
 };
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, u32 n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 static u64 row_bytes(u32 type)
 {
@@ -120,7 +102,7 @@ static double product(struct bench *b, u32 n_out, u32 cols)
 		r = op_quantize(b->d, kind, x, act, cols, K);
 	if (r == 0)
 		r = rt_submit(b->d);
-	double start = now();
+	double start = bench_now();
 	if (r == 0)
 		r = rt_begin(b->d);
 	if (r == 0)
@@ -129,47 +111,19 @@ static double product(struct bench *b, u32 n_out, u32 cols)
 		r = rt_submit(b->d);
 	if (r < 0)
 		fail("a product failed");
-	return (double)K * n_out * cols / (now() - start) * 1e-9;
-}
-
-struct reading {
-	const u64 *words;
-	u64 sums[CPU_THREADS_MAX];
-};
-#define READ_WORDS (64u << 10)
-
-static void read_some(const void *arg, u32 thread, u32 first, u32 end_)
-{
-	const struct reading *r = arg;
-	u64 s[16] = { 0 };
-	for (u64 i = (u64)first * READ_WORDS; i < (u64)end_ * READ_WORDS; i += 16)
-		for (u32 j = 0; j < 16; j++)
-			s[j] |= r->words[i + j];
-	for (u32 j = 1; j < 16; j++)
-		s[0] |= s[j];
-	*(volatile u64 *)(uintptr_t)&r->sums[thread] = s[0];
-}
-
-/* GB a second of a plain read of the weights. */
-static double read_loop(struct cpu_pool *pool, const struct bench *b)
-{
-	struct reading r = { .words = b->w->host };
-	u32 items = (u32)(b->w->bytes / (8 * READ_WORDS));
-	double start = now();
-	cpu_pool_run(pool, read_some, &r, items, 1);
-	return (double)items * 8 * READ_WORDS / (now() - start) * 1e-9;
+	return (double)K * n_out * cols / (bench_now() - start) * 1e-9;
 }
 
 static void print_row(struct bench *b, u32 rounds, u32 n)
 {
-	double bytes = (double)row_bytes(b[0].type) / K, read = median(b[0].read, rounds);
+	double bytes = (double)row_bytes(b[0].type) / K, read = bench_median(b[0].read, rounds);
 	printf("| %-5s |", tensor_type_info(b[0].type)->name);
 	for (u32 i = 0; i < n; i++)
-		printf(" %7.2f |", median(b[i].one, rounds));
+		printf(" %7.2f |", bench_median(b[i].one, rounds));
 	double gb = b[0].one[rounds / 2] * bytes;
 	printf(" %5.1f of %5.1f = %.2f |", gb, read, gb / read);
 	for (u32 i = 0; i < n; i++)
-		printf(" %7.2f |", median(b[i].many, rounds));
+		printf(" %7.2f |", bench_median(b[i].many, rounds));
 	printf("\n");
 	fflush(stdout);
 }
@@ -206,7 +160,7 @@ int main(int argc, char **argv)
 		for (u32 r = 0; r < rounds; r++)
 			for (u32 i = 0; i < n; i++) {
 				if (i == 0)
-					b[i].read[r] = read_loop(pool, &b[i]);
+					b[i].read[r] = read_loop(pool, b[i].w->host, b[i].w->bytes) * 1e-9;
 				b[i].one[r] = product(&b[i], b[i].n_one, 1);
 			}
 		for (u32 i = 0; i < n; i++) {

@@ -5,6 +5,8 @@
  * A llama of made-up weights, in the mixture of types that llama-quantize gives it: a prompt of 512 tokens from position 0, then 64 tokens one at a
  * time from position 512. The floor of a line is the longer of two times: its bytes at the speed of a plain read loop, and its
  * multiplications at the speed of the fastest instruction in registers, both measured with the same threads in the same run. */
+#include "read_loop.h"
+#include "tests/bench/bench.h"
 #include "runtime/cpu.h"
 #include "runtime/model.h"
 #include "runtime/op_case.h"
@@ -15,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PROMPT	   512u
 #define GENERATE   64u
@@ -26,25 +27,6 @@ static void fail(const char *what)
 {
 	fprintf(stderr, "bench_model: %s\n", what);
 	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, u32 n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
 }
 
 /* ---- a device that counts ---- */
@@ -59,9 +41,9 @@ static const struct rt_device_fns *real;
 static int counted_call(struct rt_device *d, const struct rt_call *c)
 {
 	struct count *n = &counts[c->kernel];
-	double start = now();
+	double start = bench_now();
 	int r = real->call(d, c);
-	n->seconds += now() - start;
+	n->seconds += bench_now() - start;
 	n->calls++;
 	if (c->kernel >= KERNEL_MUL_MAT_F32 && c->kernel <= KERNEL_MUL_MAT_Q6_K) {
 		n->bytes += (double)c->bytes[0];
@@ -235,34 +217,6 @@ static void step(struct made *b, struct model_work *w, u32 first, u32 n)
 
 /* ---- floors ---- */
 
-struct reading {
-	const u64 *words;
-	u64 sums[CPU_THREADS_MAX];
-};
-#define READ_WORDS (32u << 10)
-
-static void read_some(const void *arg, u32 thread, u32 first, u32 end)
-{
-	const struct reading *r = arg;
-	u64 s[16] = { 0 };
-	for (u64 i = (u64)first * READ_WORDS; i < (u64)end * READ_WORDS; i += 16)
-		for (u32 j = 0; j < 16; j++)
-			s[j] |= r->words[i + j];
-	for (u32 j = 1; j < 16; j++)
-		s[0] |= s[j];
-	*(volatile u64 *)(uintptr_t)&r->sums[thread] = s[0];
-}
-
-/* Bytes a second of a plain read of the weights. */
-static double read_loop(struct cpu_pool *pool, const struct made *b)
-{
-	struct reading r = { .words = b->weights->host };
-	u32 items = (u32)(b->bytes / (8 * READ_WORDS));
-	double start = now();
-	cpu_pool_run(pool, read_some, &r, items, 4);
-	return (double)items * 8 * READ_WORDS / (now() - start);
-}
-
 #define PEAK_TURNS 100000u
 
 #ifdef __x86_64__
@@ -301,9 +255,9 @@ static double peak(struct cpu_pool *pool, bool bytes)
 	i32 sums[CPU_THREADS_MAX];
 	if (!cpu_level_runs(CPU_AVX512))
 		return 0;
-	double start = now();
+	double start = bench_now();
 	cpu_pool_run(pool, bytes ? bytes_run : fma_run, sums, 64, 1);
-	return 64.0 * PEAK_TURNS * 12 * (bytes ? 64 : 16) / (now() - start);
+	return 64.0 * PEAK_TURNS * 12 * (bytes ? 64 : 16) / (bench_now() - start);
 }
 #else
 static double peak(struct cpu_pool *pool, bool bytes)
@@ -389,27 +343,27 @@ int main(int argc, char **argv)
 	f = (struct floors){ .bytes = peak(pool, true), .fma = peak(pool, false) };
 	static struct count prompt[KERNELS_N], generate[KERNELS_N];
 	for (u32 r = 0; r < rounds; r++) {
-		read[r] = read_loop(pool, &b);
-		double start = now();
+		read[r] = read_loop(pool, b.weights->host, b.bytes);
+		double start = bench_now();
 		memcpy(counts, prompt, sizeof(counts));
 		step(&b, &w, 0, PROMPT);
 		memcpy(prompt, counts, sizeof(counts));
-		pp[r] = PROMPT / (now() - start);
+		pp[r] = PROMPT / (bench_now() - start);
 		memcpy(counts, generate, sizeof(counts));
-		start = now();
+		start = bench_now();
 		for (u32 i = 0; i < GENERATE; i++)
 			step(&b, &w, PROMPT + i, 1);
 		memcpy(generate, counts, sizeof(counts));
-		tg[r] = GENERATE / (now() - start);
+		tg[r] = GENERATE / (bench_now() - start);
 	}
-	f.read = median(read, rounds);
+	f.read = bench_median(read, rounds);
 	printf("%s %s on %s, %s, %u threads; read loop %.1f GB/s, byte products %.0f, fused multiply-adds "
 	       "%.0f 10^9/s\n",
 		size, file, rt_device_info(b.d).name, rt_device_info(b.d).driver, cpu_pool_threads(pool),
 		f.read * 1e-9, f.bytes * 1e-9, f.fma * 1e-9);
-	double gen = median(tg, rounds);
+	double gen = bench_median(tg, rounds);
 	printf("prompt of %u: %.1f tokens/s; generation behind it: %.1f tokens/s, %.2f of the read loop\n",
-		PROMPT, median(pp, rounds), gen, gen * (double)b.read / f.read);
+		PROMPT, bench_median(pp, rounds), gen, gen * (double)b.read / f.read);
 	memcpy(counts, prompt, sizeof(counts));
 	print_counts("prompt, a step of 512 rows", &f, rounds);
 	memcpy(counts, generate, sizeof(counts));
