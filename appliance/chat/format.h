@@ -27,6 +27,7 @@ enum chat_format_flags {
 	CHAT_NEWLINES = 4,	  /* a line end on both sides of a value is not of the value */
 	CHAT_STRING_ATTR = 8,	  /* a key is followed by string="true" or string="false" */
 	CHAT_ONE_LIST = 16,	  /* the calls of a section are one JSON list */
+	CHAT_SECTION_EACH = 64,	  /* every call has a section of its own */
 	CHAT_BEGINS_IN_HEAD = 32, /* the prompt ends inside of a head */
 };
 
@@ -96,6 +97,9 @@ void chat_out_string(struct chat_out *o, const char *text, size_t n); /* as a JS
 
 /* All of these: false, the text is no such value; what was written so far is of no use. */
 
+/* What kinds of values fit a schema (NULL: unknown); both where that cannot be said. */
+enum { CHAT_WANTS_STRING = 1, CHAT_WANTS_OTHER = 2 };
+u32 chat_wants(const struct chat_val *schema);
 /* A raw value by the schema of its parameter (NULL: unknown): a string where the schema wants nothing else, JSON where it is some. */
 bool chat_value_xml(struct chat_out *o, const struct chat_val *schema, const char *s, size_t n);
 /* key:value,… between '{' and '}', strings between `quote`. */

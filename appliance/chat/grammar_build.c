@@ -194,6 +194,18 @@ void chat_gb_chars(struct chat_gb *b, u32 from, u32 lo, u32 hi, u32 to)
 	}
 }
 
+void chat_gb_chars_but(struct chat_gb *b, u32 from, u32 lo, u32 hi, u32 but, u32 to)
+{
+	if (but < lo || but > hi || but == 0) {
+		chat_gb_chars(b, from, lo, hi, to);
+		return;
+	}
+	if (but > lo)
+		chat_gb_chars(b, from, lo, but - 1, to);
+	if (but < hi)
+		chat_gb_chars(b, from, but + 1, hi, to);
+}
+
 bool chat_set_add(struct chat_set *s, u32 lo, u32 hi)
 {
 	if (s->n == CHAT_SET_MAX)
@@ -316,7 +328,7 @@ static bool prune(struct chat_gb *b, u32 start)
 	return true;
 }
 
-static int write_out(const struct chat_gb *b, u32 start, struct chat_str trigger, struct arena *a,
+static int write_out(const struct chat_gb *b, u32 start, struct chat_bytes trigger, struct arena *a,
 	const void **ret, size_t *ret_len)
 {
 	size_t len = sizeof(struct grammar_header) + (b->n_states + 1) * sizeof(u32) +
@@ -345,6 +357,14 @@ static int write_out(const struct chat_gb *b, u32 start, struct chat_str trigger
 	return 0;
 }
 
+int chat_gb_finish(struct chat_gb *b, u32 start, struct chat_bytes trigger, struct arena *a, const void **ret,
+	size_t *ret_len)
+{
+	if (!chat_gb_ok(b) || !prune(b, start))
+		return b->r->err;
+	return write_out(b, start, trigger, a, ret, ret_len);
+}
+
 /* ---- from the text ------------------------------------------------------------------------------------------------------- */
 
 static u32 build(struct chat_gb *b, const struct chat_grammar *p)
@@ -359,10 +379,11 @@ static u32 build(struct chat_gb *b, const struct chat_grammar *p)
 int chat_grammar_compile(const struct chat_grammar *p, struct arena *a, const void **ret, size_t *ret_len,
 	const char **ret_why)
 {
-	struct chat_run r = { .a = { .max_bytes = TEMPLATE_MEMORY_BYTES_MAX }, .line = 1 };
+	struct chat_run r;
 	struct chat_gb b = { .r = &r };
-	struct chat_str trigger = chat_cstr(p->trigger ? p->trigger : "");
+	struct chat_bytes trigger = { p->trigger, p->trigger ? (u32)strlen(p->trigger) : 0 };
 	u32 start = 0;
+	chat_run_init(&r, NULL, NULL);
 	if (p->source_len > GRAMMAR_SOURCE_BYTES_MAX)
 		chat_gb_fail(&b, "the grammar", "its text is longer than %u bytes", GRAMMAR_SOURCE_BYTES_MAX);
 	else if (!bytes_utf8_ok(p->source, p->source_len))
@@ -371,18 +392,9 @@ int chat_grammar_compile(const struct chat_grammar *p, struct arena *a, const vo
 		chat_gb_fail(&b, "the trigger", "it is longer than %u bytes", GRAMMAR_TRIGGER_BYTES_MAX);
 	else
 		start = build(&b, p);
-	int ret_code = r.err;
-	if (chat_gb_ok(&b) && prune(&b, start))
-		ret_code = write_out(&b, start, trigger, a, ret, ret_len);
-	else
-		ret_code = r.err;
-	if (ret_code == 1) {
-		char *why = arena_dup(a, r.why, strlen(r.why));
-		ret_code = why ? 1 : -ENOMEM;
-		for (char *c = why; c && *c; c++)
-			*c = (u8)*c < 0x20 || *c == 0x7f ? '?' : *c;
-		*ret_why = why;
-	}
+	int e = chat_gb_finish(&b, start, trigger, a, ret, ret_len);
+	if (e == 1)
+		e = chat_run_outcome(&r, a, ret_why);
 	arena_fini(&r.a);
-	return ret_code;
+	return e;
 }

@@ -7,7 +7,23 @@
 #include "chat/jinja.h"
 
 /* What JSON is made of; each is made once, on first use, and called. */
-enum chat_rule { RULE_WS, RULE_CHAR, RULE_STRING, RULE_INTEGER, RULE_NUMBER, RULE_VALUE, RULE_COUNT };
+enum chat_rule {
+	RULE_WS,
+	RULE_CHAR, /* of a string, as JSON writes it */
+	RULE_TEXT, /* any number of them */
+	RULE_STRING,
+	RULE_INTEGER,
+	RULE_NUMBER,
+	RULE_VALUE,
+	RULE_RAW,    /* text up to `stop`, without it */
+	RULE_BLANKS, /* up to four blanks or line ends, between the parts of a call */
+	RULE_COUNT
+};
+
+struct chat_bytes {
+	const char *p;
+	u32 len; /* 0: none */
+};
 
 struct chat_gb {
 	struct chat_run *r;
@@ -15,6 +31,10 @@ struct chat_gb {
 	u32 *from; /* state of each edge */
 	u32 n_edges, cap_edges, n_states;
 	u32 rule[RULE_COUNT]; /* entry + 1; 0: not made yet */
+	/* In calls of tools. stop: the tag that ends a raw value; no string may hold it. quote: what strings stand between, in place of '"';
+	 * then keys are bare words. raw: strings are written as they are, not as JSON. */
+	struct chat_bytes stop, quote;
+	bool raw;
 };
 
 bool chat_gb_ok(const struct chat_gb *b);
@@ -33,6 +53,8 @@ u32 chat_gb_str(struct chat_gb *b, u32 from, const char *text);
 void chat_gb_chars(struct chat_gb *b, u32 from, u32 lo, u32 hi, u32 to);
 
 #define CHAT_GB_NO_MAX 0xffffffffu
+/* The same without one character. */
+void chat_gb_chars_but(struct chat_gb *b, u32 from, u32 lo, u32 hi, u32 but, u32 to);
 /* The fragment begin..end, which nothing leads to yet, min to max times behind `from`; the state behind. */
 u32 chat_gb_times(struct chat_gb *b, u32 from, u32 begin, u32 end, u32 min, u32 max);
 
@@ -52,8 +74,12 @@ u32 chat_char_at(struct chat_str s, u32 at, u32 *ret_n);
 /* ---- grammar_json.c ---- */
 u32 chat_gb_rule(struct chat_gb *b, enum chat_rule rule); /* its entry */
 u32 chat_gb_call_rule(struct chat_gb *b, u32 from, enum chat_rule rule);
-/* Inside of a JSON string: characters of the set as JSON writes them. */
-void chat_gb_json_set(struct chat_gb *b, u32 from, const struct chat_set *s, u32 to);
+/* The character that `stop` begins with, which strings do without; 0: they may hold any. */
+u32 chat_gb_stop_char(const struct chat_gb *b);
+/* One character of a string. */
+void chat_gb_string_char(struct chat_gb *b, u32 from, u32 to);
+/* Inside of a string: characters of the set as JSON writes them, or raw. */
+void chat_gb_string_set(struct chat_gb *b, u32 from, const struct chat_set *s, u32 to);
 
 /* ---- grammar_number.c ---- */
 struct chat_range {
@@ -69,3 +95,8 @@ u32 chat_gb_regex(struct chat_gb *b, u32 from, struct chat_str pattern, const ch
 /* ---- grammar_schema.c, grammar_gbnf.c: the whole grammar; returns its start ---- */
 u32 chat_gb_schema(struct chat_gb *b, const struct chat_val *schema);
 u32 chat_gb_gbnf(struct chat_gb *b, struct chat_str source);
+
+/* ---- grammar_build.c: what was put together, in its compiled form ---- */
+/* 0; 1 noted in the run: nothing fits it; -ENOMEM. */
+_must_use_ int chat_gb_finish(struct chat_gb *b, u32 start, struct chat_bytes trigger, struct arena *a,
+	const void **ret, size_t *ret_len);

@@ -202,7 +202,7 @@ static u32 atom(struct regex *x, u32 from)
 		add(x, &s, cp, cp);
 	}
 	u32 to = chat_gb_state(x->b);
-	chat_gb_json_set(x->b, from, &s, to);
+	chat_gb_string_set(x->b, from, &s, to);
 	return to;
 }
 

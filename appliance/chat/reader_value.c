@@ -74,58 +74,52 @@ static bool is(const char *s, size_t n, const char *word)
 
 /* ---- raw values, by their schema ----------------------------------------------------------------------------------------- */
 
-enum { WANTS_STRING = 1, WANTS_OTHER = 2 };
-
 static u32 wants_of(const struct chat_val *v)
 {
-	return v->kind == CHAT_STR ? WANTS_STRING : WANTS_OTHER;
-}
-
-static const struct chat_val *key(const struct chat_val *schema, const char *name)
-{
-	for (u32 i = 0; i < schema->dict->n; i++)
-		if (schema->dict->kv[2 * i].kind == CHAT_STR && chat_str_is(schema->dict->kv[2 * i].s, name))
-			return &schema->dict->kv[2 * i + 1];
-	return NULL;
+	return v->kind == CHAT_STR ? CHAT_WANTS_STRING : CHAT_WANTS_OTHER;
 }
 
 static u32 wants_type(const struct chat_val *type)
 {
 	u32 w = 0;
 	if (type->kind == CHAT_STR)
-		return chat_str_is(type->s, "string") ? WANTS_STRING : WANTS_OTHER;
+		return chat_str_is(type->s, "string") ? CHAT_WANTS_STRING : CHAT_WANTS_OTHER;
 	for (u32 i = 0; type->kind == CHAT_LIST && i < type->list->n; i++)
 		if (type->list->v[i].kind == CHAT_STR)
-			w |= chat_str_is(type->list->v[i].s, "string") ? WANTS_STRING : WANTS_OTHER;
-	return w ? w : WANTS_STRING | WANTS_OTHER;
+			w |= chat_str_is(type->list->v[i].s, "string") ? CHAT_WANTS_STRING : CHAT_WANTS_OTHER;
+	return w ? w : CHAT_WANTS_STRING | CHAT_WANTS_OTHER;
 }
 
-/* What kinds of values fit; both where that cannot be said. */
 static u32 wants(const struct chat_val *schema, u32 depth)
 {
 	static const char *const lists[] = { "enum", "anyOf", "oneOf" };
 	const struct chat_val *v;
 	if (!schema || schema->kind != CHAT_DICT || depth == 8)
-		return WANTS_STRING | WANTS_OTHER;
-	if ((v = key(schema, "const")))
+		return CHAT_WANTS_STRING | CHAT_WANTS_OTHER;
+	if ((v = chat_member(schema, "const")))
 		return wants_of(v);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		u32 w = 0;
-		v = key(schema, lists[i]);
+		v = chat_member(schema, lists[i]);
 		for (u32 k = 0; v && v->kind == CHAT_LIST && k < v->list->n; k++)
 			w |= i == 0 ? wants_of(&v->list->v[k]) : wants(&v->list->v[k], depth + 1);
 		if (w)
 			return w;
 	}
-	v = key(schema, "type");
-	return v ? wants_type(v) : WANTS_STRING | WANTS_OTHER;
+	v = chat_member(schema, "type");
+	return v ? wants_type(v) : CHAT_WANTS_STRING | CHAT_WANTS_OTHER;
+}
+
+u32 chat_wants(const struct chat_val *schema)
+{
+	return wants(schema, 0);
 }
 
 bool chat_value_xml(struct chat_out *o, const struct chat_val *schema, const char *s, size_t n)
 {
 	static const char *const words[][2] = { { "True", "true" }, { "False", "false" },
 		{ "None", "null" } };
-	u32 w = wants(schema, 0);
+	u32 w = chat_wants(schema);
 	const char *t = s;
 	size_t len = n;
 	if (n && memchr(s, 0xff, n))
@@ -134,19 +128,19 @@ bool chat_value_xml(struct chat_out *o, const struct chat_val *schema, const cha
 		len--;
 	while (len && blank(t[len - 1]))
 		len--;
-	bool json = w & WANTS_OTHER && chat_json_ok(t, len) && !(w & WANTS_STRING && *t == '"');
+	bool json = w & CHAT_WANTS_OTHER && chat_json_ok(t, len) && !(w & CHAT_WANTS_STRING && *t == '"');
 	if (json) {
 		chat_out_add(o, t, len);
 		return true;
 	}
-	for (size_t i = 0; w == WANTS_OTHER && i < ARRAY_LEN(words); i++)
+	for (size_t i = 0; w == CHAT_WANTS_OTHER && i < ARRAY_LEN(words); i++)
 		if (is(t, len, words[i][0])) {
 			add(o, words[i][1]);
 			return true;
 		}
-	if (w & WANTS_STRING)
+	if (w & CHAT_WANTS_STRING)
 		chat_out_string(o, s, n);
-	return w & WANTS_STRING;
+	return w & CHAT_WANTS_STRING;
 }
 
 /* ---- gemma: bare keys, strings between tags ------------------------------------------------------------------------------ */
