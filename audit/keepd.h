@@ -155,8 +155,8 @@ struct witness_state {
 	struct tlog_policy *policy; /* NULL: none is installed */
 	char *text;		    /* of the policy */
 	size_t text_len;
-	struct witnessed newest;    /* with its quorum */
-	struct witnessed pending;   /* newer than that, still without */
+	struct witnessed newest;  /* with its quorum */
+	struct witnessed pending; /* newer than that, still without */
 };
 
 /* How commits are spaced (loop.c). */
@@ -172,6 +172,15 @@ struct keepd {
 	struct audit_log *log;
 	struct audit_state state;
 	struct role_groups groups;
+	struct journal {
+		int fd; /* -1: there is none */
+		u32 n;
+		u64 dropped; /* records of turns that had too many */
+		struct journal_entry {
+			u64 index;
+			u32 event, uid;
+		} v[64]; /* of the open transaction */
+	} journal;
 	struct clock_watch watch;
 	int run_dir, listen, signals;
 	bool single_user;
@@ -259,7 +268,7 @@ bool look_work(struct keepd *k);
 struct look_told {
 	const char *what;
 	u64 first, count;
-	const char *filter;	     /* NULL: none */
+	const char *filter; /* NULL: none */
 	const u8 *manifest; /* of an excerpt's files, or NULL */
 };
 void look_record(struct conn *c, const struct look_told *t);
@@ -288,6 +297,18 @@ int job_frame(struct conn *c, struct ipc_frame *f);
 void job_closed(struct conn *c);
 /* A report of keepd's own, for what keep-attest could not say. */
 struct attest_report job_report(u32 verdict, const char *code, const char *fmt, ...) _printf_(3, 4);
+
+/* ---- start.c, journal.c ---- */
+
+/* The records of a start, behind the check of the log: boot, gap, start, orphans. 0; -errno. */
+_must_use_ int start_record(struct keepd *k, const struct audit_check *c);
+/* Something is missing or broken, and the gate goes on: say and record it. */
+void keepd_fault(struct keepd *k, const char *object, const char *why);
+/* Before the sandbox; where nothing listens, nothing is sent. */
+void journal_open(struct keepd *k, const char *path);
+void journal_watch(struct keepd *k);
+/* The records of the transaction, once it is durable; otherwise forget them. */
+void journal_send(struct keepd *k, bool durable);
 
 /* ---- clock_keepd.c ---- */
 

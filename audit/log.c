@@ -24,10 +24,10 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_HEAD_PUT] = "UPDATE head SET size = ?, root = ?, note = ? WHERE id = 0",
 	[SQL_HEAD] = "SELECT size, root, note FROM head WHERE id = 0",
 	[SQL_LINES] = "SELECT idx, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_ROWS] =
-		"SELECT idx, event, intent, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_ROWS] = "SELECT idx, event, intent, line, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_SEALED] = "SELECT idx, line, seal, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
-	[SQL_SEAL_NEXT] = "SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
+	[SQL_SEAL_NEXT] =
+		"SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
 	[SQL_LEAVES] = "SELECT leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_NODE_PUT] = "INSERT INTO nodes(level, n, hash) VALUES(?, ?, ?)",
 	[SQL_NODES] = "SELECT hash FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
@@ -167,7 +167,8 @@ static int boot_id(char out[33])
 /* Pragmas in their order: exclusive locking before WAL keeps the WAL index in our own memory, not in a shared mapping. */
 static const char pragmas[] =
 	"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	"PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+	"PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA "
+	"cell_size_check=ON;"
 	"PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF; PRAGMA mmap_size=0;";
 
 static int open_db(const char *path, int flags, const struct note_key *key, struct audit_log **ret)
@@ -362,7 +363,15 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	int e = begin(log);
 	if (!e)
 		e = insert(log, r);
+	if (!e && log->on_record)
+		log->on_record(log->on_record_arg, r);
 	return e;
+}
+
+void audit_log_watch(struct audit_log *log, void (*fn)(void *arg, const struct audit_record *r), void *arg)
+{
+	log->on_record = fn;
+	log->on_record_arg = arg;
 }
 
 static int put_row(struct audit_log *log, enum log_sql which, const void *key, size_t key_len,
@@ -487,4 +496,3 @@ int audit_log_tidy(struct audit_log *log, bool force)
 	log->wal_pages = 0;
 	return 0;
 }
-

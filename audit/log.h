@@ -52,6 +52,8 @@ void audit_log_record(struct audit_log *log, struct audit_record *r, u32 event, 
  * failed. Nothing is durable before audit_log_commit. */
 _must_use_ int audit_log_append(
 	struct audit_log *log, struct audit_record *r, const struct audit_state *state);
+/* Tell fn of every record that is added, before it is durable. */
+void audit_log_watch(struct audit_log *log, void (*fn)(void *arg, const struct audit_record *r), void *arg);
 /* Write a row of state in the open transaction. 0 done; -errno and the log has failed. */
 _must_use_ int audit_log_put_trust(struct audit_log *log, const struct trust_row *row);
 _must_use_ int audit_log_drop_trust(struct audit_log *log, const char *name);

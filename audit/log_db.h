@@ -58,6 +58,8 @@ struct audit_log {
 	u32 prunes;		    /* that this process has done: checks under way look again */
 	bool ready;		    /* checked (or fresh): the tree is that of the rows */
 	bool dirty;		    /* a transaction is open */
+	void (*on_record)(void *arg, const struct audit_record *r);
+	void *on_record_arg;
 	int wal_pages;
 	bool failed;
 	char why[REASON_LEN_MAX + 1];

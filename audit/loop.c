@@ -311,6 +311,7 @@ static int commit(struct keepd *k)
 		return audit_log_failed(k->log) ? -EIO : 0;
 	u64 t = keepd_now_ns();
 	int r = audit_log_commit(k->log);
+	journal_send(k, !r);
 	k->pace.sync_ns = (3 * k->pace.sync_ns + (keepd_now_ns() - t)) / 4;
 	k->pace.oldest_ns = 0;
 	return r;
@@ -478,7 +479,7 @@ static bool background(struct keepd *k)
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
 		int r = audit_store_sweep(&k->store, NULL);
 		if (r < 0)
-			daemon_say("staging: %s", strerror(-r));
+			keepd_fault(k, "staging", strerror(-r));
 		k->sweep = r > 0;
 		more |= k->sweep;
 	}

@@ -1,4 +1,4 @@
-/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user | --etc DIR] */
+/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user | --etc DIR] [--journal SOCKET] */
 #define _GNU_SOURCE
 #include "audit/content.h"
 #include "audit/keepd.h"
@@ -28,7 +28,8 @@
 
 struct args {
 	const char *store, *run;
-	const char *etc; /* where group and passwd stand */
+	const char *etc;     /* where group and passwd stand */
+	const char *journal; /* its socket */
 	bool init, single_user;
 };
 
@@ -48,6 +49,7 @@ static int parse(int argc, char **argv, struct args *a)
 		{ "init", no_argument, NULL, 'i' },
 		{ "single-user", no_argument, NULL, '1' },
 		{ "etc", required_argument, NULL, 'e' },
+		{ "journal", required_argument, NULL, 'j' },
 		{ 0 },
 	};
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -57,6 +59,8 @@ static int parse(int argc, char **argv, struct args *a)
 			a->run = optarg;
 		else if (o == 'e')
 			a->etc = optarg;
+		else if (o == 'j')
+			a->journal = optarg;
 		else if (o == 'i')
 			a->init = true;
 		else if (o == '1')
@@ -81,45 +85,6 @@ static int init(const char *path)
 }
 
 /* ---- recovery ---- */
-
-/* Intents that no record answers: a crash came in between. */
-static int record_orphans(struct keepd *k, const struct audit_check *c)
-{
-	struct audit_actor self = keepd_self(k);
-	struct audit_record rec;
-	u32 n = 0;
-	for (size_t i = 0; i < c->tail.n_open; i++) {
-		if (audit_pending_find(&k->state, c->tail.open[i].index))
-			continue; /* it waits for a second person */
-		if (c->tail.open[i].event == EVENT_ERASE)
-			continue; /* erase_resume finishes it */
-		n++;
-		audit_log_record(k->log, &rec, EVENT_ORPHAN, c->tail.open[i].index, &self);
-		jsonw_kv_str(&rec.w, "of", audit_event_info(c->tail.open[i].event)->name);
-		jsonw_kv_str(&rec.w, "why", "found at start");
-		int r = audit_log_append(k->log, &rec, NULL);
-		if (r)
-			return r;
-	}
-	if (n)
-		daemon_say("log: %u intents had no outcome; recorded as orphans", n);
-	return 0;
-}
-
-static int record_start(struct keepd *k, const struct audit_check *c)
-{
-	struct audit_actor self = keepd_self(k);
-	struct audit_record rec;
-	audit_log_record(k->log, &rec, EVENT_START, INTENT_NONE, &self);
-	jsonw_kv_str(&rec.w, "version", KEEPD_VERSION);
-	jsonw_kv_bool(&rec.w, "single_user", k->single_user);
-	jsonw_kv_u64(&rec.w, "size", c->size);
-	jsonw_kv_hex(&rec.w, "root", c->head.root.b, sizeof c->head.root.b);
-	keepd_clock_fields(k, &rec);
-	jsonw_kv_hex(&rec.w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
-	int r = audit_log_append(k->log, &rec, &k->state);
-	return r ? r : keepd_clock_put(k);
-}
 
 /* What only an earlier process has verified is read again while the gate serves (loop.c). */
 static int reread_begin(struct keepd *k)
@@ -147,13 +112,15 @@ static int recover(struct keepd *k)
 		r = e > 0 ? 0 : e; /* malformed rows: the check has said so */
 	}
 	if (!r && c.ok) {
+		journal_watch(k);
 		r = model_recover(k);
 		if (r)
 			audit_log_fail(k->log, "store: recovery: %s", strerror(-r));
-		else if (!record_start(k, &c) && !record_orphans(k, &c) && !audit_log_commit(k->log))
+		else if (!start_record(k, &c) && !audit_log_commit(k->log))
 			r = erase_resume(k, &c) ? 0 : audit_log_commit(k->log);
 		r = 0; /* what failed has shut the gate */
 	}
+	journal_send(k, !audit_log_failed(k->log));
 	audit_check_fini(&c);
 	if (!r && audit_log_unread(k->log))
 		r = reread_begin(k);
@@ -250,6 +217,7 @@ static void keepd_close(struct keepd **pk)
 	fd_close(&k->run_dir);
 	fd_close(&k->listen);
 	fd_close(&k->signals);
+	fd_close(&k->journal.fd);
 	free(k);
 }
 
@@ -262,7 +230,7 @@ static int serve(const struct args *a)
 	k->uid = geteuid();
 	k->started_ns = keepd_now_ns();
 	k->effects_end = &k->effects;
-	k->run_dir = k->listen = k->signals = -1;
+	k->run_dir = k->listen = k->signals = k->journal.fd = -1;
 	k->subjects = (struct subjects)SUBJECTS_NONE;
 	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };
 	raise_limits();
@@ -271,6 +239,7 @@ static int serve(const struct args *a)
 		daemon_say("groups: %s", strerror(-r));
 		return 1;
 	}
+	journal_open(k, a->journal ? a->journal : "/run/systemd/journal/socket");
 	if (open_all(k, a))
 		return 1;
 	r = recover(k);

@@ -221,7 +221,7 @@ int model_recover(struct keepd *k)
 		const struct model_row *m = &k->state.models[i];
 		int r = m->stored ? audit_store_publish(&k->store, m->digest) : 0;
 		if (r > 0)
-			daemon_say("model %s: its files are gone from the store", m->name);
+			keepd_fault(k, m->name, "its files are gone from the store");
 		if (r < 0)
 			return r;
 	}

@@ -28,8 +28,8 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_MODEL_REMOVE, EVENT_STATE, "model-remove", "name model reason state",
 		"A model's files were removed" },
 	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state", "A model was revoked" },
-	{ EVENT_QUARANTINE, EVENT_STATE, "quarantine", "name model reason file path offset state",
-		"A model's stored bytes were found changed" },
+	{ EVENT_QUARANTINE, EVENT_STATE | EVENT_WARNS, "quarantine",
+		"name model reason file path offset state", "A model's stored bytes were found changed" },
 	{ EVENT_GRANT, EVENT_OPENS, "grant", "name model segments layout kv_mode ctx_tokens",
 		"A model was granted to a runtime" },
 	{ EVENT_LOAD, EVENT_CLOSES, "load",
@@ -40,17 +40,18 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_UNLOAD, 0, "unload", "grant model why", "A grant was unloaded and its memory overwritten" },
 	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens", "A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
-	{ EVENT_REQUEST, EVENT_OPENS, "request",
+	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
 		"session request name model digest bytes kv_mode ctx_tokens replay_of texts subject retained",
 		"A request was let through" },
-	{ EVENT_OUTCOME, EVENT_CLOSES, "outcome",
+	{ EVENT_OUTCOME, EVENT_CLOSES | EVENT_QUIET, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
 		"generate_ns digest tokens "
 		"text kernel_set device why replay texts retained",
 		"A request ended" },
-	{ EVENT_ORPHAN, EVENT_CLOSES, "orphan", "of why", "An intent has no outcome and will have none" },
+	{ EVENT_ORPHAN, EVENT_CLOSES | EVENT_WARNS, "orphan", "of why",
+		"An intent has no outcome and will have none" },
 	{ EVENT_LOG_READ, 0, "log-read", "what first count filter manifest", "The log was read" },
-	{ EVENT_RUNTIME_LOST, 0, "runtime-lost", "why requests sessions grants",
+	{ EVENT_RUNTIME_LOST, EVENT_WARNS, "runtime-lost", "why requests sessions grants",
 		"A runtime ended unexpectedly" },
 	{ EVENT_POLICY_SET, EVENT_STATE, "policy-set", "policy bytes old two_persons reason state",
 		"The policy was set" },
@@ -58,7 +59,7 @@ static const struct audit_event_info catalogue[] = {
 		"The clocks were compared and differ, or were stored" },
 	{ EVENT_WITNESSES, 0, "witnesses", "policy bytes witnesses reason", "The witness policy was set" },
 	{ EVENT_COSIGN, 0, "cosign", "size root witnesses quorum note", "A cosigned checkpoint came back" },
-	{ EVENT_CONTRADICTION, 0, "contradiction", "size root witnesses note",
+	{ EVENT_CONTRADICTION, EVENT_WARNS, "contradiction", "size root witnesses note",
 		"A witness saw another log than this one" },
 	{ EVENT_RETENTION, EVENT_STATE, "retention", "texts use_days operate_days reason state",
 		"What is kept of texts and records was set" },
@@ -73,11 +74,11 @@ static const struct audit_event_info catalogue[] = {
 		"A period of the log was archived" },
 	{ EVENT_PRUNE, EVENT_STATE, "prune", "archive from to records pruned set digest seen_s reason state",
 		"Records of an archived period were pruned" },
-	{ EVENT_REVIEW, 0, "review", "from to root key questions note",
-		"An auditor signed a review" },
+	{ EVENT_REVIEW, 0, "review", "from to root key questions note", "An auditor signed a review" },
 	{ EVENT_BOOT, 0, "boot", "previous kernel", "The machine was started since the last record" },
-	{ EVENT_GAP, 0, "gap", "after of after_ns intents lost", "The last end of keepd was not in order" },
-	{ EVENT_DENIED, 0, "denied", "what needs why",
+	{ EVENT_GAP, EVENT_WARNS, "gap", "after of after_ns intents lost",
+		"The last end of keepd was not in order" },
+	{ EVENT_DENIED, EVENT_WARNS, "denied", "what needs why",
 		"Somebody was refused what their role does not allow" },
 	{ EVENT_ROLE_ADD, EVENT_STATE, "role-add", "name person_uid roles vkey reason state",
 		"A person was enrolled" },
@@ -96,9 +97,12 @@ static const struct audit_event_info catalogue[] = {
 		"A quarantine or revocation was lifted" },
 	{ EVENT_SERVE, EVENT_STATE, "serve", "name model reason state", "A model was approved for use" },
 	{ EVENT_KEY, EVENT_STATE, "key", "old vkey reason state", "The log has a new key" },
-	{ EVENT_STORAGE, 0, "storage", "level percent free total", "The medium crossed a mark of fullness" },
-	{ EVENT_RESERVE, 0, "reserve", "why bytes left free", "The reserve was used, or is whole again" },
-	{ EVENT_FAULT, 0, "fault", "object why", "Something that should be there is missing or broken" },
+	{ EVENT_STORAGE, EVENT_WARNS, "storage", "level percent free total",
+		"The medium crossed a mark of fullness" },
+	{ EVENT_RESERVE, EVENT_WARNS, "reserve", "why bytes left free",
+		"The reserve was used, or is whole again" },
+	{ EVENT_FAULT, EVENT_WARNS, "fault", "object why",
+		"Something that should be there is missing or broken" },
 };
 
 const struct audit_event_info *audit_event_info(u32 event)
@@ -141,6 +145,7 @@ void audit_record_start(struct audit_record *r, const struct audit_record_start 
 	r->index = s->index;
 	r->intent = s->intent;
 	r->event = s->event;
+	r->uid = s->actor.uid;
 	struct jsonw *w = &r->w;
 	jsonw_init(w, r->line, sizeof r->line);
 	jsonw_object(w);
@@ -218,13 +223,13 @@ int audit_record_head(const char *line, size_t len, struct audit_record_head *re
 	struct audit_record_head h = { .intent = INTENT_NONE };
 	struct bytes b = bytes_of(line, len);
 	u8 boot[16];
-	u64 t;
 	if (!skip(&b, "{\"v\":1,\"index\":") || !number(&b, &h.index) || !skip(&b, ",\"time_ns\":") ||
-		!number(&b, &t) || !skip(&b, ",\"boot\":\"") || bytes_left(&b) < 32 ||
+		!number(&b, &h.time_ns) || !skip(&b, ",\"boot\":\"") || bytes_left(&b) < 32 ||
 		bytes_unhex((const char *)b.p, sizeof boot, boot))
 		return 1;
+	memcpy(h.boot, b.p, 32);
 	b.p += 32;
-	if (!skip(&b, "\",\"boottime_ns\":") || !number(&b, &t) || !skip(&b, ",\"event\":\"") ||
+	if (!skip(&b, "\",\"boottime_ns\":") || !number(&b, &h.boottime_ns) || !skip(&b, ",\"event\":\"") ||
 		!event_name(&b, &h.event))
 		return 1;
 	if (skip(&b, ",\"intent\":") && (!number(&b, &h.intent) || h.intent == INTENT_NONE))

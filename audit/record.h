@@ -76,6 +76,8 @@ enum audit_event_flags {
 	EVENT_OPENS = 1,  /* an intent: exactly one later record answers it */
 	EVENT_CLOSES = 2, /* answers an intent */
 	EVENT_STATE = 4,  /* ends with the digest of the state */
+	EVENT_WARNS = 8,  /* somebody should look at it */
+	EVENT_QUIET = 16, /* too many for the journal */
 };
 
 struct audit_event_info {
@@ -110,7 +112,7 @@ struct audit_actor {
 /* A record while it is being written. */
 struct audit_record {
 	u64 index, intent;
-	u32 event;
+	u32 event, uid;
 	struct jsonw w;
 	char line[RECORD_BYTES_MAX];
 };
@@ -133,6 +135,8 @@ _must_use_ int audit_record_finish(struct audit_record *r);
 struct audit_record_head {
 	u64 index, intent;
 	u32 event;
+	u64 time_ns, boottime_ns;
+	char boot[33];
 };
 /* Compare a stored record with the fixed head of rule 1. 0 it fits, *ret; 1 it does not. */
 _must_use_ int audit_record_head(const char *line, size_t len, struct audit_record_head *ret);

@@ -16,9 +16,10 @@
 
 struct rig {
 	char root[128], store[160], run[160];
-	const char *keepd; /* program */
-	const char *env;   /* one more variable for keepd, "NAME=value", or NULL */
-	const char *etc;   /* group and passwd for a keepd of several users; NULL: it has one */
+	const char *keepd;   /* program */
+	const char *env;     /* one more variable for keepd, "NAME=value", or NULL */
+	const char *etc;     /* group and passwd for a keepd of several users; NULL: it has one */
+	const char *journal; /* a socket for it; NULL: none */
 	int run_dir, ctl, attest_sock, runtime_sock;
 	pid_t pid, attest_pid;
 };
