@@ -1,179 +1,114 @@
-/* audit: ls, show, verify. Replay is in cmd_replay.c; what leaves with a proof, and witnesses, in cmd_audit_proofs.c. */
+/* audit: ls, show, verify. Reviews are in cmd_audit_review.c, sign-offs in cmd_audit_sign.c, replay in cmd_replay.c; what leaves with a
+ * proof, and witnesses, in cmd_audit_proofs.c. */
 #define _GNU_SOURCE
+#include "cli/facts.h"
+#include "cli/filter.h"
+#include "cli/archive.h"
+#include "cli/look.h"
 #include "cli/proofs.h"
 #include "cli/replay.h"
+#include "cli/review.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define PAGE_RECORDS 512u /* records of one query */
+/* ---- ls ---- */
 
-/* What a record is about, in one line: the members that matter, by event. */
-static const struct {
-	const char *event,
-		*keys; /* "label=key" or "key"; a leading '#' shortens a digest, '+' quotes nothing but the value */
-} facts[] = {
-	{ "init", "vkey" },
-	{ "start", "version single_user" },
-	{ "stop", "open" },
-	{ "trust-add", "+name #key_id" },
-	{ "trust-remove", "+name reason" },
-	{ "import-intent", "+name n_files bytes" },
-	{ "import-verdict", "+name +verdict +code object #model signer" },
-	{ "model-remove", "+name #model reason" },
-	{ "revoke", "+name #model reason sessions" },
-	{ "quarantine", "+name path offset +reason" },
-	{ "grant", "+name #model kv_mode ctx_tokens" },
-	{ "load", "intent +result +text device" },
-	{ "unload", "grant why" },
-	{ "session", "+name grant" },
-	{ "session-end", "session why" },
-	{ "request", "+name #digest replay_of" },
-	{ "outcome", "intent +finish n_prompt n_generated #tokens +why" },
-	{ "orphan", "intent of +why" },
-	{ "log-read", "+what" },
-	{ "runtime-lost", "+why requests sessions" },
-	{ "witnesses", "witnesses #policy reason" },
-	{ "cosign", "size witnesses quorum" },
-	{ "contradiction", "size #root" },
+struct listing {
+	struct out_table t;
+	bool json, bad;
 };
 
-static void add_fact(char *buf, size_t size, const json_t *o, const char *word, size_t len)
+static int list_page(void *arg, const struct fd_map *data)
 {
-	char key[64];
-	bool shorten = *word == '#', bare = *word == '+';
-	size_t at = strlen(buf);
-	snprintf(key, sizeof key, "%.*s", (int)(len - (shorten || bare)), word + (shorten || bare));
-	struct cell c = shorten ? lines_short(o, key) : lines_cell(o, key);
-	if (c.s[0])
-		snprintf(buf + at, size - at, "%s%s%s%.80s", at ? "  " : "", bare ? "" : key, bare ? "" : " ",
-			c.s);
-}
-
-static void describe(const json_t *o, char *buf, size_t size)
-{
-	struct cell event = lines_cell(o, "event");
-	buf[0] = 0;
-	for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
-		if (strcmp(facts[i].event, event.s))
-			continue;
-		for (const char *p = facts[i].keys; *p; p += strspn(p, " ")) {
-			size_t n = strcspn(p, " ");
-			add_fact(buf, size, o, p, n);
-			p += n;
-		}
+	struct listing *l = arg;
+	struct lines lines = lines_of(data);
+	if (l->json)
+		lines_print(data);
+	for (json_t *j; !l->json && (j = lines_next(&lines, &l->bad)); json_decref(j)) {
+		char what[512];
+		facts_line(j, what, sizeof what);
+		out_table_row(&l->t, lines_cell(j, "index").s, lines_time(j, "time_ns").s,
+			lines_cell(j, "event").s, what, NULL);
 	}
+	return l->bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : 0;
 }
 
 static int ls(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	u64 from = 0, count = UINT64_MAX;
+	struct filter f = FILTER_NONE;
+	struct proto_look q;
+	struct listing l = { .t = { .n_cols = 4 } };
 	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL }, { "--from", OPT_U64, &from, NULL },
-		{ "--count", OPT_U64, &count, NULL } };
+	const struct opt opts[] = { FILTER_OPTS(&f), { "--count", OPT_U64, &f.count, NULL },
+		{ "--last", OPT_U64, &f.last, &f.last_given }, { "--json", OPT_FLAG, &l.json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	int r = ctl_open(c, &k);
+	int r = filter_read(c, &f, &q);
 	if (r)
 		return r;
-	struct out_table t = { .n_cols = 4 };
-	out_table_row(&t, "INDEX", "TIME", "EVENT", "WHAT", NULL);
-	for (u64 got = 1; r == 0 && got && count && !bad;) {
-		_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-		struct ctl_query q = {
-			.what = QUERY_RECORDS, .first = from, .count = MIN(count, PAGE_RECORDS)
-		};
-		r = ctl_query(&k, &q, &a);
-		if (r)
-			break;
-		struct lines l = lines_of(&a.data);
-		got = 0;
-		for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j), got++) {
-			char what[512];
-			describe(j, what, sizeof what);
-			if (!json)
-				out_table_row(&t, lines_cell(j, "index").s, lines_time(j, "time_ns").s,
-					lines_cell(j, "event").s, what, NULL);
-		}
-		if (json)
-			lines_print(&a.data);
-		from += got;
-		count -= MIN(count, got);
-		if (got < q.count)
-			break;
-	}
-	if (!json && r == 0)
-		out_table_print(&t);
-	out_table_fini(&t);
-	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : r;
+	_cleanup_ctl_ struct ctl k = CTL_NONE;
+	r = ctl_open(c, &k);
+	out_table_row(&l.t, "INDEX", "TIME", "EVENT", "WHAT", NULL);
+	r = r ? r
+	      : filter_each(&k, &q, &(struct filter_pages){ &f, "", l.json ? 10000 : 512, list_page, &l });
+	if (!l.json && r == 0)
+		out_table_print(&l.t);
+	out_table_fini(&l.t);
+	return r;
 }
 
 static int show(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
+	_cleanup_look_ struct look l = LOOK_NONE;
+	bool content = false, json = false;
 	u64 index;
 	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (opt_u64(argv[0], UINT64_MAX - 1, &index))
-		return out_usage(c, "%s: not the index of a record", argv[0]);
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r
-	      : ctl_query(&k, &(struct ctl_query){ .what = QUERY_RECORD, .first = index, .count = 1 }, &a);
-	if (r)
-		return r;
-	if (json) {
-		lines_print(&a.data);
-		return CLI_DONE;
+	const struct opt opts[] = { { "--content", OPT_FLAG, &content, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+	for (int i = 0; i < argc; i++)
+		content |= !strcmp(argv[i], "--content");
+	if (content) {
+		if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+			return n;
+		return opt_u64(argv[0], UINT64_MAX - 1, &index)
+			       ? out_usage(c, "%s: not the index of a record", argv[0])
+			       : text_show(c, index, json);
 	}
-	struct lines l = lines_of(&a.data);
-	for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j))
-		lines_print_object(j, 0);
-	return bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : CLI_DONE;
+	return look_ask(&(struct look_verb){ c, argc, argv, QUERY_RECORD, LOOK_INDEX }, &l) ? look_print(&l)
+											    : l.status;
 }
 
 static int verify(struct cli *c, int argc, char **argv)
 {
-	bool json = false, bad = false;
-	int n;
-	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = ctl_open(c, &k);
-	r = r ? r : ctl_query(&k, &(struct ctl_query){ .what = QUERY_VERIFY }, &a);
-	if (json) {
-		lines_print(&a.data);
-		return r;
-	}
-	struct lines l = lines_of(&a.data);
-	for (json_t *j; (j = lines_next(&l, &bad)); json_decref(j))
-		lines_print_object(j, 0);
-	if (r == 0)
-		out_say("%sthe log is whole%s", "", "");
-	return r;
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_ask(&(struct look_verb){ c, argc, argv, QUERY_VERIFY, LOOK_ALONE }, &l))
+		return l.status;
+	if (look_print(&l) == CLI_DONE)
+		out_say("the log is whole");
+	return l.status;
+}
+
+/* The catalogue: everything that the log can say. */
+static int events(struct cli *c, int argc, char **argv)
+{
+	_cleanup_look_ struct look l = LOOK_NONE;
+	if (!look_ask(&(struct look_verb){ c, argc, argv, QUERY_EVENTS, LOOK_ALONE }, &l))
+		return l.status;
+	struct out_table t = { .n_cols = 5 };
+	out_table_row(&t, "NUMBER", "EVENT", "KIND", "MESSAGE ID", "WHAT", NULL);
+	for (json_t *j; (j = look_next(&l));)
+		out_table_row(&t, lines_cell(j, "number").s, lines_cell(j, "event").s, lines_cell(j, "kind").s,
+			lines_cell(j, "message_id").s, lines_cell(j, "what").s, NULL);
+	out_table_print(&t);
+	return l.status;
 }
 
 int cmd_audit(struct cli *c, int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*func)(struct cli *, int, char **);
-	} subs[] = { { "ls", ls }, { "show", show }, { "verify", verify },
-		{ "checkpoint", proofs_checkpoint }, { "export", proofs_export },
+	static const struct opt_sub subs[] = { { "ls", ls }, { "show", show }, { "events", events }, { "summary", review_summary },
+		{ "orphans", review_orphans }, { "diff", review_diff }, { "sign-off", review_sign_off },
+		{ "verify", verify }, { "checkpoint", proofs_checkpoint }, { "export", proofs_export },
 		{ "receipt", proofs_receipt }, { "witnesses", proofs_witnesses }, { "cosign", proofs_cosign },
-		{ "replay", replay_run } };
-	for (size_t i = 0; argc && i < ARRAY_LEN(subs); i++)
-		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
-	int n;
-	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
-		return n;
-	return argc ? out_usage(c, "%s: no such question", argv[0]) : out_usage(c, "which question?");
+		{ "archive", archive_run }, { "prune", archive_prune }, { "replay", replay_run } };
+	return opt_sub(c, subs, ARRAY_LEN(subs), argc, argv);
 }

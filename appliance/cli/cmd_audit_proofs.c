@@ -4,6 +4,7 @@
 #include "audit/tlog/tiles.h"
 #include "audit/tlog/witness.h"
 #include "cli/file.h"
+#include "cli/head.h"
 #include "cli/qr.h"
 
 #include <errno.h>
@@ -17,59 +18,7 @@
 
 #define PAGE_RECORDS 10000u /* records of one query: as many as keepd gives at once */
 
-static int malformed(void)
-{
-	return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
-}
-
-/* Ask, and take the one object that comes back. */
-static int ask(struct ctl *k, const struct ctl_query *q, json_t **ret)
-{
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	bool bad = false;
-	int r = ctl_query(k, q, &a);
-	if (r)
-		return r;
-	struct lines l = lines_of(&a.data);
-	*ret = lines_next(&l, &bad);
-	return *ret ? CLI_DONE : malformed();
-}
-
-static const char *text_of(const json_t *o, const char *key, size_t *ret_len)
-{
-	const json_t *v = json_object_get(o, key);
-	*ret_len = json_string_length(v);
-	return json_string_value(v);
-}
-
 /* ---- export ---- */
-
-struct head {
-	json_t *json;
-	const char *note;
-	size_t len;
-	struct note_key key;
-	struct checkpoint cp;
-};
-static void head_free(struct head *h)
-{
-	json_decref(h->json);
-}
-
-static int head_ask(struct ctl *k, struct head *ret)
-{
-	size_t len, text_len;
-	int r = ask(k, &(struct ctl_query){ .what = QUERY_CHECKPOINT }, &ret->json);
-	if (r)
-		return r;
-	const char *vkey = text_of(ret->json, "vkey", &len);
-	ret->note = text_of(ret->json, "note", &ret->len);
-	if (!vkey || !ret->note || tlog_note_key_from_vkey(vkey, len, &ret->key) ||
-		tlog_note_open(ret->note, ret->len, &ret->key, 1, &text_len) ||
-		tlog_checkpoint_read(ret->note, text_len, &ret->cp))
-		return malformed();
-	return CLI_DONE;
-}
 
 static int add_page(struct tiles_dir *d, const struct fd_map *page, u64 size, u64 *ret_n)
 {
@@ -96,26 +45,18 @@ static int export_pages(struct ctl *k, struct tiles_dir *d, u64 size)
 			return r;
 		r = add_page(d, &a.data, size, &n);
 		if (r || n == 0)
-			return r ? out_fail(CLI_UNDECIDED, "tiles: %s", out_reason(r)) : malformed();
+			return r ? out_fail(CLI_UNDECIDED, "tiles: %s", out_reason(r)) : head_malformed();
 		out_progress("records", d->t.tree.size, size);
 	}
 	out_progress_end();
 	return CLI_DONE;
 }
 
-int proofs_export(struct cli *c, int argc, char **argv)
+int proofs_tiles(struct cli *c, const char *dir, bool json)
 {
-	bool json = false;
-	int n;
-	const char *dir = NULL;
 	char why[256];
-	const struct opt opts[] = { { "--tiles", OPT_STR, &dir, NULL }, { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
-		return n;
-	if (!dir)
-		return out_usage(c, "--tiles is missing");
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_(head_free) struct head h = { 0 };
+	_cleanup_head_ struct head h = { 0 };
 	_cleanup_tiles_ struct tiles_dir d = TILES_DIR_NONE;
 	int r = ctl_open(c, &k);
 	r = r ? r : head_ask(&k, &h);
@@ -169,12 +110,13 @@ int proofs_receipt(struct cli *c, int argc, char **argv)
 	_cleanup_json_ json_t *j = NULL;
 	int r = ctl_open(c, &k);
 	r = r ? r
-	      : ask(&k, &(struct ctl_query){ .what = QUERY_RECEIPT, .first = index, .count = newest }, &j);
+	      : head_one(&k, &(struct ctl_query){ .what = QUERY_RECEIPT, .first = index, .count = newest },
+			&j);
 	if (r)
 		return r;
-	const char *text = text_of(j, "text", &len), *entry = text_of(j, "entry", &entry_len);
+	const char *text = head_text(j, "text", &len), *entry = head_text(j, "entry", &entry_len);
 	if (!text || !entry)
-		return malformed();
+		return head_malformed();
 	r = out ? file_write(out, text, len) : CLI_DONE;
 	r = r || !entry_file ? r : file_write(entry_file, entry, entry_len);
 	if (r == CLI_DONE && json)
@@ -297,7 +239,7 @@ static int fetch(struct cli *c, bool request, u64 old, json_t **ret)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	int r = ctl_open(c, &k);
 	return r ? r
-		 : ask(&k,
+		 : head_one(&k,
 			   &(struct ctl_query){ .what = request ? QUERY_REQUEST : QUERY_CHECKPOINT,
 				   .first = request ? old : 0 },
 			   ret);
@@ -319,9 +261,9 @@ int proofs_checkpoint(struct cli *c, int argc, char **argv)
 	int r = fetch(c, request, old, &j);
 	if (r)
 		return r;
-	const char *text = text_of(j, request ? "text" : "note", &len);
+	const char *text = head_text(j, request ? "text" : "note", &len);
 	if (!text)
-		return malformed();
+		return head_malformed();
 	if (json)
 		json_dumpf(j, stdout, JSON_COMPACT), putchar('\n');
 	else if (!out && !qr && !png && !paper)

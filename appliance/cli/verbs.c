@@ -132,15 +132,53 @@ const struct verb cli_verbs[] = {
 		"  --ctx-sweep LIST     prompts of these lengths too, and answers behind them\n"
 		"  --repeat R           rounds (default 3); a round measures every line once\n"
 		"  --kv f32|f16         type of the key-value cache\n" },
-	{ "audit", cmd_audit, "read, check and repeat what the log holds",
-		"audit ls [--from N] [--count N] [--json]\naudit show N [--json]\naudit verify [--json]\n"
+	{ "audit", cmd_audit, "read, review, check and repeat what the log holds",
+		"audit ls [FILTER] [--count N | --last N] [--json]\naudit show N [--content] [--json]\n"
+		"audit events [--json]\n"
+		"audit summary [--by actor|model|event] [FILTER] [--json]\naudit orphans [FILTER] [--json]\n"
+		"audit diff A [B] [--json]\n"
+		"audit sign-off FROM..TO --remark TEXT [--question TEXT ...] (--key F | --vkey V --out F) "
+		"[--json]\n"
+		"audit sign-off --sign F --key F --out F\naudit sign-off --in F [--json]\n"
+		"audit verify [--json]\n"
 		"audit checkpoint [--old N] [--out F] [--qr] [--png F] [--paper] [--json]\n"
-		"audit export --tiles DIR [--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
+		"audit export --format jsonl|ocsf|rfc5424 [FILTER] [--out F]\naudit export --tiles DIR "
+		"[--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
 		"audit witnesses POLICY [--reason TEXT] [--json]\n"
-		"audit cosign F [--checkpoint F] [--paper] [--json]\naudit replay N [--request F] [--json]",
-		"  verify re-reads everything; replay runs request N again and compares\n"
+		"audit cosign F [--checkpoint F] [--paper] [--json]\n"
+		"audit archive FROM..TO DIR [--label TEXT] [--json]\naudit prune ARCHIVE [--reason TEXT] "
+		"[--key F]\n"
+		"audit replay N [--request F] [--json]",
+		"  FILTER: --event E --actor UID --model NAME --result WORD (each may be a list with commas, "
+		"and come\n"
+		"  again), --since and --until DATE, --text BYTES, --from and --to RECORD, --acts: nothing "
+		"routine\n"
+		"  diff says what happened between two checkpoints, or numbers of records; sign-off is an "
+		"auditor's\n"
+		"  word on a range; verify re-reads everything; replay runs request N again and compares\n"
 		"  checkpoint --old N is the request to a witness that has seen N records; cosign takes its "
 		"answer\n" },
+	{ "retention", cmd_retention, "say what is kept of texts, and how long records stay",
+		"retention show [--json]\n"
+		"retention set [--texts digests|commitments|content] [--use DAYS] [--operate DAYS] [--reason "
+		"TEXT] "
+		"[--key F]",
+		"  --texts              what records say of requests and answers: digests (the default),\n"
+		"                       salted commitments, or these and the texts, sealed for each subject\n"
+		"  --use DAYS           how long records of sessions and requests stay: 183 or more, or "
+		"for-ever\n"
+		"  --operate DAYS       the same of starts, imports and loading\n" },
+	{ "hold", cmd_hold, "keep what must not be erased or pruned",
+		"hold ls [--json]\nhold add NAME [--subject WHO] [--range FROM..TO] [--reason TEXT] [--key "
+		"F]\n"
+		"hold rm NAME [--reason TEXT] [--key F]",
+		"  --subject WHO        a user's number; default: everybody\n"
+		"  --range FROM..TO     of records; default: all, and all that come\n"
+		"  Removing a hold takes two people.\n" },
+	{ "erase", cmd_erase, "forget what somebody asked and was answered",
+		"erase SUBJECT [--reason TEXT] [--key F]",
+		"  SUBJECT              a user's number, or a subject's name (keep retention show --json)\n"
+		"  It takes two people; the log stays whole.\n" },
 	{ "witness", cmd_witness, "sign the checkpoints of other people's logs",
 		"witness init [--name NAME] [--state DIR] [--json]\nwitness show [--state DIR] [--json]\n"
 		"witness add VKEY [--state DIR]\n"
@@ -158,6 +196,28 @@ const struct verb cli_verbs[] = {
 		"  each with --json; 0 yes, 1 no or malformed; needs no appliance\n"
 		"  hashes in hexadecimal; PROOF is a comma list of them, or - for none\n"
 		"  witness takes one add-checkpoint body on standard input and prints status and body\n" },
+	{ "role", cmd_role, "say who may do what",
+		"role ls [--json]\nrole add NAME --uid N --role ROLE ... [--vkey V] [--reason TEXT] [--key "
+		"F]\n"
+		"role rm NAME [--reason TEXT] [--key F]\nrole key NAME --out F",
+		"  ROLE is user, operator, officer or auditor; add and rm take two officers (keep pending)\n"
+		"  --vkey V             the person's public key: from then on it must sign what needs two "
+		"people\n"
+		"  --key F              sign this with your own key\n"
+		"  key makes a person's key; needs no appliance\n" },
+	{ "propose", cmd_propose, "propose what needs two people",
+		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--key F]",
+		"  lift                 end the quarantine or revocation of a model\n"
+		"  serve                let a model be used, where the policy wants two people to say so\n"
+		"  rotate               give the log a new key\n"
+		"  --key F              sign this with your own key\n" },
+	{ "pending", cmd_pending, "list what waits for a second person", "pending [--json]", NULL },
+	{ "approve", cmd_approve, "approve, as the second person, what was proposed",
+		"approve INDEX [--reason TEXT] [--key F]",
+		"  --key F              sign this with your own key\n" },
+	{ "reject", cmd_reject, "reject what was proposed, or take it back",
+		"reject INDEX [--reason TEXT] [--key F]",
+		"  --key F              sign this with your own key\n" },
 	{ "verify-model", cmd_verify_model, "verify, in the words of the conformance suite's adapters",
 		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"
 		"    [--cert-chain ROOT.pem ...] [--ignore-paths P ...] [--ignore-unsigned-files]\n"

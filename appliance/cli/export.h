@@ -1,0 +1,32 @@
+/* Records in the words of other people's tools: one line each, for audit export --format. */
+#pragma once
+
+#include "cli/lines.h"
+
+/* What an answer takes from its question, when that came before it in the same export. */
+struct export_question {
+	u64 index;
+	bool there;
+	char name[NAME_LEN_MAX + 8], model[2 * MODEL_DIGEST_BYTES + 8];
+	u64 session, uid;
+};
+#define EXPORT_QUESTIONS 4096u /* questions that are remembered, by index modulo */
+struct exporter {
+	const char *origin; /* of the log */
+	struct export_question *questions;
+};
+
+/* The record as parsed and as it stands in the log. 0; 1 out of memory. */
+typedef int export_line(struct exporter *x, const json_t *record, const char *line, size_t len);
+/* OCSF 1.7: one JSON object (export_ocsf.c). */
+export_line export_ocsf;
+/* RFC 5424, facility 13 (export_syslog.c). */
+export_line export_syslog;
+/* The record itself. */
+export_line export_jsonl;
+
+/* How bad it is that this was recorded. */
+enum export_severity { EXPORT_INFO, EXPORT_FAILED /* an act did not come to its end */, EXPORT_ALARM };
+enum export_severity export_severity_of(const json_t *record);
+/* The word that says how an act ended; "" for records that say no such thing. */
+struct cell export_result(const json_t *record);
