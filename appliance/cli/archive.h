@@ -1,7 +1,7 @@
-/* audit archive and audit prune (cmd_archive.c), audit show --content (cmd_text.c). */
+/* audit archive and audit prune (cmd_archive.c). */
 #pragma once
 
-#include "cli/lines.h"
+#include "cli/cli.h"
 
 int archive_run(struct cli *c, int argc, char **argv);
 int archive_prune(struct cli *c, int argc, char **argv);

@@ -8,6 +8,7 @@
 #include "cli/proofs.h"
 #include "cli/replay.h"
 #include "cli/review.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "base/jsonw.h"
 #include "cli/model.h"
 #include "cli/replay.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,10 @@ struct replay {
 	u64 index; /* of the request's record */
 	json_t *request, *outcome, *session;
 	bool json;
-	u8 *blob; /* the saved request */
+	u8 *blob; /* the request: saved by somebody, or kept by keepd */
 	size_t len;
+	bool salted; /* the records show commitments */
+	u8 salt[SHA256_BYTES];
 	u32 *ids; /* streamed by this run */
 	size_t n_ids, cap_ids;
 	bool failed;
@@ -110,13 +113,44 @@ static int find(struct ctl *k, u64 index, struct replay *p)
 	return 0;
 }
 
+/* Where the records show commitments: their salt, and the request itself if it was kept. */
+static int open_texts(struct ctl *k, struct replay *p, bool want_request)
+{
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	struct text t;
+	if (!json_object_get(p->request, "texts"))
+		return 0;
+	int r = text_ask(k, p->index, &a, &t);
+	if (r)
+		return r;
+	p->salted = true;
+	memcpy(p->salt, t.h.salt, sizeof p->salt);
+	if (!want_request || !t.h.kept)
+		return 0;
+	p->blob = malloc(MAX(t.h.bytes, (u64)1));
+	if (!p->blob)
+		return out_fail(CLI_UNDECIDED, "out of memory");
+	memcpy(p->blob, t.data, t.h.bytes);
+	p->len = t.h.bytes;
+	return 0;
+}
+
+/* A digest as the records show it. */
+static void shown(const struct replay *p, const u8 digest[SHA256_BYTES], char ret_hex[2 * SHA256_BYTES + 1])
+{
+	if (p->salted)
+		text_shown(p->salt, digest, ret_hex);
+	else
+		bytes_hex(digest, SHA256_BYTES, ret_hex);
+}
+
 static int check_request(const struct replay *p, const char *path)
 {
 	u8 digest[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 	struct cell want = lines_cell(p->request, "digest");
 	sha256_of(p->blob, p->len, digest);
-	bytes_hex(digest, sizeof digest, hex);
+	shown(p, digest, hex);
 	if (strcmp(hex, want.s))
 		return out_fail(CLI_REFUSED,
 			"%s: is not request %llu: its digest is %.16s..., recorded is %.16s...", path,
@@ -156,7 +190,7 @@ static bool compare(
 	memcpy(digest, res->outcome.tokens, sizeof digest);
 	if (cut_off(p) && n <= p->n_ids)
 		sha256_of(p->ids, n * sizeof(u32), digest);
-	bytes_hex(digest, sizeof digest, ret_hex);
+	shown(p, digest, ret_hex);
 	return !strcmp(ret_hex, lines_cell(p->outcome, "tokens").s);
 }
 
@@ -256,13 +290,14 @@ int replay_run(struct cli *c, int argc, char **argv)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	int r = ctl_open(c, &k);
 	r = r ? r : find(&k, index, &p);
-	if (r == 0 && !path)
+	r = r ? r : open_texts(&k, &p, !path);
+	if (r == 0 && !path && !p.blob)
 		r = out_fail(CLI_REFUSED,
-			"request %llu: the log keeps digests, not texts; --request F gives the request that "
+			"request %llu: the log keeps no text of it; --request F gives the request that "
 			"\"keep run --save-request F\" saved",
 			(unsigned long long)p.index);
-	r = r ? r : model_read_file(path, REQUEST_BYTES_MAX, &p.blob, &p.len);
-	r = r ? r : check_request(&p, path);
+	r = r || p.blob ? r : model_read_file(path, REQUEST_BYTES_MAX, &p.blob, &p.len);
+	r = r ? r : check_request(&p, path ? path : "what was kept");
 	r = r ? r : run_again(&k, &p);
 	fini(&p);
 	return r;

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/jsonw.h"
 #include "base/request.h"
-#include "cli/archive.h"
+#include "cli/text.h"
 #include "cli/head.h"
 
 #include <inttypes.h>
@@ -14,12 +14,7 @@
 #define TEXT_JSON_BYTES_MAX \
 	(128u << 20) /* bytes of the JSON of one text: 16 MiB in which every byte is escaped */
 
-struct text {
-	struct proto_text h;
-	const u8 *data;
-};
-
-static int ask(struct ctl *k, u64 index, struct ctl_answer *a, struct text *ret)
+int text_ask(struct ctl *k, u64 index, struct ctl_answer *a, struct text *ret)
 {
 	struct proto_record p = { .index = index };
 	int r = ctl_ask(k, CTL_TEXT, &p, sizeof p, -1, a);
@@ -35,16 +30,24 @@ static int ask(struct ctl *k, u64 index, struct ctl_answer *a, struct text *ret)
 	return CLI_DONE;
 }
 
+void text_shown(
+	const u8 salt[SHA256_BYTES], const u8 digest[SHA256_BYTES], char ret_hex[2 * SHA256_BYTES + 1])
+{
+	u8 both[2 * SHA256_BYTES], shown[SHA256_BYTES];
+	memcpy(both, salt, SHA256_BYTES);
+	memcpy(both + SHA256_BYTES, digest, SHA256_BYTES);
+	sha256_of(both, sizeof both, shown);
+	bytes_hex(shown, sizeof shown, ret_hex);
+}
+
 /* Does the record speak of this very text? Its "digest" of a request, its "text" of an answer. */
 static bool fits(const json_t *record, const struct text *t)
 {
-	u8 both[2 * SHA256_BYTES], shown[SHA256_BYTES];
+	u8 digest[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 	bool request = !strcmp(lines_cell(record, "event").s, "request");
-	memcpy(both, t->h.salt, SHA256_BYTES);
-	sha256_of(t->data, t->h.bytes, both + SHA256_BYTES);
-	sha256_of(both, sizeof both, shown);
-	bytes_hex(shown, sizeof shown, hex);
+	sha256_of(t->data, t->h.bytes, digest);
+	text_shown(t->h.salt, digest, hex);
 	return !strcmp(hex, lines_cell(record, request ? "digest" : "text").s);
 }
 
@@ -163,7 +166,7 @@ int text_show(struct cli *c, u64 index, bool json)
 	r = r ? r
 	      : head_one(
 			&k, &(struct ctl_query){ .what = QUERY_RECORD, .first = index, .count = 1 }, &record);
-	r = r ? r : ask(&k, index, &a, &t);
+	r = r ? r : text_ask(&k, index, &a, &t);
 	if (r)
 		return r;
 	bool request = !strcmp(lines_cell(record, "event").s, "request");
