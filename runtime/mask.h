@@ -2,7 +2,8 @@
  * with what it has said so far, and asks for a bit per token before each choice.
  *
  * Sets of grammar states are interned and their transitions remembered, so one walk through the trie is a table look-up per node; the
- * bits of a set are remembered too. What is remembered is bounded and may be forgotten at any time without a difference in the result.
+ * bits of a set are remembered too. Where any text may follow, the tokens that are plain text are known beforehand and only the others
+ * are walked through. What is remembered is bounded and may be forgotten at any time without a difference in the result.
  * The grammar comes from a stranger: calls deeper than GRAMMAR_DEPTH_MAX are ways that do not exist, and more than GRAMMAR_CONFIGS_MAX
  * ways at once, or more than GRAMMAR_NODES_MAX different stacks, are an error of the request. */
 #pragma once
@@ -12,6 +13,9 @@
 
 /* ---- the trie (mask_trie.c) ---------------------------------------------------------------------------------------------- */
 
+/* A plain token: whole characters, at most MASK_PLAIN_CHARS of them, without control characters, '"', '\\' and '<'. */
+#define MASK_PLAIN_CHARS 16u
+
 struct mask_node {
 	u32 end;   /* the first node that is not below this one */
 	u32 token; /* a token that ends here, LAYOUT_NONE if none */
@@ -20,16 +24,27 @@ struct mask_node {
 	u8 same; /* more tokens end here */
 };
 /* Nodes in depth-first order: the children of a node follow it. */
+struct mask_nodes {
+	u32 n;
+	struct mask_node *v; /* [n] */
+};
+/* Bytes of tokens as a grammar reads them: their text, and of a control token GRAMMAR_CONTROL, its name, GRAMMAR_CONTROL. Text with that
+ * byte is in no trie: it fits no grammar. */
 struct mask_trie {
-	u32 n, n_vocab;
-	struct mask_node *node; /* [n] */
-	u32 *same;		/* [n_vocab] the next token of the same bytes */
-	u32 depth_max;
-	u64 *ends; /* bits of the tokens that end an answer */
-	u64 *silent; /* bits of the tokens that have no text and end nothing: not to be said inside of a grammar */
+	u32 n_vocab;
+	struct mask_nodes all;
+	struct mask_nodes odd; /* those that are not plain */
+	u32 *same;	       /* [n_vocab] the next token of the same bytes */
+	u64 *plain;	       /* bits of the plain tokens */
+	u64 *text;	       /* bits of all tokens with text that fits a grammar */
+	u64 *ends;	       /* bits of the tokens that end an answer */
+	u8 *names; /* of control tokens, as a grammar reads them: a length of two bytes, and the bytes */
+	u32 *name; /* [n_vocab] where in names; LAYOUT_NONE: no control token that is said inside of an answer */
 };
 _must_use_ int mask_trie_create(const struct tok *t, struct mask_trie *ret); /* 0; -ENOMEM */
 void mask_trie_fini(struct mask_trie *t);
+/* What a grammar reads where this token is said. */
+const u8 *mask_token_bytes(const struct mask_trie *tr, const struct tok *t, u32 id, size_t *ret_len);
 
 /* ---- one request (mask.c) ------------------------------------------------------------------------------------------------ */
 
@@ -47,6 +62,11 @@ _must_use_ int mask_allowed(struct mask *m, const u64 **ret_bits, const char **r
 /* This token, one of the allowed that ends nothing, was chosen. *ret_over: the grammar is complete and nothing can follow.
  * 0; 1 a bound is met: *ret_why. */
 _must_use_ int mask_push(struct mask *m, u32 id, bool *ret_over, const char **ret_why);
+
+/* From the beginning of the grammar again; what was remembered stays. 0; 1 *ret_why. */
+_must_use_ int mask_again(struct mask *m, const char **ret_why);
+/* Is the trigger still to come? */
+bool mask_waits(const struct mask *m);
 
 /* Work so far, for tests and the benchmark. */
 struct mask_stats {

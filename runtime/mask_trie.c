@@ -5,12 +5,98 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct work {
+	struct mask_trie *tr;
+	const struct tok *t;
+	u32 *id; /* tokens of the trie that is made */
+	u32 n;
+};
+
+const u8 *mask_token_bytes(const struct mask_trie *tr, const struct tok *t, u32 id, size_t *ret_len)
+{
+	if (id >= tr->n_vocab || tr->name[id] == LAYOUT_NONE)
+		return tok_bytes(t, id, ret_len);
+	const u8 *p = tr->names + tr->name[id];
+	*ret_len = (size_t)(p[0] | p[1] << 8);
+	return p + 2;
+}
+
+/* ---- names of control tokens --------------------------------------------------------------------------------------------- */
+
+static int names(struct work *w)
+{
+	struct mask_trie *tr = w->tr;
+	size_t n = 0, len;
+	for (u32 i = 0; i < tr->n_vocab; i++)
+		n += tok_name(w->t, i, &len) ? len + 4 : 0;
+	tr->names = malloc(n + 1);
+	tr->name = malloc((tr->n_vocab + 1) * sizeof *tr->name);
+	if (!tr->names || !tr->name)
+		return -ENOMEM;
+	n = 0;
+	for (u32 i = 0; i < tr->n_vocab; i++) {
+		const char *s = tok_name(w->t, i, &len);
+		bool said = s && len && !tok_ends(w->t, i) && !memchr(s, GRAMMAR_CONTROL, len);
+		tr->name[i] = said ? (u32)n : LAYOUT_NONE;
+		if (!said)
+			continue;
+		tr->names[n++] = (u8)(len + 2);
+		tr->names[n++] = (u8)((len + 2) >> 8);
+		tr->names[n++] = GRAMMAR_CONTROL;
+		memcpy(tr->names + n, s, len);
+		n += len;
+		tr->names[n++] = GRAMMAR_CONTROL;
+	}
+	return 0;
+}
+
+/* ---- which are plain ----------------------------------------------------------------------------------------------------- */
+
+static u32 char_len(u8 c)
+{
+	return c < 0x80		       ? 1
+	       : c >= 0xc2 && c < 0xe0 ? 2
+	       : (c & 0xf0) == 0xe0    ? 3
+	       : c >= 0xf0 && c < 0xf5 ? 4
+				       : 0;
+}
+
+/* A whole character of Unicode at s, n bytes are left. */
+static bool whole(const u8 *s, size_t n)
+{
+	u32 len = char_len(s[0]);
+	if (len == 0 || len > n)
+		return false;
+	for (u32 i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return false;
+	u8 a = s[0], b = len > 1 ? s[1] : 0;
+	return !(a == 0xe0 && b < 0xa0) && !(a == 0xed && b > 0x9f) && !(a == 0xf0 && b < 0x90) &&
+	       !(a == 0xf4 && b > 0x8f);
+}
+
+static bool is_plain(const u8 *s, size_t n)
+{
+	u32 chars = 0;
+	for (size_t i = 0; i < n; i += char_len(s[i]), chars++)
+		if (s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] == '<' || !whole(s + i, n - i))
+			return false;
+	return n > 0 && chars <= MASK_PLAIN_CHARS;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------------------- */
+
+static const u8 *bytes_of(const struct work *w, u32 id, size_t *ret_len)
+{
+	return mask_token_bytes(w->tr, w->t, id, ret_len);
+}
+
 static int by_bytes(const void *a, const void *b, void *arg)
 {
-	const struct tok *t = arg;
+	const struct work *w = arg;
 	u32 ia = *(const u32 *)a, ib = *(const u32 *)b;
 	size_t na, nb;
-	const u8 *x = tok_bytes(t, ia, &na), *y = tok_bytes(t, ib, &nb);
+	const u8 *x = bytes_of(w, ia, &na), *y = bytes_of(w, ib, &nb);
 	int c = memcmp(x, y, MIN(na, nb));
 	if (c)
 		return c;
@@ -28,13 +114,13 @@ static size_t common(const u8 *a, size_t na, const u8 *b, size_t nb)
 	return n;
 }
 
-static size_t count_nodes(const struct tok *t, const u32 *id, u32 n)
+static size_t count_nodes(const struct work *w)
 {
 	size_t nodes = 0, before = 0;
 	const u8 *last = NULL;
-	for (u32 i = 0; i < n; i++) {
+	for (u32 i = 0; i < w->n; i++) {
 		size_t len;
-		const u8 *s = tok_bytes(t, id[i], &len);
+		const u8 *s = bytes_of(w, w->id[i], &len);
 		nodes += len - common(last, before, s, len);
 		last = s;
 		before = len;
@@ -43,71 +129,94 @@ static size_t count_nodes(const struct tok *t, const u32 *id, u32 n)
 }
 
 /* The nodes of one text behind those that it shares with the last; at[d] is the open node of depth d. */
-static void add(struct mask_trie *tr, u32 *at, size_t shared, size_t open, const u8 *s, size_t len, u32 id)
+static void add(struct mask_nodes *to, u32 *at, size_t shared, size_t open, const u8 *s, size_t len)
 {
 	for (size_t d = open; d > shared; d--)
-		tr->node[at[d]].end = tr->n;
+		to->v[at[d]].end = to->n;
 	for (size_t d = shared + 1; d <= len; d++) {
-		at[d] = tr->n;
-		tr->node[tr->n++] =
+		at[d] = to->n;
+		to->v[to->n++] =
 			(struct mask_node){ .token = LAYOUT_NONE, .depth = (u16)d, .byte = s[d - 1] };
 	}
-	struct mask_node *last = &tr->node[at[len]];
-	tr->same[id] = last->token;
-	last->same = last->token != LAYOUT_NONE;
-	last->token = id;
-	tr->depth_max = MAX(tr->depth_max, (u32)len);
 }
 
-static void fill(struct mask_trie *tr, const struct tok *t, const u32 *id, u32 n)
+static void fill(const struct work *w, struct mask_nodes *to)
 {
-	u32 at[TOKEN_BYTES_MAX + 1];
+	u32 at[TOKEN_BYTES_MAX + 3];
 	size_t open = 0;
 	const u8 *last = NULL;
-	for (u32 i = 0; i < n; i++) {
+	for (u32 i = 0; i < w->n; i++) {
 		size_t len;
-		const u8 *s = tok_bytes(t, id[i], &len);
-		add(tr, at, common(last, open, s, len), open, s, len, id[i]);
+		const u8 *s = bytes_of(w, w->id[i], &len);
+		add(to, at, common(last, open, s, len), open, s, len);
+		struct mask_node *end = &to->v[at[len]];
+		w->tr->same[w->id[i]] = end->token;
+		end->same = end->token != LAYOUT_NONE;
+		end->token = w->id[i];
 		last = s;
 		open = len;
 	}
 	for (; open; open--)
-		tr->node[at[open]].end = tr->n;
+		to->v[at[open]].end = to->n;
 }
 
-static int build(struct mask_trie *tr, const struct tok *t, u32 *id)
+/* Tokens of the same bytes are all plain or all not: `same` is right for both tries. */
+static int make(struct work *w, struct mask_nodes *to)
 {
-	u32 n = 0, words = DIV_UP(tr->n_vocab, 64u);
-	tr->ends = calloc(words, sizeof *tr->ends);
-	tr->silent = calloc(words, sizeof *tr->silent);
-	tr->same = calloc(tr->n_vocab, sizeof *tr->same);
-	if (!tr->ends || !tr->silent || !tr->same)
+	to->v = calloc(MAX(count_nodes(w), (size_t)1), sizeof *to->v);
+	if (!to->v)
 		return -ENOMEM;
+	fill(w, to);
+	return 0;
+}
+
+static void sort_out(struct work *w)
+{
+	struct mask_trie *tr = w->tr;
 	for (u32 i = 0; i < tr->n_vocab; i++) {
 		size_t len;
-		(void)tok_bytes(t, i, &len);
-		if (tok_ends(t, i))
-			tr->ends[i / 64] |= 1ull << i % 64;
-		else if (len == 0)
-			tr->silent[i / 64] |= 1ull << i % 64;
+		bool control = tr->name[i] != LAYOUT_NONE;
+		const u8 *s = bytes_of(w, i, &len);
+		u64 bit = 1ull << i % 64;
+		if (tok_ends(w->t, i))
+			tr->ends[i / 64] |= bit;
+		else if (len && (control || !memchr(s, GRAMMAR_CONTROL, len)))
+			w->id[w->n++] = i;
 		else
-			id[n++] = i;
+			continue;
+		if (!control && !tok_ends(w->t, i)) {
+			tr->text[i / 64] |= bit;
+			tr->plain[i / 64] |= is_plain(s, len) ? bit : 0;
+		}
 	}
-	qsort_r(id, n, sizeof *id, by_bytes, (void *)(uintptr_t)t);
-	size_t nodes = MAX(count_nodes(t, id, n), (size_t)1);
-	tr->node = calloc(nodes, sizeof *tr->node);
-	if (!tr->node)
+}
+
+static int build(struct work *w)
+{
+	struct mask_trie *tr = w->tr;
+	u32 words = DIV_UP(tr->n_vocab, 64u), n = 0;
+	tr->ends = calloc(words, sizeof *tr->ends);
+	tr->plain = calloc(words, sizeof *tr->plain);
+	tr->text = calloc(words, sizeof *tr->text);
+	tr->same = calloc(tr->n_vocab, sizeof *tr->same);
+	if (!tr->ends || !tr->plain || !tr->text || !tr->same || names(w))
 		return -ENOMEM;
-	fill(tr, t, id, n);
-	return 0;
+	sort_out(w);
+	qsort_r(w->id, w->n, sizeof *w->id, by_bytes, w);
+	int r = make(w, &tr->all);
+	for (u32 i = 0; i < w->n; i++)
+		if (!(tr->plain[w->id[i] / 64] >> w->id[i] % 64 & 1))
+			w->id[n++] = w->id[i];
+	w->n = n;
+	return r ? r : make(w, &tr->odd);
 }
 
 int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 {
 	struct mask_trie tr = { .n_vocab = tok_n_vocab(t) };
-	u32 *id = calloc(tr.n_vocab, sizeof *id);
-	int r = id ? build(&tr, t, id) : -ENOMEM;
-	free(id);
+	struct work w = { .tr = &tr, .t = t, .id = calloc(tr.n_vocab, sizeof *w.id) };
+	int r = w.id ? build(&w) : -ENOMEM;
+	free(w.id);
 	if (r) {
 		mask_trie_fini(&tr);
 		return r;
@@ -118,7 +227,7 @@ int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 
 void mask_trie_fini(struct mask_trie *t)
 {
-	void *const parts[] = { t->node, t->same, t->ends, t->silent };
+	void *const parts[] = { t->all.v, t->odd.v, t->same, t->ends, t->plain, t->text, t->names, t->name };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	*t = (struct mask_trie){ 0 };

@@ -188,8 +188,8 @@ struct tok *tok_destroy(struct tok *t)
 {
 	if (!t)
 		return NULL;
-	void *const parts[] = { t->type, t->ends, t->off, t->bytes, t->table.slot, t->extra, t->special,
-		t->left, t->right, t->result, t->merges.slot };
+	void *const parts[] = { t->type, t->ends, t->marks, t->off, t->bytes, t->table.slot, t->extra,
+		t->special, t->left, t->right, t->result, t->merges.slot };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	tok_trie_fini(&t->trie);
@@ -297,6 +297,14 @@ u32 tok_eos_added(const struct tok *t)
 bool tok_ends(const struct tok *t, u32 id)
 {
 	return id < t->n_vocab && t->ends[id];
+}
+
+const char *tok_name(const struct tok *t, u32 id, size_t *ret_len)
+{
+	if (id >= t->n_vocab || t->type[id] != TOK_CONTROL)
+		return NULL;
+	*ret_len = t->l.vocab[id].text.len;
+	return t->l.strings + t->l.vocab[id].text.off;
 }
 
 u32 tok_control(const struct tok *t, const void *text, size_t len)

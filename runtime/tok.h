@@ -1,7 +1,7 @@
 /* Tokens: text to ids and back, from the vocabulary in a layout. Knows nothing of devices or files.
  *
  * Control tokens come only from trusted pieces: in text that a user wrote, "<|im_end|>" is ten characters, whatever the vocabulary
- * says. Time is near-linear in the length of the text, whoever wrote it. */
+ * says; and so do user-defined tokens that the chat template is built with ("<tool_call>"). Time is near-linear in the length of the text, whoever wrote it. */
 #pragma once
 
 #include "base/layout.h"
@@ -24,7 +24,8 @@ struct tok *tok_destroy(struct tok *t);
  * first: nothing of the prompt came before (SentencePiece puts its blank in front of a first piece of text, if the model says so, and
  * also behind a control or user-defined token: in this text, or the last one of ids). Pieces are words of their own: nothing merges
  * across two calls.
- * 0; -ENOMEM. Any bytes are accepted; invalid UTF-8 is encoded as bytes. */
+ * 0; -ENOMEM. Any bytes are accepted. Invalid UTF-8 is encoded as bytes; for unigram it is U+FFFD, for WordPiece nothing. A byte that the
+ * vocabulary has no token for leaves no id, as with the model's own tokenizer: some lack control characters, or bytes that UTF-8 does not have. */
 _must_use_ int tok_encode(
 	const struct tok *t, const void *text, size_t len, bool trusted, bool first, struct tok_ids *ids);
 
@@ -36,6 +37,8 @@ bool tok_ends(const struct tok *t, u32 id);
 u32 tok_n_vocab(const struct tok *t);
 /* The control token of that text; LAYOUT_NONE if there is none. */
 u32 tok_control(const struct tok *t, const void *text, size_t len);
+/* The text of a control token as the vocabulary has it, *ret_len bytes, borrowed; NULL: it is none. */
+const char *tok_name(const struct tok *t, u32 id, size_t *ret_len);
 
 /* Bytes of one token as they appear in text (control tokens: none). Borrowed from the tokenizer; NULL and 0 beyond the vocabulary. */
 const u8 *tok_bytes(const struct tok *t, u32 id, size_t *ret_len);

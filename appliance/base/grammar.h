@@ -13,6 +13,8 @@
 #include "base/types.h"
 
 #define GRAMMAR_MAGIC "KEEPGRM1"
+/* No text holds this byte. Around a name it is the control token of that name: 0xff "<|tool|>" 0xff, in edges and in the trigger. */
+#define GRAMMAR_CONTROL 0xff
 
 struct grammar_header {
 	char magic[8];

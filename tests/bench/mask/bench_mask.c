@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 	double loaded = now();
 	if (mask_trie_create(v.tok, &trie))
 		return 1;
-	printf("trie of %u tokens: %u nodes, %.0f ms (the tokenizer: %.0f ms)\n", v.h.n_vocab, trie.n,
+	printf("trie of %u tokens: %u nodes, %u of them odd, %.0f ms (the tokenizer: %.0f ms)\n", v.h.n_vocab, trie.all.n, trie.odd.n,
 		(now() - loaded) * 1e3, (loaded - t) * 1e3);
 	memset(memory, 1, bytes);
 	for (size_t i = 0; i < ARRAY_LEN(schema); i++) {

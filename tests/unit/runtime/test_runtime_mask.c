@@ -250,7 +250,7 @@ static void trigger(void **state)
 	assert_false(bit(allowed(m), 'q'));
 	mask_destroy(m);
 
-	brackets("<|tool|>"); /* a control token has no text, but it is the trigger */
+	brackets("\xff<|tool|>\xff"); /* a control token is told from its characters */
 	m = open_net(false);
 	assert_int_equal(push(m, small.h.eos - 1), 0);
 	assert_true(bit(allowed(m), 'q'));
