@@ -194,7 +194,7 @@ struct keepd {
 	struct conn *conns, *runtime;
 	struct grant *grants;
 	struct session *sessions;
-	struct ticket *tickets;
+	struct ticket *tickets, **tickets_end; /* the oldest first: outcomes come in about that order */
 	struct import *import;
 	struct witness_state witness;
 	struct audit_zones zones;

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define FRAMES_PER_TURN	  16u	/* of one connection, so that none starves the others */
-#define FRAMES_OWN_TURN	  1024u /* of our own processes: an outcome for every open ticket */
+#define FRAMES_OWN_TURN	  2048u /* of our own processes: an outcome for every open ticket */
 #define QUEUE_CLIENT_MAX  512u	/* frames that a slow client may leave unread; then it is dropped */
 #define QUEUE_CLIENT_FULL 16u	/* from here on nothing more is read from it */
 #define QUEUE_OWN_MAX	  8192u /* of our own processes: two per file of the largest model, and tickets */

@@ -230,6 +230,7 @@ static int serve(const struct args *a)
 	k->uid = geteuid();
 	k->started_ns = keepd_now_ns();
 	k->effects_end = &k->effects;
+	k->tickets_end = &k->tickets;
 	k->run_dir = k->listen = k->signals = k->journal.fd = -1;
 	k->subjects = (struct subjects)SUBJECTS_NONE;
 	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };

@@ -285,7 +285,7 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) || content_answer_wrong(t, p.text))
 		return -EPROTO;
 	bool kept = content_answer_kept(k, t);
-	struct audit_record rec;
+	static struct audit_record rec; /* too large to be cleared for each outcome */
 	struct audit_actor who = conn_actor(c);
 	audit_log_record(k->log, &rec, EVENT_OUTCOME, t->intent, &who);
 	struct jsonw *w = &rec.w;

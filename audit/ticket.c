@@ -14,6 +14,8 @@ void gate_ticket_free(struct keepd *k, struct ticket *t)
 		if (*p != t)
 			continue;
 		*p = t->next;
+		if (!*p)
+			k->tickets_end = p;
 		break;
 	}
 	struct session *s = t->session;
@@ -148,7 +150,7 @@ int begin_frame(struct conn *c, struct ipc_frame *f)
 		return 0;
 	}
 	struct session *s = session_of(c, b.session);
-	struct audit_record rec;
+	static struct audit_record rec; /* too large to be cleared for each request */
 	audit_log_record(k->log, &rec, EVENT_REQUEST, INTENT_NONE, &s->actor);
 	t->session = s;
 	t->request = request;
@@ -158,8 +160,8 @@ int begin_frame(struct conn *c, struct ipc_frame *f)
 	t->keeps = x.texts == TEXTS_CONTENT;
 	record_request(&rec, t, &b, bytes);
 	memcpy(t->digest, b.digest, sizeof t->digest);
-	t->next = k->tickets;
-	k->tickets = t;
+	*k->tickets_end = t;
+	k->tickets_end = &t->next;
 	k->n_tickets++;
 	s->n_open++;
 	s->last_request = request;

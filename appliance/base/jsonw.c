@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define HEX_STEP (size_t)32 /* bytes written as hex at once: a digest */
+
 void jsonw_init(struct jsonw *w, char *buf, size_t cap)
 {
 	assert(cap > 0);
@@ -119,11 +121,24 @@ static void put_escaped(struct jsonw *w, u8 c)
 	}
 }
 
+/* It stands for itself. */
+static bool plain(u8 c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 void jsonw_strn(struct jsonw *w, const void *s, size_t n)
 {
 	sep(w);
 	put(w, "\"", 1);
 	for (const u8 *p = s, *end = p + n; p < end;) {
+		const u8 *run = p;
+		while (p < end && plain(*p))
+			p++;
+		if (p > run) {
+			put(w, run, (size_t)(p - run));
+			continue;
+		}
 		if (*p < 0x80) {
 			put_escaped(w, *p++);
 			continue;
@@ -144,12 +159,15 @@ void jsonw_strn(struct jsonw *w, const void *s, size_t n)
 
 void jsonw_hex(struct jsonw *w, const void *data, size_t n)
 {
-	static const char digit[] = "0123456789abcdef";
 	const u8 *p = data;
+	char hex[2 * HEX_STEP + 1];
 	sep(w);
 	put(w, "\"", 1);
-	for (size_t i = 0; i < n; i++)
-		put(w, (char[2]){ digit[p[i] >> 4], digit[p[i] & 15] }, 2);
+	for (size_t i = 0; i < n; i += HEX_STEP) {
+		size_t k = MIN(n - i, HEX_STEP);
+		bytes_hex(p + i, k, hex);
+		put(w, hex, 2 * k);
+	}
 	put(w, "\"", 1);
 }
 
@@ -161,9 +179,12 @@ static void put_plain(struct jsonw *w, const char *s)
 
 void jsonw_u64(struct jsonw *w, u64 v)
 {
-	char b[24];
-	snprintf(b, sizeof b, "%" PRIu64, v);
-	put_plain(w, b);
+	char b[24], *at = b + sizeof b;
+	do
+		*--at = (char)('0' + v % 10);
+	while (v /= 10);
+	sep(w);
+	put(w, at, (size_t)(b + sizeof b - at));
 }
 
 void jsonw_i64(struct jsonw *w, i64 v)

@@ -15,7 +15,7 @@
 #define TICKETS_WAITING_MAX 64u	   /* tickets or requests of one session that wait for their other half */
 #define TICKET_WAIT_MS_MAX  10000u /* an unticketed REQUEST is refused after this long */
 #define TICKETS_OPEN_MAX \
-	1024u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
+	2048u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
 
 /* models */
 #define MODEL_FILES_MAX 1024u	     /* files of one model; GLM-class models come in some hundred shards */

@@ -143,38 +143,41 @@ static size_t unpadded(const struct sha256_block *m)
 	return (size_t)(__builtin_bswap64(bits) / 8);
 }
 
-static void one_of(const struct sha256_block *m, u8 ret[SHA256_BYTES])
-{
+/* A message on its way. */
+struct lane {
 	u32 state[8];
-	if (!sha256_pairs()) {
-		sha256_of(m->p, unpadded(m), ret);
-		return;
-	}
-	memcpy(state, start, sizeof start);
-	shani_blocks(state, m->p, m->n);
-	put_state(state, ret);
-}
+	const u8 *p;
+	size_t left, which;
+};
 
-/* Two, of any lengths: together as far as the shorter one goes. */
-static void two_of(const struct sha256_block *a, const struct sha256_block *b, u8 (*ret)[SHA256_BYTES])
-{
-	u32 x[8], y[8];
-	size_t n = MIN(a->n, b->n);
-	memcpy(x, start, sizeof start);
-	memcpy(y, start, sizeof start);
-	shani_blocks2(x, a->p, y, b->p, n);
-	shani_blocks(x, a->p + n * SHA256_BLOCK_BYTES, a->n - n);
-	shani_blocks(y, b->p + n * SHA256_BLOCK_BYTES, b->n - n);
-	put_state(x, ret[0]);
-	put_state(y, ret[1]);
-}
-
+/* Both lanes go on together; the one that is through takes the next message, until there is none. */
 void sha256_of_blocks(const struct sha256_block *m, size_t count, u8 (*ret)[SHA256_BYTES])
 {
-	size_t i = 0;
-	if (sha256_pairs())
-		for (; i + 1 < count; i += 2)
-			two_of(&m[i], &m[i + 1], ret + i);
-	for (; i < count; i++)
-		one_of(&m[i], ret[i]);
+	struct lane l[2];
+	size_t next = 0;
+	u32 n = 0;
+	if (!sha256_pairs()) {
+		for (size_t i = 0; i < count; i++)
+			sha256_of(m[i].p, unpadded(&m[i]), ret[i]);
+		return;
+	}
+	while (n || next < count) {
+		for (; n < 2 && next < count; n++, next++) {
+			l[n] = (struct lane){ .p = m[next].p, .left = m[next].n, .which = next };
+			memcpy(l[n].state, start, sizeof start);
+		}
+		size_t k = n == 2 ? MIN(l[0].left, l[1].left) : l[0].left;
+		if (n == 2)
+			shani_blocks2(l[0].state, l[0].p, l[1].state, l[1].p, k);
+		else
+			shani_blocks(l[0].state, l[0].p, k);
+		for (u32 i = n; i-- > 0;) {
+			l[i].p += k * SHA256_BLOCK_BYTES;
+			l[i].left -= k;
+			if (l[i].left)
+				continue;
+			put_state(l[i].state, ret[l[i].which]);
+			l[i] = l[--n];
+		}
+	}
 }

@@ -36,5 +36,5 @@ struct sha256_block {
 /* Pad the len bytes at p, behind which are 72 more, and return the number of blocks. */
 size_t sha256_pad(u8 *p, size_t len);
 #define SHA256_PAD_BYTES 72u
-/* Digests of count padded messages. */
+/* Digests of count padded messages, of any lengths. */
 void sha256_of_blocks(const struct sha256_block *m, size_t count, u8 (*ret)[SHA256_BYTES]);

@@ -31,12 +31,13 @@ extern u32 slow_sync_us;
 struct client {
 	int sock;
 	u64 session, request;
-	u64 acked;
+	bool parked;
 };
 
 static struct client clients[CLIENTS];
 static struct pollfd polls[CLIENTS];
 static int text_fd = -1;
+static u64 refused;
 static u8 text_digest[SHA256_BYTES];
 
 static u64 now_ns(void)
@@ -46,7 +47,17 @@ static u64 now_ns(void)
 	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
-/* The runtime: answers every ticket at once. */
+/* What a token takes on the fastest device: so long, at least, a ticket that finds nothing to do waits for its outcome. */
+static void think(void)
+{
+	const struct timespec t = { 0, 500000 };
+	static u64 last;
+	if (now_ns() - last > (u64)t.tv_nsec)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+	last = now_ns();
+}
+
+/* The runtime. */
 static pid_t runtime(int listening)
 {
 	pid_t pid = fork();
@@ -61,6 +72,7 @@ static pid_t runtime(int listening)
 		} else if (f.h.type == GATE_TICKET) {
 			struct proto_ticket t;
 			memcpy(&t, f.body, sizeof t);
+			think();
 			struct proto_outcome o = {
 				.session = t.session, .finish = FINISH_STOP, .device = "none"
 			};
@@ -101,7 +113,8 @@ static u64 serve(u32 n, u64 for_ns)
 {
 	u64 acked = 0, end = now_ns() + for_ns;
 	while (now_ns() < end) {
-		assert_true(poll(polls, n, 10000) > 0);
+		u64 before = acked;
+		int ready = poll(polls, n, 1);
 		for (u32 i = 0; i < n; i++) {
 			struct ipc_frame f;
 			struct proto_end e;
@@ -110,11 +123,17 @@ static u64 serve(u32 n, u64 for_ns)
 			assert_int_equal(ipc_recv(clients[i].sock, &f), 0);
 			memcpy(&e, f.body, sizeof e);
 			assert_int_equal(f.h.type, CTL_END);
-			if (e.status)
-				fail_msg("%s", e.text);
-			acked++;
-			ask(&clients[i]);
+			acked += e.status == END_DONE;
+			refused += clients[i].parked = e.status != END_DONE;
+			if (!clients[i].parked)
+				ask(&clients[i]);
 		}
+		/* who was refused, because too many requests wait for their outcome, asks again when others were let through */
+		for (u32 i = 0; i < n && (acked > before || ready == 0); i++)
+			if (clients[i].parked) {
+				clients[i].parked = false;
+				ask(&clients[i]);
+			}
 	}
 	return acked;
 }
@@ -123,8 +142,9 @@ static void drain(u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
 		struct rig_answer a;
+		if (clients[i].parked)
+			continue;
 		rig_answer(clients[i].sock, clients[i].request, &a);
-		assert_int_equal(a.status, 0);
 	}
 }
 
@@ -138,15 +158,19 @@ static void row(u32 n, const char *dir)
 	f64 rate = (f64)acked / ((f64)(now_ns() - t) / 1e9);
 	drain(n);
 	raw = (raw + raw_rate(dir)) / 2;
+	if (refused)
+		print_message("%llu were refused\n", (unsigned long long)refused);
+	refused = 0;
 	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s  %7.0f records/s\n",
 		n, rate, rate / (n * raw), n, raw, 2 * rate);
 }
 
-static void open_clients(struct rig *r)
+static void open_clients(struct rig *r, u32 n)
 {
+	static u32 opened;
 	struct rig_session s;
 	struct rig_answer a;
-	for (u32 i = 0; i < CLIENTS; i++) {
+	for (u32 i = opened; i < n; i++, opened++) {
 		struct client *c = &clients[i];
 		c->sock = rig_client(r);
 		rig_session_ask(c->sock, 5, "demo");
@@ -179,10 +203,11 @@ int main(int argc, char **argv)
 	pid_t rt = runtime(r.runtime_sock);
 	int c = rig_client(&r);
 	assert_int_equal(rig_import(c, "demo", "good", files, 1).status, 0);
-	open_clients(&r);
 	print_message("%s, %s\n", dir, slow_sync_us ? "a sync takes 1 ms" : "real syncs");
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		open_clients(&r, counts[i]);
 		row(counts[i], r.root);
+	}
 	kill(rt, SIGKILL);
 	waitpid(rt, NULL, 0);
 	rig_fini(&r);
