@@ -396,10 +396,7 @@ static int take_layout(struct import *im, struct job *j)
 	_cleanup_map_ struct fd_map map = { 0 };
 	if (map_result(j, &map, im->layout_digest))
 		return 1;
-	u64 room = 0;
-	int r = audit_store_free(&im->k->store, &room);
-	if (!r && room < LOG_RESERVE_BYTES + map.len)
-		r = err_origin(-ENOSPC);
+	int r = reserve_room(im->k) < map.len ? err_origin(-ENOSPC) : 0;
 	if (!r)
 		r = audit_store_stage_put(im->stage, "layout", map.data, map.len);
 	return r ? r : audit_store_stage_seal(im->stage);

@@ -230,7 +230,6 @@ int client_data(struct conn *c, u64 id, const void *data, size_t len)
 bool client_refused(struct conn *c, u64 id, u64 need_space)
 {
 	const char *why = audit_log_failed(c->k->log);
-	u64 free_bytes = 0;
 	if (why) {
 		client_end(
 			c, id, END_REFUSED, UINT64_MAX, "the gate is shut until keepd is restarted: %s", why);
@@ -240,18 +239,9 @@ bool client_refused(struct conn *c, u64 id, u64 need_space)
 		client_end(c, id, END_REFUSED, UINT64_MAX, "keepd is stopping");
 		return true;
 	}
-	if (need_space == 0)
-		return false;
-	int r = audit_store_free(&c->k->store, &free_bytes);
-	if (r) {
-		client_end(c, id, END_UNDECIDED, UINT64_MAX, "store: free space: %s", strerror(-r));
-		return true;
-	}
-	if (free_bytes < LOG_RESERVE_BYTES || free_bytes - LOG_RESERVE_BYTES < need_space) {
-		client_end(c, id, END_REFUSED, UINT64_MAX,
-			"store: %" PRIu64 " bytes are free; %" PRIu64
-			" are needed beyond the %u kept for the log",
-			free_bytes, need_space, LOG_RESERVE_BYTES);
+	char text[REASON_LEN_MAX + 1];
+	if (reserve_refused(c->k, need_space, text)) {
+		client_end(c, id, END_REFUSED, UINT64_MAX, "%s", text);
 		return true;
 	}
 	return false;

@@ -145,9 +145,7 @@ bool content_answer_wrong(const struct ticket *t, const u8 text[SHA256_BYTES])
 
 bool content_answer_kept(struct keepd *k, const struct ticket *t)
 {
-	u64 room = content_room(&t->exchange, t->answer.len), free_bytes;
-	return t->answered && audit_store_free(&k->store, &free_bytes) == 0 && free_bytes > LOG_RESERVE_BYTES &&
-	       free_bytes - LOG_RESERVE_BYTES >= room;
+	return t->answered && reserve_room(k) >= content_room(&t->exchange, t->answer.len);
 }
 
 /* ---- reading ---- */

@@ -172,6 +172,12 @@ struct keepd {
 	struct audit_log *log;
 	struct audit_state state;
 	struct role_groups groups;
+	struct reserve {
+		int fd;	    /* -1: none */
+		u64 bytes;  /* that it holds */
+		u32 level;  /* the mark that the medium has crossed, in percent; 0: none */
+		u64 due_ns; /* when the medium is looked at again */
+	} reserve;
 	struct journal {
 		int fd; /* -1: there is none */
 		u32 n;
@@ -309,6 +315,19 @@ void journal_open(struct keepd *k, const char *path);
 void journal_watch(struct keepd *k);
 /* The records of the transaction, once it is durable; otherwise forget them. */
 void journal_send(struct keepd *k, bool durable);
+
+/* ---- reserve.c ---- */
+
+/* Open and, where there is room, allocate the reserve. 0; -errno. */
+_must_use_ int reserve_open(struct keepd *k);
+/* Bytes that users and operators may still use. */
+u64 reserve_room(const struct keepd *k);
+/* Is there too little room for `need` bytes of theirs, or (0) for an act of an officer or auditor? True: why says so. */
+bool reserve_refused(const struct keepd *k, u64 need, char why[REASON_LEN_MAX + 1]);
+/* Give back what the open transaction may need; may add a record to it. */
+void reserve_before_commit(struct keepd *k);
+void reserve_watch(struct keepd *k);
+void reserve_status(const struct keepd *k, struct jsonw *w);
 
 /* ---- clock_keepd.c ---- */
 

@@ -309,6 +309,7 @@ static int commit(struct keepd *k)
 {
 	if (!audit_log_dirty(k->log))
 		return audit_log_failed(k->log) ? -EIO : 0;
+	reserve_before_commit(k);
 	u64 t = keepd_now_ns();
 	int r = audit_log_commit(k->log);
 	journal_send(k, !r);
@@ -475,6 +476,7 @@ static bool background(struct keepd *k)
 	bool more = query_work(k) | reread(k);
 	import_watch(k);
 	dual_watch(k);
+	reserve_watch(k);
 	keepd_clock_look(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {
 		int r = audit_store_sweep(&k->store, NULL);

@@ -160,6 +160,11 @@ static int open_all(struct keepd *k, const struct args *a)
 		daemon_say("%s: %s", a->store, r > 0 ? why : strerror(-r));
 		return 1;
 	}
+	r = reserve_open(k);
+	if (r) {
+		daemon_say("%s/reserve: %s", a->store, strerror(-r));
+		return 1;
+	}
 	k->run_dir = open(a->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->run_dir < 0) {
 		daemon_say("%s: %s", a->run, strerror(errno));
@@ -218,6 +223,7 @@ static void keepd_close(struct keepd **pk)
 	fd_close(&k->listen);
 	fd_close(&k->signals);
 	fd_close(&k->journal.fd);
+	fd_close(&k->reserve.fd);
 	free(k);
 }
 
@@ -231,7 +237,7 @@ static int serve(const struct args *a)
 	k->started_ns = keepd_now_ns();
 	k->effects_end = &k->effects;
 	k->tickets_end = &k->tickets;
-	k->run_dir = k->listen = k->signals = k->journal.fd = -1;
+	k->run_dir = k->listen = k->signals = k->journal.fd = k->reserve.fd = -1;
 	k->subjects = (struct subjects)SUBJECTS_NONE;
 	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };
 	raise_limits();

@@ -90,10 +90,8 @@ static int status(struct conn *c, u64 id)
 {
 	struct keepd *k = c->k;
 	struct jsonw w;
-	u64 free_bytes = 0;
 	const char *why = audit_log_failed(k->log);
 	struct merkle_hash root = audit_log_root(k->log);
-	int r = audit_store_free(&k->store, &free_bytes);
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	jsonw_object(&w);
 	jsonw_kv_str(&w, "version", KEEPD_VERSION);
@@ -106,8 +104,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_u64(&w, "log_size", audit_log_size(k->log));
 	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
 	witness_status(k, &w);
-	jsonw_kv_u64(&w, "disk_free", r ? 0 : free_bytes);
-	jsonw_kv_u64(&w, "disk_reserve", LOG_RESERVE_BYTES);
+	reserve_status(k, &w);
 	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
 	jsonw_kv_u64(&w, "models", stored_models(&k->state));
 	jsonw_kv_hex(&w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);

@@ -15,7 +15,7 @@
 #define TICKETS_WAITING_MAX 64u	   /* tickets or requests of one session that wait for their other half */
 #define TICKET_WAIT_MS_MAX  10000u /* an unticketed REQUEST is refused after this long */
 #define TICKETS_OPEN_MAX \
-	2048u /* requests of all sessions that run at once: their outcomes fit LOG_RESERVE_BYTES */
+	2048u /* requests of all sessions that run at once; each keeps LOG_OUTCOME_BYTES of disk for its outcome */
 
 /* models */
 #define MODEL_FILES_MAX 1024u	     /* files of one model; GLM-class models come in some hundred shards */
@@ -180,14 +180,20 @@
 #define HASHES_PER_QUERY 65536u /* hashes of one answer: 2 MiB */
 #define RECORD_BYTES_MAX \
 	32768u /* bytes of one record: a verdict with its signers and rules; a C2SP entry may have 65,535 */
-#define LOG_RESERVE_BYTES (8u << 20) /* disk kept free for outcomes, the auditor and the officer */
+#define LOG_KEPT_BYTES \
+	(8u << 20) /* disk kept free for the log: a long WAL and the move of it into the database, 4 MiB each */
+#define LOG_OUTCOME_BYTES \
+	8192u /* the same for every open intent and session: the record that ends it has 4 KiB at most */
+#define LOG_RESERVE_BYTES  (8u << 20) /* the file that only officers and auditors may use up */
+#define LOG_FREE_MIN_BYTES (4u << 20) /* when less is free before a commit, the reserve gives back */
 
 #define LOOK_ANY_MAX 16u /* alternatives of one kind in a filter: events, actors, models, results */
 #define SUMMARY_GROUPS_MAX \
 	4096u /* groups of a summary: 1024 models, some hundred people; the rest is one group */
 #define REVIEW_BYTES_MAX \
 	8192u /* bytes of a sign-off; it stands whole in a record, where a byte takes two at most */
-#define REVIEW_QUESTIONS_MAX 16u /* open questions of a sign-off */
+#define REVIEW_QUESTIONS_MAX 16u   /* open questions of a sign-off */
+#define EVIDENCE_FILES_MAX   1024u /* files of an excerpt: a dozen, and two for each record of its context */
 
 /* transparency logs: notes, policies and proofs that anybody may have written */
 #define NOTE_NAME_MAX \

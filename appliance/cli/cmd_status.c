@@ -40,7 +40,8 @@ static void print_people(const json_t *j)
 	struct cell why = lines_cell(j, "why");
 	row("gate", "%s%s%s", lines_cell(j, "gate").s, why.s[0] ? ": " : "", why.s);
 	row("users", "%s",
-		json_is_true(json_object_get(j, "single_user")) ? "one, who has all roles" : "by group");
+		json_is_true(json_object_get(j, "single_user")) ? "one, who has all roles"
+								: "by group and enrolment (keep role ls)");
 	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
 	u64 age = lines_u64(j, "witnessed_age_s");
 	if (lines_u64(j, "witnesses") == 0)
@@ -53,8 +54,12 @@ static void print_people(const json_t *j)
 		row("witness", "%s of the records were seen %" PRIu64 " days ago%s",
 			lines_cell(j, "witnessed_size").s, age / DAY_S,
 			age > WITNESS_OLD_S ? ": carry a newer checkpoint to the witnesses" : "");
-	row("disk", "%s free, the last %s are kept for the log", out_size(lines_u64(j, "disk_free")).s,
-		out_size(lines_u64(j, "disk_reserve")).s);
+	row("disk", "%s free of %s, %s of these kept for the log; %s in reserve%s",
+		out_size(lines_u64(j, "disk_free")).s, out_size(lines_u64(j, "disk_total")).s,
+		out_size(lines_u64(j, "disk_kept")).s, out_size(lines_u64(j, "disk_reserve")).s,
+		lines_u64(j, "disk_mark") >= 95	  ? ": almost full, make room now"
+		: lines_u64(j, "disk_mark") >= 75 ? ": three quarters full"
+						  : "");
 	print_clock(json_object_get(j, "clock"));
 	row("policy", "%s",
 		lines_cell(j, "policy").s[0] ? lines_cell(j, "policy").s

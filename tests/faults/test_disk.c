@@ -86,6 +86,51 @@ static void unfill(void)
 	unlink(path);
 }
 
+/* A number of the status. */
+static u64 status_of(int c, const char *key)
+{
+	char want[64];
+	struct rig_answer a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
+	snprintf(want, sizeof want, "\"%s\":", key);
+	assert_int_equal(a.status, 0);
+	const char *at = strstr(a.data, want);
+	assert_non_null(at);
+	u64 v = strtoull(at + strlen(want), NULL, 10);
+	rig_answer_fini(&a);
+	return v;
+}
+
+static void rig_unloaded(int gate, u64 grant)
+{
+	assert_int_equal(ipc_send(gate, GATE_UNLOADED, grant, NULL, 0, -1), 0);
+}
+
+/* Crossing the marks, up and down, is recorded once each. */
+static void marks(void **state)
+{
+	struct rig r;
+	if (!disk[0])
+		skip();
+	rig_init(&r, keepd_path, disk);
+	assert_int_equal(rig_start(&r), 0);
+	int c = rig_client(&r);
+	u64 total = status_of(c, "disk_total");
+	assert_int_equal(status_of(c, "disk_mark"), 0);
+	leave(total / 5);
+	while (status_of(c, "disk_mark") != 75)
+		usleep(20000);
+	leave(total / 50);
+	while (status_of(c, "disk_mark") != 95)
+		usleep(20000);
+	unfill();
+	while (status_of(c, "disk_mark") != 0)
+		usleep(20000);
+	assert_int_equal(rig_count(c, "\"event\":\"storage\"", NULL), 3);
+	assert_int_equal(rig_count(c, "\"event\":\"storage\"", "\"level\":75,", NULL), 1);
+	assert_int_equal(rig_count(c, "\"event\":\"storage\"", "\"level\":95,\"percent\":9", NULL), 1);
+	rig_fini(&r);
+}
+
 static u32 ask_session(int c, const char *name)
 {
 	struct rig_session s;
@@ -111,7 +156,7 @@ static void fills(void **state)
 	rig_take(gate, GATE_TICKET, NULL);
 
 	/* a model larger than what is free beyond the reserve is refused before the first byte */
-	struct proto_import big = { .n_files = 1, .bytes = room() - LOG_RESERVE_BYTES + 1, .name = "big" };
+	struct proto_import big = { .n_files = 1, .bytes = room() - LOG_KEPT_BYTES + 1, .name = "big" };
 	struct rig_answer a;
 	assert_int_equal(ipc_send(auditor, CTL_IMPORT, 9, &big, sizeof big, 0), 0);
 	rig_answer(auditor, 9, &a);
@@ -120,7 +165,7 @@ static void fills(void **state)
 	assert_int_equal(ipc_send(auditor, CTL_IMPORT_GO, 9, NULL, 0, -1), 0);
 
 	/* the reserve: nothing new, but what is under way is recorded, the officer acts, the auditor reads */
-	leave(LOG_RESERVE_BYTES - 4096);
+	leave(LOG_KEPT_BYTES - 4096);
 	b.request = 2;
 	a = rig_begin(c, &b);
 	assert_int_equal(a.status, END_REFUSED);
@@ -139,17 +184,51 @@ static void fills(void **state)
 	assert_int_equal(rig_begin(c, &b).status, 0); /* and on it goes */
 	rig_take(gate, GATE_TICKET, NULL);
 
-	/* the last byte: the write fails, the gate shuts, no ticket leaves, the stream ends */
+	/* nothing is free: the reserve gives back, to the auditor who reads and the officer who acts, and to what is under way */
+	leave(0);
+	assert_int_equal(status_of(auditor, "disk_reserve"), LOG_RESERVE_BYTES);
+	rig_outcome(gate, s.id, 2, "x", "1", FINISH_STOP);
+	while (rig_count(auditor, "\"event\":\"outcome\"", NULL) < 2)
+		usleep(1000);
+	u64 left = status_of(auditor, "disk_reserve");
+	assert_true(left < LOG_RESERVE_BYTES && left > 0);
+	assert_true(room() >= LOG_FREE_MIN_BYTES / 2);
+	assert_true(rig_count(auditor, "\"event\":\"reserve\",", "\"why\":\"used\"", NULL) >= 1);
+	b.request = 3;
+	assert_int_equal(rig_begin(c, &b).status, END_REFUSED); /* but to nobody else */
+	assert_int_equal(rig_name(auditor, CTL_REVOKE, "demo", "", -1).status, 0);
+	rig_take(gate, GATE_SESSION_END, NULL);
+	rig_take(gate, GATE_UNLOAD, NULL);
+	rig_unloaded(gate, s.grant);
+	close(s.sock);
+
+	/* there is room again: the reserve is whole again, and the log says so */
+	unfill();
+	while (status_of(auditor, "disk_reserve") < LOG_RESERVE_BYTES)
+		usleep(20000);
+	while (!rig_count(auditor, "\"event\":\"reserve\",", "\"why\":\"whole\"", NULL))
+		usleep(20000);
+	assert_int_equal(rig_import(auditor, "demo2", "good 2", files, 1).status, 0);
+	rig_session_ask(c, 60, "demo2");
+	struct rig_grant g = rig_take_grant(gate);
+	rig_ready(gate, g.id);
+	rig_take(gate, GATE_SESSION, NULL);
+	assert_int_equal(rig_session_take(c, 60, &s, &a), 0);
+	b = (struct rig_begin){ s.id, 1, REPLAY_NONE, "x" };
+	assert_int_equal(rig_begin(c, &b).status, 0);
+	rig_take(gate, GATE_TICKET, NULL);
+
+	/* the last byte, and what is given back is taken by somebody else: the write fails, the gate shuts, no ticket leaves */
 	struct proto_import half = { .n_files = 2, .bytes = 2, .name = "half" };
 	struct proto_file pf = { .bytes = 1, .path = "x" };
 	int x = -1, importer = rig_client(&r);
 	assert_int_equal(fd_memfd_sealed("x", "x", 1, &x), 0);
 	assert_int_equal(ipc_send(importer, CTL_IMPORT, 1, &half, sizeof half, x), 0);
 	assert_int_equal(ipc_send(importer, CTL_FILE, 1, &pf, sizeof pf, x), 0);
-	leave(0);
 	u32 st = 0;
-	for (u32 i = 0; i < 200 && st == 0; i++) { /* several at once: each is answered */
+	for (u32 i = 0; i < 400 && st == 0; i++) { /* several at once: each is answered */
 		struct proto_query q = { .what = QUERY_RECORD };
+		leave(0);
 		for (u64 id = 1; id <= 3; id++)
 			assert_int_equal(ipc_send(auditor, CTL_QUERY, id, &q, sizeof q, -1), 0);
 		for (u64 id = 1; id <= 3; id++) {
@@ -169,7 +248,7 @@ static void fills(void **state)
 	assert_int_equal(ipc_send(importer, CTL_IMPORT_GO, 1, NULL, 0, -1), 0);
 	struct ipc_frame f;
 	assert_int_equal(rig_recv(s.sock, &f), 1);
-	b.request = 3;
+	b.request = 2;
 	a = rig_begin(c, &b);
 	assert_int_equal(a.status, END_REFUSED);
 	assert_non_null(strstr(a.text, "gate is shut"));
@@ -189,7 +268,7 @@ static void fills(void **state)
 	a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
 	assert_int_equal(a.status, 0);
 	rig_answer_fini(&a);
-	assert_int_equal(rig_count(c, "\"event\":\"orphan\"", "found at start", NULL), 1); /* request 2 */
+	assert_int_equal(rig_count(c, "\"event\":\"orphan\"", "found at start", NULL), 1); /* the request */
 	rig_fini(&r);
 }
 
@@ -198,6 +277,6 @@ int main(int argc, char **argv)
 	assert(argc == 2);
 	keepd_path = argv[1];
 	signal(SIGPIPE, SIG_IGN);
-	const struct CMUnitTest tests[] = { cmocka_unit_test(fills) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fills), cmocka_unit_test(marks) };
 	return cmocka_run_group_tests(tests, mount_small, unmount);
 }
