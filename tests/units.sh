@@ -20,6 +20,7 @@ done <<-END
 	keepd.service 3
 	keep-attest@.service 1
 	keep-runtime.service 7
+	keep-gateway.service 4
 END
 
 # The programs are not installed where the units look for them: any program will do to read the rest.

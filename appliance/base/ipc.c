@@ -157,13 +157,13 @@ static int address(int dirfd, const char *name, struct sockaddr_un *ret)
 	return n > 0 && (size_t)n < sizeof ret->sun_path ? 0 : err_origin(-ENAMETOOLONG);
 }
 
-int ipc_listen(int dirfd, const char *name, int *ret_fd)
+static int listen_at(int dirfd, const char *name, int type, int *ret_fd)
 {
 	struct sockaddr_un a;
 	int r = address(dirfd, name, &a);
 	if (r)
 		return r;
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	_cleanup_fd_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno();
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
@@ -174,6 +174,16 @@ int ipc_listen(int dirfd, const char *name, int *ret_fd)
 		return err_errno();
 	*ret_fd = fd_steal(&fd);
 	return 0;
+}
+
+int ipc_listen(int dirfd, const char *name, int *ret_fd)
+{
+	return listen_at(dirfd, name, SOCK_SEQPACKET, ret_fd);
+}
+
+int ipc_listen_stream(int dirfd, const char *name, int *ret_fd)
+{
+	return listen_at(dirfd, name, SOCK_STREAM, ret_fd);
 }
 
 int ipc_connect(int dirfd, const char *name, int *ret_fd)

@@ -1,7 +1,7 @@
 /* What a process may still do after sandbox_enter(), as tables: the calls of each role, the calls that are answered with an error
  * because libraries try them and live without, the calls whose mere attempt shows a captured process, and the Landlock rights.
  *
- *   default action   attest, keepd: the process is killed.  runtime: ENOSYS, since drivers probe for calls that we cannot know
+ *   default action   attest, keepd, gateway: the process is killed.  runtime: ENOSYS, since drivers probe for calls that we cannot know
  *                    and fall back; what a driver never has a reason to try (table `never`) kills there too.
  *
  * Landlock binds threads one by one, and a Vulkan driver has started threads before the sandbox closes: every thread is made to
@@ -225,7 +225,8 @@ static int restrict_others(int ruleset)
 #define A   (1u << SANDBOX_ATTEST)
 #define K   (1u << SANDBOX_KEEPD)
 #define R   (1u << SANDBOX_RUNTIME)
-#define ALL (A | K | R)
+#define G   (1u << SANDBOX_GATEWAY)
+#define ALL (A | K | R | G)
 
 struct group {
 	u32 roles;
@@ -243,8 +244,8 @@ static const struct group allowed[] = {
 	/* sockets that are there already; descriptors arrive by recvmsg */
 	{ ALL, "sendmsg recvmsg sendto recvfrom shutdown getsockopt setsockopt getsockname "
 	       "getpeername" },
-	{ A | K, "accept accept4" },
-	{ K, "connect" },
+	{ A | K | G, "accept accept4" },
+	{ K | G, "connect" },
 	/* waiting */
 	{ ALL, "poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait "
 	       "epoll_pwait2 eventfd2 timerfd_create timerfd_settime timerfd_gettime signalfd4 "
@@ -271,9 +272,9 @@ static const struct group allowed[] = {
 	     "renameat2 linkat utimensat" },
 #if SANITIZED
 	{ R, "open" },
-	{ R | A, "openat" },
-	{ A, "readlink readlinkat getdents64" },
-	{ A | K, "sched_setaffinity ioctl" },
+	{ R | A | G, "openat" },
+	{ A | G, "readlink readlinkat getdents64" },
+	{ A | K | G, "sched_setaffinity ioctl" },
 	{ ALL, "prctl prlimit64 personality" },
 #endif
 };
@@ -288,17 +289,17 @@ static const struct {
 	{ ALL, ENOSYS, "clone3" },
 	{ A | R, EPERM, "socket socketpair connect" },
 	{ ALL, EPERM, "bind listen sched_setscheduler setpriority mlockall setrlimit" },
-	{ A, EACCES,
+	{ A | G, EACCES,
 		"open openat stat lstat access faccessat faccessat2 readlink readlinkat statfs "
 		"getcwd" },
-	{ A | R, EACCES, "openat2" },
+	{ A | R | G, EACCES, "openat2" },
 	{ R, EACCES,
 		"mkdir mkdirat unlink unlinkat rename renameat renameat2 chmod fchmod fchmodat "
 		"utimensat" },
 	{ R, ENOLCK, "flock" },
-	{ A | K, EPERM, "sched_setaffinity" },
+	{ A | K | G, EPERM, "sched_setaffinity" },
 	{ R, EPERM, "kcmp" },
-	{ A | K, ENOTTY, "ioctl" },
+	{ A | K | G, ENOTTY, "ioctl" },
 };
 
 /* No driver and no library of ours has a reason to try these; where the default is an error they kill all the same. */
@@ -421,8 +422,9 @@ static int rules_process(scmp_filter_ctx f)
 	return r;
 }
 
-/* keepd connects to attest and runtime by unix sockets of our one kind, and makes the pairs that sessions are. */
-static int rules_keepd(scmp_filter_ctx f)
+/* keepd connects to attest and runtime by unix sockets of our one kind, and makes the pairs that sessions are; the gateway connects to
+ * keepd. */
+static int rules_gate(scmp_filter_ctx f)
 {
 	static const char *const calls[] = { "socket", "socketpair" };
 	int r = 0;
@@ -483,8 +485,8 @@ static int rules(scmp_filter_ctx f, const struct sandbox_params *p)
 		r = rules_threads(f, role);
 	if (!r)
 		r = rules_process(f);
-	if (!r && role == K)
-		r = rules_keepd(f);
+	if (!r && (role & (K | G)))
+		r = rules_gate(f);
 	if (!r && role == R)
 		r = rules_runtime(f);
 	return r;
@@ -534,7 +536,7 @@ static int closed(void)
 
 int sandbox_enter(const struct sandbox_params *p)
 {
-	assert(p->role <= SANDBOX_RUNTIME);
+	assert(p->role <= SANDBOX_GATEWAY);
 	warm();
 	if (setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
 		return err_errno();

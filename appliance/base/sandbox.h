@@ -11,6 +11,7 @@ enum sandbox_role {
 	SANDBOX_ATTEST,	 /* no path, no new socket, no exec: only the descriptors of one job */
 	SANDBOX_KEEPD,	 /* its store directory and its run directory (to connect to attest and runtime) */
 	SANDBOX_RUNTIME, /* the driver's files and devices, given as paths; no socket at all; threads */
+	SANDBOX_GATEWAY, /* no path; accepts on what it was given, connects to keepd */
 };
 
 enum sandbox_access {

@@ -52,6 +52,7 @@ static const struct {
 	[APP_KEEPD] = { "keepd", "audit" },
 	[APP_ATTEST] = { "keep-attest", "attest" },
 	[APP_RUNTIME] = { "keep-runtime", "runtime" },
+	[APP_GATEWAY] = { "keep-gateway", "appliance/gateway" },
 };
 
 const char *app_program_name(enum app_program p)

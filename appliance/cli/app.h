@@ -1,7 +1,7 @@
 /* The appliance's directory, and the programs that serve it.
  *
  *   ROOT/store     keepd's: log, models, keys
- *   ROOT/run       sockets: ctl.sock attest.sock runtime.sock, and while one command keeps the appliance up, hold.sock;
+ *   ROOT/run       sockets: ctl.sock attest.sock runtime.sock http.sock, and while one command keeps the appliance up, hold.sock;
  *                  lock (who supervises), keep.log (what the processes of single commands said) */
 #pragma once
 
@@ -20,7 +20,7 @@ _must_use_ int app_open(const struct cli *c, struct app *ret);
 void app_close(struct app *a);
 #define _cleanup_app_ _cleanup_(app_close)
 
-enum app_program { APP_KEEPD, APP_ATTEST, APP_RUNTIME, APP_N_PROGRAMS };
+enum app_program { APP_KEEPD, APP_ATTEST, APP_RUNTIME, APP_GATEWAY, APP_N_PROGRAMS };
 const char *app_program_name(enum app_program p);
 /* Where a program is: KEEP_LIBEXEC when it is set, else the build tree that this keep runs from, else the place it was
  * configured to be installed to. 0; 1 not there, ret_path says where it was expected. */

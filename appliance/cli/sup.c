@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* keepd and keep-runtime: one process each, started again when it ends. */
+/* keepd, keep-runtime and keep-gateway: one process each, started again when it ends. */
 struct service {
 	enum app_program program;
 	const char *socket;
@@ -33,7 +33,8 @@ struct service {
 	u32 n_starts;
 };
 
-enum { KEEPD, RUNTIME, N_SERVICES };
+enum { KEEPD, RUNTIME, GATEWAY, N_SERVICES };
+#define SUP_POLLS (4u + N_SERVICES) /* descriptors that are waited for, besides holders */
 
 struct sup {
 	const struct sup_params *p;
@@ -148,6 +149,8 @@ static int open_sockets(struct sup *s)
 		r = -errno;
 	r = r ? r : ipc_listen(dir, "attest.sock", &s->attest_fd);
 	r = r ? r : ipc_listen(dir, "runtime.sock", &s->services[RUNTIME].listen_fd);
+	if (!r && !transient(s)) /* single commands serve nobody else */
+		r = ipc_listen_stream(dir, "http.sock", &s->services[GATEWAY].listen_fd);
 	r = r ? r : ipc_listen(dir, "ctl.sock", &s->services[KEEPD].listen_fd);
 	if (!r && fcntl(s->attest_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
@@ -327,16 +330,24 @@ static void drop_holder(struct sup *s, u32 i)
 		s->stop = true;
 }
 
+/* It is started by the first connection. */
+static bool waits(const struct service *v)
+{
+	return v->lazy && !v->pid;
+}
+
 static void wait_and_handle(struct sup *s)
 {
-	struct pollfd pf[5 + SUP_HOLDERS_MAX];
-	struct service *runtime = &s->services[RUNTIME];
+	struct pollfd pf[SUP_POLLS + SUP_HOLDERS_MAX];
 	u32 n = 0, holders = s->n_holders;
 	pf[n++] = (struct pollfd){ s->signal_fd, POLLIN, 0 };
 	pf[n++] = (struct pollfd){ s->notify_fd, POLLIN, 0 };
 	pf[n++] = (struct pollfd){ s->attest_fd, POLLIN, 0 };
-	pf[n++] = (struct pollfd){ runtime->lazy && !runtime->pid ? runtime->listen_fd : -1, POLLIN, 0 };
 	pf[n++] = (struct pollfd){ s->hold_fd, POLLIN, 0 };
+	for (u32 i = 0; i < N_SERVICES; i++)
+		pf[n++] =
+			(struct pollfd){ waits(&s->services[i]) ? s->services[i].listen_fd : -1, POLLIN, 0 };
+	assert(n == SUP_POLLS);
 	for (u32 i = 0; i < holders; i++)
 		pf[n++] = (struct pollfd){ s->holders[i], POLLIN, 0 };
 	if (poll(pf, n, -1) < 0) {
@@ -350,12 +361,13 @@ static void wait_and_handle(struct sup *s)
 		take_signals(s);
 	if (pf[2].revents)
 		accept_job(s);
-	if (pf[3].revents && !runtime->pid && !s->stop)
-		start(s, runtime);
-	if (pf[4].revents)
+	if (pf[3].revents)
 		accept_holder(s);
+	for (u32 i = 0; i < N_SERVICES; i++)
+		if (pf[4 + i].revents && waits(&s->services[i]) && !s->stop)
+			start(s, &s->services[i]);
 	for (u32 i = holders; i-- > 0;)
-		if (pf[5 + i].revents)
+		if (pf[SUP_POLLS + i].revents)
 			drop_holder(s, i);
 }
 
@@ -365,7 +377,7 @@ static bool any_left(const struct sup *s, bool others)
 {
 	if (s->services[KEEPD].pid)
 		return true;
-	bool left = others && s->services[RUNTIME].pid;
+	bool left = others && (s->services[RUNTIME].pid || s->services[GATEWAY].pid);
 	for (u32 i = 0; others && i < SUP_JOBS_MAX; i++)
 		left |= s->jobs[i] != 0;
 	return left;
@@ -409,6 +421,7 @@ static void stop(struct sup *s)
 	}
 	unlinkat(dir, "attest.sock", 0);
 	unlinkat(dir, "runtime.sock", 0);
+	unlinkat(dir, "http.sock", 0);
 	unlinkat(dir, "notify", 0);
 }
 
@@ -427,6 +440,11 @@ static int set_up(struct sup *s)
 	s->services[RUNTIME] = (struct service){
 		.program = APP_RUNTIME, .socket = "runtime.sock", .lazy = transient(s), .listen_fd = -1
 	};
+	s->services[GATEWAY] = (struct service){ .program = APP_GATEWAY,
+		.socket = "http.sock",
+		.args = { "--run", run },
+		.lazy = true,
+		.listen_fd = -1 };
 	if (s->p->device) {
 		s->services[RUNTIME].args[0] = "--device";
 		s->services[RUNTIME].args[1] = (char *)(uintptr_t)s->p->device;
@@ -476,7 +494,9 @@ int sup_run(const struct sup_params *p)
 	if (transient(&s))
 		s.holders[s.n_holders++] = p->holder;
 	else
-		out_say("%-12s  one per job     %s/run/attest.sock", "keep-attest", p->app->root);
+		out_say("%-12s  one per job     %s/run/attest.sock\nkeep: %-12s  when asked      "
+			"%s/run/http.sock",
+			"keep-attest", p->app->root, "keep-gateway", p->app->root);
 	start(&s, &s.services[KEEPD]);
 	if (!s.stop && !s.services[RUNTIME].lazy)
 		start(&s, &s.services[RUNTIME]);

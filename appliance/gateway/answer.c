@@ -1,0 +1,297 @@
+/* One answer: what was asked is read, gets a seat, becomes a sealed request, is recorded, and comes back as text, calls and counts.
+ *
+ *	body -> api_ask_read -> seat_take -> chat_turn_begin -> request -> seat_send -> (recorded) -> tokens -> events -> chunks or one body
+ *
+ * It ends when the runtime has said its outcome, when something fails, or when the client hangs up: then the request is cancelled. A stream
+ * begins with the first thing there is to say, so that a refusal is still a status of HTTP. */
+#define _GNU_SOURCE
+#include "gateway/answer.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "gateway/prompt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_ARENA_BYTES (256u << 20) /* of one request: its body, its prompt, its grammar */
+
+struct answer {
+	struct ask ask; /* first: what seats tell is told to it */
+	struct answer *next, **prev;
+	struct gateway *g;
+	struct http_exchange *x;
+	struct arena arena;
+	struct api_ask in;
+	struct api_head head;
+	struct prompt prompt;
+	bool begun;	/* the stream */
+	size_t n_calls; /* that a stream told of */
+	int failed;	/* -ENOMEM: an event could not be kept */
+	u8 model[MODEL_DIGEST_BYTES];
+	struct event *alive;
+	struct answer_log said; /* of an answer that is not streamed */
+};
+
+static void answer_free(struct answer *a)
+{
+	seat_leave(&a->ask);
+	*a->prev = a->next;
+	if (a->next)
+		a->next->prev = a->prev;
+	if (a->alive)
+		event_free(a->alive);
+	prompt_fini(&a->prompt);
+	answer_log_fini(&a->said);
+	arena_fini(&a->arena);
+	free(a);
+}
+
+static void on_gone(struct http_exchange *x)
+{
+	answer_free(x->ctx);
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------------------------------ */
+
+static void headers_of(const struct answer *a, char *ret, size_t size)
+{
+	char model[2 * MODEL_DIGEST_BYTES + 1], request[2 * SHA256_BYTES + 1];
+	bytes_hex(a->model, sizeof a->model, model);
+	bytes_hex(a->prompt.digest, sizeof a->prompt.digest, request);
+	snprintf(ret, size,
+		"x-request-id: keep-%llu\r\nkeep-log-index: %llu\r\nkeep-model-digest: "
+		"%s\r\nkeep-request-digest: %s\r\n",
+		(unsigned long long)a->head.index, (unsigned long long)a->head.index, model, request);
+}
+
+static void stream_open(struct answer *a)
+{
+	char headers[512];
+	if (a->begun)
+		return;
+	a->begun = true;
+	headers_of(a, headers, sizeof headers);
+	http_begin(a->x, 200, "text/event-stream; charset=utf-8", headers);
+}
+
+/* One event of the stream; ends w. */
+static void stream_send(struct answer *a, struct jsonw *w)
+{
+	stream_open(a);
+	jsonw_newline(w);
+	jsonw_newline(w);
+	if (w->full) {
+		a->failed = true;
+	} else {
+		http_send(a->x, "data: ", 6);
+		http_send(a->x, w->buf, w->len);
+	}
+	jsonw_fini(w);
+}
+
+static void on_alive(evutil_socket_t fd, short what, void *ctx)
+{
+	static const struct timeval again = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
+	struct answer *a = ctx;
+	stream_open(a);
+	http_send(a->x, ": \n\n", 4);
+	event_add(a->alive, &again);
+}
+
+/* What of the answer the reader understood. */
+static void on_event(void *ctx, const struct chat_event *e)
+{
+	struct answer *a = ctx;
+	struct jsonw w;
+	if (!a->in.stream) {
+		a->failed |= answer_log_add(&a->said, e) != 0;
+		return;
+	}
+	if (!a->begun && a->in.form == API_CHAT) {
+		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+		api_chunk_first(&w, &a->head);
+		stream_send(a, &w);
+	}
+	a->n_calls += e->kind == CHAT_CALL;
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	if (api_chunk_event(&w, &a->head, e))
+		stream_send(a, &w);
+	else
+		jsonw_fini(&w);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------------------------ */
+
+/* a is no more. */
+static void end_with_error(struct answer *a, const struct api_error *e)
+{
+	struct http_exchange *x = a->x;
+	struct jsonw w;
+	x->gone = NULL;
+	if (a->begun) {
+		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+		api_error_write(&w, e);
+		stream_send(a, &w);
+		http_cut(x);
+	} else {
+		reply_error(x, e);
+	}
+	answer_free(a);
+}
+
+static void fail(struct answer *a, u32 status, const char *code, const char *why)
+{
+	struct api_error e;
+	api_refuse(&e, status, code, NULL, "%s", why);
+	end_with_error(a, &e);
+}
+
+static void end_stream(struct answer *a, const struct proto_outcome *o)
+{
+	struct jsonw w;
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	api_chunk_last(&w, &a->head, o, a->n_calls > 0, a->model);
+	stream_send(a, &w);
+	if (a->in.usage) {
+		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+		api_chunk_usage(&w, &a->head, o);
+		stream_send(a, &w);
+	}
+	a->x->gone = NULL;
+	http_send(a->x, "data: [DONE]\n\n", 14);
+	http_end(a->x);
+	answer_free(a);
+}
+
+static void end_whole(struct answer *a, const struct proto_outcome *o)
+{
+	char headers[768], digest[2 * SHA256_BYTES + 1];
+	struct jsonw w;
+	struct http_exchange *x = a->x;
+	struct api_answer whole = { .outcome = o, .model = a->model };
+	answer_log_whole(&a->said, &a->arena, &whole);
+	headers_of(a, headers, sizeof headers);
+	bytes_hex(o->text, sizeof o->text, digest);
+	size_t n = strlen(headers);
+	snprintf(headers + n, sizeof headers - n, "keep-text-digest: %s\r\n", digest);
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	api_answer_write(&w, &a->head, &whole);
+	x->gone = NULL;
+	reply_json(x, headers, &w);
+	jsonw_fini(&w);
+	answer_free(a);
+}
+
+/* ---- what the seat tells ----------------------------------------------------------------------------------------------------- */
+
+static void on_seated(struct ask *ask)
+{
+	struct answer *a = (struct answer *)ask;
+	const struct proto_session_open *open = seat_open(ask);
+	struct api_error e;
+	memcpy(a->model, open->model, sizeof a->model);
+	int fd = -1, r = prompt_make(&a->in, seat_layout(ask), open, &a->arena, &a->prompt, &fd, &e);
+	if (r < 0)
+		fail(a, 503, NULL, "out of memory");
+	else if (r)
+		end_with_error(a, &e);
+	else
+		seat_send(ask, &fd, a->prompt.digest);
+}
+
+static void on_recorded(struct ask *ask, u64 index)
+{
+	static const struct timeval wait = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
+	struct answer *a = (struct answer *)ask;
+	a->head.index = index;
+	if (a->in.stream)
+		event_add(a->alive, &wait);
+}
+
+static void on_tokens(struct ask *ask, const struct proto_tokens *t)
+{
+	struct answer *a = (struct answer *)ask;
+	if (prompt_answer(&a->prompt, t, on_event, a) || a->failed)
+		fail(a, 503, NULL, "out of memory");
+}
+
+static void on_done(struct ask *ask, const struct proto_outcome *o)
+{
+	struct answer *a = (struct answer *)ask;
+	if (prompt_answer_end(&a->prompt, on_event, a) || a->failed)
+		fail(a, 503, NULL, "out of memory");
+	else if (o->finish == FINISH_REFUSED)
+		fail(a, 400, "refused", o->why[0] ? o->why : "the runtime refused the request");
+	else if (o->finish == FINISH_REVOKED)
+		fail(a, 403, "revoked", "the model was revoked");
+	else if (o->finish == FINISH_ERROR || o->finish == FINISH_CANCELLED)
+		fail(a, 500, "failed", o->why[0] ? o->why : "the runtime could not finish");
+	else if (a->in.stream)
+		end_stream(a, o);
+	else
+		end_whole(a, o);
+}
+
+static void on_failed(struct ask *ask, u32 status, const char *why)
+{
+	struct answer *a = (struct answer *)ask;
+	bool seated = a->prompt.made;
+	if (status == END_UNDECIDED)
+		fail(a, 503, "unavailable", why);
+	else
+		fail(a, seated ? 403 : 404, seated ? "refused" : "model_not_found", why);
+}
+
+static const struct ask_fns fns = { .seated = on_seated,
+	.recorded = on_recorded,
+	.tokens = on_tokens,
+	.done = on_done,
+	.failed = on_failed };
+
+/* ---- begin ----------------------------------------------------------------------------------------------------------------- */
+
+void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_form form)
+{
+	struct api_error e;
+	char principal[NAME_LEN_MAX + 1];
+	struct answer *a = calloc(1, sizeof *a);
+	if (a)
+		a->alive = evtimer_new(g->base, on_alive, a);
+	if (!a || !a->alive) {
+		free(a);
+		api_refuse(&e, 503, NULL, NULL, "out of memory");
+		reply_error(x, &e);
+		return;
+	}
+	*a = (struct answer){ .ask = { .fns = &fns, .blob = -1 },
+		.g = g,
+		.x = x,
+		.next = g->answers,
+		.prev = &g->answers,
+		.alive = a->alive,
+		.arena = { .max_bytes = ANSWER_ARENA_BYTES } };
+	if (a->next)
+		a->next->prev = &a->next;
+	g->answers = a;
+	x->ctx = a;
+	x->gone = on_gone;
+	int r = api_ask_read(form, x->body, x->head->body_len, &a->arena, &a->in, &e);
+	if (r < 0)
+		api_refuse(&e, 503, NULL, NULL, "out of memory");
+	if (r) {
+		end_with_error(a, &e);
+		return;
+	}
+	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
+	gateway_principal(x, principal);
+	seat_take(g->seats, &a->ask, principal, a->in.model);
+}
+
+void gateway_answers_stop(struct gateway *g)
+{
+	while (g->answers)
+		fail(g->answers, 503, "unavailable", "the gateway stops");
+}

@@ -1,0 +1,410 @@
+#define _GNU_SOURCE
+#include "gateway/api.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/jsonshape.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+	struct arena *arena;
+	struct api_ask *ask;
+	struct api_error *e;
+	json_t *root;
+	bool no_memory;
+};
+
+static void json_put(json_t **j)
+{
+	json_decref(*j);
+}
+
+int api_refuse(struct api_error *e, u32 status, const char *code, const char *param, const char *fmt, ...)
+{
+	*e = (struct api_error){ .status = status, .code = code };
+	snprintf(e->param, sizeof e->param, "%s", param ? param : "");
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(e->message, sizeof e->message, fmt, ap);
+	va_end(ap);
+	return 1;
+}
+
+static int wrong(struct reading *rd, const char *key, const char *want)
+{
+	return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\" must be %s", key, want);
+}
+
+static int cannot(struct reading *rd, const char *key, const char *why)
+{
+	return api_refuse(rd->e, 400, "unsupported_value", key, "\"%s\": %s", key, why);
+}
+
+static const char *keep(struct reading *rd, const char *s, size_t n)
+{
+	const char *p = arena_dup(rd->arena, s, n);
+	rd->no_memory |= !p;
+	return p;
+}
+
+/* A value as text of its own. */
+static const char *keep_json(struct reading *rd, json_t *v, size_t *ret_len)
+{
+	_cleanup_free_ char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	size_t n = text ? strlen(text) : 0;
+	rd->no_memory |= !text;
+	if (ret_len)
+		*ret_len = n;
+	return text ? keep(rd, text, n) : NULL;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------------------- */
+
+/* A number of [min, max], as f32. */
+static int f32_in(struct reading *rd, const char *key, json_t *v, f64 min, f64 max, f32 *ret)
+{
+	char want[64];
+	f64 d = json_is_number(v) ? json_number_value(v) : NAN;
+	if (d >= min && d <= max) {
+		*ret = (f32)d;
+		return 0;
+	}
+	snprintf(want, sizeof want, "a number from %g to %g", min, max);
+	return wrong(rd, key, want);
+}
+
+static int u32_in(struct reading *rd, const char *key, json_t *v, u32 min, u32 max, u32 *ret)
+{
+	char want[64];
+	if (json_is_integer(v) && json_integer_value(v) >= min && json_integer_value(v) <= max) {
+		*ret = (u32)json_integer_value(v);
+		return 0;
+	}
+	snprintf(want, sizeof want, "an integer from %u to %u", min, max);
+	return wrong(rd, key, want);
+}
+
+static int on_max_tokens(struct reading *rd, const char *key, json_t *v)
+{
+	return u32_in(rd, key, v, 1, CTX_TOKENS_MAX, &rd->ask->how.max_tokens);
+}
+
+static int on_temperature(struct reading *rd, const char *key, json_t *v)
+{
+	f32 t = 0;
+	int r = f32_in(rd, key, v, 0, (f64)TEMPERATURE_MAX, &t);
+	if (!r)
+		rd->ask->how.temperature = t > 0 && t < TEMPERATURE_MIN ? 0 : t;
+	return r;
+}
+
+static int on_top_p(struct reading *rd, const char *key, json_t *v)
+{
+	int r = f32_in(rd, key, v, 0, 1, &rd->ask->how.top_p);
+	if (!r && rd->ask->how.top_p <= 0) { /* nothing but the most probable */
+		rd->ask->how.top_p = 1;
+		rd->ask->how.top_k = 1;
+	}
+	return r;
+}
+
+static int on_min_p(struct reading *rd, const char *key, json_t *v)
+{
+	return f32_in(rd, key, v, 0, 1, &rd->ask->how.min_p);
+}
+
+static int on_top_k(struct reading *rd, const char *key, json_t *v)
+{
+	return u32_in(rd, key, v, 0, UINT32_MAX, &rd->ask->how.top_k);
+}
+
+static int on_seed(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_integer(v))
+		return wrong(rd, key, "an integer");
+	rd->ask->how.seed = (u64)json_integer_value(v);
+	rd->ask->seed_given = true;
+	return 0;
+}
+
+static int on_repeat_penalty(struct reading *rd, const char *key, json_t *v)
+{
+	return f32_in(
+		rd, key, v, (f64)REPEAT_PENALTY_MIN, (f64)REPEAT_PENALTY_MAX, &rd->ask->how.repeat_penalty);
+}
+
+/* Known, and not done here: only the value that changes nothing is taken. */
+static int on_penalty(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_number(v))
+		return wrong(rd, key, "a number");
+	return json_number_value(v) == 0
+		       ? 0
+		       : cannot(rd, key, "only 0 is served here; repeat_penalty may be given");
+}
+
+static int on_n(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_integer(v))
+		return wrong(rd, key, "an integer");
+	return json_integer_value(v) == 1 ? 0 : cannot(rd, key, "one answer is given to one request");
+}
+
+static int on_logprobs(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_boolean(v) && !json_is_integer(v))
+		return wrong(rd, key, "a boolean or an integer");
+	return json_is_true(v) || json_integer_value(v)
+		       ? cannot(rd, key, "probabilities are not given out here")
+		       : 0;
+}
+
+static int on_echo(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_boolean(v))
+		return wrong(rd, key, "a boolean");
+	return json_is_true(v) ? cannot(rd, key, "the prompt is not repeated here") : 0;
+}
+
+/* ---- text and lists -------------------------------------------------------------------------------------------------------- */
+
+static int on_model(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) > NAME_LEN_MAX)
+		return wrong(rd, key, "the name of a model");
+	rd->ask->model = keep(rd, json_string_value(v), json_string_length(v));
+	return 0;
+}
+
+static int on_messages(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_array(v) || !json_array_size(v))
+		return wrong(rd, key, "a list of at least one message");
+	rd->ask->messages = keep_json(rd, v, &rd->ask->messages_len);
+	return 0;
+}
+
+static int on_prompt(struct reading *rd, const char *key, json_t *v)
+{
+	if (json_is_array(v) && json_array_size(v) == 1)
+		v = json_array_get(v, 0);
+	if (!json_is_string(v))
+		return wrong(rd, key, "one text");
+	rd->ask->prompt = keep(rd, json_string_value(v), json_string_length(v));
+	return 0;
+}
+
+static int stop_add(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) > STOP_BYTES_MAX ||
+		rd->ask->n_stops == STOPS_MAX)
+		return api_refuse(rd->e, 400, "invalid_value", key,
+			"\"%s\" must be a text or a list of at most %u, each of 1 to %u bytes", key,
+			STOPS_MAX, STOP_BYTES_MAX);
+	rd->ask->stops[rd->ask->n_stops++] = keep(rd, json_string_value(v), json_string_length(v));
+	return 0;
+}
+
+static int on_stop(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_array(v))
+		return stop_add(rd, key, v);
+	int r = 0;
+	for (size_t i = 0; i < json_array_size(v) && !r; i++)
+		r = stop_add(rd, key, json_array_get(v, i));
+	return r;
+}
+
+static int on_stream(struct reading *rd, const char *key, json_t *v)
+{
+	rd->ask->stream = json_is_true(v);
+	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+}
+
+static int on_stream_options(struct reading *rd, const char *key, json_t *v)
+{
+	json_t *usage = json_object_get(v, "include_usage");
+	if (!json_is_object(v) || (usage && !json_is_null(usage) && !json_is_boolean(usage)))
+		return wrong(rd, key, "an object whose include_usage is a boolean");
+	rd->ask->usage = json_is_true(usage);
+	return 0;
+}
+
+/* ---- tools and forms of answers ----------------------------------------------------------------------------------------------- */
+
+/* Functions only; kinds that run on somebody's servers are left out, as if they had not been offered. */
+static int on_tools(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_array(v))
+		return wrong(rd, key, "a list of tools");
+	_cleanup_(json_put) json_t *list = json_array();
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		json_t *t = json_array_get(v, i), *type = json_object_get(t, "type");
+		if (!json_is_object(t) || !json_is_string(type))
+			return wrong(rd, key, "a list of objects with a type");
+		if (!strcmp(json_string_value(type), "function"))
+			json_array_append(list, t);
+	}
+	if (json_array_size(list))
+		rd->ask->tools = keep_json(rd, list, NULL);
+	return 0;
+}
+
+static int on_tool_choice(struct reading *rd, const char *key, json_t *v)
+{
+	static const char *const words[] = {
+		[CHAT_CALLS_AUTO] = "auto", [CHAT_CALLS_NONE] = "none", [CHAT_CALLS_REQUIRED] = "required"
+	};
+	for (u32 i = 0; json_is_string(v) && i < ARRAY_LEN(words); i++)
+		if (!strcmp(json_string_value(v), words[i])) {
+			rd->ask->choice = (enum chat_choice)i;
+			return 0;
+		}
+	json_t *name = json_object_get(json_object_get(v, "function"), "name");
+	if (!json_is_string(name))
+		return wrong(rd, key, "none, auto, required, or an object that names a function");
+	rd->ask->choice = CHAT_CALLS_REQUIRED;
+	rd->ask->choice_name = keep(rd, json_string_value(name), json_string_length(name));
+	return 0;
+}
+
+static int on_parallel(struct reading *rd, const char *key, json_t *v)
+{
+	rd->ask->one_call = json_is_false(v);
+	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+}
+
+static int on_response_format(struct reading *rd, const char *key, json_t *v)
+{
+	json_t *type = json_object_get(v, "type"),
+	       *schema = json_object_get(json_object_get(v, "json_schema"), "schema");
+	const char *t = json_is_string(type) ? json_string_value(type) : "";
+	if (!strcmp(t, "text"))
+		return 0;
+	if (!strcmp(t, "json_object")) {
+		rd->ask->schema = "{\"type\":\"object\"}";
+		return 0;
+	}
+	if (strcmp(t, "json_schema") || !json_is_object(schema))
+		return wrong(rd, key, "of type text, json_object or json_schema, the last with a schema");
+	rd->ask->schema = keep_json(rd, schema, NULL);
+	return 0;
+}
+
+static int on_vars(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_object(v))
+		return wrong(rd, key, "an object");
+	rd->ask->vars = keep_json(rd, v, NULL);
+	return 0;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------------- */
+
+#define BOTH (1u << API_CHAT | 1u << API_COMPLETION)
+#define CHAT (1u << API_CHAT)
+#define TEXT (1u << API_COMPLETION)
+
+static const struct field {
+	const char *key;
+	u32 forms;
+	int (*read)(struct reading *rd, const char *key, json_t *v);
+} fields[] = {
+	{ "model", BOTH, on_model },
+	{ "messages", CHAT, on_messages },
+	{ "prompt", TEXT, on_prompt },
+	{ "max_tokens", BOTH, on_max_tokens },
+	{ "max_completion_tokens", CHAT, on_max_tokens },
+	{ "temperature", BOTH, on_temperature },
+	{ "top_p", BOTH, on_top_p },
+	{ "top_k", BOTH, on_top_k },
+	{ "min_p", BOTH, on_min_p },
+	{ "seed", BOTH, on_seed },
+	{ "repeat_penalty", BOTH, on_repeat_penalty },
+	{ "frequency_penalty", BOTH, on_penalty },
+	{ "presence_penalty", BOTH, on_penalty },
+	{ "stop", BOTH, on_stop },
+	{ "n", BOTH, on_n },
+	{ "best_of", TEXT, on_n },
+	{ "logprobs", BOTH, on_logprobs },
+	{ "top_logprobs", CHAT, on_logprobs },
+	{ "echo", TEXT, on_echo },
+	{ "stream", BOTH, on_stream },
+	{ "stream_options", BOTH, on_stream_options },
+	{ "tools", CHAT, on_tools },
+	{ "tool_choice", CHAT, on_tool_choice },
+	{ "parallel_tool_calls", CHAT, on_parallel },
+	{ "response_format", CHAT, on_response_format },
+	{ "chat_template_kwargs", CHAT, on_vars },
+};
+
+static int fields_read(struct reading *rd)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		json_t *v = json_object_get(rd->root, fields[i].key);
+		if (!v || json_is_null(v) || !(fields[i].forms >> rd->ask->form & 1))
+			continue;
+		int r = fields[i].read(rd, fields[i].key, v);
+		if (r)
+			return r;
+	}
+	if (!rd->ask->model)
+		return api_refuse(rd->e, 400, "missing_field", "model", "\"model\" is missing");
+	if (rd->ask->form == API_CHAT && !rd->ask->messages)
+		return api_refuse(rd->e, 400, "missing_field", "messages", "\"messages\" is missing");
+	if (rd->ask->form == API_COMPLETION && !rd->ask->prompt)
+		return api_refuse(rd->e, 400, "missing_field", "prompt", "\"prompt\" is missing");
+	if (rd->ask->schema && rd->ask->tools && rd->ask->choice != CHAT_CALLS_NONE)
+		return cannot(
+			rd, "response_format", "an answer is held to a schema or may call tools, not both");
+	return rd->no_memory ? err_origin(-ENOMEM) : 0;
+}
+
+static int body_load(const void *body, size_t len, json_t **ret, struct api_error *e)
+{
+	json_error_t why;
+	int shape = json_shape_check(body, len);
+	if (!bytes_utf8_ok(body, len))
+		return api_refuse(e, 400, "invalid_json", NULL, "the body is not UTF-8");
+	if (shape)
+		return api_refuse(e, 400, "invalid_json", NULL,
+			shape == 1 ? "the body is nested deeper than %u"
+				   : "the body holds more than %u values and one for each 16 bytes",
+			shape == 1 ? JSON_DEPTH_MAX : JSON_VALUES_FREE);
+	json_t *j = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	if (!j && json_error_code(&why) == json_error_out_of_memory)
+		return err_origin(-ENOMEM);
+	if (!j)
+		return api_refuse(e, 400, "invalid_json", NULL, "the body is not JSON: %s, at byte %d",
+			why.text, why.position);
+	if (!json_is_object(j)) {
+		json_decref(j);
+		return api_refuse(e, 400, "invalid_json", NULL, "the body is not a JSON object");
+	}
+	*ret = j;
+	return 0;
+}
+
+int api_ask_read(enum api_form form, const void *body, size_t len, struct arena *a, struct api_ask *ret,
+	struct api_error *e)
+{
+	_cleanup_(json_put) json_t *root = NULL;
+	int r = body_load(body, len, &root, e);
+	if (r)
+		return r;
+	*ret = (struct api_ask){ .form = form,
+		.how = { .kind = REQUEST_GENERATE, .temperature = 1, .top_p = 1, .repeat_penalty = 1 } };
+	struct reading rd = { a, ret, e, root, false };
+	r = fields_read(&rd);
+	if (!r && ret->how.repeat_penalty != 1)
+		ret->how.repeat_last_n = 64;
+	return r;
+}

@@ -1,0 +1,35 @@
+/* keep-gateway: HTTP for clients on one side, the gate's session protocol on the other. It holds prompts and answers while they pass,
+ * and nothing else: no weight, no log, no key but TLS's. */
+#pragma once
+
+#include "gateway/api.h"
+#include "gateway/http.h"
+#include "gateway/seat.h"
+
+struct gateway {
+	struct event_base *base;
+	int run_dir;
+	struct seats *seats;
+	struct http_server *http;
+	struct event *stop;
+	struct answer *answers;
+	bool stopping;
+};
+
+/* What a client is to the log: "uid:1000". ret holds NAME_LEN_MAX + 1 bytes. */
+void gateway_principal(const struct http_exchange *x, char *ret);
+
+/* routes.c: every path, and who answers it. */
+void routes_serve(void *ctx, struct http_exchange *x);
+void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why);
+/* Answers in the one shape of errors. */
+void reply_error(struct http_exchange *x, const struct api_error *e);
+void reply_json(struct http_exchange *x, const char *headers, const struct jsonw *w);
+
+/* answer.c: chat and completions. */
+void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_form form);
+/* Whoever still waits is told that the gateway stops. */
+void gateway_answers_stop(struct gateway *g);
+
+/* ask.c: questions to keepd that end with one table. x is answered. */
+void gateway_models_answer(struct gateway *g, struct http_exchange *x);

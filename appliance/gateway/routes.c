@@ -1,0 +1,89 @@
+#define _GNU_SOURCE
+#include "gateway/gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void gateway_principal(const struct http_exchange *x, char *ret)
+{
+	snprintf(ret, NAME_LEN_MAX + 1, "uid:%u", x->uid);
+}
+
+void reply_json(struct http_exchange *x, const char *headers, const struct jsonw *w)
+{
+	static const char lost[] = "{\"error\":{\"message\":\"out of "
+				   "memory\",\"type\":\"server_error\",\"param\":null,\"code\":null}}";
+	if (w->full)
+		http_reply(x, 500, "application/json", headers, lost, sizeof lost - 1);
+	else
+		http_reply(x, 200, "application/json", headers, w->buf, w->len);
+}
+
+void reply_error(struct http_exchange *x, const struct api_error *e)
+{
+	char text[2 * REASON_LEN_MAX + 512];
+	struct jsonw w;
+	jsonw_init(&w, text, sizeof text);
+	api_error_write(&w, e);
+	/* nobody shall ask again at once for what will not change */
+	const char *headers = e->status == 503	 ? "Retry-After: 1\r\n"
+			      : e->status >= 500 ? "x-should-retry: false\r\n"
+						 : "";
+	http_reply(x, e->status, "application/json", headers, w.full ? "{}" : w.buf, w.full ? 2 : w.len);
+}
+
+void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why)
+{
+	struct api_error e;
+	api_refuse(&e, status, "malformed_request", NULL, "%s", why);
+	reply_error(x, &e);
+}
+
+static void on_health(struct gateway *g, struct http_exchange *x)
+{
+	static const char text[] = "{\"status\":\"ok\"}";
+	http_reply(x, 200, "application/json", "", text, sizeof text - 1);
+}
+
+static void on_chat(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_CHAT);
+}
+
+static void on_completion(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_COMPLETION);
+}
+
+static const struct route {
+	const char *method, *path;
+	void (*serve)(struct gateway *g, struct http_exchange *x);
+} routes[] = {
+	{ "GET", "/health", on_health },
+	{ "GET", "/v1/models", gateway_models_answer },
+	{ "POST", "/v1/chat/completions", on_chat },
+	{ "POST", "/v1/completions", on_completion },
+};
+
+void routes_serve(void *ctx, struct http_exchange *x)
+{
+	struct gateway *g = ctx;
+	struct api_error e;
+	const struct route *path = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (!http_str_is(x->head->path, routes[i].path))
+			continue;
+		path = &routes[i];
+		if (http_str_is(x->head->method, routes[i].method)) {
+			routes[i].serve(g, x);
+			return;
+		}
+	}
+	if (path)
+		api_refuse(&e, 405, "method", NULL, "%s is asked for with %s", path->path, path->method);
+	else
+		api_refuse(&e, 404, "path", NULL, "there is no %.*s here", (int)MIN(x->head->path.len, 100u),
+			x->head->path.s);
+	reply_error(x, &e);
+}

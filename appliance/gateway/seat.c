@@ -1,0 +1,498 @@
+#define _GNU_SOURCE
+#include "gateway/seat.h"
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/ipc.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 5 /* a socket to a process beside us was full */
+
+struct seat {
+	struct seat *next;
+	struct seats *seats;
+	char principal[NAME_LEN_MAX + 8], model[NAME_LEN_MAX + 8];
+	int ctl, sock;
+	struct event *ctl_ev, *sock_ev, *push, *idle;
+	struct ask *asks;
+	u64 last_id;
+	bool asked, has_info, open;
+	int refused; /* -errno of the connection */
+	struct proto_session_open info;
+	struct fd_map map;
+	struct layout layout;
+};
+
+struct seats {
+	struct seats_params p;
+	struct seat *list;
+	u32 n;
+};
+
+int seats_create(const struct seats_params *p, struct seats **ret)
+{
+	struct seats *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	s->p = *p;
+	*ret = s;
+	return 0;
+}
+
+u32 seats_count(const struct seats *s)
+{
+	return s->n;
+}
+
+/* ---- the list of asks ------------------------------------------------------------------------------------------------------ */
+
+static void ask_add(struct seat *t, struct ask *a)
+{
+	struct ask **at = &t->asks;
+	while (*at)
+		at = &(*at)->next;
+	a->next = NULL;
+	a->seat = t;
+	*at = a;
+}
+
+static void ask_out(struct ask *a)
+{
+	struct ask **at = &a->seat->asks;
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	a->seat = NULL;
+	a->next = NULL;
+	fd_close(&a->blob);
+}
+
+static struct ask *ask_of(const struct seat *t, u64 id)
+{
+	struct ask *a = t->asks;
+	while (a && a->id != id)
+		a = a->next;
+	return a;
+}
+
+/* ---- ghosts: asks whose owner left after they had been recorded; they end in good order ---------------------------------------- */
+
+static void ghost_recorded(struct ask *a, u64 index)
+{
+}
+static void ghost_tokens(struct ask *a, const struct proto_tokens *t)
+{
+}
+static void ghost_done(struct ask *a, const struct proto_outcome *o)
+{
+	free(a);
+}
+static void ghost_failed(struct ask *a, u32 status, const char *why)
+{
+	free(a);
+}
+static const struct ask_fns ghost = {
+	.recorded = ghost_recorded, .tokens = ghost_tokens, .done = ghost_done, .failed = ghost_failed
+};
+
+/* ---- life of a seat -------------------------------------------------------------------------------------------------------- */
+
+static void event_put(struct event **e)
+{
+	if (*e)
+		event_free(*e);
+	*e = NULL;
+}
+
+static void seat_free(struct seat *t)
+{
+	struct seat **at = &t->seats->list;
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	t->seats->n--;
+	event_put(&t->ctl_ev);
+	event_put(&t->sock_ev);
+	event_put(&t->push);
+	event_put(&t->idle);
+	fd_close(&t->ctl);
+	fd_close(&t->sock);
+	fd_unmap(&t->map);
+	free(t);
+}
+
+/* The seat is over, and everybody on it is told. */
+static void seat_lost(struct seat *t, u32 status, const char *why)
+{
+	struct ask *all = t->asks;
+	char text[REASON_LEN_MAX + 1];
+	snprintf(text, sizeof text, "%s", why);
+	for (struct ask *a = all; a; a = a->next)
+		a->seat = NULL;
+	t->asks = NULL;
+	seat_free(t);
+	while (all) {
+		struct ask *a = all;
+		all = a->next;
+		a->next = NULL;
+		fd_close(&a->blob);
+		a->fns->failed(a, status, text);
+	}
+}
+
+struct seats *seats_free(struct seats *s)
+{
+	while (s && s->list)
+		seat_lost(s->list, END_UNDECIDED, "the gateway stops");
+	free(s);
+	return NULL;
+}
+
+static void idle_arm(struct seat *t)
+{
+	static const struct timeval wait = { .tv_sec = GATEWAY_SEAT_IDLE_S };
+	if (!t->asks && t->open)
+		event_add(t->idle, &wait);
+	else
+		event_del(t->idle);
+}
+
+static void on_idle(evutil_socket_t fd, short what, void *ctx)
+{
+	struct seat *t = ctx;
+	if (!t->asks)
+		seat_free(t);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------------------- */
+
+/* 0; 1 the socket is full; -errno. */
+static int ask_push(struct seat *t, struct ask *a)
+{
+	int r = 0;
+	if (a->state == ASK_TO_BEGIN) {
+		struct proto_begin b = { .session = t->info.session, .replay_of = REPLAY_NONE };
+		memcpy(b.digest, a->digest, sizeof b.digest);
+		a->id = t->last_id + 1;
+		r = ipc_send(t->ctl, CTL_BEGIN, a->id, &b, sizeof b, a->blob);
+		if (!r) {
+			t->last_id++;
+			a->state = ASK_BEGUN;
+		}
+	} else if (a->state == ASK_TO_REQUEST) {
+		r = ipc_send(t->sock, SESSION_REQUEST, a->id, NULL, 0, a->blob);
+		if (!r) {
+			fd_close(&a->blob);
+			a->state = ASK_RUNS;
+		}
+	}
+	if (!r && a->state == ASK_RUNS && a->cancelled) {
+		r = ipc_send(t->sock, SESSION_CANCEL, a->id, NULL, 0, -1);
+		a->cancelled = r != 0;
+	}
+	return r;
+}
+
+static int hello(struct seat *t)
+{
+	struct proto_session_want w = { .kv_mode = KV_DEFAULT };
+	memcpy(w.name, t->model, sizeof w.name);
+	memcpy(w.principal, t->principal, sizeof w.principal);
+	int r = t->refused ? t->refused : ipc_send(t->ctl, CTL_SESSION, 0, &w, sizeof w, -1);
+	t->asked = r == 0;
+	return r;
+}
+
+static struct ask *ask_waiting(const struct seat *t)
+{
+	struct ask *a = t->asks;
+	while (a && a->state != ASK_WAITS)
+		a = a->next;
+	return a;
+}
+
+/* An ask that is told may leave, and others may come: look again behind each. */
+static void tell_seated(struct seat *t)
+{
+	for (struct ask *a; (a = ask_waiting(t));) {
+		a->state = ASK_SEATED;
+		a->fns->seated(a);
+	}
+}
+
+static void push_again(struct seat *t)
+{
+	static const struct timeval soon = { .tv_usec = RETRY_MS * 1000 };
+	event_add(t->push, &soon);
+}
+
+static void on_push(evutil_socket_t fd, short what, void *ctx)
+{
+	struct seat *t = ctx;
+	int r = t->asked ? 0 : hello(t);
+	if (!r && t->open)
+		tell_seated(t);
+	for (struct ask *a = t->asks; a && !r; a = a->next)
+		r = ask_push(t, a);
+	if (r > 0)
+		push_again(t);
+	else if (r < 0)
+		seat_lost(t, END_UNDECIDED, t->open ? "the session ended" : "the gate does not answer");
+	else
+		idle_arm(t);
+}
+
+static void push_soon(struct seat *t)
+{
+	event_active(t->push, 0, 0);
+}
+
+/* ---- what keepd says ------------------------------------------------------------------------------------------------------- */
+
+static void on_sock(evutil_socket_t fd, short what, void *ctx);
+
+/* The session is there. 0; 1 what came is not one. */
+static int opened(struct seat *t)
+{
+	const char *why;
+	if (!t->has_info || !t->map.data || layout_open(t->map.data, t->map.len, NULL, &t->layout, &why))
+		return 1;
+	if (fcntl(t->sock, F_SETFL, O_NONBLOCK) < 0)
+		return 1;
+	t->sock_ev = event_new(t->seats->p.base, t->sock, EV_READ | EV_PERSIST, on_sock, t);
+	if (!t->sock_ev || event_add(t->sock_ev, NULL))
+		return 1;
+	t->open = true;
+	push_soon(t);
+	return 0;
+}
+
+/* 0; 1 the seat is gone. */
+static int on_end(struct seat *t, const struct ipc_frame *f)
+{
+	struct proto_end e;
+	memcpy(&e, f->body, sizeof e);
+	if (!bytes_str_ok(e.text, sizeof e.text))
+		e.text[0] = 0;
+	if (!t->open && e.status == END_DONE && !opened(t))
+		return 0;
+	if (!t->open) {
+		seat_lost(t, e.status ? e.status : END_UNDECIDED, e.text[0] ? e.text : "no session came");
+		return 1;
+	}
+	struct ask *a = ask_of(t, f->h.id);
+	if (!a || a->state != ASK_BEGUN)
+		return 0;
+	if (e.status != END_DONE) {
+		ask_out(a);
+		a->fns->failed(a, e.status, e.text[0] ? e.text : "the gate refused the request");
+	} else {
+		a->state = ASK_TO_REQUEST;
+		a->fns->recorded(a, e.index);
+	}
+	push_soon(t);
+	return 0;
+}
+
+/* 0; 1 the seat is gone; -EPROTO. */
+static int ctl_take(struct seat *t, struct ipc_frame *f)
+{
+	static const struct ipc_rule rules[] = {
+		{ .type = CTL_PROGRESS, .state = 1, .len = sizeof(struct proto_progress) },
+		{ .type = CTL_DATA, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
+		{ .type = CTL_SESSION_OPEN,
+			.state = 1,
+			.len = sizeof(struct proto_session_open),
+			.wants_fd = true },
+		{ .type = CTL_END, .state = 3, .len = sizeof(struct proto_end) },
+	};
+	u64 seen = 0;
+	if (!ipc_match(rules, ARRAY_LEN(rules), t->open ? 2 : 1, &seen, f))
+		return -EPROTO;
+	if (f->h.type == CTL_END)
+		return on_end(t, f);
+	if (f->h.type == CTL_DATA) {
+		fd_unmap(&t->map);
+		return fd_map_sealed(f->fd, SIZE_MAX, &t->map) ? -EPROTO : 0;
+	}
+	if (f->h.type == CTL_SESSION_OPEN) {
+		memcpy(&t->info, f->body, sizeof t->info);
+		fd_close(&t->sock);
+		t->sock = fd_steal(&f->fd);
+		t->has_info = bytes_str_ok(t->info.name, sizeof t->info.name);
+	}
+	return 0;
+}
+
+/* ---- what the runtime says ------------------------------------------------------------------------------------------------- */
+
+static int sock_take(struct seat *t, struct ipc_frame *f)
+{
+	static const struct ipc_rule rules[] = {
+		{ .type = SESSION_TOKENS, .state = 1, .len = sizeof(struct proto_tokens) },
+		{ .type = SESSION_DONE, .state = 1, .len = sizeof(struct proto_outcome) },
+	};
+	u64 seen = 0;
+	struct ask *a = ask_of(t, f->h.id);
+	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f) || !a || a->state != ASK_RUNS)
+		return -EPROTO;
+	if (f->h.type == SESSION_TOKENS) {
+		const struct proto_tokens *p = (const void *)f->body;
+		if (p->n_tokens > TOKENS_PER_FRAME || p->text_len > sizeof p->text)
+			return -EPROTO;
+		a->fns->tokens(a, p);
+		return 0;
+	}
+	struct proto_outcome o;
+	memcpy(&o, f->body, sizeof o);
+	if (!bytes_str_ok(o.why, sizeof o.why) || !bytes_str_ok(o.device, sizeof o.device))
+		return -EPROTO;
+	ask_out(a);
+	idle_arm(t);
+	a->fns->done(a, &o);
+	return 0;
+}
+
+/* Frames that are there, but not so many that others wait. */
+static void take_all(struct seat *t, int (*take)(struct seat *t, struct ipc_frame *f), bool session)
+{
+	for (u32 i = 0; i < GATEWAY_FRAMES_A_TURN; i++) {
+		struct ipc_frame f;
+		int r = ipc_recv(session ? t->sock : t->ctl, &f);
+		if (r == 2)
+			return;
+		bool closed = r == 1;
+		if (r == 0)
+			r = take(t, &f);
+		ipc_frame_fini(&f);
+		if (r == 1 && !closed)
+			return;
+		if (r) {
+			seat_lost(t, closed && session ? END_REFUSED : END_UNDECIDED,
+				session ? "the gate ended the session" : "the gate is gone");
+			return;
+		}
+	}
+}
+
+static void on_ctl(evutil_socket_t fd, short what, void *ctx)
+{
+	take_all(ctx, ctl_take, false);
+}
+
+static void on_sock(evutil_socket_t fd, short what, void *ctx)
+{
+	take_all(ctx, sock_take, true);
+}
+
+/* ---- the caller's end ------------------------------------------------------------------------------------------------------ */
+
+static struct seat *seat_of(const struct seats *s, const char *principal, const char *model)
+{
+	struct seat *t = s->list;
+	while (t && (strcmp(t->principal, principal) || strcmp(t->model, model)))
+		t = t->next;
+	return t;
+}
+
+static int connect_keepd(struct seat *t)
+{
+	int r = ipc_connect(t->seats->p.run_dir, "ctl.sock", &t->ctl);
+	if (r)
+		return r > 0 ? -ECONNREFUSED : r;
+	t->ctl_ev = event_new(t->seats->p.base, t->ctl, EV_READ | EV_PERSIST, on_ctl, t);
+	if (fcntl(t->ctl, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return t->ctl_ev && event_add(t->ctl_ev, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static struct seat *seat_make(struct seats *s, const char *principal, const char *model)
+{
+	struct seat *t = calloc(1, sizeof *t);
+	if (!t || bytes_put_str(t->principal, sizeof t->principal, principal) ||
+		bytes_put_str(t->model, sizeof t->model, model)) {
+		free(t);
+		return NULL;
+	}
+	t->seats = s;
+	t->ctl = t->sock = -1;
+	t->next = s->list;
+	s->list = t;
+	s->n++;
+	t->push = evtimer_new(s->p.base, on_push, t);
+	t->idle = evtimer_new(s->p.base, on_idle, t);
+	if (!t->push || !t->idle) {
+		seat_free(t);
+		return NULL;
+	}
+	t->refused = connect_keepd(t);
+	return t;
+}
+
+static void fail_now(struct ask *a, u32 status, const char *why)
+{
+	a->seat = NULL;
+	a->fns->failed(a, status, why);
+}
+
+void seat_take(struct seats *s, struct ask *a, const char *principal, const char *model)
+{
+	struct seat *t = seat_of(s, principal, model);
+	a->state = ASK_WAITS;
+	a->blob = -1;
+	if (!t && s->n == GATEWAY_SEATS_MAX) {
+		fail_now(a, END_UNDECIDED, "too many principals and models at once");
+		return;
+	}
+	t = t ? t : seat_make(s, principal, model);
+	if (!t) {
+		fail_now(a, END_UNDECIDED, "out of memory");
+		return;
+	}
+	ask_add(t, a);
+	idle_arm(t);
+	push_soon(t);
+}
+
+const struct layout *seat_layout(const struct ask *a)
+{
+	return &a->seat->layout;
+}
+
+const struct proto_session_open *seat_open(const struct ask *a)
+{
+	return &a->seat->info;
+}
+
+void seat_send(struct ask *a, int *fd, const u8 digest[SHA256_BYTES])
+{
+	assert(a->state == ASK_SEATED && a->blob < 0);
+	a->blob = fd_steal(fd);
+	memcpy(a->digest, digest, SHA256_BYTES);
+	a->state = ASK_TO_BEGIN;
+	push_soon(a->seat);
+}
+
+void seat_leave(struct ask *a)
+{
+	struct seat *t = a->seat;
+	if (!t)
+		return;
+	struct ask *g = a->state >= ASK_BEGUN ? calloc(1, sizeof *g) : NULL;
+	if (g) { /* recorded, or about to be: it is cancelled, not forgotten */
+		*g = (struct ask){ .fns = &ghost,
+			.state = a->state,
+			.id = a->id,
+			.blob = fd_steal(&a->blob),
+			.cancelled = true };
+		ask_add(t, g);
+	}
+	ask_out(a);
+	idle_arm(t);
+	push_soon(t);
+}

@@ -1,0 +1,58 @@
+/* Seats: where a principal sits with a model. A seat is one connection to keepd and one session with the runtime; it answers any
+ * number of asks at once, and every ask is recorded by keepd before the runtime may see it. Nothing blocks: what happens is told
+ * to the ask by its functions.
+ *
+ * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens; at last done or failed, once, and
+ * nothing after it. */
+#pragma once
+
+#include "base/layout.h"
+#include "base/types.h"
+#include "proto.h"
+
+#include <event2/event.h>
+
+struct seat;
+struct ask;
+
+struct ask_fns {
+	void (*seated)(
+		struct ask *a); /* the model is there: seat_layout, seat_open, then seat_send or seat_leave */
+	void (*recorded)(struct ask *a, u64 index); /* of the intent */
+	void (*tokens)(struct ask *a, const struct proto_tokens *t);
+	void (*done)(struct ask *a, const struct proto_outcome *o);
+	void (*failed)(struct ask *a, u32 status, const char *why); /* enum end_status */
+};
+
+enum ask_state { ASK_NEW, ASK_WAITS, ASK_SEATED, ASK_TO_BEGIN, ASK_BEGUN, ASK_TO_REQUEST, ASK_RUNS };
+/* The caller's; zero-filled but for fns. */
+struct ask {
+	const struct ask_fns *fns;
+	struct seat *seat;
+	struct ask *next;
+	enum ask_state state;
+	u64 id;
+	int blob; /* the sealed request, until the runtime has it; -1 */
+	u8 digest[SHA256_BYTES];
+	bool cancelled;
+};
+
+struct seats;
+struct seats_params {
+	struct event_base *base;
+	int run_dir; /* with keepd's ctl.sock; borrowed */
+};
+/* 0; -ENOMEM. */
+_must_use_ int seats_create(const struct seats_params *p, struct seats **ret);
+/* Every ask has failed or is over. */
+struct seats *seats_free(struct seats *s);
+u32 seats_count(const struct seats *s);
+
+/* Take a seat, which is made where there is none. Where none can be made, failed is told before this returns. */
+void seat_take(struct seats *s, struct ask *a, const char *principal, const char *model);
+const struct layout *seat_layout(const struct ask *a);
+const struct proto_session_open *seat_open(const struct ask *a);
+/* A sealed request. fd is taken. */
+void seat_send(struct ask *a, int *fd, const u8 digest[SHA256_BYTES]);
+/* End it, whatever its state: nothing more is told. What runs is cancelled. */
+void seat_leave(struct ask *a);

@@ -1,0 +1,24 @@
+#!/bin/sh
+# HTTP: what a client asks is answered whole and streamed, with the digests that stand in the log; what is wrong is refused by name; who
+# hangs up is cancelled, and everything is recorded under the principal that asked.
+. "$(dirname "$0")/lib.sh"
+appliance
+start_up
+socket=$KEEP_ROOT/run/http.sock
+client() { expect 0 $python "$KEEP_SOURCE/tests/scenario/http.py" "$socket" "$1"; }
+
+[ -z "$(child keep-gateway)" ] || fail 'the gateway runs before anybody asked'
+client answers
+pid=$(child keep-gateway)
+[ -n "$pid" ] || fail 'no gateway was started'
+expect 0 keep audit ls --event session
+says "uid:$(id -u)"
+client refused
+client hang_up
+wait_for 'keep audit ls --event outcome | grep -c cancelled | grep -qx 2' 'two answers that nobody reads are cancelled'
+[ "$(child keep-gateway)" = "$pid" ] || fail 'the gateway did not survive its clients'
+
+# it can open no file and no network
+grep -Eq '^Seccomp:[[:space:]]*2' "/proc/$pid/status" || fail 'no seccomp filter'
+expect 0 keep audit verify
+stop_up || fail "keep up ended with $?"

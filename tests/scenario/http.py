@@ -1,0 +1,113 @@
+"""http.py SOCKET STORY: a client of the gateway, of Python's standard library alone. Each story ends with 0 or says what was wrong."""
+import http.client, json, re, socket, sys, time
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("keep", timeout=120)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(120)
+        self.sock.connect(self.path)
+
+
+PATH = sys.argv[1]
+CHAT = {"model": "demo", "messages": [{"role": "user", "content": "What is Keep?"}], "temperature": 0, "max_tokens": 24}
+
+
+def ask(method, path, body=None, conn=None, **headers):
+    c = conn or Unix(PATH)
+    c.request(method, path, None if body is None else body if isinstance(body, (bytes, str)) else json.dumps(body), headers)
+    r = c.getresponse()
+    return r, r.read()
+
+
+def want(ok, what, *more):
+    if not ok:
+        sys.exit("http.py: %s: %s" % (what, " ".join(str(m) for m in more)))
+
+
+def events(raw):
+    lines = [l for l in raw.decode().split("\n") if l and not l.startswith(":")]
+    want(all(l.startswith("data: ") for l in lines) and lines[-1] == "data: [DONE]", "a stream is lines of data", lines)
+    return [json.loads(l[6:]) for l in lines[:-1]]
+
+
+def error(r, raw, status, code):
+    e = json.loads(raw)["error"]
+    want(r.status == status and e["code"] == code and e["message"] and set(e) == {"message", "type", "param", "code"},
+         "refused with %d %s" % (status, code), r.status, raw)
+    return e
+
+
+def story_answers():
+    c = Unix(PATH)
+    r, raw = ask("GET", "/health", conn=c)
+    want(r.status == 200 and json.loads(raw)["status"] == "ok", "health", raw)
+    r, raw = ask("GET", "/v1/models", conn=c)
+    models = json.loads(raw)
+    want([m["id"] for m in models["data"]] == ["demo"] and models["object"] == "list", "models", raw)
+    r, raw = ask("POST", "/v1/chat/completions", CHAT, conn=c)  # the same connection all along
+    whole = json.loads(raw)
+    text = whole["choices"][0]["message"]["content"]
+    want(r.status == 200 and text and whole["model"] == "demo", "an answer", raw)
+    want(whole["usage"]["total_tokens"] == whole["usage"]["prompt_tokens"] + whole["usage"]["completion_tokens"], "usage", raw)
+    want(r.headers["keep-log-index"] == str(whole["keep"]["index"]) and whole["id"] == "chatcmpl-%d" % whole["keep"]["index"], "index", raw)
+    want(r.headers["keep-model-digest"] == whole["keep"]["model_digest"] == models["data"][0]["digest"], "model digest", raw)
+    want(r.headers["keep-request-digest"] == whole["keep"]["request_digest"], "request digest", raw)
+    want(r.headers["keep-text-digest"] == whole["keep"]["text_digest"], "text digest", raw)
+    want("access-control-allow-origin" not in r.headers, "no other origin may read", r.headers)
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, stream=True, stream_options={"include_usage": True}), conn=c)
+    parts = events(raw)
+    streamed = "".join(p["choices"][0]["delta"].get("content") or "" for p in parts if p["choices"])
+    want(r.headers["content-type"].startswith("text/event-stream") and streamed == text, "the same, streamed", streamed, text)
+    want(parts[0]["choices"][0]["delta"]["role"] == "assistant", "first chunk", parts[0])
+    want(parts[-1]["choices"] == [] and parts[-1]["usage"] == dict(whole["usage"], prompt_tokens_details=parts[-1]["usage"]["prompt_tokens_details"]),
+         "usage of the stream", parts[-1])
+    want(parts[-2]["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"], "finish", parts[-2])
+    want(parts[-2]["keep"]["text_digest"] == whole["keep"]["text_digest"], "digests of both", parts[-2])
+    r, raw = ask("POST", "/v1/completions", {"model": "demo", "prompt": "Keep is", "temperature": 0, "max_tokens": 8}, conn=c)
+    want(json.loads(raw)["choices"][0]["text"] and json.loads(raw)["object"] == "text_completion", "a completion", raw)
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["n"]}
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, temperature=1, seed=3, max_tokens=40,
+                 response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}), conn=c)
+    want(json.loads(json.loads(raw)["choices"][0]["message"]["content"])["n"] in range(1, 10), "held to a schema", raw)
+
+
+def story_refused():
+    r, raw = ask("GET", "/v1/nothing")
+    error(r, raw, 404, "path")
+    r, raw = ask("GET", "/v1/chat/completions")
+    error(r, raw, 405, "method")
+    r, raw = ask("POST", "/v1/chat/completions", "{")
+    error(r, raw, 400, "invalid_json")
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, temperature="hot"))
+    want(error(r, raw, 400, "invalid_value")["param"] == "temperature", "the field is named", raw)
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, model="nobody"))
+    want("nobody" in error(r, raw, 404, "model_not_found")["message"], "the model is named", raw)
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, messages=[{"role": "user", "content": "x " * 20000}]))
+    want(re.search("[0-9]+", error(r, raw, 400, "refused")["message"]), "too long, in numbers", raw)
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, stream=True, messages=[{"role": "user", "content": "x " * 20000}]))
+    error(r, raw, 400, "refused")  # a stream that never began is no stream
+    r, raw = ask("POST", "/v1/chat/completions", "x", **{"Transfer-Encoding": "chunked"})
+    error(r, raw, 501, "malformed_request")
+    deep = b'{"model":"demo","x":' + b"[" * 100000 + b"]" * 100000 + b"}"
+    r, raw = ask("POST", "/v1/chat/completions", deep)
+    error(r, raw, 400, "invalid_json")
+
+
+def story_hang_up():
+    for stream in (False, True):
+        c = Unix(PATH)
+        c.request("POST", "/v1/chat/completions", json.dumps(dict(CHAT, max_tokens=400, temperature=2, seed=1, stream=stream,
+                  messages=[{"role": "user", "content": "Tell me much."}])))
+        if stream:
+            c.getresponse().read(40)
+        else:
+            time.sleep(0.3)
+        c.close()
+
+
+globals()["story_" + sys.argv[2]]()

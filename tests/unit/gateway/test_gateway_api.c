@@ -1,0 +1,272 @@
+/* Bodies: each field with what it means, and one row for each way to be wrong, by the field's name; answers as clients read them. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "gateway/api.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define M "\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static int read_ask(
+	enum api_form form, const char *body, struct arena *a, struct api_ask *ret, struct api_error *e)
+{
+	memset(e, 0, sizeof *e);
+	return api_ask_read(form, body, strlen(body), a, ret, e);
+}
+
+static void test_defaults(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	assert_int_equal(read_ask(API_CHAT, "{" M "}", &a, &q, &e), 0);
+	assert_string_equal(q.model, "demo");
+	assert_string_equal(q.messages, "[{\"role\":\"user\",\"content\":\"hi\"}]");
+	assert_true(
+		q.how.temperature == 1 && q.how.top_p == 1 && q.how.repeat_penalty == 1 && !q.how.max_tokens);
+	assert_true(!q.stream && !q.usage && !q.tools && !q.schema && !q.seed_given && !q.n_stops);
+	assert_int_equal(read_ask(API_COMPLETION, "{\"model\":\"m\",\"prompt\":[\"once\"]}", &a, &q, &e), 0);
+	assert_string_equal(q.prompt, "once");
+}
+
+static void test_fields(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	static const char body[] = "{" M ",\"max_tokens\":7,\"max_completion_tokens\":9,\"temperature\":0.5,"
+				   "\"top_p\":0.25,\"top_k\":3,\"min_p\":0.125,"
+				   "\"seed\":-1,\"repeat_penalty\":1.5,\"frequency_penalty\":0,\"stop\":["
+				   "\"a\",\"bc\"],\"n\":1,\"logprobs\":false,"
+				   "\"stream\":true,\"stream_options\":{\"include_usage\":true},\"user\":{"
+				   "\"any\":[1]},\"tool_choice\":{\"type\":"
+				   "\"function\",\"function\":{\"name\":\"f\"}},\"tools\":[{\"type\":\"web_"
+				   "search\"},{\"type\":\"function\",\"function\":"
+				   "{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"response_format\":"
+				   "null,\"chat_template_kwargs\":{\"x\":1}}";
+	assert_int_equal(read_ask(API_CHAT, body, &a, &q, &e), 0);
+	assert_true(q.how.max_tokens == 9 && q.how.temperature == 0.5f && q.how.top_p == 0.25f &&
+		    q.how.top_k == 3);
+	assert_true(q.how.min_p == 0.125f && q.seed_given && q.how.seed == UINT64_MAX &&
+		    q.how.repeat_penalty == 1.5f);
+	assert_true(q.n_stops == 2 && !strcmp(q.stops[1], "bc") && q.stream && q.usage && q.one_call);
+	assert_true(q.choice == CHAT_CALLS_REQUIRED && !strcmp(q.choice_name, "f"));
+	assert_string_equal(q.tools, "[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]");
+	assert_string_equal(q.vars, "{\"x\":1}");
+	assert_int_equal(read_ask(API_CHAT,
+				 "{" M ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+				 "\"name\":\"x\",\"schema\":"
+				 "{\"type\":\"string\"}}},\"top_p\":0,\"temperature\":0.00001}",
+				 &a, &q, &e),
+		0);
+	assert_string_equal(q.schema, "{\"type\":\"string\"}");
+	assert_true(q.how.top_k == 1 && q.how.top_p == 1 && q.how.temperature == 0);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *param, *code, *body;
+	} rows[] = {
+		{ "", "invalid_json", "" },
+		{ "", "invalid_json", "[]" },
+		{ "", "invalid_json", "{" M "} x" },
+		{ "", "invalid_json", "{" M ",\"model\":\"twice\"}" },
+		{ "", "invalid_json", "{" M ",\"x\":\"\\u0000\"}" },
+		{ "", "invalid_json", "{" M ",\"x\":\"\xff\"}" },
+		{ "model", "missing_field", "{\"messages\":[{}]}" },
+		{ "messages", "missing_field", "{\"model\":\"demo\"}" },
+		{ "model", "invalid_value", "{\"model\":\"\",\"messages\":[{}]}" },
+		{ "model", "invalid_value", "{\"model\":7,\"messages\":[{}]}" },
+		{ "messages", "invalid_value", "{\"model\":\"demo\",\"messages\":[]}" },
+		{ "messages", "invalid_value", "{\"model\":\"demo\",\"messages\":\"hi\"}" },
+		{ "max_tokens", "invalid_value", "{" M ",\"max_tokens\":0}" },
+		{ "max_tokens", "invalid_value", "{" M ",\"max_tokens\":1.5}" },
+		{ "max_tokens", "invalid_value", "{" M ",\"max_tokens\":1048577}" },
+		{ "temperature", "invalid_value", "{" M ",\"temperature\":-0.1}" },
+		{ "temperature", "invalid_value", "{" M ",\"temperature\":\"hot\"}" },
+		{ "temperature", "invalid_value", "{" M ",\"temperature\":100.5}" },
+		{ "top_p", "invalid_value", "{" M ",\"top_p\":1.01}" },
+		{ "min_p", "invalid_value", "{" M ",\"min_p\":true}" },
+		{ "top_k", "invalid_value", "{" M ",\"top_k\":-1}" },
+		{ "seed", "invalid_value", "{" M ",\"seed\":1.5}" },
+		{ "repeat_penalty", "invalid_value", "{" M ",\"repeat_penalty\":0}" },
+		{ "frequency_penalty", "unsupported_value", "{" M ",\"frequency_penalty\":0.5}" },
+		{ "n", "unsupported_value", "{" M ",\"n\":2}" },
+		{ "logprobs", "unsupported_value", "{" M ",\"logprobs\":true}" },
+		{ "stop", "invalid_value", "{" M ",\"stop\":\"\"}" },
+		{ "stop", "invalid_value", "{" M ",\"stop\":[1]}" },
+		{ "stop", "invalid_value",
+			"{" M ",\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\","
+			"\"11\",\"12\",\"13\",\"14\",\"15\","
+			"\"16\",\"17\"]}" }, /* one past STOPS_MAX */
+		{ "stream", "invalid_value", "{" M ",\"stream\":\"yes\"}" },
+		{ "stream_options", "invalid_value", "{" M ",\"stream_options\":true}" },
+		{ "tools", "invalid_value", "{" M ",\"tools\":{}}" },
+		{ "tools", "invalid_value", "{" M ",\"tools\":[{}]}" },
+		{ "tool_choice", "invalid_value", "{" M ",\"tool_choice\":\"any\"}" },
+		{ "parallel_tool_calls", "invalid_value", "{" M ",\"parallel_tool_calls\":1}" },
+		{ "response_format", "invalid_value", "{" M ",\"response_format\":{\"type\":\"xml\"}}" },
+		{ "response_format", "invalid_value",
+			"{" M ",\"response_format\":{\"type\":\"json_schema\"}}" },
+		{ "response_format", "unsupported_value",
+			"{" M ",\"response_format\":{\"type\":\"json_object\"},\"tools\":[{\"type\":"
+			"\"function\"}]}" },
+		{ "chat_template_kwargs", "invalid_value", "{" M ",\"chat_template_kwargs\":[]}" },
+	};
+	struct api_ask q;
+	struct api_error e;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_arena_ struct arena a = { 0 };
+		int r = read_ask(API_CHAT, rows[i].body, &a, &q, &e);
+		if (r != 1 || e.status != 400 || strcmp(e.code, rows[i].code) ||
+			strcmp(e.param, rows[i].param) || !e.message[0])
+			fail_msg(
+				"%s: %d %u %s %s", rows[i].body, r, e.status, e.code ? e.code : "-", e.param);
+	}
+}
+
+/* One past the nesting that is read. */
+static void test_depth(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	for (u32 past = 0; past < 2; past++) {
+		char body[2 * JSON_DEPTH_MAX + 256] = "{" M ",\"x\":";
+		size_t n = strlen(body), depth = JSON_DEPTH_MAX - 1 + past;
+		memset(body + n, '[', depth);
+		memset(body + n + depth, ']', depth);
+		strcpy(body + n + 2 * depth, "}");
+		assert_int_equal(read_ask(API_CHAT, body, &a, &q, &e), (int)past);
+	}
+}
+
+/* ---- out ------------------------------------------------------------------------------------------------------------------- */
+
+static json_t *parsed(struct jsonw *w)
+{
+	assert_false(w->full);
+	json_t *j = json_loadb(w->buf, w->len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(j);
+	jsonw_fini(w);
+	return j;
+}
+
+static const char *text_at(json_t *j, const char *path)
+{
+	char copy[200], *at = copy;
+	snprintf(copy, sizeof copy, "%s", path);
+	for (char *key; (key = strsep(&at, "."));)
+		j = *key >= '0' && *key <= '9' ? json_array_get(j, (size_t)atoi(key))
+					       : json_object_get(j, key);
+	return json_is_string(j) ? json_string_value(j) : json_is_null(j) ? "null" : "none";
+}
+
+static void test_answer(void **state)
+{
+	static const u8 model[MODEL_DIGEST_BYTES] = { 0xab };
+	const struct proto_outcome o = {
+		.finish = FINISH_STOP, .n_prompt = 5, .n_cached = 2, .n_generated = 3
+	};
+	const struct api_head h = { .form = API_CHAT, .model = "demo", .index = 12, .created = 34 };
+	const struct api_call call = { "call_1", "f", "{\"a\":1}", 7 };
+	struct api_answer a = { .text = "",
+		.reasoning = "hm",
+		.reasoning_len = 2,
+		.calls = &call,
+		.n_calls = 1,
+		.outcome = &o,
+		.model = model };
+	struct jsonw w;
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &h, &a);
+	json_t *j = parsed(&w);
+	assert_string_equal(text_at(j, "id"), "chatcmpl-12");
+	assert_string_equal(text_at(j, "object"), "chat.completion");
+	assert_string_equal(text_at(j, "choices.0.message.content"), "null");
+	assert_string_equal(text_at(j, "choices.0.message.reasoning_content"), "hm");
+	assert_string_equal(text_at(j, "choices.0.message.tool_calls.0.function.arguments"), "{\"a\":1}");
+	assert_string_equal(text_at(j, "choices.0.finish_reason"), "tool_calls");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "usage"), "total_tokens")), 8);
+	assert_int_equal(strncmp(text_at(j, "keep.model_digest"), "ab00", 4), 0);
+	json_decref(j);
+	a = (struct api_answer){ .text = "so", .text_len = 2, .outcome = &o, .model = model };
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &(struct api_head){ .form = API_COMPLETION, .model = "demo" }, &a);
+	j = parsed(&w);
+	assert_string_equal(text_at(j, "choices.0.text"), "so");
+	assert_string_equal(text_at(j, "choices.0.finish_reason"), "stop");
+	json_decref(j);
+}
+
+static void test_chunks(void **state)
+{
+	static const struct {
+		struct chat_event e;
+		const char *path, *want;
+	} rows[] = {
+		{ { .kind = CHAT_TEXT, .text = "a\"", .len = 2 }, "choices.0.delta.content", "a\"" },
+		{ { .kind = CHAT_BROKEN, .text = "<t", .len = 2 }, "choices.0.delta.content", "<t" },
+		{ { .kind = CHAT_REASONING, .text = "b", .len = 1 }, "choices.0.delta.reasoning_content",
+			"b" },
+		{ { .kind = CHAT_CALL, .name = "f", .id = "call_0" },
+			"choices.0.delta.tool_calls.0.function.name", "f" },
+		{ { .kind = CHAT_ARGUMENTS, .text = "{", .len = 1 },
+			"choices.0.delta.tool_calls.0.function.arguments", "{" },
+	};
+	const struct api_head h = { .form = API_CHAT, .model = "demo", .index = 1 };
+	struct jsonw w;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		jsonw_init_grow(&w, 1u << 20);
+		assert_true(api_chunk_event(&w, &h, &rows[i].e));
+		json_t *j = parsed(&w);
+		assert_string_equal(text_at(j, rows[i].path), rows[i].want);
+		assert_string_equal(text_at(j, "choices.0.finish_reason"), "null");
+		json_decref(j);
+	}
+	jsonw_init_grow(&w, 1u << 20);
+	assert_false(api_chunk_event(&w, &h, &(struct chat_event){ .kind = CHAT_CALL_END }));
+	const struct proto_outcome o = { .finish = FINISH_LENGTH };
+	api_chunk_last(&w, &h, &o, false, (const u8[MODEL_DIGEST_BYTES]){ 0 });
+	json_t *j = parsed(&w);
+	assert_string_equal(text_at(j, "choices.0.finish_reason"), "length");
+	json_decref(j);
+	jsonw_init_grow(&w, 1u << 20);
+	api_chunk_usage(&w, &h, &o);
+	j = parsed(&w);
+	assert_int_equal(json_array_size(json_object_get(j, "choices")), 0);
+	json_decref(j);
+}
+
+static void test_error(void **state)
+{
+	struct api_error e;
+	struct jsonw w;
+	jsonw_init_grow(&w, 1u << 20);
+	assert_int_equal(api_refuse(&e, 429, "quota", "model", "no more \"%s\"", "today"), 1);
+	api_error_write(&w, &e);
+	json_t *j = parsed(&w);
+	assert_string_equal(text_at(j, "error.message"), "no more \"today\"");
+	assert_string_equal(text_at(j, "error.type"), "rate_limit_error");
+	assert_string_equal(text_at(j, "error.param"), "model");
+	assert_string_equal(text_at(j, "error.code"), "quota");
+	json_decref(j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_depth), cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_chunks), cmocka_unit_test(test_error) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

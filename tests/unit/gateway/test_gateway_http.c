@@ -1,0 +1,325 @@
+/* The server against clients of every kind, both in one process: one loop turns, the clients never block. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "gateway/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct event_base *base;
+static struct http_server *server;
+static int listener = -1;
+static struct sockaddr_un address;
+static u32 n_served, n_refused, n_gone;
+static struct http_exchange *held; /* of a request to /hold */
+static char seen[64], got[1 << 16];
+
+static void on_gone(struct http_exchange *x)
+{
+	n_gone++;
+	if (held == x)
+		held = NULL;
+}
+
+static void serve(void *ctx, struct http_exchange *x)
+{
+	n_served++;
+	snprintf(seen, sizeof seen, "%.*s %.*s %.20s", (int)x->head->method.len, x->head->method.s,
+		(int)x->head->path.len, x->head->path.s, (const char *)x->body);
+	assert_int_equal(x->uid, getuid());
+	x->gone = on_gone;
+	if (http_str_is(x->head->path, "/hold"))
+		held = x;
+	else
+		http_reply(x, 200, "text/plain", "X-A: b\r\n", "hello", 5);
+}
+
+static void refuse(void *ctx, struct http_exchange *x, u32 status, const char *why)
+{
+	n_refused++;
+	http_reply(x, status, "text/plain", "", why, strlen(why));
+}
+
+static void turn(u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static int client(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	turn(2);
+	return fd;
+}
+
+static void put(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	turn(4);
+}
+
+/* Everything that is there by now; -1: and the server has hung up. */
+static int get(int fd)
+{
+	size_t n = 0;
+	for (;;) {
+		turn(2);
+		ssize_t r = recv(fd, got + n, sizeof got - 1 - n, 0);
+		if (r > 0)
+			n += (size_t)r;
+		got[n] = 0;
+		if (r == 0 || (r < 0 && errno == ECONNRESET))
+			return -1;
+		if (r < 0)
+			return (int)n;
+	}
+}
+
+#define HOST "Host: k\r\n"
+
+static void test_whole(void **state)
+{
+	int fd = client();
+	put(fd, "POST /x HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\na");
+	assert_int_equal(get(fd), 0);
+	put(fd, "bc");
+	assert_true(get(fd) > 0);
+	assert_string_equal(seen, "POST /x abc");
+	assert_non_null(strstr(got, "HTTP/1.1 200 OK\r\n"));
+	assert_non_null(strstr(got, "\r\nX-A: b\r\nContent-Length: 5\r\n\r\nhello"));
+	assert_null(strstr(got, "Connection: close"));
+	/* one after the other, sent at once and byte by byte */
+	put(fd, "GET /1 HTTP/1.1\r\n" HOST "\r\nGET /2 HTTP/1.1\r\n" HOST "\r\n");
+	get(fd);
+	assert_string_equal(seen, "GET /2 ");
+	for (const char *p = "GET /3 HTTP/1.1\r\n" HOST "\r\n"; *p; p++)
+		put(fd, (char[]){ *p, 0 });
+	assert_true(get(fd) > 0);
+	assert_string_equal(seen, "GET /3 ");
+	put(fd, "GET /4 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+	assert_int_equal(get(fd), -1);
+	assert_non_null(strstr(got, "Connection: close\r\n"));
+	close(fd);
+	fd = client();
+	put(fd, "POST /5 HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+	get(fd);
+	assert_string_equal(got, "HTTP/1.1 100 Continue\r\n\r\n");
+	put(fd, "z");
+	assert_true(get(fd) > 0);
+	close(fd);
+}
+
+static void test_stream(void **state)
+{
+	int fd = client();
+	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\nGET /next HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(held);
+	http_begin(held, 200, "text/event-stream", "");
+	http_send(held, "one", 3);
+	get(fd);
+	assert_non_null(strstr(got, "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n"));
+	assert_string_equal(seen, "GET /hold "); /* the next waits */
+	http_send(held, "", 0);
+	http_end(held);
+	get(fd);
+	assert_int_equal(strncmp(got, "0\r\n\r\nHTTP/1.1 200 OK", 20), 0);
+	assert_string_equal(seen, "GET /next ");
+	/* HTTP/1.0 knows no chunks: the end of the connection is the end */
+	int old = client();
+	put(old, "GET /hold HTTP/1.0\r\n\r\n");
+	http_begin(held, 200, "text/event-stream", "");
+	http_send(held, "two", 3);
+	http_end(held);
+	assert_int_equal(get(old), -1);
+	assert_non_null(strstr(got, "\r\n\r\ntwo"));
+	/* cut: no end of chunks */
+	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+	http_begin(held, 200, "text/event-stream", "");
+	http_send(held, "three", 5);
+	http_cut(held);
+	assert_int_equal(get(fd), -1);
+	assert_null(strstr(got, "0\r\n\r\n"));
+	close(old);
+	close(fd);
+	held = NULL;
+}
+
+static void test_hang_up(void **state)
+{
+	u32 before = n_gone;
+	int fd = client();
+	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(held);
+	close(fd);
+	turn(4);
+	assert_null(held);
+	assert_int_equal(n_gone, before + 1);
+	fd = client();
+	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+	http_begin(held, 200, "a/b", "");
+	close(fd);
+	turn(4);
+	assert_null(held);
+}
+
+static void test_malformed(void **state)
+{
+	int fd = client();
+	put(fd, "GET / HTTP/1.1\r\nGET /smuggled HTTP/1.1\r\n" HOST "\r\nGET /smuggled HTTP/1.1\r\n" HOST
+		"\r\n");
+	assert_int_equal(get(fd), -1);
+	assert_non_null(strstr(got, "HTTP/1.1 400 "));
+	assert_null(strstr(seen, "smuggled"));
+	close(fd);
+}
+
+/* A client that does not read: its stream is cut one past what is kept for it. */
+static void test_backlog(void **state)
+{
+	static char chunk[4096];
+	u32 before = n_gone, n = 0;
+	int fd = client();
+	memset(chunk, 'x', sizeof chunk);
+	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+	http_begin(held, 200, "a/b", "");
+	for (; held && n < 4 * GATEWAY_BACKLOG_BYTES_MAX / sizeof chunk; n++) {
+		http_send(held, chunk, sizeof chunk);
+		turn(1);
+	}
+	assert_null(held);
+	assert_int_equal(n_gone, before + 1);
+	assert_in_range(
+		n, GATEWAY_BACKLOG_BYTES_MAX / sizeof chunk, 2 * GATEWAY_BACKLOG_BYTES_MAX / sizeof chunk);
+	close(fd);
+}
+
+static void test_header_limit(void **state)
+{
+	static const char head[] = "GET /long HTTP/1.1\r\n" HOST "A: ";
+	for (u32 past = 0; past < 2; past++) {
+		u32 before = n_refused;
+		char *text = malloc(GATEWAY_HEADER_BYTES_MAX + 2);
+		size_t n = GATEWAY_HEADER_BYTES_MAX + past;
+		memset(text, 'x', n);
+		memcpy(text, head, sizeof head - 1);
+		memcpy(text + n - 4, "\r\n\r\n", 5);
+		int fd = client();
+		put(fd, text);
+		get(fd);
+		assert_int_equal(n_refused, before + past);
+		assert_non_null(strstr(got, past ? "HTTP/1.1 431 " : "HTTP/1.1 200 "));
+		close(fd);
+		free(text);
+	}
+	/* without end */
+	int fd = client();
+	char line[1024];
+	memset(line, 'x', sizeof line - 1);
+	line[sizeof line - 1] = 0;
+	for (u32 i = 0; i < GATEWAY_HEADER_BYTES_MAX / sizeof line + 2; i++)
+		if (send(fd, line, sizeof line, MSG_NOSIGNAL) < 0)
+			break;
+		else
+			turn(2);
+	get(fd);
+	assert_non_null(strstr(got, "HTTP/1.1 431 "));
+	close(fd);
+}
+
+static void test_body_limit(void **state)
+{
+	char text[200];
+	for (u32 past = 0; past < 2; past++) {
+		int fd = client();
+		snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "Content-Length: %u\r\n\r\n",
+			GATEWAY_BODY_BYTES_MAX + past);
+		put(fd, text);
+		assert_int_equal(get(fd) != 0, past);
+		if (past)
+			assert_non_null(strstr(got, "HTTP/1.1 413 "));
+		close(fd);
+	}
+}
+
+/* One past as many as are served: it waits until another goes. */
+static void test_connection_limit(void **state)
+{
+	static int all[GATEWAY_CONNECTIONS_MAX];
+	struct rlimit l = { 2 * GATEWAY_CONNECTIONS_MAX + 64, 2 * GATEWAY_CONNECTIONS_MAX + 64 }, old;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	l.rlim_max = old.rlim_max;
+	assert_true(l.rlim_max >= l.rlim_cur);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
+	turn(8);
+	assert_int_equal(http_connections(server), 0);
+	for (u32 i = 0; i < GATEWAY_CONNECTIONS_MAX; i++)
+		all[i] = client();
+	assert_int_equal(http_connections(server), GATEWAY_CONNECTIONS_MAX);
+	int past = client();
+	assert_int_equal(http_connections(server), GATEWAY_CONNECTIONS_MAX);
+	assert_int_equal(get(past), -1);
+	close(past);
+	for (u32 i = 0; i < GATEWAY_CONNECTIONS_MAX; i++)
+		close(all[i]);
+	turn(4);
+	assert_int_equal(http_connections(server), 0);
+	usleep(60000);
+	int fd = client();
+	put(fd, "GET /again HTTP/1.1\r\n" HOST "\r\n");
+	assert_true(get(fd) > 0);
+	close(fd);
+	turn(4);
+}
+
+static int setup(void **state)
+{
+	char dir[] = "/tmp/keep-http-XXXXXX";
+	signal(SIGPIPE, SIG_IGN); /* as main() does */
+	base = event_base_new();
+	if (!base || !mkdtemp(dir))
+		return 1;
+	address.sun_family = AF_UNIX;
+	snprintf(address.sun_path, sizeof address.sun_path, "%s/s", dir);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64))
+		return 1;
+	const struct http_params p = { base, listener, serve, refuse, NULL };
+	return http_create(&p, &server);
+}
+
+static int teardown(void **state)
+{
+	http_free(server);
+	event_base_free(base);
+	close(listener);
+	unlink(address.sun_path);
+	*strrchr(address.sun_path, '/') = 0;
+	return rmdir(address.sun_path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole), cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_hang_up), cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_backlog), cmocka_unit_test(test_header_limit),
+		cmocka_unit_test(test_body_limit), cmocka_unit_test(test_connection_limit) };
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
