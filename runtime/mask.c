@@ -100,15 +100,31 @@ static bool step_prefix(struct mask *m, u32 at, u8 b, u32 *ret)
 	return true;
 }
 
-static bool step_set(struct mask *m, u32 set, u8 b, u32 *ret)
+/* Bytes around b on which the edge decides as on b. */
+static void narrow(const struct grammar_edge *e, u8 b, u8 *lo, u8 *hi)
+{
+	if (b >= e->lo && b <= e->hi) {
+		*lo = MAX(*lo, e->lo);
+		*hi = MIN(*hi, e->hi);
+	} else if (e->hi < b) {
+		*lo = MAX(*lo, (u8)(e->hi + 1));
+	} else {
+		*hi = MIN(*hi, (u8)(e->lo - 1));
+	}
+}
+
+/* Behind b, and behind every other byte of lo..hi. */
+static bool step_set(struct mask *m, u32 set, u8 b, u8 *lo, u8 *hi, u32 *ret)
 {
 	walk_begin(m);
 	for (u32 i = 0; i < m->set[set].n; i++) {
 		u32 id = m->pool[m->set[set].off + i], state = m->node[id].state;
 		for (u32 k = m->g.first[state]; k < m->g.first[state + 1]; k++) {
 			const struct grammar_edge *e = &m->g.edges[k];
-			if (e->kind == GRAMMAR_BYTE && b >= e->lo && b <= e->hi &&
-				!visit(m, mask_node_of(m, e->to, m->node[id].parent)))
+			if (e->kind != GRAMMAR_BYTE)
+				continue;
+			narrow(e, b, lo, hi);
+			if (b >= e->lo && b <= e->hi && !visit(m, mask_node_of(m, e->to, m->node[id].parent)))
 				return false;
 		}
 	}
@@ -119,6 +135,7 @@ static bool step_set(struct mask *m, u32 set, u8 b, u32 *ret)
 static u32 step(struct mask *m, u32 set, u8 b)
 {
 	u32 to;
+	u8 lo = 0, hi = 255;
 	if (m->set[set].next && m->set[set].next[b] != MASK_UNKNOWN)
 		return m->set[set].next[b];
 	if (!m->set[set].next) {
@@ -130,9 +147,11 @@ static u32 step(struct mask *m, u32 set, u8 b)
 		memset(next, 0xff, 256 * sizeof *next);
 		m->set[set].next = next;
 	}
-	if (!(mask_is_prefix(m, set) ? step_prefix(m, set - 1, b, &to) : step_set(m, set, b, &to)))
+	bool prefix = mask_is_prefix(m, set);
+	if (!(prefix ? step_prefix(m, set - 1, b, &to) : step_set(m, set, b, &lo, &hi, &to)))
 		return LAYOUT_NONE;
-	m->set[set].next[b] = to;
+	for (u32 c = prefix ? b : lo; c <= (prefix ? b : hi); c++)
+		m->set[set].next[c] = to;
 	return to;
 }
 
@@ -253,39 +272,98 @@ static bool fill_free(struct mask *m, u64 *bits)
 
 /* ---- inside of the grammar ---- */
 
-enum { WALK_ALL, WALK_ODD, WALK_CONTROL };
-
-/* Which tokens need not be walked through: those that are plain, or all with text. */
-static int known(const struct mask *m, const struct mask_set *s)
+/* How many plain characters the way is good for, at least; *ret_next: the state that goes on behind the first, if it is one. */
+static u32 plain_run(const struct mask *m, const struct mask_way *x, u32 *ret_next)
 {
-	int how = WALK_ALL;
-	for (u32 i = 0; i < s->n; i++) {
-		const struct mask_way *x = &m->node[m->pool[s->off + i]];
-		if (m->any[x->state])
-			return WALK_CONTROL;
-		bool deep = x->depth + 2 >= GRAMMAR_DEPTH_MAX; /* a call from here may be one too deep */
-		u32 here = m->plain[x->state] & ~MASK_RETURNS;
-		/* a character that was called for: what follows it is the caller's */
-		bool back = m->plain[x->state] & MASK_RETURNS && x->parent != LAYOUT_NONE;
-		u32 called = back ? 1 + (m->plain[m->node[x->parent].state] & ~MASK_RETURNS) : 0;
-		if (!deep && MAX(here, called) >= MASK_PLAIN_CHARS)
-			how = WALK_ODD;
+	u32 here = m->plain[x->state] & ~MASK_RETURNS;
+	bool back = m->plain[x->state] & MASK_RETURNS && x->parent != LAYOUT_NONE;
+	/* a character that was called for: what follows it is the caller's */
+	u32 called = back ? 1 + (m->plain[m->node[x->parent].state] & ~MASK_RETURNS) : 0;
+	if (x->depth + 2 >= GRAMMAR_DEPTH_MAX)
+		return 0; /* a call from here may be one too deep */
+	*ret_next = called > here ? m->node[x->parent].state : m->plain_to[x->state];
+	return MAX(here, called);
+}
+
+static bool takes_plain(const struct mask *m, u32 state)
+{
+	for (u32 k = m->g.first[state]; k < m->g.first[state + 1]; k++) {
+		const struct grammar_edge *e = &m->g.edges[k];
+		bool mark = e->lo == e->hi && (e->lo == '"' || e->lo == '\\' || e->lo == '<');
+		if (e->kind == GRAMMAR_BYTE && e->hi >= 0x20 && !mark)
+			return true;
 	}
-	return how;
+	return false;
+}
+
+/* After `run` plain characters, the first of which leads to state next: is there no place for another one? */
+static bool ends_there(struct mask *m, u32 run, u32 next, bool *ret)
+{
+	u32 set = m->now;
+	*ret = false;
+	for (u32 i = 1; i < run; i++)
+		if (next == LAYOUT_NONE || (next = m->plain_to[next]) == LAYOUT_NONE)
+			return true;
+	for (u32 i = 0; i < run; i++)
+		if ((set = step(m, set, 'q')) == LAYOUT_NONE)
+			return false;
+	for (u32 b = 0x20; b < 0xf5; b++) {
+		u32 to = b == '"' || b == '\\' || b == '<' ? MASK_DEAD : step(m, set, (u8)b);
+		if (to == LAYOUT_NONE)
+			return false;
+		if (to != MASK_DEAD)
+			return true;
+	}
+	*ret = true;
+	return true;
+}
+
+enum known { WALK_ALL, WALK_ODD, WALK_CONTROL };
+
+/* Which tokens need not be walked through: all with text; or those that are plain, of which *ret_bits fit. */
+static bool known(struct mask *m, enum known *ret, const u64 **ret_bits)
+{
+	const struct mask_set *s = &m->set[m->now];
+	u32 run = 0, n_plain = 0, next = LAYOUT_NONE;
+	*ret = WALK_ALL;
+	for (u32 i = 0; i < s->n && run < MASK_PLAIN_CHARS; i++) {
+		const struct mask_way *x = &m->node[m->pool[s->off + i]];
+		u32 here = plain_run(m, x, &next);
+		if (m->any[x->state]) {
+			*ret = WALK_CONTROL;
+			*ret_bits = m->trie->text;
+			return true;
+		}
+		n_plain += here || takes_plain(m, x->state);
+		run = MAX(run, here);
+	}
+	bool ends = run >= MASK_PLAIN_CHARS;
+	if (!ends && (n_plain != 1 || run == 0))
+		return true;
+	if (!ends && !ends_there(m, run, next, &ends))
+		return false;
+	if (ends) {
+		*ret = WALK_ODD;
+		*ret_bits = m->trie->plain[MIN(run, MASK_PLAIN_CHARS)];
+	}
+	return true;
 }
 
 static bool fill_held(struct mask *m, u64 *bits)
 {
 	const struct mask_trie *t = m->trie;
 	u32 words = DIV_UP(t->n_vocab, 64u), set = m->now;
-	int how = known(m, &m->set[set]);
-	if (how != WALK_ALL)
-		memcpy(bits, how == WALK_ODD ? t->plain : t->text, words * sizeof *bits);
+	const u64 *fit = NULL;
+	enum known how;
+	if (!known(m, &how, &fit))
+		return false;
+	if (fit)
+		memcpy(bits, fit, words * sizeof *bits);
 	for (u32 i = 0; i < words && m->set[set].accept; i++)
 		bits[i] |= t->ends[i];
+	const struct mask_nodes *nodes = how == WALK_ODD ? &t->odd : &t->all;
 	if (how != WALK_CONTROL)
-		return walk_nodes(m, how == WALK_ODD ? &t->odd : &t->all, 0,
-			how == WALK_ODD ? t->odd.n : t->all.n, set, bits);
+		return walk_nodes(m, nodes, 0, nodes->n, set, bits);
 	u32 x = descend(&t->all, (const u8[]){ GRAMMAR_CONTROL }, 1);
 	return x == LAYOUT_NONE || walk_nodes(m, &t->all, x, t->all.v[x].end, set, bits);
 }
@@ -421,11 +499,12 @@ static bool begin(struct mask *m)
 	m->tail = calloc(n, 1);
 	m->plain = calloc(n, 1);
 	m->any = calloc(n, 1);
+	m->plain_to = calloc(n, sizeof *m->plain_to);
 	m->border = calloc(mask_n_prefix(m) + 1, sizeof *m->border);
 	m->walk = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->walk);
 	m->found = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->found);
-	if (!m->tail || !m->plain || !m->any || !m->border || !m->walk || !m->found ||
-		mask_plain_find(&m->g, m->plain, m->any))
+	if (!m->tail || !m->plain || !m->plain_to || !m->any || !m->border || !m->walk || !m->found ||
+		mask_plain_find(&m->g, m->plain, m->any, m->plain_to))
 		return mask_fail(m, "no memory for the grammar");
 	find_tails(m);
 	find_borders(m);
@@ -470,7 +549,7 @@ struct mask *mask_destroy(struct mask *m)
 	if (!m)
 		return NULL;
 	mask_sets_free(m);
-	void *const parts[] = { m->blob, m->tail, m->plain, m->any, m->inner, m->border, m->node,
+	void *const parts[] = { m->blob, m->tail, m->plain, m->plain_to, m->any, m->inner, m->border, m->node,
 		m->node_at.slot, m->set, m->set_at.slot, m->pool, m->walk, m->found };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);

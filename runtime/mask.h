@@ -33,11 +33,11 @@ struct mask_nodes {
 struct mask_trie {
 	u32 n_vocab;
 	struct mask_nodes all;
-	struct mask_nodes odd; /* those that are not plain */
-	u32 *same;	       /* [n_vocab] the next token of the same bytes */
-	u64 *plain;	       /* bits of the plain tokens */
-	u64 *text;	       /* bits of all tokens with text that fits a grammar */
-	u64 *ends;	       /* bits of the tokens that end an answer */
+	struct mask_nodes odd;		  /* those that are not plain */
+	u32 *same;			  /* [n_vocab] the next token of the same bytes */
+	u64 *plain[MASK_PLAIN_CHARS + 1]; /* bits of the plain tokens of at most so many characters */
+	u64 *text;			  /* bits of all tokens with text that fits a grammar */
+	u64 *ends;			  /* bits of the tokens that end an answer */
 	u8 *names; /* of control tokens, as a grammar reads them: a length of two bytes, and the bytes */
 	u32 *name; /* [n_vocab] where in names; LAYOUT_NONE: no control token that is said inside of an answer */
 };

@@ -34,7 +34,8 @@ struct mask {
 	u32 *blob;
 	struct grammar g;
 	u8 *tail; /* [n_states] nothing but RETURN is left there: a call from here needs no place on the stack */
-	u8 *plain;   /* [n_states] so many plain characters may follow; and MASK_RETURNS (mask_plain.c) */
+	u8 *plain; /* [n_states] so many plain characters may follow; and MASK_RETURNS (mask_plain.c) */
+	u32 *plain_to; /* [n_states] the one state that every plain character leads to; LAYOUT_NONE: none, or several */
 	u8 *any;     /* [n_states] everything may follow, for ever */
 	u32 *border; /* [trigger_len] how long a beginning of the trigger is an end of its first i + 1 bytes */
 	u32 *inner;  /* tokens that hold the whole trigger, but not at their beginning */
@@ -81,5 +82,5 @@ void mask_sets_free(struct mask *m);
 
 /* ---- mask_plain.c -------------------------------------------------------------------------------------------------------- */
 
-/* plain and any of every state. 0; -ENOMEM. */
-_must_use_ int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any);
+/* plain, any and plain_to of every state. 0; -ENOMEM. */
+_must_use_ int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any, u32 *to);

@@ -150,17 +150,20 @@ static void look(struct finder *f, u32 state)
 	f->reach[state] = r;
 }
 
-/* What a state reaches by calling a rule that takes one plain character. */
+/* What a state reaches by calling a part that takes one plain character. A state that does nothing else is such a part itself. */
 static void look_calls(struct finder *f, u32 state)
 {
 	const struct grammar *g = f->g;
 	struct few s = { { state }, 1, false };
+	if (f->reach[state].n)
+		return;
 	close_few(g, &s);
-	for (u32 i = 0; i < s.n && !s.full && f->reach[state].n == 0; i++)
+	for (u32 i = 0; i < s.n && !s.full; i++)
 		for (u32 k = g->first[s.v[i]]; k < g->first[s.v[i] + 1]; k++)
 			if (g->edges[k].kind == GRAMMAR_CALL && f->looked[g->edges[k].call] == 2) {
 				f->reach[state] = (struct reach){ { g->edges[k].to }, 1 };
-				break;
+				f->looked[state] = returns(g, g->edges[k].to) ? 2 : 1;
+				return;
 			}
 }
 
@@ -193,7 +196,7 @@ static bool takes_any(const struct grammar *g, u32 s)
 	return false;
 }
 
-int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any)
+int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any, u32 *to)
 {
 	u32 n = g->h->n_states;
 	struct finder f = { .g = g, .reach = calloc(n, sizeof *f.reach), .looked = calloc(n, 1) };
@@ -202,12 +205,16 @@ int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any)
 		any[s] = takes_any(g, s);
 		look(&f, s);
 	}
-	for (u32 s = 0; !r && s < n; s++)
-		look_calls(&f, s);
+	for (u32 round = 0; !r && round < 3;
+		round++) /* parts of parts of parts: what repetitions are made of */
+		for (u32 s = 0; s < n; s++)
+			look_calls(&f, s);
 	if (!r)
 		count(&f, plain);
 	for (u32 s = 0; !r && s < n; s++)
 		plain[s] |= f.looked[s] == 2 ? MASK_RETURNS : 0;
+	for (u32 s = 0; !r && s < n; s++)
+		to[s] = f.reach[s].n == 1 ? f.reach[s].v[0] : LAYOUT_NONE;
 	free(f.reach);
 	free(f.looked);
 	return r;

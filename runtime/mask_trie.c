@@ -75,13 +75,14 @@ static bool whole(const u8 *s, size_t n)
 	       !(a == 0xf4 && b > 0x8f);
 }
 
-static bool is_plain(const u8 *s, size_t n)
+/* How many characters; 0: it is not plain. */
+static u32 plain_chars(const u8 *s, size_t n)
 {
 	u32 chars = 0;
 	for (size_t i = 0; i < n; i += char_len(s[i]), chars++)
 		if (s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] == '<' || !whole(s + i, n - i))
-			return false;
-	return n > 0 && chars <= MASK_PLAIN_CHARS;
+			return 0;
+	return chars <= MASK_PLAIN_CHARS ? chars : 0;
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------------------- */
@@ -184,10 +185,11 @@ static void sort_out(struct work *w)
 			w->id[w->n++] = i;
 		else
 			continue;
-		if (!control && !tok_ends(w->t, i)) {
-			tr->text[i / 64] |= bit;
-			tr->plain[i / 64] |= is_plain(s, len) ? bit : 0;
-		}
+		if (control || tok_ends(w->t, i))
+			continue;
+		tr->text[i / 64] |= bit;
+		for (u32 n = plain_chars(s, len); n && n <= MASK_PLAIN_CHARS; n++)
+			tr->plain[n][i / 64] |= bit;
 	}
 }
 
@@ -196,16 +198,18 @@ static int build(struct work *w)
 	struct mask_trie *tr = w->tr;
 	u32 words = DIV_UP(tr->n_vocab, 64u), n = 0;
 	tr->ends = calloc(words, sizeof *tr->ends);
-	tr->plain = calloc(words, sizeof *tr->plain);
+	u64 *plain = calloc((MASK_PLAIN_CHARS + 1) * (size_t)words, sizeof *plain);
+	for (u32 i = 0; plain && i <= MASK_PLAIN_CHARS; i++)
+		tr->plain[i] = plain + (size_t)i * words;
 	tr->text = calloc(words, sizeof *tr->text);
 	tr->same = calloc(tr->n_vocab, sizeof *tr->same);
-	if (!tr->ends || !tr->plain || !tr->text || !tr->same || names(w))
+	if (!tr->ends || !plain || !tr->text || !tr->same || names(w))
 		return -ENOMEM;
 	sort_out(w);
 	qsort_r(w->id, w->n, sizeof *w->id, by_bytes, w);
 	int r = make(w, &tr->all);
 	for (u32 i = 0; i < w->n; i++)
-		if (!(tr->plain[w->id[i] / 64] >> w->id[i] % 64 & 1))
+		if (!(tr->plain[MASK_PLAIN_CHARS][w->id[i] / 64] >> w->id[i] % 64 & 1))
 			w->id[n++] = w->id[i];
 	w->n = n;
 	return r ? r : make(w, &tr->odd);
@@ -227,7 +231,8 @@ int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 
 void mask_trie_fini(struct mask_trie *t)
 {
-	void *const parts[] = { t->all.v, t->odd.v, t->same, t->ends, t->plain, t->text, t->names, t->name };
+	void *const parts[] = { t->all.v, t->odd.v, t->same, t->ends, t->plain[0], t->text, t->names,
+		t->name };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	*t = (struct mask_trie){ 0 };
