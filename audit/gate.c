@@ -193,6 +193,20 @@ void gate_load_over(struct keepd *k, struct grant *g, u32 status, const char *fm
 
 /* ---- sessions ---- */
 
+/* Whoever shares this number may share cached prompts: the same user, speaking for the same principal. */
+static u64 principal_of(const struct conn *c)
+{
+	struct sha256 h;
+	u8 digest[SHA256_BYTES];
+	if (!c->principal[0])
+		return c->peer.uid;
+	sha256_init(&h);
+	sha256_update(&h, &c->peer.uid, sizeof c->peer.uid);
+	sha256_update(&h, c->principal, sizeof c->principal);
+	sha256_final(&h, digest);
+	return bytes_u64le(digest) | 1ull << 63; /* never a bare uid */
+}
+
 /* 0; -errno. The record is written and the frames are queued. */
 static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 {
@@ -216,6 +230,8 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
+	if (c->principal[0])
+		audit_record_str(&rec, "principal", c->principal, NAME_LEN_MAX);
 	s->id = rec.index;
 	s->grant = g;
 	s->client = c;
@@ -227,7 +243,7 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	r = audit_log_append(k->log, &rec, NULL);
 	if (r)
 		return r;
-	struct proto_session ps = { .grant = g->id, .principal = c->peer.uid };
+	struct proto_session ps = { .grant = g->id, .principal = principal_of(c) };
 	conn_send(k->runtime, GATE_SESSION, s->id, &ps, sizeof ps, &theirs);
 	struct proto_session_open so = { .session = s->id,
 		.grant = g->id,
@@ -318,8 +334,9 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	struct proto_session_want want;
 	memcpy(&want, f->body, sizeof want);
 	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_F16 ||
-		want.ctx_tokens > CTX_TOKENS_MAX)
+		want.ctx_tokens > CTX_TOKENS_MAX || !bytes_str_ok(want.principal, sizeof want.principal))
 		return -EPROTO;
+	memcpy(c->principal, want.principal, sizeof c->principal);
 	if (client_refused(c, f->h.id, 1))
 		return 0;
 	const struct model_row *m = usable(c, f->h.id, want.name);

@@ -56,7 +56,7 @@ struct conn {
 	struct grant *grant;   /* waiting for it to load */
 	struct audit_check *check;
 	struct audit_search *search;
-	struct proto_session_want want;
+	char principal[NAME_LEN_MAX + 8]; /* for whom it asks, as it says itself; "": itself */
 	u32 group_roles; /* enum role: of the groups that it came with */
 	u32 role;	 /* under which its command is allowed */
 	bool denied;	 /* a denial of its was recorded */

@@ -38,7 +38,7 @@ static const struct audit_event_info catalogue[] = {
 		"work_bytes load_ns file path offset",
 		"A grant was loaded, or failed to" },
 	{ EVENT_UNLOAD, 0, "unload", "grant model why", "A grant was unloaded and its memory overwritten" },
-	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens", "A session was opened" },
+	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens principal", "A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
 		"session request name model digest bytes kv_mode ctx_tokens replay_of texts subject retained",
