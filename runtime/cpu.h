@@ -66,7 +66,7 @@ void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 item
  * A packed matrix holds the bytes of the file in another order, in the same place: its rows in panels of CPU_PANEL, the rows beyond the last
  * whole panel as in the file. In a panel the same 32-bit word of the same block of all rows stands together, row 0 first:
  *   Q4_K, Q5_K          blocks [words of the block][16 rows]
- *   Q8_0, Q4_0, Q6_K    pairs of blocks (the last may be alone): scales d [1 or 2][16] u16, then as above. Q6_K's words in the order
+ *   Q8_0, Q4_0, Q6_K    pairs of blocks (the last may be alone): scales d [1 or 2][16] u16, then as above; MXFP4: scales u8. Q6_K's words in the order
  *                       sc 0..3, then for h 0..1, i 0..7: low[16 h + i], low[16 h + 8 + i], high[8 h + i] */
 
 bool cpu_packs(u32 type);
@@ -80,7 +80,7 @@ void cpu_packed_block(u32 type, u32 k, const u8 *w, u32 n_rows, u32 r, u32 b, u8
  *
  * y[c, 0..15] (rows of y are stride floats apart) of one panel and the columns of one tile, c < cols <= width of the tile.
  * x is the tile as cpu_mul.c lays it out, a record a block of the weights (width words each of what stands in brackets):
- *   Q8_0, Q4_0    [8] four int8 each, [1] the sum of the 32 times -128 or -8, [1] scale
+ *   Q8_0, Q4_0    [8] four int8 each, [1] the sum of the 32 times -128 or -8, [1] scale; MXFP4 times -12
  *   Q4_K, Q5_K    [64] four int8 each, [4] sums of 32 as pairs of int16: (0, 2) (1, 3) (4, 6) (5, 7), [1] scale
  *   Q6_K          [64] four int8 each, [16] the sums of 16 times -32, [1] scale */
 struct cpu_tile {

@@ -272,6 +272,9 @@ static u32 quantised_type(enum kernel k)
 	case KERNEL_MUL_MAT_Q4_0:
 	case KERNEL_EMBED_Q4_0:
 		return TENSOR_Q4_0;
+	case KERNEL_MUL_MAT_MXFP4:
+	case KERNEL_EMBED_MXFP4:
+		return TENSOR_MXFP4;
 	case KERNEL_MUL_MAT_Q4_K:
 	case KERNEL_EMBED_Q4_K:
 		return TENSOR_Q4_K;

@@ -71,6 +71,9 @@ static void corrections(const struct part *p, const i8 *q, const i32 *sums, u32 
 	case TENSOR_Q4_0:
 		x[0] = (u32)(sums[0] * -8);
 		return;
+	case TENSOR_MXFP4:
+		x[0] = (u32)(sums[0] * -12);
+		return;
 	case TENSOR_Q6_K:
 		for (u32 i = 0; i < 16; i++)
 			x[(size_t)i * width] = (u32)(-32 * sum_16(q + 16 * i));
@@ -137,6 +140,8 @@ static kernel_ref_fn *reference_of(u32 type)
 		return ref_mul_mat_q8_0;
 	case TENSOR_Q4_0:
 		return ref_mul_mat_q4_0;
+	case TENSOR_MXFP4:
+		return ref_mul_mat_mxfp4;
 	case TENSOR_Q4_K:
 		return ref_mul_mat_q4_k;
 	case TENSOR_Q5_K:
@@ -172,6 +177,7 @@ static u32 record_words(u32 type)
 	switch (type) {
 	case TENSOR_Q8_0:
 	case TENSOR_Q4_0:
+	case TENSOR_MXFP4:
 		return 8 + 1 + 1;
 	case TENSOR_Q6_K:
 		return 64 + 16 + 1;

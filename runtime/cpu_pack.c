@@ -10,16 +10,18 @@ struct shape {
 	u32 type, words; /* 32-bit words of a block, without d */
 	u32 d_at;	 /* byte of a scale that stands outside words, or NO_D */
 	u32 words_at;
+	u32 d_bytes;
 };
 #define NO_D	  0xffffffffu
 #define WORDS_MAX 52u
 
 static const struct shape shapes[] = {
-	{ TENSOR_Q8_0, 8, 0, 2 },
-	{ TENSOR_Q4_0, 4, 0, 2 },
+	{ TENSOR_Q8_0, 8, 0, 2, 2 },
+	{ TENSOR_Q4_0, 4, 0, 2, 2 },
+	{ TENSOR_MXFP4, 4, 0, 1, 1 },
 	{ TENSOR_Q4_K, 36, NO_D, 0 },
 	{ TENSOR_Q5_K, 44, NO_D, 0 },
-	{ TENSOR_Q6_K, 52, 208, 0 },
+	{ TENSOR_Q6_K, 52, 208, 0, 2 },
 };
 
 static const struct shape *shape_of(u32 type)
@@ -53,12 +55,12 @@ static size_t words_place(const struct shape *s, u32 blocks, u32 b)
 	if (s->d_at == NO_D)
 		return b * block;
 	u32 first = b / 2 * 2, n = MIN(2u, blocks - first);
-	return first * block + n * 2 * CPU_PANEL + (b - first) * (size_t)s->words * 4 * CPU_PANEL;
+	return first * block + n * s->d_bytes * CPU_PANEL + (b - first) * (size_t)s->words * 4 * CPU_PANEL;
 }
 
 static size_t d_place(const struct shape *s, u32 b)
 {
-	return b / 2 * 2 * (size_t)CPU_PANEL * block_bytes_of(s->type) + b % 2 * 2 * CPU_PANEL;
+	return b / 2 * 2 * (size_t)CPU_PANEL * block_bytes_of(s->type) + b % 2 * s->d_bytes * CPU_PANEL;
 }
 
 /* Copies block b of row r of a panel, from the file's form or into it. */
@@ -71,8 +73,8 @@ static void block_copy(const struct shape *s, u32 blocks, u8 *panel, u32 r, u32 
 	}
 	if (s->d_at == NO_D)
 		return;
-	u8 *p = panel + d_place(s, b) + 2 * r, *f = block + s->d_at;
-	memcpy(pack ? p : f, pack ? f : p, 2);
+	u8 *p = panel + d_place(s, b) + s->d_bytes * r, *f = block + s->d_at;
+	memcpy(pack ? p : f, pack ? f : p, s->d_bytes);
 }
 
 static void convert(u32 type, u32 k, u8 *w, u32 first, u32 end, u8 *scratch, bool pack)

@@ -93,6 +93,41 @@ FN __m256i dot_q4_0(const u8 *q, const u32 *x, const u32 C)
 	return _mm256_add_epi32(_mm256_madd_epi16(s, _mm256_set1_epi16(1)), all(x[8 * C]));
 }
 
+/* As Q4_0, of bytes of 0..24: twice an E2M1 number, plus the 12 that the record takes off. Four words are at most 4 * 2 * 24 * 127 in int16. */
+FN __m256i dot_mxfp4(const u8 *q, const u32 *x, const u32 C)
+{
+	const __m256i twice =
+		_mm256_broadcastsi128_si256(_mm_set_epi32(0x00040608, 0x090a0b0c, 0x18141210, 0x0f0e0d0c));
+	__m256i a = _mm256_setzero_si256(), b = a, ones = _mm256_set1_epi16(1);
+	UNROLL for (u32 j = 0; j < 4; j++)
+	{
+		__m256i w = word(q, j), low = _mm256_shuffle_epi8(twice, and(w, 0x0f0f0f0f));
+		__m256i high = _mm256_shuffle_epi8(twice, and(_mm256_srli_epi32(w, 4), 0x0f0f0f0f));
+		a = _mm256_add_epi16(a, _mm256_maddubs_epi16(low, all(x[j * C])));
+		b = _mm256_add_epi16(b, _mm256_maddubs_epi16(high, all(x[(4 + j) * C])));
+	}
+	__m256i s = _mm256_add_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
+	return _mm256_add_epi32(s, all(x[8 * C]));
+}
+
+FN __m256i dot_32(const u8 *q, const u32 type, const u32 *x, const u32 C)
+{
+	return type == TENSOR_Q8_0   ? dot_q8_0(q, x, C)
+	       : type == TENSOR_Q4_0 ? dot_q4_0(q, x, C)
+				     : dot_mxfp4(q, x, C);
+}
+
+/* Bytes of eight scales, and these as floats. */
+#define SCALES_32(type) ((type) == TENSOR_MXFP4 ? 8u : 16u)
+FN __m256 scales_32(const u8 *p, const u32 type)
+{
+	if (type != TENSOR_MXFP4)
+		return halves(p);
+	__m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)); /* exact_from_e8m0_half */
+	__m256i u = _mm256_slli_epi32(_mm256_sub_epi32(_mm256_max_epi32(e, all(1)), all(1)), 23);
+	return window(_mm256_castsi256_ps(u));
+}
+
 FN void half_32(const struct cpu_tile *t, const u32 type, u32 half, const u32 C)
 {
 	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
@@ -102,14 +137,13 @@ FN void half_32(const struct cpu_tile *t, const u32 type, u32 half, const u32 C)
 	EACH(c) acc[c] = _mm256_setzero_ps();
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
-		const u8 *q = p + n * 32;
+		const u8 *q = p + n * 2 * SCALES_32(type);
 		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
-			__m256 d = halves(p + 32 * i + 16 * half);
+			__m256 d = scales_32(p + SCALES_32(type) * (2 * i + half), type);
 			const u8 *at = q + HALF_ROW * half;
 			EACH(c)
 			{
-				__m256i s =
-					type == TENSOR_Q8_0 ? dot_q8_0(at, x + c, C) : dot_q4_0(at, x + c, C);
+				__m256i s = dot_32(at, type, x + c, C);
 				__m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(s), d);
 				v = _mm256_mul_ps(v, scale_of(x + 9 * C + c));
 				acc[c] = _mm256_add_ps(acc[c], v);
@@ -295,6 +329,7 @@ FN void half_q6_k(const struct cpu_tile *t, u32 half, const u32 C)
 	LIST(name)
 KERNELS(q8_0, half_32, TENSOR_Q8_0)
 KERNELS(q4_0, half_32, TENSOR_Q4_0)
+KERNELS(mxfp4, half_32, TENSOR_MXFP4)
 KERNELS(q4_k, half_k, TENSOR_Q4_K)
 KERNELS(q5_k, half_k, TENSOR_Q5_K)
 KERNEL(q6_k, half_q6_k(t, 0, 1), half_q6_k(t, 1, 1), 1)
@@ -309,6 +344,8 @@ const struct cpu_tile_kernel *cpu_q_avx2(u32 type)
 		return q8_0_list;
 	case TENSOR_Q4_0:
 		return q4_0_list;
+	case TENSOR_MXFP4:
+		return mxfp4_list;
 	case TENSOR_Q4_K:
 		return q4_k_list;
 	case TENSOR_Q5_K:

@@ -100,6 +100,35 @@ FN void words_q4_0(const u8 *p, __m512i *w)
 	}
 }
 
+/* Twice an E2M1 number, plus 12: a byte of 0..24, whose 12 the record takes off. */
+FN void words_mxfp4(const u8 *p, __m512i *w)
+{
+	const __m512i twice = _mm512_set4_epi32(0x00040608, 0x090a0b0c, 0x18141210, 0x0f0e0d0c);
+	words_q4_0(p, w);
+	UNROLL for (u32 i = 0; i < 8; i++) w[i] = _mm512_shuffle_epi8(twice, w[i]);
+}
+
+FN void words_32(const u8 *p, const u32 type, __m512i *w)
+{
+	if (type == TENSOR_Q8_0)
+		words_q8_0(p, w);
+	else if (type == TENSOR_MXFP4)
+		words_mxfp4(p, w);
+	else
+		words_q4_0(p, w);
+}
+
+/* Bytes of 16 scales, and these as floats. */
+#define SCALES_32(type) ((type) == TENSOR_MXFP4 ? 16u : 32u)
+FN __m512 scales_32(const u8 *p, const u32 type)
+{
+	if (type != TENSOR_MXFP4)
+		return halves(p);
+	__m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)); /* exact_from_e8m0_half */
+	__m512i u = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_max_epi32(e, all(1)), all(1)), 23);
+	return window(_mm512_castsi512_ps(u));
+}
+
 FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C)
 {
 	const u32 words = type == TENSOR_Q8_0 ? 8 : 4;
@@ -109,16 +138,13 @@ FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C)
 	EACH(c) acc[c] = _mm512_setzero_ps();
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
-		const u8 *q = p + n * 32;
+		const u8 *q = p + n * SCALES_32(type);
 		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * C) {
 			__m512i w[8], s[GROUP];
-			__m512 d = halves(p + 32 * i);
+			__m512 d = scales_32(p + SCALES_32(type) * i, type);
 			if (C == 1)
 				ahead(q, words);
-			if (type == TENSOR_Q8_0)
-				words_q8_0(q, w);
-			else
-				words_q4_0(q, w);
+			words_32(q, type, w);
 			EACH(c) s[c] = all(x[8 * C + c]);
 			UNROLL for (u32 j = 0; j < 8; j++) EACH(c) s[c] =
 				_mm512_dpbusd_epi32(s[c], w[j], all(x[j * C + c]));
@@ -351,14 +377,11 @@ FN void wide_32(const struct cpu_tile *t, const u32 type, const u32 G)
 	wide_zero(acc, G);
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
-		const u8 *q = p + n * 32;
+		const u8 *q = p + n * SCALES_32(type);
 		for (u32 i = 0; i < n; i++, q += words * 64, x += 10 * GROUP * G) {
 			__m512i w[8];
-			__m512 d = halves(p + 32 * i);
-			if (type == TENSOR_Q8_0)
-				words_q8_0(q, w);
-			else
-				words_q4_0(q, w);
+			__m512 d = scales_32(p + SCALES_32(type) * i, type);
+			words_32(q, type, w);
 			for (u32 g = 0; g < G; g++)
 				group_32(w, d, x + GROUP * g, acc + GROUP * g, GROUP * G);
 		}
@@ -511,6 +534,7 @@ FN void wide_q6_k(const struct cpu_tile *t, const u32 type, const u32 G)
 	LIST(name)
 KERNELS(q8_0, tile_32, wide_32, TENSOR_Q8_0)
 KERNELS(q4_0, tile_32, wide_32, TENSOR_Q4_0)
+KERNELS(mxfp4, tile_32, wide_32, TENSOR_MXFP4)
 KERNELS(q4_k, tile_k, wide_k, TENSOR_Q4_K)
 KERNELS(q5_k, tile_k, wide_k, TENSOR_Q5_K)
 KERNELS(q6_k, tile_q6_k, wide_q6_k, TENSOR_Q6_K)
@@ -522,6 +546,8 @@ const struct cpu_tile_kernel *cpu_q_avx512(u32 type)
 		return q8_0_list;
 	case TENSOR_Q4_0:
 		return q4_0_list;
+	case TENSOR_MXFP4:
+		return mxfp4_list;
 	case TENSOR_Q4_K:
 		return q4_k_list;
 	case TENSOR_Q5_K:

@@ -61,6 +61,16 @@ static bool blocks_ok(const struct scales *s, u32 block_bytes, u64 at, const u8 
 	return !bad;
 }
 
+/* Scales of MXFP4: 255 is no number, and 12 / 2 * 2^(e - 127) lies beyond 2^40 from 165 on. */
+#define E8M0_MAX 164u
+static bool powers_ok(u32 block_bytes, u64 at, const u8 *data, u64 len)
+{
+	u32 bad = 0;
+	for (u64 i = DIV_UP(at, (u64)block_bytes) * block_bytes; i < at + len; i += block_bytes)
+		bad |= data[i - at] > E8M0_MAX;
+	return !bad;
+}
+
 bool load_numbers_ok(u32 type, u64 at, const u8 *data, u64 len)
 {
 	switch (type) {
@@ -70,6 +80,8 @@ bool load_numbers_ok(u32 type, u64 at, const u8 *data, u64 len)
 		return halves_ok(data, len);
 	case TENSOR_BF16:
 		return bfloats_ok(data, len);
+	case TENSOR_MXFP4:
+		return powers_ok(tensor_type_info(type)->bytes, at, data, len);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].type == type)

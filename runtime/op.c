@@ -112,6 +112,7 @@ enum op_act_kind op_act_kind(u32 weight_type)
 	switch (weight_type) {
 	case TENSOR_Q4_0:
 	case TENSOR_Q8_0:
+	case TENSOR_MXFP4:
 		return OP_ACT_Q8_32;
 	case TENSOR_Q4_K:
 	case TENSOR_Q5_K:

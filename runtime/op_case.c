@@ -89,10 +89,33 @@ static void fill_ints(u8 *p, u32 n, enum op_case_fill fill, u64 *seed)
 		p[i] = fill == FILL_MAX ? (next(seed) & 1 ? 0xff : 0x80) : (u8)next(seed);
 }
 
+/* An E8M0 scale of MXFP4. */
+static u8 one_power(enum op_case_fill fill, u64 r)
+{
+	switch (fill) {
+	case FILL_ZERO:
+		return 0;
+	case FILL_MAX:
+		return 255;
+	case FILL_TINY:
+		return (u8)(r % 90);
+	case FILL_MIXED:
+		return (u8)r;
+	case FILL_OUTLIER:
+	case FILL_PLAIN:
+		break;
+	}
+	return (u8)(118 + r % 5);
+}
+
 static void fill_block(u32 type, u8 *b, enum op_case_fill fill, u64 *seed)
 {
 	u32 bytes = block_bytes_of(type);
 	fill_ints(b, bytes, fill, seed);
+	if (type == TENSOR_MXFP4) {
+		b[0] = one_power(fill, next(seed));
+		return;
+	}
 	put_half(b + (type == TENSOR_Q6_K ? 208 : 0), one_half(fill, next(seed)));
 	if (type == TENSOR_Q4_K || type == TENSOR_Q5_K)
 		put_half(b + 2, one_half(fill, next(seed)));

@@ -40,6 +40,7 @@ static const struct {
 	{ TENSOR_BF16, KERNEL_EMBED_BF16, KERNEL_MUL_MAT_BF16 },
 	{ TENSOR_Q8_0, KERNEL_EMBED_Q8_0, KERNEL_MUL_MAT_Q8_0 },
 	{ TENSOR_Q4_0, KERNEL_EMBED_Q4_0, KERNEL_MUL_MAT_Q4_0 },
+	{ TENSOR_MXFP4, KERNEL_EMBED_MXFP4, KERNEL_MUL_MAT_MXFP4 },
 	{ TENSOR_Q4_K, KERNEL_EMBED_Q4_K, KERNEL_MUL_MAT_Q4_K },
 	{ TENSOR_Q5_K, KERNEL_EMBED_Q5_K, KERNEL_MUL_MAT_Q5_K },
 	{ TENSOR_Q6_K, KERNEL_EMBED_Q6_K, KERNEL_MUL_MAT_Q6_K },
@@ -54,6 +55,12 @@ static int kernel_of(u32 type, enum kernel *ret_embed, enum kernel *ret_mul_mat)
 			return 0;
 		}
 	return err_origin(-EINVAL);
+}
+
+/* Bytes that rows of a type begin at multiples of. */
+static u32 row_align(u32 type)
+{
+	return type == TENSOR_F32 ? 4 : block_bytes_of(type) % 2 ? 1 : 2;
 }
 
 static bool slice_ok(const struct op_embed *e)
@@ -142,7 +149,7 @@ int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 	if (r < 0)
 		return r;
 	if (m->rows > OP_ROWS_MAX || m->k == 0 || m->k > DIM_MAX || m->k % block_len_of(m->type) ||
-		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % (m->type == TENSOR_F32 ? 4 : 2))
+		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % row_align(m->type))
 		return err_origin(-EINVAL);
 	u64 row_bytes = (u64)(m->k / block_len_of(m->type)) * block_bytes_of(m->type);
 	op_call_buf(&c, 1, m->act, op_act_bytes(op_act_kind(m->type), m->rows, m->k));

@@ -1,4 +1,4 @@
-/* Quantised blocks read as 32-bit words: TYPE is one of types.glsl, w the buffer of raw blocks. Offsets are in bytes, always even. */
+/* Quantised blocks read as 32-bit words: TYPE is one of types.glsl, w the buffer of raw blocks. Offsets are in bytes, even but for MXFP4. */
 
 u32 load_u8(u32 at)
 {
@@ -23,6 +23,31 @@ u32 load_u32(u32 at)
 #endif
 }
 
+#if TYPE == MXFP4
+/* Four bytes from any offset. */
+u32 load_u32_any(u32 at)
+{
+	u32 i = at >> 2;
+	u32 shift = 8u * (at & 3u);
+	u32 low = w[i];
+	u32 high = w[i + 1u];
+	return shift == 0u ? low : (low >> shift) | (high << (32u - shift));
+}
+
+/* Each byte of x, in 0..15, from twice an E2M1 number to an int8: 0, 1, 2, 3, 4, 6, 8, 12 and their negatives. */
+u32 bytes_e2m1(u32 x)
+{
+	u32 r = 0u;
+	for (u32 i = 0u; i < 4u; i++) {
+		u32 code = x >> (8u * i);
+		u32 size = ((code & 4u) == 0u ? 0x03020100u : 0x0c080604u) >> (8u * (code & 3u)) & 255u;
+		u32 value = (code & 8u) == 0u ? size : 0u - size;
+		r |= (value & 255u) << (8u * i);
+	}
+	return r;
+}
+#endif
+
 /* Each byte of x, in 0..127, less c as int8. */
 u32 bytes_less(u32 x, u32 c)
 {
@@ -34,6 +59,8 @@ f32 block_d(u32 at)
 {
 #if TYPE == Q6_K
 	return exact_from_half(load_u16(at + 208u));
+#elif TYPE == MXFP4
+	return exact_from_e8m0_half(load_u8(at));
 #else
 	return exact_from_half(load_u16(at));
 #endif
@@ -72,6 +99,8 @@ u32 block_word(u32 at, u32 j, u32 i)
 	return load_u32(at + 2u + 4u * i);
 #elif TYPE == Q4_0
 	return (load_u32(at + 2u + 4u * (i & 3u)) >> (i & 4u)) & 0x0f0f0f0fu;
+#elif TYPE == MXFP4
+	return bytes_e2m1((load_u32_any(at + 1u + 4u * (i & 3u)) >> (i & 4u)) & 0x0f0f0f0fu);
 #elif TYPE == Q4_K
 	return (load_u32(at + 16u + 32u * (j >> 1) + 4u * i) >> (4u * (j & 1u))) & 0x0f0f0f0fu;
 #elif TYPE == Q5_K

@@ -25,6 +25,8 @@ u32 block_bytes_of(u32 type)
 		return 34;
 	case TENSOR_Q4_0:
 		return 18;
+	case TENSOR_MXFP4:
+		return 17;
 	case TENSOR_Q4_K:
 		return 144;
 	case TENSOR_Q5_K:
@@ -44,6 +46,7 @@ u32 block_len_of(u32 type)
 		return 1;
 	case TENSOR_Q8_0:
 	case TENSOR_Q4_0:
+	case TENSOR_MXFP4:
 		return 32;
 	case TENSOR_Q4_K:
 	case TENSOR_Q5_K:
@@ -68,6 +71,19 @@ static void unpack_q4_0(const u8 *b, struct block_ints *r)
 	for (u32 i = 0; i < 16; i++) {
 		r->q[i] = (i8)((b[2 + i] & 15) - 8);
 		r->q[16 + i] = (i8)((b[2 + i] >> 4) - 8);
+	}
+	r->sc[0] = 1;
+	r->m[0] = 0;
+	r->dmin = 0;
+}
+
+static void unpack_mxfp4(const u8 *b, struct block_ints *r)
+{
+	static const i8 twice[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
+	r->d = exact_from_e8m0_half(b[0]);
+	for (u32 i = 0; i < 16; i++) {
+		r->q[i] = twice[b[1 + i] & 15];
+		r->q[16 + i] = twice[b[1 + i] >> 4];
 	}
 	r->sc[0] = 1;
 	r->m[0] = 0;
@@ -138,6 +154,9 @@ void block_unpack(u32 type, const u8 *block, struct block_ints *ret)
 		return;
 	case TENSOR_Q4_0:
 		unpack_q4_0(block, ret);
+		return;
+	case TENSOR_MXFP4:
+		unpack_mxfp4(block, ret);
 		return;
 	case TENSOR_Q4_K:
 		unpack_q4_k(block, ret);

@@ -5,7 +5,7 @@
  *
  * Element e of a row, in the window:
  *   F32, F16, BF16    its value
- *   Q8_0, Q4_0        f(q) * d                       q with its offset taken off
+ *   Q8_0, Q4_0, MXFP4 f(q) * d                       q with its offset taken off
  *   Q4_K, Q5_K        f(sc * q) * d - f(m) * dmin    sc, m the six-bit pair of the 32 elements around e
  *   Q6_K              f(sc * (q - 32)) * d           sc of the 16 elements around e
  * Rows outside first .. first + count are left alone (a table larger than a binding takes several dispatches); ids beyond the vocabulary
@@ -29,6 +29,7 @@ void ref_embed_f16(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_bf16(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_q8_0(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_q4_0(const void *push, void *const buf[], u32 first, u32 end);
+void ref_embed_mxfp4(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_q4_k(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_q5_k(const void *push, void *const buf[], u32 first, u32 end);
 void ref_embed_q6_k(const void *push, void *const buf[], u32 first, u32 end);

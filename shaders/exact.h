@@ -177,6 +177,14 @@ FUNC f32 exact_from_half(u32 h)
 	return y;
 }
 
+/* 2^(e - 128), of the 8 bits of an E8M0 scale of MXFP4, whose halved values are integers; in the window. */
+FUNC f32 exact_from_e8m0_half(u32 e)
+{
+	u32 u = e == 0u ? 0u : (e - 1u) << 23;
+	f32 y = u2f(exact_window_bits(u));
+	return y;
+}
+
 /* float to float16 bits, nearest even, denormals included; magnitudes from 65520 on become 65504, never infinity. */
 FUNC u32 exact_to_half(f32_in x)
 {

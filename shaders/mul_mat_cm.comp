@@ -89,7 +89,7 @@ void main()
 				u32 i = e * LANES + LANE;
 				u32 at = p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes + block * BLOCK_BYTES;
 				u32 col = min(col0 + i % TN, p.cols - 1u);
-#if TYPE == Q8_0
+#if TYPE == Q8_0 || TYPE == MXFP4
 				i1[e] = sums[i];
 #elif TYPE == Q4_0
 				i1[e] = sums[i] - 8 * toi(act[sum_at + col * (p.k / 32u) + block]);

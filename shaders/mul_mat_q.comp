@@ -7,7 +7,7 @@
 #include "act.h"
 #include "mul_mat_q.h"
 
-/* -DTYPE=Q8_0, Q4_0, Q4_K, Q5_K or Q6_K; -DDOT: with the packed dot product of SPV_KHR_integer_dot_product.
+/* -DTYPE=Q8_0, Q4_0, MXFP4, Q4_K, Q5_K or Q6_K; -DDOT: with the packed dot product of SPV_KHR_integer_dot_product.
  *
  * LANES lanes share a row: lane l computes the terms of blocks l, l + LANES, …, and lane c adds those of column c in order.
  * LANES = 1 (drivers that run on a CPU) keeps the sum in a register and has no barrier. COLS columns share one unpacking. */
@@ -77,7 +77,7 @@ void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 			if (col >= p.cols)
 				continue;
 			u32 q_at = col * (p.k / 4u) + block * (BLOCK_LEN / 4u) + 8u * j;
-#if TYPE == Q8_0 || TYPE == Q4_0
+#if TYPE == Q8_0 || TYPE == Q4_0 || TYPE == MXFP4
 			i1[c] += dot_words(word, q_at, 0u, 8u);
 #elif TYPE == Q6_K
 			i1[c] += sc0 * dot_words(word, q_at, 0u, 4u) + sc1 * dot_words(word, q_at, 4u, 8u);

@@ -58,6 +58,7 @@ static inline f32 term(u32 type, const struct block_ints *b, const struct cols *
 	switch (type) {
 	case TENSOR_Q8_0:
 	case TENSOR_Q4_0:
+	case TENSOR_MXFP4:
 		return term_32(b, x, c, p);
 	case TENSOR_Q6_K:
 		return term_q6_k(b, x, c, p);
@@ -98,6 +99,7 @@ static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const
 	}
 REF(q8_0, TENSOR_Q8_0)
 REF(q4_0, TENSOR_Q4_0)
+REF(mxfp4, TENSOR_MXFP4)
 REF(q4_k, TENSOR_Q4_K)
 REF(q5_k, TENSOR_Q5_K)
 REF(q6_k, TENSOR_Q6_K)

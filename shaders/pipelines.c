@@ -74,6 +74,9 @@ static const u32 spv_embed_q8_0[] = {
 static const u32 spv_embed_q4_0[] = {
 #include "shaders/embed_q4_0.spv.inc"
 };
+static const u32 spv_embed_mxfp4[] = {
+#include "shaders/embed_mxfp4.spv.inc"
+};
 static const u32 spv_embed_q4_k[] = {
 #include "shaders/embed_q4_k.spv.inc"
 };
@@ -98,6 +101,9 @@ static const u32 spv_mul_mat_q8_0[] = {
 static const u32 spv_mul_mat_q4_0[] = {
 #include "shaders/mul_mat_q4_0.spv.inc"
 };
+static const u32 spv_mul_mat_mxfp4[] = {
+#include "shaders/mul_mat_mxfp4.spv.inc"
+};
 static const u32 spv_mul_mat_q4_k[] = {
 #include "shaders/mul_mat_q4_k.spv.inc"
 };
@@ -112,6 +118,9 @@ static const u32 spv_mul_mat_q8_0_dot[] = {
 };
 static const u32 spv_mul_mat_q4_0_dot[] = {
 #include "shaders/mul_mat_q4_0_dot.spv.inc"
+};
+static const u32 spv_mul_mat_mxfp4_dot[] = {
+#include "shaders/mul_mat_mxfp4_dot.spv.inc"
 };
 static const u32 spv_mul_mat_q4_k_dot[] = {
 #include "shaders/mul_mat_q4_k_dot.spv.inc"
@@ -128,6 +137,9 @@ static const u32 spv_mul_mat_q8_0_cm[] = {
 };
 static const u32 spv_mul_mat_q4_0_cm[] = {
 #include "shaders/mul_mat_q4_0_cm.spv.inc"
+};
+static const u32 spv_mul_mat_mxfp4_cm[] = {
+#include "shaders/mul_mat_mxfp4_cm.spv.inc"
 };
 static const u32 spv_mul_mat_q4_k_cm[] = {
 #include "shaders/mul_mat_q4_k_cm.spv.inc"
@@ -172,6 +184,7 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(EMBED_BF16, embed_bf16, 256),
 	BASE(EMBED_Q8_0, embed_q8_0, 256),
 	BASE(EMBED_Q4_0, embed_q4_0, 256),
+	BASE(EMBED_MXFP4, embed_mxfp4, 256),
 	BASE(EMBED_Q4_K, embed_q4_k, 256),
 	BASE(EMBED_Q5_K, embed_q5_k, 256),
 	BASE(EMBED_Q6_K, embed_q6_k, 256),
@@ -180,6 +193,7 @@ const struct pipeline_row pipeline_rows[] = {
 	MUL_MAT_F(MUL_MAT_BF16, mul_mat_bf16),
 	MUL_MAT_Q(MUL_MAT_Q8_0, mul_mat_q8_0),
 	MUL_MAT_Q(MUL_MAT_Q4_0, mul_mat_q4_0),
+	MUL_MAT_Q(MUL_MAT_MXFP4, mul_mat_mxfp4),
 	MUL_MAT_Q(MUL_MAT_Q4_K, mul_mat_q4_k),
 	MUL_MAT_Q(MUL_MAT_Q5_K, mul_mat_q5_k),
 	MUL_MAT_Q(MUL_MAT_Q6_K, mul_mat_q6_k),
@@ -204,6 +218,7 @@ const struct pipeline_row pipeline_rows[] = {
 #ifdef KEEP_COOPMAT
 	MUL_MAT_CM(MUL_MAT_Q8_0, mul_mat_q8_0, 0),
 	MUL_MAT_CM(MUL_MAT_Q4_0, mul_mat_q4_0, 0),
+	MUL_MAT_CM(MUL_MAT_MXFP4, mul_mat_mxfp4, 0),
 	MUL_MAT_CM(MUL_MAT_Q4_K, mul_mat_q4_k, 0),
 	MUL_MAT_CM(MUL_MAT_Q5_K, mul_mat_q5_k, 0),
 	MUL_MAT_CM(MUL_MAT_Q6_K, mul_mat_q6_k, PIPELINE_K_16),

@@ -7,8 +7,9 @@
 #define Q5_K 13
 #define Q6_K 14
 #define BF16 30
+#define MXFP4 39
 
-#if TYPE == Q8_0 || TYPE == Q4_0
+#if TYPE == Q8_0 || TYPE == Q4_0 || TYPE == MXFP4
 #define BLOCK_LEN 32u
 #else
 #define BLOCK_LEN 256u
@@ -17,6 +18,8 @@
 #define BLOCK_BYTES 34u
 #elif TYPE == Q4_0
 #define BLOCK_BYTES 18u
+#elif TYPE == MXFP4
+#define BLOCK_BYTES 17u
 #elif TYPE == Q4_K
 #define BLOCK_BYTES 144u
 #elif TYPE == Q5_K

@@ -89,6 +89,7 @@ const struct tensor_type_info *tensor_type_info(u32 type)
 		[TENSOR_Q5_K] = { "Q5_K", 256, 176 },
 		[TENSOR_Q6_K] = { "Q6_K", 256, 210 },
 		[TENSOR_BF16] = { "BF16", 1, 2 },
+		[TENSOR_MXFP4] = { "MXFP4", 32, 17 },
 	};
 	return type < ARRAY_LEN(types) && types[type].name ? &types[type] : NULL;
 }

@@ -56,6 +56,7 @@ enum tensor_type {
 	TENSOR_Q5_K = 13,
 	TENSOR_Q6_K = 14,
 	TENSOR_BF16 = 30,
+	TENSOR_MXFP4 = 39,
 };
 
 struct tensor_type_info {

@@ -16,6 +16,8 @@ static const char *const stored_digests[][2] = {
 	{ "Q5_K/f16", "d7d20cedddd9c2653b72807224b3cf3a0c6928bffcf15fda2d04e0230eb74ca6" },
 	{ "Q6_K/f32", "55588e75bc611ca3a08de60120c6ec554b9866579887c5b215dbabf947c84705" },
 	{ "Q6_K/f16", "0c5d759883ce358600bb9bf694aa894de54a9f3c5e185c403724380a7d09e6f5" },
+	{ "MXFP4/f32", "029f70da5a325b5ab9db2cbec6037851411459dffabc526ee37af0fe8d93cdae" },
+	{ "MXFP4/f16", "0ca86e47479c8e875dbc6cac7b0ff5d1706bff6554b891e2e4ac8ccd4de3f8b0" },
 	{ "mixed/f32", "c5eddf91c4fe3773e6f2c02b22324ddd46c32eac7aa282a13e54b7b3ce7347ea" },
 	{ "mixed/f16", "2d12e5567f3111425925f3025109b05f772301f2d7d20b066555d0e2f3357f38" },
 	{ "llama/f16", "8b9371c99e43ccc1de24bf2ea367e91d5865ed5593715ca78f0a61e0acf50e41" },

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 
 SCALARS = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q', 11: 'q', 12: 'd'}
-BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2)}
+BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2), 39: (32, 17)}
 
 
 # ---- files
@@ -82,6 +82,9 @@ def decode(raw, t):
         return half(raw[:, :2]) * (nibbles(raw[:, 2:]).astype(np.int64) - 8)
     if t == 8:
         return half(raw[:, :2]) * raw[:, 2:].view(np.int8)
+    if t == 39:  # E2M1 times a power of two
+        sizes = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+        return np.ldexp(np.concatenate([sizes, -sizes])[nibbles(raw[:, 1:])], raw[:, :1].astype(np.int64) - 127)
     if t in (12, 13):
         d, m = half(raw[:, :2]), half(raw[:, 2:4])
         sc, mn = k_scales(raw[:, 4:16])

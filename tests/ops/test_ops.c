@@ -38,7 +38,7 @@ static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantiz
 	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu", "swiglu_oai",
 	"combine" };
 static const u32 float_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
-static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0 };
+static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_MXFP4 };
 static const u32 k_types[] = { TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
 
 static void add_case(struct op_case c)
@@ -187,9 +187,9 @@ static bool is_split_case(const struct op_case *c)
 static void add_split_cases(void)
 {
 	static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0,
-		TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+		TENSOR_MXFP4, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
 	for (u32 t = 0; t < ARRAY_LEN(types); t++) {
-		u32 k = t < 3 ? 997 : t < 5 ? 1056 : 1280;
+		u32 k = t < 3 ? 997 : t < 6 ? 1056 : 1280;
 		add_case((struct op_case){ CASE_MUL_MAT, types[t], .rows = 3, .k = k, .n_out = 777 });
 		add_case((struct op_case){ CASE_EMBED, types[t], .rows = 30, .k = k, .n_out = 777 });
 	}

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const u32 quantised[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+static const u32 quantised[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_MXFP4, TENSOR_Q4_K, TENSOR_Q5_K,
+	TENSOR_Q6_K };
 
 static struct rt_device *open_with(enum cpu_level level, u32 threads)
 {

@@ -105,6 +105,27 @@ static void admit(struct tiny *t)
 	free(data);
 }
 
+/* Powers of two: 2^(164 - 127) times 6 is the last below 2^40, wherever a part begins. */
+static void powers(void **state)
+{
+	u8 data[4 * 17];
+	for (u32 b = 0; b < 4; b++)
+		for (u32 e = 0; e < 256; e++) {
+			memset(data, 255, sizeof data); /* nibbles may be anything */
+			for (u32 i = 0; i < 4; i++)
+				data[17 * i] = 120;
+			data[17 * b] = (u8)e;
+			assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, sizeof data), e <= 164);
+			for (u32 from = 0; from < sizeof data; from++) {
+				bool second =
+					load_numbers_ok(TENSOR_MXFP4, from, data + from, sizeof data - from);
+				assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, from),
+					e <= 164 || from <= 17 * b);
+				assert_int_equal(second, e <= 164 || from > 17 * b);
+			}
+		}
+}
+
 static void bad_numbers_are_named(void **state)
 {
 	static const char *const tensor = "blk.1.ffn_up.weight";
@@ -348,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(powers),
 		cmocka_unit_test(bad_numbers_are_named),
 		cmocka_unit_test(any_number_of_threads),
 		cmocka_unit_test(overlaps),

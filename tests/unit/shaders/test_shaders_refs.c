@@ -20,8 +20,8 @@
 #include <immintrin.h>
 #endif
 
-static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K,
-	TENSOR_Q5_K, TENSOR_Q6_K };
+static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_MXFP4,
+	TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
 
 /* ---- the second decoder ---- */
 
@@ -68,6 +68,13 @@ static f64 decode(u32 type, const u8 *row, u32 e)
 		b = row + e / 32 * 18;
 		i = e % 32;
 		return half(b) * ((i32)nibble(b + 2, i % 16 + 256 * (i / 16)) - 8);
+	case TENSOR_MXFP4: /* sign, two bits of exponent, one of mantissa, as in IEEE 754; times a power of two */
+		b = row + e / 32 * 17;
+		i = e % 32;
+		u = nibble(b + 1, i % 16 + 256 * (i / 16));
+		return ldexp((u & 8 ? -1 : 1) * (u >> 1 & 3 ? ldexp(1 + (u & 1) / 2.0, (i32)(u >> 1 & 3) - 1)
+							    : (u & 1) / 2.0),
+			b[0] - 127);
 	case TENSOR_Q4_K:
 	case TENSOR_Q5_K:
 		b = row + (size_t)(e / 256) * (type == TENSOR_Q4_K ? 144 : 176);
