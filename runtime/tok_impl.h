@@ -39,6 +39,7 @@ struct tok {
 	u32 n_vocab;
 	u8 *type; /* enum layout_tok_type, corrected for tokens that are known to end a turn */
 	u8 *ends; /* 1 where the token ends a generation */
+	u8 *marks; /* 1 where the chat template builds with a user-defined token: to be had from trusted text only */
 	u32 *off; /* n_vocab + 1 offsets into bytes */
 	u8 *bytes;
 
@@ -112,6 +113,8 @@ _must_use_ int tok_encode_with(const struct tok *t, struct tok_work *w, const u8
 _must_use_ int tok_vocab_init(struct tok *t, const char **ret_why);
 /* Is there an unknown token for text that is no token, and one that a text may hold: neither beginning nor end? 0; 1 *ret_why. */
 _must_use_ int tok_unknown_check(const struct tok *t, const char **ret_why);
+/* Can text become that token? Not where it is a control token, stands for bytes, or marks the parts of a chat. */
+bool tok_is_piece(const struct tok *t, u32 id);
 struct layout_str tok_string(const struct tok *t, u32 id);
 /* The token, or string from n_vocab on, of that text; LAYOUT_NONE if there is none. Never a control token. */
 u32 tok_text_find(const struct tok *t, const void *text, size_t len);
@@ -180,8 +183,8 @@ struct tok_words {
 size_t tok_words_next(struct tok_words *w);
 /* Is a word that is a token that token, whatever the merges say? */
 bool tok_pre_whole(u32 pre);
-/* Characters that it has looked at, ever: what the bounded-work test counts. */
-extern _Thread_local u64 tok_pre_looks;
+/* Characters and nodes of a trie that were looked at, ever: what the bounded-work test counts. */
+extern _Thread_local u64 tok_looks;
 
 /* tok_stream.c: the character at text[0], len > 0: its bytes, 1..4, and code point. 0: not a character, nor the beginning of one.
  * -1: the beginning of one that is cut off by the end. */

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-_Thread_local u64 tok_pre_looks;
-
 struct range {
 	u32 first, last;
 };
@@ -179,7 +177,7 @@ u32 tok_class_youtu(u32 cp)
 static u32 char_at(struct tok_text x, size_t at, size_t *ret_n)
 {
 	u32 cp;
-	tok_pre_looks++;
+	tok_looks++;
 	int n = tok_utf8(x.s + at, x.len - at, &cp);
 	*ret_n = n > 0 ? (size_t)n : 1;
 	return n > 0 ? cp : 0xfffd;

@@ -8,7 +8,9 @@
 static bool is_special(const struct tok *t, u32 id, bool trusted)
 {
 	u8 type = t->type[id];
-	return type == TOK_USER || (trusted && (type == TOK_CONTROL || type == TOK_UNKNOWN));
+	if (type == TOK_USER)
+		return trusted || !t->marks[id];
+	return trusted && (type == TOK_CONTROL || type == TOK_UNKNOWN);
 }
 
 static int by_text(const void *a, const void *b, void *arg)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Thread_local u64 tok_looks;
+
 struct build {
 	const struct tok *t;
 	u32 *sorted, n;	   /* tokens by text, of equal texts the lowest id first */
@@ -121,6 +123,7 @@ void tok_trie_fini(struct tok_trie *trie)
 
 u32 tok_trie_step(const struct tok_trie *trie, u32 node, u8 b)
 {
+	tok_looks++;
 	u32 first = trie->child[node], n = trie->child[node + 1] - first;
 	const u8 *at = n ? memchr(trie->label + first, b, n) : NULL;
 	return at ? (u32)(at - trie->label) : 0;

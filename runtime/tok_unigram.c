@@ -9,11 +9,6 @@
 
 #define UNKNOWN_COSTS 10.0f /* below the least score: SentencePiece's constant */
 
-static bool is_piece(const struct tok *t, u32 id)
-{
-	return t->type[id] == TOK_NORMAL || t->type[id] == TOK_USER || t->type[id] == TOK_UNUSED;
-}
-
 static f32 least_score(const struct tok *t)
 {
 	f32 least = INFINITY;
@@ -29,12 +24,12 @@ int tok_unigram_init(struct tok *t, const char **ret_why)
 	int r = t->has_bytes ? 0 : tok_unknown_check(t, ret_why);
 	t->unk_score = least_score(t) - UNKNOWN_COSTS;
 	r = r ? r : tok_normal_init(t, ret_why);
-	return r ? r : tok_trie_init(&t->trie, t, is_piece);
+	return r ? r : tok_trie_init(&t->trie, t, tok_is_piece);
 }
 
 /* ---- the best way ---------------------------------------------------------------------------------------------------------- */
 
-static int best_init(struct tok_work *w, size_t n)
+static int best_init(struct tok_work *w, size_t n, f64 score)
 {
 	if (n + 1 > w->cap_best) {
 		struct tok_best *p = realloc(w->best, (n + 1) * sizeof *p);
@@ -45,7 +40,7 @@ static int best_init(struct tok_work *w, size_t n)
 	}
 	for (size_t i = 0; i <= n; i++)
 		w->best[i] = (struct tok_best){ -INFINITY, 0, LAYOUT_NONE };
-	w->best[0].score = 0;
+	w->best[0].score = score;
 	return 0;
 }
 
@@ -62,11 +57,22 @@ static size_t char_len(const u8 *s, size_t len)
 	return n > 0 ? (size_t)n : 1;
 }
 
+/* One text under way. */
+struct way {
+	const struct tok *t;
+	struct tok_work *w;
+	struct tok_ids *ids;
+	size_t floor; /* where its ids begin */
+	f64 score; /* of the words so far: what equal ways are rounded with does not depend on where a text is cut into words */
+};
+
 /* All tokens that begin at byte at; the bytes of the character there. */
-static size_t tokens_from(const struct tok *t, struct tok_work *w, const u8 *word, size_t len, size_t at)
+static size_t tokens_from(const struct way *x, const u8 *word, size_t len, size_t at)
 {
+	const struct tok *t = x->t;
+	struct tok_best *best = x->w->best;
 	size_t whole = char_len(word + at, len - at);
-	f64 score = w->best[at].score;
+	f64 score = best[at].score;
 	bool alone = false;
 	u32 node = 0;
 	for (size_t end = at; end < len && (node = tok_trie_step(&t->trie, node, word[end]));) {
@@ -75,22 +81,23 @@ static size_t tokens_from(const struct tok *t, struct tok_work *w, const u8 *wor
 		if (id == LAYOUT_NONE)
 			continue;
 		alone = alone || end - at == whole;
-		offer(&w->best[end], score + (t->type[id] == TOK_USER ? 0 : t->l.vocab[id].score), at, id);
+		offer(&best[end], score + (t->type[id] == TOK_USER ? 0 : t->l.vocab[id].score), at, id);
 	}
 	if (!alone)
-		offer(&w->best[at + whole], score + t->unk_score, at, LAYOUT_NONE);
+		offer(&best[at + whole], score + t->unk_score, at, LAYOUT_NONE);
 	return whole;
 }
 
-/* Unknown characters in a row are one unknown token: floor is where this text's ids begin. */
-static int unknown_write(const struct tok *t, const u8 *s, size_t n, size_t floor, struct tok_ids *ids)
+/* Unknown characters in a row are one unknown token. */
+static int unknown_write(const struct way *x, const u8 *s, size_t n)
 {
-	u32 unk = t->l.h->unk;
-	if (!t->has_bytes)
-		return ids->n > floor && ids->id[ids->n - 1] == unk ? 0 : tok_ids_add(ids, unk);
+	struct tok_ids *ids = x->ids;
+	u32 unk = x->t->l.h->unk;
+	if (!x->t->has_bytes)
+		return ids->n > x->floor && ids->id[ids->n - 1] == unk ? 0 : tok_ids_add(ids, unk);
 	int r = 0;
 	for (size_t i = 0; !r && i < n; i++)
-		r = tok_ids_add(ids, t->byte_id[s[i]]);
+		r = tok_ids_add(ids, x->t->byte_id[s[i]]);
 	return r;
 }
 
@@ -109,33 +116,33 @@ static void turn(struct tok_best *best, size_t len)
 	}
 }
 
-static int word_encode(const struct tok *t, struct tok_work *w, const u8 *word, size_t len, size_t floor,
-	struct tok_ids *ids)
+static int word_encode(struct way *x, const u8 *word, size_t len)
 {
-	int r = best_init(w, len);
+	int r = best_init(x->w, len, x->score);
 	if (r)
 		return r;
 	for (size_t at = 0; at < len;)
-		at += tokens_from(t, w, word, len, at);
-	turn(w->best, len);
-	for (size_t at = 0; !r && at < len; at = w->best[at].from) {
-		u32 id = w->best[at].id;
-		r = id == LAYOUT_NONE ? unknown_write(t, word + at, w->best[at].from - at, floor, ids)
-				      : tok_ids_add(ids, id);
-	}
+		at += tokens_from(x, word, len, at);
+	const struct tok_best *best = x->w->best;
+	x->score = best[len].score;
+	turn(x->w->best, len);
+	for (size_t at = 0; !r && at < len; at = best[at].from)
+		r = best[at].id == LAYOUT_NONE ? unknown_write(x, word + at, best[at].from - at)
+					       : tok_ids_add(x->ids, best[at].id);
 	return r;
 }
 
 int tok_unigram_encode(
 	const struct tok *t, struct tok_work *w, const u8 *text, size_t len, bool blank, struct tok_ids *ids)
 {
-	size_t floor = ids->n, step;
+	struct way x = { t, w, ids, ids->n, 0 };
+	size_t step;
 	int r = tok_normal(t, w, text, len, blank);
 	if (!r && w->n_buf > INT32_MAX)
 		return -EOVERFLOW;
 	for (size_t at = 0; !r && at < w->n_buf; at += step) {
 		step = tok_spm_word(t, w->buf + at, w->n_buf - at);
-		r = word_encode(t, w, w->buf + at, step, floor, ids);
+		r = word_encode(&x, w->buf + at, step);
 	}
 	return r;
 }

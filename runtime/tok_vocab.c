@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "runtime/tok_impl.h"
 
 #include <errno.h>
@@ -112,10 +113,14 @@ static const char *const END_NAMES[] = {
 	"<end_of_turn>",
 	"<turn|>",
 	"<end_of_utterance>",
+	"<|tool_response>", /* gemma 4: the answer of a tool follows */
+	"<|ifm|im_end|>",
+	"[e~[",
 	"<\xef\xbd\x9c\145nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>", /* 145: e */
 	/* between the files of a repository, in models that complete code */
 	"<|fim_pad|>",
 	"<fim-pad>",
+	"<fim_pad>",
 	"<PAD>",
 	"<|fim_repo|>",
 	"<|repo_name|>",
@@ -160,6 +165,12 @@ static void classify(struct tok *t)
 	u32 end = token_named(t, "<|end|>");
 	if (end != LAYOUT_NONE && (both(t, "<|return|>", "<|call|>") || both(t, "<|calls|>", "<|flush|>")))
 		t->ends[end] = 0;
+	/* where a turn ends so, </s> is a text like others */
+	u32 closing = token_named(t, "</s>");
+	if (closing != LAYOUT_NONE && closing != h->eos && both(t, "</s>", "<|tool_response>")) {
+		t->ends[closing] = 0;
+		t->type[closing] = TOK_NORMAL;
+	}
 	const u32 named[] = { h->bos, h->eos, h->eot };
 	for (size_t i = 0; i < ARRAY_LEN(named); i++)
 		if (named[i] < t->n_vocab && bracketed(t, named[i]))
@@ -168,6 +179,25 @@ static void classify(struct tok *t)
 		t->ends[h->eos] = 1;
 	if (h->eot < t->n_vocab)
 		t->ends[h->eot] = 1;
+}
+
+/* Models have tokens of the user-defined kind that a chat is built with: <tool_call>, <think>. They are those in brackets that stand in the
+ * template. */
+static void marks_find(struct tok *t)
+{
+	struct layout_str whole = t->l.h->chat_template;
+	const char *s = t->l.strings;
+	for (u32 id = 0; whole.len && id < t->n_vocab; id++) {
+		struct layout_str x = t->l.vocab[id].text;
+		t->marks[id] = t->type[id] == TOK_USER && bracketed(t, id) &&
+			       memmem(s + whole.off, whole.len, s + x.off, x.len);
+	}
+}
+
+bool tok_is_piece(const struct tok *t, u32 id)
+{
+	u8 type = t->type[id];
+	return !t->marks[id] && (type == TOK_NORMAL || type == TOK_USER || type == TOK_UNUSED);
 }
 
 /* ---- what tokens look like in text --------------------------------------------------------------------------------------- */
@@ -281,7 +311,7 @@ static int texts_index(struct tok *t, const char **ret_why)
 {
 	for (u32 id = 0; id < t->n_vocab; id++) {
 		struct layout_str x = t->l.vocab[id].text;
-		if (x.len == 0 || t->type[id] == TOK_CONTROL)
+		if (x.len == 0 || t->type[id] == TOK_CONTROL || t->marks[id])
 			continue;
 		u32 *slot = slot_of(t, t->l.strings + x.off, x.len);
 		if (!slot) {
@@ -302,16 +332,18 @@ int tok_vocab_init(struct tok *t, const char **ret_why)
 		return r;
 	t->type = calloc(t->n_vocab, 1);
 	t->ends = calloc(t->n_vocab, 1);
+	t->marks = calloc(t->n_vocab, 1);
 	t->off = calloc((size_t)t->n_vocab + 1, sizeof *t->off);
 	t->bytes = malloc(bytes + 1);
 	size_t n_extra_max = 2 * (size_t)t->l.h->n_merges + 256;
 	t->extra = calloc(n_extra_max, sizeof *t->extra);
-	if (!t->type || !t->ends || !t->off || !t->bytes || !t->extra)
+	if (!t->type || !t->ends || !t->marks || !t->off || !t->bytes || !t->extra)
 		return -ENOMEM;
 	r = tok_table_init(&t->table, t->n_vocab + n_extra_max);
 	if (r)
 		return r;
 	classify(t);
+	marks_find(t);
 	spell(t);
 	return texts_index(t, ret_why);
 }

@@ -17,15 +17,10 @@ struct word {
 	u32 chars;
 };
 
-static bool is_piece(const struct tok *t, u32 id)
-{
-	return t->type[id] == TOK_NORMAL || t->type[id] == TOK_USER || t->type[id] == TOK_UNUSED;
-}
-
 int tok_wordpiece_init(struct tok *t, const char **ret_why)
 {
 	int r = tok_unknown_check(t, ret_why);
-	return r ? r : tok_trie_init(&t->trie, t, is_piece);
+	return r ? r : tok_trie_init(&t->trie, t, tok_is_piece);
 }
 
 /* ---- a word ------------------------------------------------------------------------------------------------------------------ */

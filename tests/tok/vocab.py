@@ -91,7 +91,8 @@ def write_gguf(path, toks, types, model, pre, scores=None, merges=None, extra=()
     kv = []
     def put(k, t, v):
         fmt = {4: '<I', 6: '<f', 7: '<?'}
-        kv.append(_s(k) + struct.pack('<I', t) + (_s(v) if t == 8 else struct.pack(fmt[t], v)))
+        if t == 'b': kv.append(_s(k) + struct.pack('<IIQ', 9, 0, len(v)) + v)      # an array of bytes
+        else: kv.append(_s(k) + struct.pack('<I', t) + (_s(v) if t == 8 else struct.pack(fmt[t], v)))
     def arr(k, et, vs):
         kv.append(_s(k) + struct.pack('<IIQ', 9, et, len(vs)) + b''.join(
             _s(v) if et == 8 else struct.pack({5: '<i', 6: '<f'}[et], v) for v in vs))
@@ -177,6 +178,27 @@ def make_bpe(path, seed, pre, alphabet, n_merges=900, edges='ABabé./\n~\x01\x02
     write_gguf(path, toks, types, 'gpt2', pre, merges=merges, extra=[
         ('bos_token_id', 4, at), ('eos_token_id', 4, at + 1)])
 
+def make_text_bpe(path, seed, alphabet, n_merges=700):
+    """As Gemma 4: characters as they are, blanks as U+2581, byte tokens for what is no token."""
+    rnd = random.Random(seed)
+    toks, types = ['<pad>', '<eos>', '<bos>', '<unk>'], [3, 3, 3, 2]
+    toks += ['<0x%02X>' % i for i in range(256)]; types += [6] * 256
+    letters = sorted(set(alphabet.replace(' ', BLANK)) - set('QZ'))
+    have, merges, pairs, parts = set(toks), [], set(), [c for c in letters if c != '\n'] * 3
+    for c in letters:
+        if rnd.random() < 0.9: toks.append(c); types.append(1); have.add(c)
+    for n in (1, 2, 3, 5):
+        if '\n' * n not in have: toks.append('\n' * n); types.append(1); have.add('\n' * n)
+    while len(merges) < n_merges:
+        a, b = rnd.choice(parts), rnd.choice(parts)
+        if (a, b) in pairs or len(a + b) > 7: continue
+        pairs.add((a, b)); merges.append(a + ' ' + b); parts.append(a + b)
+        if a + b not in have and rnd.random() < 0.9: have.add(a + b); toks.append(a + b); types.append(1)
+    for x, t in SPECIALS:
+        if x not in have: toks.append(x); types.append(t); have.add(x)
+    write_gguf(path, toks, types, 'gemma4', 'gemma4', merges=merges, scores=[0.0] * len(toks), extra=[
+        ('bos_token_id', 4, 2), ('eos_token_id', 4, 1), ('unknown_token_id', 4, 3), ('padding_token_id', 4, 0)])
+
 def make_probe(path, pre):
     """Merges that show, for any character c, how "xcy", " c!" and "1c1" were cut."""
     bm = byte_map()
@@ -192,11 +214,13 @@ ENDS = '''<|eot_id|> <|im_end|> <|end|> <|flush|> <end_of_turn> <|endoftext|> <|
 <|fim_prefix|> <|user|> <|observation|> <|assistant|> <|system|> <|im_start|> <|turn|> <turn|> <|message_end|> <|endofprompt|> <|eos|> [/INST] <bos>
 [BOS] <|eot|> <|eom|> <|separator|> <|stop|> <|end_of_turn|> <|assistant_end|> <|end_turn|> <stop>'''.split()
 
-def make_ends(path):
-    toks = ['<unk>', '<s>', '</s>'] + ['<0x%02X>' % i for i in range(256)] + ENDS
-    types = [2, 3, 3] + [6] * 256 + [3] * len(ENDS)
+ENDS_LATER = '<|tool_response> [e~[ <|ifm|im_end|> <fim_pad> <fim_prefix> <|tool_call> <channel|> [e~] <|eot|> [CLS]'.split()
+
+def make_ends(path, ends, eos):
+    toks = ['<unk>', '<s>', '</s>'] + ['<0x%02X>' % i for i in range(256)] + ends
+    types = [2, 3, 3] + [6] * 256 + [3] * len(ends)
     write_gguf(path, toks, types, 'llama', 'default', scores=[0.0] * len(toks), extra=[
-        ('bos_token_id', 4, 1), ('eos_token_id', 4, 2), ('unknown_token_id', 4, 0)])
+        ('bos_token_id', 4, 1), ('eos_token_id', 4, toks.index(eos)), ('unknown_token_id', 4, 0)])
 
 SMALL = 'aaabb' + BLANK + 'é漢'
 WIDE = 'abcdefghij \n\t\'stmrel01239.,!?-<|>é漢я' + BLANK
@@ -207,10 +231,12 @@ MAKERS = {
     'spm-words': lambda p: make_spm(p, 3, WIDE, False),
     'spm-noprefix': lambda p: make_spm(p, 4, 'abc' + BLANK, False, prefix=False),
     'bpe-small': lambda p: make_bpe(p, 5, 'llama-bpe', 'aab ', 700, ''),
-    'spm-ends': make_ends,
+    'spm-ends': lambda p: make_ends(p, ENDS, '</s>'),
+    'spm-ends-later': lambda p: make_ends(p, ENDS_LATER, '<|eot|>'),
 }
-for i, pre in enumerate(PRE):
-    MAKERS['bpe-' + pre] = lambda p, i=i, pre=pre: make_bpe(p, 100 + i, pre, MIXED)
+MAKERS['bpe-gemma4'] = lambda p: make_text_bpe(p, 6, MIXED + 'ñüß中')
+for pre in PRE:                                              # one vocabulary for all, so that vectors need only one
+    MAKERS['bpe-' + pre] = lambda p, pre=pre: make_bpe(p, 100, pre, MIXED)
     MAKERS['probe-' + pre] = lambda p, pre=pre: make_probe(p, pre)
 
 if __name__ == '__main__':
