@@ -254,6 +254,8 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 	for (u32 i = 0; w->kv && i < 2 * m->n_layers; i++)
 		rt_buf_destroy(d, w->kv[i]);
 	free(w->kv);
+	if (w->ex.ids)
+		explicit_bzero(w->ex.ids, (size_t)w->rows_max * m->routing.n_used * sizeof *w->ex.ids);
 	free(w->ex.ids);
 	free(w->ex.groups);
 	*w = (struct model_work){ 0 };
