@@ -2,13 +2,16 @@
  *
  * KEEP_FAULT=MODE:N   kill  the process ends there, as by kill -9
  *                     torn  the same, but a write has done its first half
- *                     fail  the operation fails with EIO, and so does every later write and sync
+ *                     fail  the operation fails with EIO, and so does every later one
+ *                     once  it fails with EIO, and every later one works, as a second fsync does after a first that failed
+ *                     shrt  the same, but a write has done its first half
  *                     full  writes fail with ENOSPC from there on; syncs work
- * Counted are SQLite's writes, syncs and truncations (by a VFS around the unix one) and our own fsync, renameat, renameat2, mkdirat and
- * sendmsg (by the linker's --wrap). Without KEEP_FAULT nothing changes; with KEEP_FAULT_COUNT=FD the number of operations is
- * written there at the end. */
+ * and with MODE:N:PATH one byte is written to that file when it comes to the n-th. Counted are SQLite's writes, syncs and truncations (by a VFS around the unix one) and our own write, fsync, fdatasync, openat, renameat2,
+ * mkdirat, unlinkat and sendmsg (by the linker's --wrap). Without KEEP_FAULT nothing changes.
+ *
+ * KEEP_FAULT=trace:PATH writes what happens to the database and what is sent, in its order, to that file (trace.h), and breaks nothing. */
 #define _GNU_SOURCE
-#include "base/types.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +22,26 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <stdarg.h>
 #include <unistd.h>
 
-static enum { NONE, KILL, TORN, FAIL, FULL } mode;
+static enum { NONE, KILL, TORN, FAIL, FULL, ONCE, SHRT } mode;
 static u64 at, done;
+
+ssize_t __wrap_write(int fd, const void *p, size_t n);
+ssize_t __real_write(int fd, const void *p, size_t n);
+
+static int trace_fd = -1, struck_fd = -1;
+
+static void trace(u32 kind, u32 file, u64 off, const void *data, u32 len)
+{
+	struct trace_event e = { .kind = kind, .file = file, .off = off, .len = len };
+	if (trace_fd < 0)
+		return;
+	if (__real_write(trace_fd, &e, sizeof e) != sizeof e ||
+		__real_write(trace_fd, data, len) != (ssize_t)len)
+		_exit(98);
+}
 
 /* Is this the operation (or, for FAIL and FULL, one after it)? */
 static bool struck(void)
@@ -30,22 +49,67 @@ static bool struck(void)
 	done++;
 	if (mode == NONE || done < at)
 		return false;
+	if (struck_fd >= 0 && done == at && __real_write(struck_fd, "x", 1) != 1)
+		_exit(98);
 	if (mode == KILL)
 		_exit(137);
-	return mode == TORN ? done == at : true;
+	return mode == FAIL || mode == FULL ? true : done == at;
+}
+
+/* For an operation that takes no room: how it ends when it is struck. 0 it works after all. */
+static int broken(int full)
+{
+	if (!struck())
+		return 0;
+	if (mode == TORN)
+		_exit(137);
+	errno = mode == FULL ? full : EIO;
+	return mode == FULL ? full : EIO;
 }
 
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd)
 {
-	if (struck() && mode != FULL) {
-		if (mode == TORN)
+	return broken(0) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_fdatasync(int fd);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	return broken(0) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_unlinkat(int d, const char *p, int flags);
+int __real_unlinkat(int d, const char *p, int flags);
+int __wrap_unlinkat(int d, const char *p, int flags)
+{
+	return broken(0) ? -1 : __real_unlinkat(d, p, flags);
+}
+
+int __wrap_openat64(int d, const char *p, int flags, ...);
+int __real_openat64(int d, const char *p, int flags, ...);
+int __wrap_openat64(int d, const char *p, int flags, ...)
+{
+	va_list ap;
+	va_start(ap, flags);
+	mode_t m = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return broken(flags & O_CREAT ? ENOSPC : 0) ? -1 : __real_openat64(d, p, flags, m);
+}
+
+/* Our own writes of files; what is said on standard error, and to files in memory, is not counted. */
+ssize_t __wrap_write(int fd, const void *p, size_t n)
+{
+	struct stat st;
+	if (fd < 3 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0 || !struck())
+		return __real_write(fd, p, n);
+	if (mode == TORN || mode == SHRT)
+		if (__real_write(fd, p, n / 2) < 0 || mode == TORN)
 			_exit(137);
-		errno = EIO;
-		return -1;
-	}
-	return __real_fsync(fd);
+	errno = mode == FULL ? ENOSPC : EIO;
+	return -1;
 }
 
 int __wrap_renameat2(int d1, const char *p1, int d2, const char *p2, unsigned flags);
@@ -81,22 +145,32 @@ ssize_t __wrap_sendmsg(int s, const struct msghdr *m, int flags)
 	bool hit = struck();
 	if (hit && mode == TORN)
 		__real_sendmsg(s, m, flags), _exit(137);
-	if (hit && mode == FAIL && done == at) { /* one send fails: that peer is lost */
+	if (hit && mode != FULL && done == at) { /* one send fails: that peer is lost */
 		errno = EPIPE;
 		return -1;
 	}
-	return __real_sendmsg(s, m, flags);
+	ssize_t n = __real_sendmsg(s, m, flags);
+	if (n > 0 && trace_fd >= 0) {
+		u8 frame[4096];
+		size_t len = 0;
+		for (size_t i = 0; i < m->msg_iovlen; len += m->msg_iov[i++].iov_len)
+			memcpy(frame + len, m->msg_iov[i].iov_base, m->msg_iov[i].iov_len);
+		trace(TRACE_SEND, 0, 0, frame, (u32)len);
+	}
+	return n;
 }
 
 /* ---- SQLite's file operations ---- */
 
 struct fault_file {
 	sqlite3_file base;
+	u32 which; /* enum trace_file */
 	sqlite3_file *real;
 };
 
 static sqlite3_vfs *unix_vfs, fault_vfs;
-#define REAL(f) (((struct fault_file *)(f))->real)
+#define REAL(f)	 (((struct fault_file *)(f))->real)
+#define WHICH(f) (((struct fault_file *)(f))->which)
 
 static int f_close(sqlite3_file *f)
 {
@@ -109,31 +183,29 @@ static int f_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
 static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 off)
 {
 	if (struck()) {
-		if (mode == TORN) {
+		if (mode == TORN || mode == SHRT)
 			REAL(f)->pMethods->xWrite(REAL(f), p, n / 2, off);
+		if (mode == TORN)
 			_exit(137);
-		}
 		return mode == FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 	}
+	trace(TRACE_WRITE, WHICH(f), (u64)off, p, (u32)n);
 	return REAL(f)->pMethods->xWrite(REAL(f), p, n, off);
 }
 static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-	if (struck() && mode != FULL) {
-		if (mode == TORN)
-			_exit(137);
+	if (broken(0))
 		return SQLITE_IOERR_TRUNCATE;
-	}
+	trace(TRACE_TRUNCATE, WHICH(f), (u64)size, NULL, 0);
 	return REAL(f)->pMethods->xTruncate(REAL(f), size);
 }
 static int f_sync(sqlite3_file *f, int flags)
 {
-	if (struck() && mode != FULL) {
-		if (mode == TORN)
-			_exit(137);
+	if (broken(0))
 		return SQLITE_IOERR_FSYNC;
-	}
-	return REAL(f)->pMethods->xSync(REAL(f), flags);
+	int r = REAL(f)->pMethods->xSync(REAL(f), flags);
+	trace(TRACE_SYNC, WHICH(f), 0, NULL, 0);
+	return r;
 }
 static int f_size(sqlite3_file *f, sqlite3_int64 *size)
 {
@@ -190,34 +262,43 @@ static int v_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, 
 	ff->real = (void *)(ff + 1);
 	int r = unix_vfs->xOpen(unix_vfs, name, ff->real, flags, ret_flags);
 	f->pMethods = ff->real->pMethods ? &methods : NULL;
+	ff->which = flags & SQLITE_OPEN_MAIN_DB ? TRACE_DB
+		    : flags & SQLITE_OPEN_WAL	? TRACE_WAL
+						: TRACE_OTHER;
 	return r;
 }
 
-static void report(void)
+static int v_delete(sqlite3_vfs *v, const char *name, int sync)
 {
-	const char *fd = getenv("KEEP_FAULT_COUNT");
-	char text[32];
-	int n = snprintf(text, sizeof text, "%llu\n", (unsigned long long)done);
-	if (fd && write(atoi(fd), text, (size_t)n) < 0)
-		_exit(99);
+	size_t n = strlen(name);
+	if (broken(0))
+		return SQLITE_IOERR_DELETE;
+	int r = unix_vfs->xDelete(unix_vfs, name, sync);
+	trace(TRACE_DELETE, n > 4 && !strcmp(name + n - 4, "-wal") ? TRACE_WAL : TRACE_OTHER, 0, NULL, 0);
+	return r;
 }
 
 __attribute__((constructor)) static void install(void)
 {
-	static const char *const names[] = { "none", "kill", "torn", "fail", "full" };
+	static const char *const names[] = { "none", "kill", "torn", "fail", "full", "once", "shrt" };
 	const char *e = getenv("KEEP_FAULT");
 	for (u32 i = 0; e && i < ARRAY_LEN(names); i++)
 		if (strncmp(e, names[i], 4) == 0 && e[4] == ':') {
 			mode = i;
-			at = strtoull(e + 5, NULL, 10);
+			char *path;
+			at = strtoull(e + 5, &path, 10);
+			if (*path == ':')
+				struck_fd = open(path + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		}
+	if (e && strncmp(e, "trace:", 6) == 0)
+		trace_fd = open(e + 6, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	sqlite3_initialize();
 	unix_vfs = sqlite3_vfs_find(NULL);
 	fault_vfs = *unix_vfs;
 	fault_vfs.zName = "fault";
 	fault_vfs.szOsFile = (int)sizeof(struct fault_file) + unix_vfs->szOsFile;
 	fault_vfs.xOpen = v_open;
+	fault_vfs.xDelete = v_delete;
 	fault_vfs.pNext = NULL;
 	sqlite3_vfs_register(&fault_vfs, 1);
-	atexit(report);
 }

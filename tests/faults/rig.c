@@ -222,8 +222,8 @@ void rig_init(struct rig *r, const char *keepd, const char *base)
 
 static void exec_keepd(struct rig *r)
 {
-	char *argv[] = { (char *)(uintptr_t)r->keepd, "--store", r->store, "--run", r->run,
-		"--journal", (char *)(uintptr_t)(r->journal ? r->journal : "/nonexistent"),
+	char *argv[] = { (char *)(uintptr_t)r->keepd, "--store", r->store, "--run", r->run, "--journal",
+		(char *)(uintptr_t)(r->journal ? r->journal : "/nonexistent"),
 		r->etc ? "--etc" : "--single-user", (char *)(uintptr_t)r->etc, NULL };
 	char *env[8] = { "LISTEN_FDS=1" };
 	u32 n = 1;

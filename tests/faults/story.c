@@ -1,0 +1,383 @@
+#define _GNU_SOURCE
+#include "story.h"
+#include "audit/tlog/note.h"
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the fake runtime saw, in shared memory: it is a process of its own. */
+static struct seen {
+	u32 n_tickets;
+	u64 tickets[64]; /* indices of the intents */
+	u32 n_loads;
+} * seen;
+
+void story_setup(void)
+{
+	seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(seen != MAP_FAILED);
+}
+
+static void runtime_conn(int s)
+{
+	struct ipc_frame f;
+	u64 session = 0;
+	while (ipc_recv(s, &f) == 0) {
+		int r = 0;
+		if (f.h.type == GATE_LOAD) {
+			struct proto_ready ready = { .device = "fake", .kv_mode = KV_F16, .ctx_tokens = 64 };
+			seen->n_loads++;
+			r = ipc_send(s, GATE_READY, f.h.id, &ready, sizeof ready, -1);
+		} else if (f.h.type == GATE_TICKET) {
+			struct proto_ticket t;
+			memcpy(&t, f.body, sizeof t);
+			session = t.session;
+			seen->tickets[seen->n_tickets++ % ARRAY_LEN(seen->tickets)] = t.index;
+			struct proto_outcome o = {
+				.session = session, .finish = FINISH_STOP, .kv_mode = KV_F16
+			};
+			memcpy(o.request, t.digest, sizeof o.request);
+			r = ipc_send(s, GATE_OUTCOME, f.h.id, &o, sizeof o, -1);
+		} else if (f.h.type == GATE_UNLOAD) {
+			r = ipc_send(s, GATE_UNLOADED, f.h.id, NULL, 0, -1);
+		}
+		ipc_frame_fini(&f);
+		if (r)
+			break;
+	}
+	close(s);
+}
+
+pid_t story_runtime(int listening)
+{
+	memset(seen, 0, sizeof *seen);
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		int s = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		if (s >= 0)
+			runtime_conn(s);
+	}
+}
+
+static bool ack(struct acked *k, const struct rig_answer *a, const char *event)
+{
+	if (a->gone || a->status != END_DONE)
+		return false;
+	assert_true(k->n < ACKED_MAX);
+	k->a[k->n].index = a->index;
+	k->a[k->n++].event = event;
+	return true;
+}
+
+static int memory_text(const char *text)
+{
+	int fd = -1;
+	assert_int_equal(fd_memfd_sealed("text", text, strlen(text), &fd), 0);
+	return fd;
+}
+
+/* Sends fail silently when keepd is gone; the answer says so. */
+static struct rig_answer ask_name(int c, u32 type, const char *name, int fd)
+{
+	struct proto_name n = { 0 };
+	struct rig_answer a = { .gone = true, .status = 99 };
+	snprintf(n.name, sizeof n.name, "%s", name);
+	if (ipc_send(c, type, 77, &n, sizeof n, fd) == 0)
+		rig_answer(c, 77, &a);
+	return a;
+}
+
+/* A certificate root with its file: what it vouches for is keep-attest's, which is a fake here. */
+static struct rig_answer ask_trust(int c, u32 kind, const char *name, const char *text, bool replace)
+{
+	struct proto_trust t = { .kind = kind, .replace = replace };
+	struct rig_answer a = { .gone = true, .status = 99 };
+	int fd = memory_text(text);
+	snprintf(t.name, sizeof t.name, "%s", name);
+	if (ipc_send(c, CTL_TRUST_ADD, 78, &t, sizeof t, fd) == 0)
+		rig_answer(c, 78, &a);
+	close(fd);
+	return a;
+}
+
+static void tell_models(struct rig *r, struct acked *k)
+{
+	static const struct rig_file files[] = { { "w.gguf", "weights" }, { "LICENSE", "free" } };
+	struct rig_session s;
+	struct rig_answer a;
+	int c = rig_client(r), policy = memory_text("policy");
+	for (u32 i = 0; i < 3; i++) {
+		a = ask_trust(c, i ? TRUST_ROOT : TRUST_KEY, i ? "root" : "publisher", i == 1 ? "one" : "two",
+			i == 2);
+		ack(k, &a, "trust-add");
+		if (a.gone)
+			goto out;
+	}
+	a = ask_name(c, CTL_POLICY_SET, "", policy);
+	ack(k, &a, "policy-set");
+	if (a.gone)
+		goto out;
+	for (int i = 0; i < 2; i++) {
+		a = rig_import(c, i ? "second" : "first", i ? "two" : "one", files, 2);
+		ack(k, &a, "import-verdict");
+		if (a.gone)
+			goto out;
+	}
+	struct proto_session_want w = { .name = "first" };
+	if (ipc_send(c, CTL_SESSION, 5, &w, sizeof w, -1))
+		goto out;
+	u32 st = rig_session_take(c, 5, &s, &a);
+	if (a.gone)
+		goto out;
+	if (st == 0)
+		ack(k, &a, "session");
+	for (u32 i = 1; i <= 3; i++) {
+		a = rig_begin(c, &(struct rig_begin){ s.id, i, REPLAY_NONE, "hello" });
+		ack(k, &a, "request");
+		if (a.gone)
+			goto out;
+	}
+	a = ask_name(c, CTL_REVOKE, "first", -1);
+	ack(k, &a, "revoke");
+	if (a.gone)
+		goto out;
+	a = ask_name(c, CTL_REMOVE, "second", -1);
+	ack(k, &a, "model-remove");
+	k->whole = k->n == 12;
+out:
+	close(policy);
+	close(c);
+}
+
+/* ---- many at once ---- */
+
+#define CROWD 3u
+#define EACH  4u /* requests on the way at once, of each client */
+
+/* Requests first to first + EACH - 1 of every client, all sent before the first answer is read. */
+static u32 crowd_asks(const int *sock, const struct rig_session *s, u64 first, struct acked *k)
+{
+	u32 granted = 0;
+	for (u64 i = 0; i < EACH; i++)
+		for (u32 c = 0; c < CROWD; c++)
+			rig_begin_ask(
+				sock[c], &(struct rig_begin){ s[c].id, first + i, REPLAY_NONE, "hello" });
+	for (u32 c = 0; c < CROWD; c++)
+		for (u64 i = 0; i < EACH; i++) {
+			struct rig_answer a;
+			rig_answer(sock[c], first + i, &a);
+			granted += ack(k, &a, "request");
+			if (a.gone)
+				return granted;
+		}
+	return granted;
+}
+
+static const char *field(const char *json, const char *key)
+{
+	char want[32];
+	snprintf(want, sizeof want, "\"%s\":\"", key);
+	const char *at = json ? strstr(json, want) : NULL;
+	return at ? at + strlen(want) : NULL;
+}
+
+/* A JSON string into out, its line feeds back. */
+static void unescape(const char *s, char *out, size_t cap)
+{
+	size_t n = 0;
+	for (; s && *s && *s != '"' && n + 1 < cap; s++)
+		out[n++] = *s == '\\' && s[1] == 'n' ? (s++, '\n') : *s;
+	out[n] = 0;
+}
+
+/* The newest checkpoint, cosigned by a witness that the policy names, comes home. True: both were granted. */
+static bool witnessed(int c, struct acked *k)
+{
+	struct note_key w;
+	char vkey[NOTE_VKEY_MAX], text[NOTE_VKEY_MAX + 64], note[4096], line[NOTE_SIGNATURE_MAX], all[8192];
+	assert_int_equal(tlog_note_key_make("witness.example", NOTE_COSIGNATURE, &w), 0);
+	tlog_note_vkey(&w, vkey, sizeof vkey);
+	snprintf(text, sizeof text, "witness w %s\nquorum w\n", vkey);
+	int fd = memory_text(text);
+	struct rig_answer a = ask_name(c, CTL_WITNESSES, "", fd);
+	close(fd);
+	bool good = ack(k, &a, "witnesses");
+	if (a.gone)
+		return false;
+	struct proto_query q = { .what = QUERY_CHECKPOINT };
+	a = (struct rig_answer){ .gone = true };
+	if (ipc_send(c, CTL_QUERY, 78, &q, sizeof q, -1) == 0)
+		rig_answer(c, 78, &a);
+	if (a.gone || a.status)
+		return false;
+	unescape(field(a.data, "note"), note, sizeof note);
+	rig_answer_fini(&a);
+	struct note n;
+	assert_int_equal(tlog_note_parse(note, strlen(note), &n), 0);
+	tlog_note_line(&w, n.text, n.text_len, (u64)time(NULL), line);
+	snprintf(all, sizeof all, "%s%s", note, line);
+	fd = memory_text(all);
+	a = (struct rig_answer){ .gone = true };
+	if (ipc_send(c, CTL_COSIGN, 79, NULL, 0, fd) == 0)
+		rig_answer(c, 79, &a);
+	close(fd);
+	return ack(k, &a, "cosign") && good;
+}
+
+static void tell_crowd(struct rig *r, struct acked *k)
+{
+	static const struct rig_file files[] = { { "w.gguf", "weights" }, { "LICENSE", "free" } };
+	int sock[CROWD];
+	struct rig_session s[CROWD] = { { .sock = -1 }, { .sock = -1 }, { .sock = -1 } };
+	struct rig_answer a;
+	u32 sessions = 0;
+	for (u32 i = 0; i < CROWD; i++)
+		sock[i] = rig_client(r);
+	a = rig_import(sock[0], "first", "one", files, 2);
+	bool good = ack(k, &a, "import-verdict");
+	for (u32 i = 0; i < CROWD && !a.gone; i++) {
+		struct proto_session_want w = { .name = "first" };
+		if (ipc_send(sock[i], CTL_SESSION, 5, &w, sizeof w, -1) ||
+			rig_session_take(sock[i], 5, &s[i], &a) == 99)
+			break;
+		sessions += ack(k, &a, "session");
+	}
+	if (!a.gone && crowd_asks(sock, s, 1, k) == CROWD * EACH && witnessed(sock[0], k)) {
+		/* a revocation among requests: those before it are granted, those behind it are not */
+		for (u64 i = 0; i < EACH; i++)
+			rig_begin_ask(
+				sock[1], &(struct rig_begin){ s[1].id, EACH + 1 + i, REPLAY_NONE, "x" });
+		a = ask_name(sock[0], CTL_REVOKE, "first", -1);
+		k->whole = good && sessions == CROWD && ack(k, &a, "revoke");
+		for (u64 i = 0; i < EACH && !a.gone; i++) {
+			rig_answer(sock[1], EACH + 1 + i, &a);
+			ack(k, &a, "request");
+		}
+	}
+	for (u32 i = 0; i < CROWD; i++) {
+		close(sock[i]);
+		fd_close(&s[i].sock);
+	}
+}
+
+/* ---- a start after a crash ---- */
+
+static void crash_first(struct rig *r, struct acked *k)
+{
+	assert_int_equal(rig_start(r), 0);
+	tell_crowd(r, k);
+	rig_end(r, SIGKILL);
+	k->whole = false;
+}
+
+/* The start was the story; one more record says that it serves. */
+static void tell_recovery(struct rig *r, struct acked *k)
+{
+	int c = rig_client(r);
+	struct rig_answer a = ask_trust(c, TRUST_ROOT, "root", "one", false);
+	k->whole = ack(k, &a, "trust-add");
+	close(c);
+}
+
+const struct story stories[] = { { "models", tell_models, NULL }, { "crowd", tell_crowd, NULL },
+	{ "recovery", tell_recovery, crash_first } };
+const u32 n_stories = ARRAY_LEN(stories);
+
+/* ---- what must hold ---- */
+
+static u32 count_in(const char *data, const char *a, const char *b)
+{
+	u32 n = 0;
+	for (const char *line = data; *line; line = strchr(line, '\n') + 1) {
+		size_t len = (size_t)(strchr(line, '\n') - line);
+		n += memmem(line, len, a, strlen(a)) && memmem(line, len, b, strlen(b));
+	}
+	return n;
+}
+
+static void check_records(const char *data, const struct acked *k, const char *fault)
+{
+	char index[64];
+	for (u32 i = 0; i < k->n; i++) {
+		char event[64];
+		snprintf(index, sizeof index, "{\"v\":1,\"index\":%llu,", (unsigned long long)k->a[i].index);
+		snprintf(event, sizeof event, "\"event\":\"%s\"", k->a[i].event);
+		if (count_in(data, index, event) != 1)
+			fail_msg("%s: record %llu (%s) was acknowledged and is gone", fault,
+				(unsigned long long)k->a[i].index, k->a[i].event);
+	}
+	for (u32 i = 0; i < seen->n_tickets; i++) {
+		snprintf(index, sizeof index, "{\"v\":1,\"index\":%llu,",
+			(unsigned long long)seen->tickets[i]);
+		if (count_in(data, index, "\"event\":\"request\"") != 1)
+			fail_msg("%s: a ticket for %llu was out, and there is no such record", fault,
+				(unsigned long long)seen->tickets[i]);
+	}
+	/* every intent is answered once */
+	static const char *const intents[] = { "import-intent", "grant", "request" };
+	for (const char *line = data; *line; line = strchr(line, '\n') + 1) {
+		unsigned long long at = strtoull(line + strlen("{\"v\":1,\"index\":"), NULL, 10);
+		size_t len = (size_t)(strchr(line, '\n') - line);
+		for (size_t i = 0; i < ARRAY_LEN(intents); i++) {
+			char event[64], intent[64];
+			snprintf(event, sizeof event, "\"event\":\"%s\"", intents[i]);
+			snprintf(intent, sizeof intent, "\"intent\":%llu,", at);
+			if (memmem(line, len, event, strlen(event)) && count_in(data, intent, "") != 1)
+				fail_msg("%s: intent %llu has %u answers", fault, at,
+					count_in(data, intent, ""));
+		}
+	}
+}
+
+/* The store and the state agree: stored models can be opened, and there are no other directories. */
+static void check_store(struct rig *r, int c, const char *fault)
+{
+	struct rig_answer a = rig_query(c, QUERY_MODELS, 0, 0, NULL);
+	u32 stored = count_in(a.data, "\"stored\":true", ""), n = 99;
+	char cmd[512];
+	rig_answer_fini(&a);
+	snprintf(cmd, sizeof cmd,
+		"[ $(ls %s/models | wc -l) = %u ] && [ $(find %s/models -type f | wc -l) = %u ]", r->store,
+		stored, r->store, stored * 5);
+	if (system(cmd))
+		fail_msg("%s: the log speaks of %u stored models, the store does not hold them", fault,
+			stored);
+	snprintf(cmd, sizeof cmd, "[ -z \"$(ls %s/staging)\" ]", r->store);
+	for (u32 i = 0; i < 100 && n; i++) {
+		n = system(cmd) ? 1 : 0;
+		if (n)
+			usleep(10000);
+	}
+	if (n)
+		fail_msg("%s: staging is not empty", fault);
+}
+
+void story_check(struct rig *r, const struct acked *k, const char *fault)
+{
+	r->env = NULL;
+	if (rig_start(r))
+		fail_msg("%s: keepd does not start again", fault);
+	int c = rig_client(r);
+	struct rig_answer a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	if (a.status != 0 || !strstr(a.data, "\"ok\":true") || !strstr(a.data, "\"open_intents\":0"))
+		fail_msg("%s: verify: %s", fault, a.data);
+	rig_answer_fini(&a);
+	a = rig_query(c, QUERY_RECORDS, 0, 0, NULL);
+	check_records(a.data, k, fault);
+	rig_answer_fini(&a);
+	check_store(r, c, fault);
+	close(c);
+}

@@ -1,0 +1,42 @@
+/* Stories that are told again and again while something breaks, and what must hold afterwards:
+ *
+ *   1. nothing that was acknowledged is missing;
+ *   2. the runtime never held a ticket that has no record (no effect without its intent);
+ *   3. every intent has exactly one answer, if only that it was orphaned;
+ *   4. the store holds the models that the log speaks of, and no other; staging is empty;
+ *   5. `audit verify` accepts: state, files of the trust store and the policy's text included. */
+#pragma once
+
+#include "rig.h"
+
+#define ACKED_MAX 96u
+
+/* What was acknowledged: a record index and its event. */
+struct acked {
+	u32 n;
+	bool whole; /* the story was told to its end, and all of it was granted */
+	struct {
+		u64 index;
+		const char *event;
+	} a[ACKED_MAX];
+};
+
+struct story {
+	const char *name;
+	/* Tell it, as far as it goes. With the gate shut every step must be refused, so each is tried even when one before was not granted. */
+	void (*tell)(struct rig *r, struct acked *k);
+	/* What happened before, without faults; keepd has ended. May be NULL. */
+	void (*before)(struct rig *r, struct acked *k);
+};
+/* "models": a key, a root and its successor, a policy, two models, a session, requests, a revocation, a removal, one after the other.
+ * "crowd": three clients with all their requests on the way at once, a witness policy, a checkpoint that comes home cosigned, a revocation
+ * in the middle of requests. "recovery": a start after a crash in the middle of all that. */
+extern const struct story stories[];
+extern const u32 n_stories;
+
+/* Once, before the first story: memory that the fake runtime shares. */
+void story_setup(void);
+/* A fake runtime that answers every ticket at once, and remembers it; what it saw before is forgotten. */
+pid_t story_runtime(int listening);
+/* keepd is started again, without faults, and everything above is looked at; the test fails otherwise. */
+void story_check(struct rig *r, const struct acked *k, const char *fault);
