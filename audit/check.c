@@ -438,6 +438,8 @@ static int finish(struct audit_check *c, struct audit_log *log)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
 	audit_pruned_check(c);
 	if (!c->done)
+		r = audit_keys_check(c, log);
+	if (!r && !c->done)
 		r = witness_check(c, log);
 	return r || c->done ? r : state_check(c, log);
 }

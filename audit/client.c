@@ -50,6 +50,7 @@ static const struct ipc_rule rules[] = {
 	{ CTL_ROLE_ADD, IDLE, sizeof(struct proto_role), false, false, H(role_add_frame), ROLE_OFFICER },
 	{ CTL_ROLE_RM, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
 	{ CTL_LIFT, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
+	{ CTL_ROTATE, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OFFICER },
 	{ CTL_SERVE, IDLE, NAME, false, false, H(dual_name_frame), ROLE_OPERATOR | ROLE_OFFICER },
 	{ CTL_RETAIN, IDLE, sizeof(struct proto_retain), false, false, H(retain_frame), ROLE_OFFICER },
 	{ CTL_HOLD_ADD, IDLE, sizeof(struct proto_hold), false, false, H(hold_add_frame),

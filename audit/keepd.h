@@ -57,9 +57,9 @@ struct conn {
 	struct audit_check *check;
 	struct audit_search *search;
 	char principal[NAME_LEN_MAX + 8]; /* for whom it asks, as it says itself; "": itself */
-	u32 group_roles; /* enum role: of the groups that it came with */
-	u32 role;	 /* under which its command is allowed */
-	bool denied;	 /* a denial of its was recorded */
+	u32 group_roles;		  /* enum role: of the groups that it came with */
+	u32 role;			  /* under which its command is allowed */
+	bool denied;			  /* a denial of its was recorded */
 	struct conn_sign {
 		bool given; /* for the command with this id */
 		bool holds; /* the command that runs was signed */
@@ -125,6 +125,7 @@ enum effect_kind {
 	EFFECT_PUBLISH,
 	EFFECT_WITHDRAW,
 	EFFECT_IMPORT,
+	EFFECT_KEY,
 	EFFECT_ERASE,
 	EFFECT_PRUNE,
 };
@@ -172,6 +173,11 @@ struct keepd {
 	struct audit_log *log;
 	struct audit_state state;
 	struct role_groups groups;
+	struct {
+		bool sealed; /* it came as a credential */
+		bool has_next;
+		struct note_key next; /* a credential, for a rotation */
+	} key;
 	struct reserve {
 		int fd;	    /* -1: none */
 		u64 bytes;  /* that it holds */
@@ -315,6 +321,13 @@ void journal_open(struct keepd *k, const char *path);
 void journal_watch(struct keepd *k);
 /* The records of the transaction, once it is durable; otherwise forget them. */
 void journal_send(struct keepd *k, bool durable);
+
+/* ---- rotate.c ---- */
+
+/* Which of the keys that are there is the log's, and which its next: the head says. 0; 1 none, *ret_why says; -errno. */
+_must_use_ int rotate_choose(struct keepd *k, const char **ret_why);
+/* The rotation is durable: its files too. 0; -errno. */
+_must_use_ int rotate_settle(struct keepd *k);
 
 /* ---- reserve.c ---- */
 

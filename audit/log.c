@@ -212,6 +212,8 @@ void audit_log_close(struct audit_log **plog)
 		sqlite3_finalize(log->stmt[i]);
 	sqlite3_close(log->db);
 	explicit_bzero(&log->key, sizeof log->key);
+	explicit_bzero(&log->old_key, sizeof log->old_key);
+	audit_keys_fini(log);
 	audit_tail_fini(&log->tail);
 	free(log->seal);
 	free(log);
@@ -458,7 +460,7 @@ int audit_log_commit(struct audit_log *log)
 		return r;
 	char text[SIGNED_TEXT_MAX], note[sizeof log->note];
 	tlog_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
-	if (tlog_note_sign(&log->key, text, note, sizeof note)) {
+	if (audit_key_head(log, text, note, sizeof note)) {
 		audit_log_fail(log, "log: the checkpoint is too long");
 		return err_origin(-EMSGSIZE);
 	}
@@ -478,6 +480,7 @@ int audit_log_commit(struct audit_log *log)
 	log->head_size = log->tree.size;
 	log->head_root = root;
 	log->seal_len = 0;
+	audit_key_settled(log);
 	return 0;
 }
 

@@ -35,6 +35,8 @@ _must_use_ int audit_log_create(const char *path, const struct note_key *key, co
  * says how; -EBUSY another process has it; -errno. Nothing is verified yet: run audit_log_check before the first append. */
 _must_use_ int audit_log_open(
 	const char *path, const struct note_key *key, struct audit_log **ret, const char **ret_why);
+/* Of several keys, the last that signed the head becomes the log's. False: none did. */
+bool audit_log_choose(struct audit_log *log, const struct note_key *keys, u32 n);
 void audit_log_close(struct audit_log **log);
 #define _cleanup_log_ _cleanup_(audit_log_close)
 
@@ -68,6 +70,14 @@ _must_use_ int audit_log_state_tables(struct audit_log *log, struct audit_state 
 _must_use_ int audit_log_put_blob(
 	struct audit_log *log, const u8 digest[SHA256_BYTES], const void *data, size_t len);
 _must_use_ int audit_log_drop_blob(struct audit_log *log, const u8 digest[SHA256_BYTES]);
+
+/* From the next commit on, which holds the record of it and which both keys sign, the log has this key (of the same name). */
+void audit_log_rotate(struct audit_log *log, const struct note_key *key);
+bool audit_log_rotating(const struct audit_log *log);
+/* How many keys it had before. 0; 1 their chain is broken; -errno. */
+_must_use_ int audit_log_keys_count(struct audit_log *log, u32 *ret);
+/* The last record of a new key, or INTENT_NONE. */
+u64 audit_log_key_index(const struct audit_log *log);
 
 /* Sign the head and commit, with one sync. 0 durable, or nothing to do; -errno and the log has failed. */
 _must_use_ int audit_log_commit(struct audit_log *log);
@@ -118,6 +128,7 @@ struct audit_tail {
 	u64 witnesses_index, cosign_index,
 		cosigned_index;	 /* last witness policy, cosigned checkpoint, and one that had its quorum */
 	u64 state_index;	 /* last record that speaks of state */
+	u64 key_index;		 /* last record of a new key */
 	struct audit_open *open; /* intents not yet answered, rising */
 	size_t n_open, cap_open;
 };

@@ -6,8 +6,9 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#define SIGNED_TEXT_MAX \
-	(NOTE_NAME_MAX + 256u) /* bytes of the text that the signature of a head, a seal or a savepoint covers */
+#define SIGNED_TEXT_MAX  \
+	(NOTE_NAME_MAX + \
+		256u) /* bytes of the text that the signature of a head, a seal or a savepoint covers */
 #define SAVE_RECORDS \
 	65536u /* records between two savepoints: what a start after a crash re-reads at most, a tenth of a second */
 
@@ -41,10 +42,20 @@ enum log_sql {
 	SQL_COUNT
 };
 
+/* A key that was replaced: it signed everything up to the commit that holds this record. */
+struct log_key {
+	u64 index;
+	struct note_key key; /* without its secret half */
+};
+
 struct audit_log {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[SQL_COUNT];
-	struct note_key key;
+	struct note_key key;	 /* the current one */
+	struct note_key old_key; /* while the transaction that replaces it is open */
+	bool rotating;
+	struct log_key *past; /* the keys before, in their order (keys.c); as of the last check */
+	u32 n_past;
 	struct merkle tree; /* with the records of the open transaction */
 	struct audit_tail tail;
 	u8 *seal; /* of the open transaction: room for root and signature, then the marks */
@@ -113,6 +124,22 @@ _must_use_ int audit_suspect_find(struct audit_check *c, struct audit_log *log, 
 
 /* Say what is wrong and with which record; returns 0. */
 int audit_check_bad(struct audit_check *c, u64 index, const char *fmt, ...) _printf_(3, 4);
+
+/* ---- keys.c ---- */
+
+/* The keys before the record `index` of a key (INTENT_NONE: none) into log->past. 0; 1 the chain is broken at *ret_bad; -errno. */
+_must_use_ int audit_keys_load(struct audit_log *log, u64 index, u64 *ret_bad);
+/* The same of a log that does not hold: from what stands there as the last record of a key, as far as that can be followed. 0; -errno. */
+_must_use_ int audit_keys_guess(struct audit_log *log);
+void audit_keys_fini(struct audit_log *log);
+/* The key of the commit that begins with record `first`. */
+const struct note_key *audit_key_at(const struct audit_log *log, u64 first);
+/* Is each key vouched for by the one before it, back to the first? Sets c->done when not. 0; -errno. */
+_must_use_ int audit_keys_check(struct audit_check *c, struct audit_log *log);
+/* The signed head: by both keys in the commit of a rotation. 0; 1 it does not fit. */
+_must_use_ int audit_key_head(struct audit_log *log, const char *text, char *note, size_t cap);
+/* The rotation is durable: the old secret is wiped. */
+void audit_key_settled(struct audit_log *log);
 
 /* ---- nodes.c: the roots of complete subtrees ---- */
 

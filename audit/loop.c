@@ -244,6 +244,8 @@ static int effect_do(struct keepd *k, struct effect *e)
 	case EFFECT_WITHDRAW:
 		k->sweep = true;
 		return audit_store_withdraw(&k->store, e->model);
+	case EFFECT_KEY:
+		return rotate_settle(k);
 	case EFFECT_IMPORT:
 		import_start(k);
 		return 0;

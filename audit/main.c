@@ -1,4 +1,4 @@
-/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --run DIR [--single-user | --etc DIR] [--journal SOCKET] */
+/* keepd: the gate.  keepd --store DIR --init | keepd --store DIR --next | keepd --store DIR --run DIR [--single-user | --etc DIR] [--journal SOCKET] */
 #define _GNU_SOURCE
 #include "audit/content.h"
 #include "audit/keepd.h"
@@ -30,13 +30,13 @@ struct args {
 	const char *store, *run;
 	const char *etc;     /* where group and passwd stand */
 	const char *journal; /* its socket */
-	bool init, single_user;
+	bool init, next, single_user;
 };
 
 static int usage(void)
 {
-	fputs("usage: keepd --store DIR --init\n       keepd --store DIR --run DIR [--single-user | --etc "
-	      "DIR]\n",
+	fputs("usage: keepd --store DIR --init | --next\n"
+	      "       keepd --store DIR --run DIR [--single-user | --etc DIR] [--journal SOCKET]\n",
 		stderr);
 	return 2;
 }
@@ -47,6 +47,7 @@ static int parse(int argc, char **argv, struct args *a)
 		{ "store", required_argument, NULL, 's' },
 		{ "run", required_argument, NULL, 'r' },
 		{ "init", no_argument, NULL, 'i' },
+		{ "next", no_argument, NULL, 'n' },
 		{ "single-user", no_argument, NULL, '1' },
 		{ "etc", required_argument, NULL, 'e' },
 		{ "journal", required_argument, NULL, 'j' },
@@ -63,13 +64,15 @@ static int parse(int argc, char **argv, struct args *a)
 			a->journal = optarg;
 		else if (o == 'i')
 			a->init = true;
+		else if (o == 'n')
+			a->next = true;
 		else if (o == '1')
 			a->single_user = true;
 		else
 			return 1;
 	}
-	return optind == argc && a->store && (a->init != (a->run != NULL)) && !(a->single_user && a->etc) ? 0
-													  : 1;
+	u32 what = (u32)a->init + (u32)a->next + (a->run != NULL);
+	return optind == argc && a->store && what == 1 && !(a->single_user && a->etc) ? 0 : 1;
 }
 
 static int init(const char *path)
@@ -81,6 +84,23 @@ static int init(const char *path)
 		return 1;
 	}
 	printf("%s\n", vkey);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* A secret key for the next rotation, to be sealed: of the name that this log's keys have. */
+static int next(const char *path)
+{
+	char text[NOTE_VKEY_MAX];
+	struct note_key key;
+	int r = audit_store_next(path, &key);
+	if (r) {
+		daemon_say("%s: %s", path, r > 0 ? "keys/log.vkey is not there, or malformed" : strerror(-r));
+		return 1;
+	}
+	tlog_note_key_secret_text(&key, text, sizeof text);
+	printf("%s\n", text);
+	sodium_memzero(text, sizeof text);
+	sodium_memzero(&key, sizeof key);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -151,6 +171,8 @@ static int open_all(struct keepd *k, const struct args *a)
 	if (!r) {
 		r = audit_log_open(k->store.db_path, &key, &k->log, &why);
 		sodium_memzero(&key, sizeof key);
+		if (!r)
+			r = rotate_choose(k, &why);
 	}
 	if (!r) {
 		why = "keys/subjects is not a whole number of slots";
@@ -277,5 +299,5 @@ int main(int argc, char **argv)
 		daemon_say("libsodium: cannot start");
 		return 1;
 	}
-	return a.init ? init(a.store) : serve(&a);
+	return a.init ? init(a.store) : a.next ? next(a.store) : serve(&a);
 }

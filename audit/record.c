@@ -96,7 +96,7 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_LIFT, EVENT_STATE, "lift", "name model was reason state",
 		"A quarantine or revocation was lifted" },
 	{ EVENT_SERVE, EVENT_STATE, "serve", "name model reason state", "A model was approved for use" },
-	{ EVENT_KEY, EVENT_STATE, "key", "old vkey reason state", "The log has a new key" },
+	{ EVENT_KEY, EVENT_STATE, "key", "old vkey previous reason state", "The log has a new key" },
 	{ EVENT_STORAGE, EVENT_WARNS, "storage", "level percent free total",
 		"The medium crossed a mark of fullness" },
 	{ EVENT_RESERVE, EVENT_WARNS, "reserve", "why bytes left free",

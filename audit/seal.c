@@ -65,7 +65,9 @@ void audit_seal_make(struct audit_log *log, const struct merkle_hash *root, cons
 	memcpy(log->seal, root->b, sizeof root->b);
 	seal_digest(root, log->seal + SEAL_HEAD_BYTES, log->seal_len - SEAL_HEAD_BYTES, digest);
 	size_t n = text_of(log, "keep seal", log->tree.size, digest, text);
-	crypto_sign_detached(log->seal + sizeof root->b, NULL, (const u8 *)text, n, log->key.secret_key);
+	const struct note_key *key =
+		log->rotating ? &log->old_key : &log->key; /* it vouches for its successor */
+	crypto_sign_detached(log->seal + sizeof root->b, NULL, (const u8 *)text, n, key->secret_key);
 	*ret = log->seal;
 	*ret_len = log->seal_len;
 }
@@ -83,7 +85,8 @@ int audit_seal_open(const struct audit_log *log, u64 size, const void *data, siz
 	ret->first = size - (len - SEAL_HEAD_BYTES) / SEAL_MARK_BYTES;
 	seal_digest(&ret->root, ret->marks, len - SEAL_HEAD_BYTES, digest);
 	size_t n = text_of(log, "keep seal", size, digest, text);
-	return crypto_sign_verify_detached(p + sizeof ret->root.b, (const u8 *)text, n, log->key.public_key)
+	return crypto_sign_verify_detached(
+		       p + sizeof ret->root.b, (const u8 *)text, n, audit_key_at(log, ret->first)->public_key)
 		       ? 1
 		       : 0;
 }
@@ -91,9 +94,9 @@ int audit_seal_open(const struct audit_log *log, u64 size, const void *data, siz
 /* ---- savepoints ---- */
 
 struct saved {
-	u64 size, witnesses_index, cosign_index, cosigned_index, state_index, n_open;
+	u64 size, witnesses_index, cosign_index, cosigned_index, state_index, key_index, n_open;
 };
-SIZE_PIN(saved, 48);
+SIZE_PIN(saved, 56);
 
 struct saved_open {
 	u64 index, event;
@@ -110,7 +113,7 @@ int audit_log_save(struct audit_log *log)
 {
 	const struct audit_tail *t = &log->tail;
 	const struct saved s = { log->tree.size, t->witnesses_index, t->cosign_index, t->cosigned_index,
-		t->state_index, t->n_open };
+		t->state_index, t->key_index, t->n_open };
 	if (t->n_open > SAVE_OPEN_MAX)
 		return 0;
 	size_t len = saved_len(&s);
@@ -158,6 +161,7 @@ static int saved_open(const struct audit_log *log, const u8 *data, size_t len, s
 		.cosign_index = s.cosign_index,
 		.cosigned_index = s.cosigned_index,
 		.state_index = s.state_index,
+		.key_index = s.key_index,
 		.open = malloc(MAX(s.n_open, 1u) * sizeof(struct audit_open)),
 		.n_open = s.n_open,
 		.cap_open = MAX(s.n_open, 1u) };

@@ -110,19 +110,118 @@ int audit_store_create(const char *path, const char *version, char *vkey, size_t
 
 /* ---- opening ---- */
 
-static int read_key(int dir, struct note_key *ret)
+/* 0 done; 1 not there; 2 not a key; -errno. */
+static int read_key(int dir, const char *name, struct note_key *ret)
 {
-	_cleanup_fd_ int fd = openat(dir, "keys/log.key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 1 : err_errno();
 	u8 *text = NULL;
 	size_t len;
 	int r = fd_read_file(fd, NOTE_VKEY_MAX, &text, &len);
 	if (r)
-		return r < 0 ? r : 1;
-	r = tlog_note_key_from_secret((const char *)text, ret) || ret->type != NOTE_ED25519;
+		return r < 0 ? r : 2;
+	r = tlog_note_key_from_secret((const char *)text, ret) || ret->type != NOTE_ED25519 ? 2 : 0;
 	sodium_memzero(text, len);
 	free(text);
+	return r;
+}
+
+int audit_store_keys(const struct store *s, struct store_keys *ret, const char **ret_why)
+{
+	static const struct {
+		const char *name;
+		bool credential, next;
+	} places[STORE_KEYS_MAX] = { { "keys/log.key", false, false }, { "keep.log.key", true, false },
+		{ "keys/log.key.next", false, true }, { "keep.log.key.next", true, true } };
+	const char *path = getenv("CREDENTIALS_DIRECTORY");
+	_cleanup_fd_ int credentials = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	ret->n = 0;
+	for (u32 i = 0; i < ARRAY_LEN(places); i++) {
+		if (places[i].credential && credentials < 0)
+			continue;
+		int r = read_key(
+			places[i].credential ? credentials : s->dir, places[i].name, &ret->v[ret->n]);
+		if (r < 0)
+			return r;
+		if (r == 2) {
+			*ret_why = "a file of the log's key is malformed";
+			return 1;
+		}
+		ret->credential[ret->n] = places[i].credential;
+		ret->next[ret->n] = places[i].next;
+		ret->n += r == 0;
+	}
+	*ret_why = "neither keys/log.key nor the credential keep.log.key is there";
+	return ret->n ? 0 : 1;
+}
+
+int audit_store_key_next(const struct store *s, const char *name, struct note_key *ret)
+{
+	char text[NOTE_VKEY_MAX + 16];
+	_cleanup_fd_ int keys = -1;
+	int r = open_dir(s->dir, "keys", &keys);
+	if (r)
+		return r;
+	if (unlinkat(keys, "log.key.next", 0) < 0 && errno != ENOENT)
+		return err_errno();
+	r = tlog_note_key_make(name, NOTE_ED25519, ret);
+	assert(r == 0); /* it is the name of a key already */
+	tlog_note_key_secret_text(ret, text, sizeof text - 1);
+	strcat(text, "\n");
+	r = put_file(keys, "log.key.next", 0600, text, strlen(text));
+	sodium_memzero(text, sizeof text);
+	return r ? r : sync_fd(keys);
+}
+
+int audit_store_key_settle(const struct store *s, const struct note_key *now)
+{
+	char vkey[NOTE_VKEY_MAX];
+	_cleanup_fd_ int keys = -1;
+	int r = open_dir(s->dir, "keys", &keys);
+	if (r)
+		return r;
+	if (renameat(keys, "log.key.next", keys, "log.key") < 0 && errno != ENOENT)
+		return err_errno();
+	tlog_note_vkey(now, vkey, sizeof vkey);
+	if (unlinkat(keys, "log.vkey.new", 0) < 0 && errno != ENOENT)
+		return err_errno();
+	r = put_file(keys, "log.vkey.new", 0644, vkey, strlen(vkey));
+	if (!r && renameat(keys, "log.vkey.new", keys, "log.vkey") < 0)
+		r = err_errno();
+	return r ? r : sync_fd(keys);
+}
+
+int audit_store_next(const char *path, struct note_key *ret)
+{
+	_cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int fd = dir < 0 ? -1 : openat(dir, "keys/log.vkey", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_free_ u8 *text = NULL;
+	struct note_key is;
+	size_t len;
+	if (fd < 0)
+		return errno == ENOENT ? 1 : err_errno();
+	int r = fd_read_file(fd, NOTE_VKEY_MAX, &text, &len);
+	r = r ? r : tlog_note_key_from_vkey((const char *)text, len, &is);
+	return r ? r : tlog_note_key_make(is.name, NOTE_ED25519, ret);
+}
+
+int audit_store_key_drop(const struct store *s)
+{
+	_cleanup_fd_ int keys = -1;
+	int r = open_dir(s->dir, "keys", &keys);
+	if (!r && unlinkat(keys, "log.key.next", 0) < 0 && errno != ENOENT)
+		r = err_errno();
+	return r ? r : sync_fd(keys);
+}
+
+static int first_key(const struct store *s, struct note_key *ret, const char **ret_why)
+{
+	struct store_keys keys;
+	int r = audit_store_keys(s, &keys, ret_why);
+	if (!r)
+		*ret = keys.v[0];
+	sodium_memzero(&keys, sizeof keys);
 	return r;
 }
 
@@ -142,8 +241,8 @@ int audit_store_open(const char *path, struct store *ret, struct note_key *ret_k
 	} else if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
 		*ret_why = "another keepd has it";
 		r = errno == EWOULDBLOCK ? 1 : err_errno();
-	} else if ((r = read_key(dir, ret_key))) {
-		*ret_why = "keys/log.key is missing or malformed";
+	} else if ((r = first_key(&s, ret_key, ret_why))) {
+		;
 	} else {
 		r = open_dir(dir, "models", &s.models);
 		if (!r)

@@ -1,7 +1,10 @@
 /* The store directory. Only keepd opens it.
  *
  *   log.db                      the log (and its -wal)
- *   keys/log.key                the log's secret key, mode 0600; keys/log.vkey its public half
+ *   keys/log.key                the log's secret key, mode 0600; keys/log.vkey its public half. Where the credential keep.log.key is given
+ *                               ($CREDENTIALS_DIRECTORY, sealed by systemd-creds), that is the key, and no secret lies here
+ *   keys/log.key.next           while a rotation is being committed: the new one. As a credential: keep.log.key.next
+ *   reserve                     disk that only officers and auditors may use up (reserve.c)
  *   models/<hex of MODEL_DIGEST>/{bundle,segments,layout,0000,0001,…}    mode 0400; files in the order of the segment table
  *   staging/                    work that is not yet, or no longer, in models/; emptied at start
  *
@@ -26,6 +29,26 @@ _must_use_ int audit_store_create(const char *path, const char *version, char *v
 _must_use_ int audit_store_open(
 	const char *path, struct store *ret, struct note_key *ret_key, const char **ret_why);
 void audit_store_close(struct store *s);
+
+/* Every key that may be the log's: of the store and of credentials, the next ones last. */
+#define STORE_KEYS_MAX 4u
+struct store_keys {
+	struct note_key v[STORE_KEYS_MAX];
+	bool next[STORE_KEYS_MAX];	 /* it is a next one */
+	bool credential[STORE_KEYS_MAX]; /* it is sealed, and not for us to write */
+	u32 n;
+};
+/* 0 done, at least one; 1 none, *ret_why says; -errno. */
+_must_use_ int audit_store_keys(const struct store *s, struct store_keys *ret, const char **ret_why);
+/* A fresh key of that name into keys/log.key.next, durable. 0; -errno. */
+_must_use_ int audit_store_key_next(const struct store *s, const char *name, struct note_key *ret);
+/* keys/log.key.next takes the place of keys/log.key, whose secret is gone with it; harmless when it is not there. The vkey file says `now`.
+ * 0; -errno. */
+_must_use_ int audit_store_key_settle(const struct store *s, const struct note_key *now);
+/* A fresh key of the name that the store at path has in keys/log.vkey; nothing is written. 0; 1 there is no such name; -errno. */
+_must_use_ int audit_store_next(const char *path, struct note_key *ret);
+/* Drop keys/log.key.next, which nothing was committed with. 0; -errno. */
+_must_use_ int audit_store_key_drop(const struct store *s);
 
 /* Bytes that an unprivileged process may still write there. 0 done; -errno. */
 _must_use_ int audit_store_free(const struct store *s, u64 *ret_bytes);

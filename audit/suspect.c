@@ -113,7 +113,9 @@ static int next_seal(struct suspect *s, struct audit_log *log)
 int audit_suspect_find(struct audit_check *c, struct audit_log *log, bool whole)
 {
 	struct suspect s = { .c = c, .log = log };
-	int r = all_rows(&s, log, c->next);
+	int r = audit_keys_guess(log);
+	if (!r)
+		r = all_rows(&s, log, c->next);
 	if (!r && !s.found && !whole)
 		r = next_seal(&s, log);
 	free(s.marks);

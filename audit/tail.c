@@ -9,7 +9,8 @@
 
 void audit_tail_init(struct audit_tail *t)
 {
-	*t = (struct audit_tail){ INTENT_NONE, INTENT_NONE, INTENT_NONE, INTENT_NONE, NULL, 0, 0 };
+	*t = (struct audit_tail){ INTENT_NONE, INTENT_NONE, INTENT_NONE, INTENT_NONE, INTENT_NONE, NULL, 0,
+		0 };
 }
 
 void audit_tail_fini(struct audit_tail *t)
@@ -70,6 +71,8 @@ int audit_tail_note(struct audit_tail *t, const struct audit_record_head *h, con
 		return 1;
 	if (flags & EVENT_STATE)
 		t->state_index = h->index;
+	if (h->event == EVENT_KEY)
+		t->key_index = h->index;
 	if (h->event == EVENT_WITNESSES)
 		t->witnesses_index = h->index;
 	if (h->event == EVENT_COSIGN)

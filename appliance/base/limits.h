@@ -153,6 +153,7 @@
 #define CHAT_CALL_BYTES_MAX \
 	(1u << 20) /* bytes of one call in an answer, which are held until it is known to be one */
 #define CHAT_JSON_DEPTH_MAX 128u /* nesting of a call's arguments */
+#define THINK_TAG_BYTES_MAX 64u	 /* bytes of a tag around reasoning, and of what ends it; real ones have 26 */
 #define CHAT_HEAD_BYTES_MAX 512u /* bytes of the head of one part of an answer; real ones have 60 */
 
 /* the runtime */
@@ -164,6 +165,7 @@
 #define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
 
 /* the log */
+#define LOG_KEYS_MAX 256u /* keys that a log had before its current one: a rotation a month for twenty years */
 #define PERSONS_MAX	    256u /* enrolled persons of one appliance; whoever is not has the roles of a group */
 #define PENDING_MAX	    32u	  /* proposals that wait for a second person at once */
 #define DUAL_BODY_BYTES_MAX 2304u /* bytes of the act of a proposal: a trust root's row is the longest */
