@@ -1,31 +1,6 @@
 #include "attest/internal.h"
 #include "base/bytes.h"
-
-/* Nesting and number of values, before anything recursive sees the text or allocates for it. Brackets and commas within strings do
- * not count. 0; 1 too deep; 2 too many. */
-static int shape_check(const char *p, size_t len)
-{
-	u64 values = 1, values_max = JSON_VALUES_FREE + len / JSON_VALUE_BYTES_MIN;
-	u32 depth = 0;
-	bool in_string = false;
-	for (size_t i = 0; i < len; i++) {
-		if (in_string) {
-			if (p[i] == '\\')
-				i++;
-			else if (p[i] == '"')
-				in_string = false;
-			continue;
-		}
-		if (p[i] == '"')
-			in_string = true;
-		else if ((p[i] == '{' || p[i] == '[') && ++depth > JSON_DEPTH_MAX)
-			return 1;
-		else if ((p[i] == '}' || p[i] == ']') && depth)
-			depth--;
-		values += p[i] == '{' || p[i] == '[' || p[i] == ',';
-	}
-	return values > values_max ? 2 : 0;
-}
+#include "base/jsonshape.h"
 
 int json_strict_load(
 	const void *data, size_t len, const char *object, json_t **ret, struct attest_report *report)
@@ -35,7 +10,7 @@ int json_strict_load(
 			"%s is %zu bytes long; at most %u are read", object, len, BUNDLE_BYTES_MAX);
 	if (!bytes_utf8_ok(data, len))
 		return attest_reject(report, ATTEST_UTF8, object, "%s is not UTF-8", object);
-	int shape = shape_check(data, len);
+	int shape = json_shape_check(data, len);
 	if (shape == 1)
 		return attest_reject(report, ATTEST_DEPTH_LIMIT, object, "%s is nested deeper than %u",
 			object, JSON_DEPTH_MAX);

@@ -7,7 +7,7 @@ build=$1
 bad=0
 fault() { echo "$1"; bad=$((bad + 1)); }
 
-for p in attest/keep-attest audit/keepd runtime/keep-runtime appliance/cli/keep; do
+for p in attest/keep-attest audit/keepd runtime/keep-runtime appliance/cli/keep appliance/gateway/keep-gateway; do
 	f=$build/$p
 	[ -x "$f" ] || { fault "$p: not built"; continue; }
 	head=$(LC_ALL=C readelf -hW "$f") segments=$(LC_ALL=C readelf -lW "$f") dynamic=$(LC_ALL=C readelf -dW "$f")

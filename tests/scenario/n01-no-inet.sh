@@ -18,6 +18,7 @@ wait_for 'grep -q ": ready" "$work/up.log"' "keep up"
 expect 0 traced import "$work/demo"
 expect 0 traced run demo 'What is a ticket?' --save-request "$work/q.req" --json
 expect 0 traced audit replay "$(member "$out" index)" --request "$work/q.req"
+expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" answers
 echo x >>"$work/demo/LICENSE"
 expect 1 traced import "$work/demo" --name copy
 expect 0 traced audit verify

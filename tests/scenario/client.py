@@ -1,5 +1,5 @@
-"""http.py SOCKET STORY: a client of the gateway, of Python's standard library alone. Each story ends with 0 or says what was wrong."""
-import http.client, json, re, socket, sys, time
+"""client.py SOCKET STORY: a client of the gateway, of Python's standard library alone. Each story ends with 0 or says what was wrong."""
+import http.client, json, re, socket, sys
 
 
 class Unix(http.client.HTTPConnection):
@@ -26,7 +26,7 @@ def ask(method, path, body=None, conn=None, **headers):
 
 def want(ok, what, *more):
     if not ok:
-        sys.exit("http.py: %s: %s" % (what, " ".join(str(m) for m in more)))
+        sys.exit("client.py: %s: %s" % (what, " ".join(str(m) for m in more)))
 
 
 def events(raw):
@@ -98,16 +98,20 @@ def story_refused():
     error(r, raw, 400, "invalid_json")
 
 
+LONG = dict(CHAT, max_tokens=450, temperature=1, seed=1, response_format={"type": "json_schema", "json_schema": {
+    "name": "long", "schema": {"type": "string", "minLength": 2000}}})
+
+
 def story_hang_up():
-    for stream in (False, True):
-        c = Unix(PATH)
-        c.request("POST", "/v1/chat/completions", json.dumps(dict(CHAT, max_tokens=400, temperature=2, seed=1, stream=stream,
-                  messages=[{"role": "user", "content": "Tell me much."}])))
-        if stream:
-            c.getresponse().read(40)
-        else:
-            time.sleep(0.3)
-        c.close()
+    """Asks for much and waits for all of it: whoever calls this story ends it."""
+    ask("POST", "/v1/chat/completions", LONG)
+
+
+def story_hang_up_stream():
+    c = Unix(PATH)
+    c.request("POST", "/v1/chat/completions", json.dumps(dict(LONG, stream=True)))
+    c.getresponse().read(40)
+    c.close()
 
 
 globals()["story_" + sys.argv[2]]()
