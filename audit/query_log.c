@@ -1,6 +1,7 @@
 /* Questions about the log: its records, what leaves with a proof, and whether it holds. */
 #include "audit/import.h"
 #include "audit/keeping.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 
@@ -108,6 +109,7 @@ static int checkpoint(struct conn *c, u64 id)
 	jsonw_kv_u64(&w, "size", cp.size);
 	jsonw_kv_hex(&w, "root", cp.root.b, sizeof cp.root.b);
 	jsonw_kv_str(&w, "vkey", vkey);
+	rotate_list(c->k, &w);
 	jsonw_kv_str(&w, "note", note);
 	jsonw_object_end(&w);
 	jsonw_newline(&w);
@@ -159,6 +161,31 @@ static int proof(struct conn *c, const struct proto_query *q, u64 id)
 		return 0;
 	}
 	log_read(c, receipt ? "receipt" : range ? "range" : "request", q->first, range ? q->count : 1);
+	return query_answer(c, id, &w);
+}
+
+/* ---- what records name by digest ---- */
+
+static int blob(struct conn *c, const char *hex, u64 id)
+{
+	_cleanup_free_ u8 *data = NULL;
+	u8 digest[SHA256_BYTES];
+	size_t len = 0;
+	if (strlen(hex) != 2 * sizeof digest || bytes_unhex(hex, sizeof digest, digest))
+		return -EPROTO;
+	int r = audit_log_blob(c->k->log, digest, &data, &len);
+	if (r) {
+		client_end(c, id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "file %.16s...: %s", hex,
+			r > 0 ? "it is not kept" : strerror(-r));
+		return 0;
+	}
+	struct jsonw w;
+	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
+	jsonw_object(&w);
+	jsonw_key(&w, "text");
+	jsonw_strn(&w, data, len);
+	jsonw_object_end(&w);
+	jsonw_newline(&w);
 	return query_answer(c, id, &w);
 }
 
@@ -270,6 +297,8 @@ int query_log(struct conn *c, const struct proto_query *q, u64 id)
 	case QUERY_REQUEST:
 	case QUERY_RANGE:
 		return proof(c, q, id);
+	case QUERY_BLOB:
+		return blob(c, q->name, id);
 	case QUERY_OPEN:
 		return open_intents(c, id);
 	case QUERY_VERIFY:

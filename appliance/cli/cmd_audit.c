@@ -1,6 +1,7 @@
 /* audit: ls, show, verify. Reviews are in cmd_audit_review.c, sign-offs in cmd_audit_sign.c, replay in cmd_replay.c; what leaves with a
  * proof, and witnesses, in cmd_audit_proofs.c. */
 #define _GNU_SOURCE
+#include "cli/evidence.h"
 #include "cli/facts.h"
 #include "cli/filter.h"
 #include "cli/archive.h"
@@ -65,7 +66,8 @@ static int show(struct cli *c, int argc, char **argv)
 	bool content = false, json = false;
 	u64 index;
 	int n;
-	const struct opt opts[] = { { "--content", OPT_FLAG, &content, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+	const struct opt opts[] = { { "--content", OPT_FLAG, &content, NULL },
+		{ "--json", OPT_FLAG, &json, NULL } };
 	for (int i = 0; i < argc; i++)
 		content |= !strcmp(argv[i], "--content");
 	if (content) {
@@ -98,17 +100,19 @@ static int events(struct cli *c, int argc, char **argv)
 	struct out_table t = { .n_cols = 5 };
 	out_table_row(&t, "NUMBER", "EVENT", "KIND", "MESSAGE ID", "WHAT", NULL);
 	for (json_t *j; (j = look_next(&l));)
-		out_table_row(&t, lines_cell(j, "number").s, lines_cell(j, "event").s, lines_cell(j, "kind").s,
-			lines_cell(j, "message_id").s, lines_cell(j, "what").s, NULL);
+		out_table_row(&t, lines_cell(j, "number").s, lines_cell(j, "event").s,
+			lines_cell(j, "kind").s, lines_cell(j, "message_id").s, lines_cell(j, "what").s,
+			NULL);
 	out_table_print(&t);
 	return l.status;
 }
 
 int cmd_audit(struct cli *c, int argc, char **argv)
 {
-	static const struct opt_sub subs[] = { { "ls", ls }, { "show", show }, { "events", events }, { "summary", review_summary },
-		{ "orphans", review_orphans }, { "diff", review_diff }, { "sign-off", review_sign_off },
-		{ "verify", verify }, { "checkpoint", proofs_checkpoint }, { "export", proofs_export },
+	static const struct opt_sub subs[] = { { "ls", ls }, { "show", show }, { "events", events },
+		{ "summary", review_summary }, { "orphans", review_orphans }, { "diff", review_diff },
+		{ "sign-off", review_sign_off }, { "evidence", evidence_run }, { "verify", verify },
+		{ "checkpoint", proofs_checkpoint }, { "export", proofs_export },
 		{ "receipt", proofs_receipt }, { "witnesses", proofs_witnesses }, { "cosign", proofs_cosign },
 		{ "archive", archive_run }, { "prune", archive_prune }, { "replay", replay_run } };
 	return opt_sub(c, subs, ARRAY_LEN(subs), argc, argv);

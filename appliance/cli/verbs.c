@@ -15,6 +15,14 @@
 	"                       sampling limits (default off)\n"                                            \
 	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"                            \
 	"  --system TEXT        first message of the conversation\n"                                        \
+	"  --messages FILE      a conversation so far, as JSON; PROMPT comes behind it\n"                   \
+	"  --template FILE      this chat template instead of the model's\n"                                \
+	"  --tools FILE         tools that the model may call, as JSON\n"                                   \
+	"  --tool-choice auto|none|required|NAME\n"                                                         \
+	"  --tool-result NAME=TEXT\n"                                                                       \
+	"                       what a call of NAME gives; may come 16 times; -: lines of standard input\n" \
+	"  --one-call           at most one call in an answer\n"                                            \
+	"  --think off|N        no reasoning, or at most N tokens of it\n"                                  \
 	"  --json-schema FILE   the answer is JSON that fits this schema\n"                                 \
 	"  --grammar FILE       the answer fits this GBNF grammar\n"                                        \
 	"  --ignore-eos         go on behind the end of the answer\n"                                       \
@@ -142,6 +150,7 @@ const struct verb cli_verbs[] = {
 		"audit sign-off --sign F --key F --out F\naudit sign-off --in F [--json]\n"
 		"audit verify [--json]\n"
 		"audit checkpoint [--old N] [--out F] [--qr] [--png F] [--paper] [--json]\n"
+		"audit evidence FROM..TO DIR [--json]\n"
 		"audit export --format jsonl|ocsf|rfc5424 [FILTER] [--out F]\naudit export --tiles DIR "
 		"[--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
 		"audit witnesses POLICY [--reason TEXT] [--json]\n"

@@ -1,0 +1,282 @@
+/* audit evidence: an excerpt that proves itself, in a directory (audit/tlog/evidence.h). What is written is judged before anybody is told
+ * that it is there. */
+#define _GNU_SOURCE
+#include "audit/tlog/evidence.h"
+#include "base/bytes.h"
+#include "cli/evidence.h"
+#include "cli/excerpt.h"
+#include "cli/filter.h"
+#include "cli/report.h"
+#include "cli_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct making {
+	const char *path;
+	int dir;
+	struct ctl k;
+	struct excerpt e;
+	struct report *report;
+	FILE *entries;
+	char *policy, *witnesses; /* texts; NULL: none */
+	u32 n_witnesses;
+};
+
+static void making_fini(struct making *m)
+{
+	if (m->entries)
+		fclose(m->entries);
+	report_free(&m->report);
+	excerpt_fini(&m->e);
+	ctl_close(&m->k);
+	fd_close(&m->dir);
+	free(m->policy);
+	free(m->witnesses);
+}
+
+static int failed(const struct making *m, const char *name)
+{
+	return out_fail(CLI_UNDECIDED, "%s/%s: %s", m->path, name, strerror(errno));
+}
+
+static int put(const struct making *m, const char *name, const void *data, size_t len)
+{
+	_cleanup_fd_ int fd =
+		openat(m->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int r = fd < 0 ? -errno : fd_write_all(fd, data, len);
+	if (!r && fsync(fd) < 0)
+		r = -errno;
+	errno = -r;
+	return r ? failed(m, name) : 0;
+}
+
+/* ---- the records ---- */
+
+static int on_line(void *arg, u64 index, const char *s, size_t len)
+{
+	struct making *m = arg;
+	if (fwrite(s, 1, len, m->entries) != len || putc('\n', m->entries) == EOF)
+		return failed(m, EVIDENCE_ENTRIES);
+	return report_add(m->report, index, s, len);
+}
+
+static int entries(struct making *m, u64 from, u64 to)
+{
+	int fd = openat(m->dir, EVIDENCE_ENTRIES, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	m->entries = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!m->entries)
+		return failed(m, EVIDENCE_ENTRIES);
+	int r = report_new(from, to, &m->report);
+	r = r ? r
+	      : excerpt_read(
+			&m->k, &(struct excerpt_params){ from, to, "evidence records", on_line, m }, &m->e);
+	if (!r && (fflush(m->entries) || fsync(fd) < 0))
+		r = failed(m, EVIDENCE_ENTRIES);
+	return r ? r : put(m, EVIDENCE_RANGE, m->e.text, m->e.len);
+}
+
+/* ---- what they rest on ---- */
+
+/* Record `index` with its proof, as stem.json and stem.tlog-proof. */
+static int proven(struct making *m, u64 index, bool newest, const char *stem)
+{
+	_cleanup_json_ json_t *j = NULL;
+	char name[64];
+	size_t len, entry_len;
+	int r = head_one(
+		&m->k, &(struct ctl_query){ .what = QUERY_RECEIPT, .first = index, .count = newest }, &j);
+	if (r)
+		return r;
+	const char *text = head_text(j, "text", &len), *entry = head_text(j, "entry", &entry_len);
+	if (!text || !entry)
+		return head_malformed();
+	snprintf(name, sizeof name, "%s.json", stem);
+	r = put(m, name, entry, entry_len);
+	snprintf(name, sizeof name, "%s.tlog-proof", stem);
+	return r ? r : put(m, name, text, len);
+}
+
+static int context(struct making *m, u64 index)
+{
+	char stem[48];
+	snprintf(stem, sizeof stem, EVIDENCE_CONTEXT "/%" PRIu64, index);
+	return proven(m, index, false, stem);
+}
+
+struct last {
+	json_t *j;
+};
+static int on_last(void *arg, const struct fd_map *data)
+{
+	struct last *l = arg;
+	bool bad = false;
+	struct lines lines = lines_of(data);
+	json_t *j = lines_next(&lines, &bad);
+	if (j) {
+		json_decref(l->j);
+		l->j = j;
+	}
+	return bad ? head_malformed() : 0;
+}
+
+/* The file that the newest record of that event, before the end of the excerpt, names as its policy; where that record stands before
+ * the excerpt, it comes along. *ret stays NULL where there is none. */
+static int policy_of(struct making *m, const char *event, char **ret)
+{
+	_cleanup_json_ json_t *blob = NULL;
+	struct last l = { NULL };
+	struct filter f = FILTER_NONE;
+	struct proto_look q = { .what = LOOK_RECORDS,
+		.flags = LOOK_NEWEST,
+		.to = m->e.to,
+		.until_ns = UINT64_MAX,
+		.n_events = 1 };
+	size_t len;
+	f.last_given = true;
+	f.last = 1;
+	snprintf(q.events[0], sizeof q.events[0], "%s", event);
+	int r = filter_each(&m->k, &q, &(struct filter_pages){ &f, "evidence context", 1, on_last, &l });
+	if (r || !l.j)
+		return r;
+	u64 index = lines_u64(l.j, "index");
+	struct cell digest = lines_cell(l.j, "policy");
+	json_decref(l.j);
+	r = index < m->e.from && index ? context(m, index) : 0;
+	r = r ? r : head_one(&m->k, &(struct ctl_query){ .what = QUERY_BLOB, .name = digest.s }, &blob);
+	if (r)
+		return r;
+	const char *text = head_text(blob, "text", &len);
+	*ret = text ? strdup(text) : NULL;
+	return *ret ? 0 : head_malformed();
+}
+
+static int grounds(struct making *m)
+{
+	char vkey[NOTE_VKEY_MAX + 1];
+	if (mkdirat(m->dir, EVIDENCE_CONTEXT, 0755) < 0)
+		return failed(m, EVIDENCE_CONTEXT);
+	snprintf(vkey, sizeof vkey, "%s\n", m->e.head.vkey);
+	int r = put(m, EVIDENCE_KEY, vkey, strlen(vkey));
+	r = r ? r : context(m, 0);
+	r = r ? r : policy_of(m, "witnesses", &m->witnesses);
+	r = r ? r : policy_of(m, "policy-set", &m->policy);
+	if (!r && m->witnesses)
+		r = put(m, EVIDENCE_WITNESSES, m->witnesses, strlen(m->witnesses));
+	if (!r && m->policy)
+		r = put(m, EVIDENCE_POLICY, m->policy, strlen(m->policy));
+	for (const char *p = m->witnesses; p && (p = strstr(p, "witness ")); p += 8)
+		m->n_witnesses += p == m->witnesses || p[-1] == '\n';
+	return r;
+}
+
+/* ---- for readers ---- */
+
+static const char readme[] =
+	"An excerpt of the audit log of a Keep appliance, which proves itself.\n\n"
+	"entries.jsonl    the records, byte for byte as they were hashed, one a line\n"
+	"range            the proof that these and no others stand there, with the log's signed checkpoint\n"
+	"log.vkey         the log's public key, as the log says; compare it with the one that you hold\n"
+	"witness-policy   who must have cosigned the checkpoint; when it is not here, nobody\n"
+	"policy           whose signatures were enough for which model; when it is not here, none was set\n"
+	"context/         records from elsewhere in the log that the above rests on, each with a C2SP "
+	"tlog-proof\n"
+	"report.html      the same for reading and for paper\n"
+	"verify.py        checks all of this; 300 lines of Python that need nothing but Python: read them "
+	"first\n"
+	"SHA256SUMS       of all these files (sha256sum -c SHA256SUMS)\n"
+	"taken.json       the log's own record that this excerpt was made: it holds the digest of "
+	"SHA256SUMS\n"
+	"taken.tlog-proof its proof\n\n"
+	"To check, with a program that you brought yourself:\n\n"
+	"  keep-audit-verify evidence DIRECTORY --vkey KEY\n"
+	"  python3 verify.py DIRECTORY --vkey KEY\n";
+
+static int readers(struct making *m)
+{
+	_cleanup_free_ char *page = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&page, &len);
+	if (!f)
+		return failed(m, "report.html");
+	int r = report_write(m->report,
+		&(struct report_facts){
+			&m->e, m->policy ? m->policy : "", m->n_witnesses, "made by keep " KEEP_VERSION },
+		f);
+	if (fclose(f) || r)
+		return failed(m, "report.html");
+	r = put(m, "report.html", page, len);
+	r = r ? r : put(m, "README.txt", readme, sizeof readme - 1);
+	return r ? r : put(m, "verify.py", evidence_script, evidence_script_len);
+}
+
+/* The list of files, and the log's record that it was made. */
+static int seal(struct making *m, u64 *ret_index)
+{
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	struct proto_taken t = { .from = m->e.from, .to = m->e.to, .what = "evidence" };
+	int r = tlog_evidence_sums(m->dir, t.manifest);
+	if (r)
+		return out_fail(CLI_UNDECIDED, "%s/" EVIDENCE_SUMS ": %s", m->path, out_reason(r));
+	r = ctl_ask(&m->k, CTL_TAKEN, &t, sizeof t, -1, &a);
+	if (r)
+		return r;
+	*ret_index = a.end.index;
+	r = proven(m, a.end.index, true, "taken");
+	return r || fsync(m->dir) == 0 ? r : failed(m, ".");
+}
+
+static int judged(const struct making *m, u64 index, bool json)
+{
+	struct evidence_result res;
+	int r = tlog_evidence_judge(
+		&(struct evidence_params){ .dir = m->path, .key = &m->e.head.key, .unwitnessed = true },
+		&res);
+	if (r)
+		return out_fail(CLI_UNDECIDED, "%s: what was written does not hold: %s", m->path,
+			r < 0 ? out_reason(r) : res.why);
+	if (json)
+		printf("{\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"size\":%" PRIu64
+		       ",\"witnessed\":%s,\"files\":%u,\"index\":%" PRIu64 "}\n",
+			res.from, res.to, res.checkpoint.size, m->e.witnessed ? "true" : "false", res.n_files,
+			index);
+	else
+		out_say("%s: records %" PRIu64 " to %" PRIu64 ", %s; record %" PRIu64, m->path, res.from,
+			res.to - 1,
+			m->e.witnessed ? "under a witnessed checkpoint"
+				       : "under a checkpoint that no witness has signed yet",
+			index);
+	return CLI_DONE;
+}
+
+int evidence_run(struct cli *c, int argc, char **argv)
+{
+	_cleanup_(making_fini) struct making m = { .dir = -1, .k = CTL_NONE };
+	bool json = false;
+	u64 from, to, index = 0;
+	int n;
+	const struct opt opts[] = { { "--json", OPT_FLAG, &json, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 2, 2 }, &n))
+		return n;
+	if (filter_range(argv[0], &from, &to))
+		return out_usage(c, "%s: not a range of records like 0..120", argv[0]);
+	m.path = argv[1];
+	int r = ctl_open(c, &m.k);
+	if (r)
+		return r;
+	if (mkdir(m.path, 0755) < 0)
+		return out_fail(CLI_REFUSED, "%s: %s", m.path, strerror(errno));
+	m.dir = open(m.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m.dir < 0)
+		return failed(&m, ".");
+	r = entries(&m, from, to);
+	r = r ? r : grounds(&m);
+	r = r ? r : readers(&m);
+	r = r ? r : seal(&m, &index);
+	return r ? r : judged(&m, index, json);
+}
