@@ -326,6 +326,8 @@ void journal_send(struct keepd *k, bool durable);
 
 /* Which of the keys that are there is the log's, and which its next: the head says. 0; 1 none, *ret_why says; -errno. */
 _must_use_ int rotate_choose(struct keepd *k, const char **ret_why);
+/* "earlier":[{"until":record,"vkey":…}…]: the keys that the log had before, each until the commit that holds that record. */
+void rotate_list(const struct keepd *k, struct jsonw *w);
 /* The rotation is durable: its files too. 0; -errno. */
 _must_use_ int rotate_settle(struct keepd *k);
 

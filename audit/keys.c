@@ -218,6 +218,13 @@ int audit_log_keys_count(struct audit_log *log, u32 *ret)
 	return r;
 }
 
+const struct note_key *audit_log_key_before(const struct audit_log *log, u32 i, u64 *ret_until)
+{
+	assert(i < log->n_past);
+	*ret_until = log->past[i].index;
+	return &log->past[i].key;
+}
+
 u64 audit_log_key_index(const struct audit_log *log)
 {
 	return log->tail.key_index;

@@ -76,6 +76,8 @@ void audit_log_rotate(struct audit_log *log, const struct note_key *key);
 bool audit_log_rotating(const struct audit_log *log);
 /* How many keys it had before. 0; 1 their chain is broken; -errno. */
 _must_use_ int audit_log_keys_count(struct audit_log *log, u32 *ret);
+/* The i-th of these, after that count, and the record that replaced it. */
+const struct note_key *audit_log_key_before(const struct audit_log *log, u32 i, u64 *ret_until);
 /* The last record of a new key, or INTENT_NONE. */
 u64 audit_log_key_index(const struct audit_log *log);
 

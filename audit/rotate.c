@@ -103,3 +103,22 @@ int rotate_choose(struct keepd *k, const char **ret_why)
 		return 0; /* the check says so */
 	return fresh ? audit_store_key_settle(&k->store, is) : audit_store_key_drop(&k->store);
 }
+
+void rotate_list(const struct keepd *k, struct jsonw *w)
+{
+	u32 n = 0;
+	char vkey[NOTE_VKEY_MAX];
+	if (audit_log_keys_count(k->log, &n))
+		n = 0; /* the check says so */
+	jsonw_key(w, "earlier");
+	jsonw_array(w);
+	for (u32 i = 0; i < n; i++) {
+		u64 until;
+		tlog_note_vkey(audit_log_key_before(k->log, i, &until), vkey, sizeof vkey);
+		jsonw_object(w);
+		jsonw_kv_u64(w, "until", until);
+		jsonw_kv_str(w, "vkey", vkey);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+}

@@ -12,9 +12,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static const char *keepd_path;
+static const char *keepd_path, *keep_path;
 static char etc[192], credentials[192], env[224];
 static const struct rig_person alice = { 1001, 2003, 1 }, bob = { 1002, 2003, 1 };
 
@@ -206,6 +207,69 @@ static void crashes(void **state)
 	close(a);
 }
 
+/* The command line as an auditor: its exit status. */
+static int keep(const struct rig *r, const char *args)
+{
+	char cmd[1200];
+	snprintf(cmd, sizeof cmd, "%s --root %s %s >%s/out 2>&1", keep_path, r->root, args, r->root);
+	int st = system(cmd);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : 99;
+}
+
+static void vkey_of(const struct note_key *k, char policy[400])
+{
+	char vkey[NOTE_VKEY_MAX];
+	tlog_note_vkey(k, vkey, sizeof vkey);
+	snprintf(policy, 400, "log %.350s\nquorum none\n", vkey);
+}
+
+/* What leaves after a rotation is accepted by whoever has the new key, and the checkpoint of the change by whoever has either. */
+static void leaves(void **state)
+{
+	struct rig *r = *state;
+	char keys[200], policy[400], group[128], note[2048], args[512];
+	snprintf(keys, sizeof keys, "%s/keys", r->store);
+	snprintf(group, sizeof group, "keep-officer:x:2003:\nkeep-auditor:x:%u:\n", (unsigned)getgid());
+	put(etc, "group", group);
+	assert_int_equal(rig_start(r), 0);
+	struct note_key old = key_in(keys, "log.key");
+	assert_int_equal(rotate(r).status, 0);
+	struct note_key now = key_in(keys, "log.key");
+	vkey_of(&old, policy);
+	put(r->root, "old", policy);
+	vkey_of(&now, policy);
+	put(r->root, "new", policy);
+	head(r, note);
+	put(r->root, "change", note);
+	int a = rig_client_as(r, &alice);
+	struct rig_answer x = rig_query(a, QUERY_CHECKPOINT, 0, 0, NULL);
+	tlog_note_vkey(&old, args, sizeof args);
+	assert_non_null(strstr(x.data, args));
+	assert_non_null(strstr(x.data, "\"earlier\":[{\"until\":"));
+	rig_answer_fini(&x);
+	close(a);
+	for (int i = 0; i < 2; i++) {
+		tlog_note_vkey(i ? &now : &old, note, sizeof note);
+		snprintf(args, sizeof args, "tlog checkpoint --vkey %.350s %s/change", note, r->root);
+		assert_int_equal(keep(r, args), 0);
+	}
+	assert_int_equal(
+		keep(r, "audit show 0"), 0); /* reading is a record: from here on only the new key signs */
+	snprintf(args, sizeof args, "audit export --tiles %s/tiles", r->root);
+	assert_int_equal(keep(r, args), 0);
+	snprintf(args, sizeof args, "tlog fsck %s/tiles --policy %s/new --older %s/change", r->root, r->root,
+		r->root);
+	assert_int_equal(keep(r, args), 0);
+	snprintf(args, sizeof args, "tlog fsck %s/tiles --policy %s/old", r->root, r->root);
+	assert_int_equal(keep(r, args), 1);
+	/* a record of the old key's time, under a checkpoint of the new one's */
+	snprintf(args, sizeof args, "audit receipt 0 --out %s/proof --entry %s/entry", r->root, r->root);
+	assert_int_equal(keep(r, args), 0);
+	snprintf(args, sizeof args, "tlog proof-verify --policy %s/new %s/proof %s/entry", r->root, r->root,
+		r->root);
+	assert_int_equal(keep(r, args), 0);
+}
+
 /* keepd --store DIR --next */
 static void make_next(const struct rig *r, const char *name)
 {
@@ -258,8 +322,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(changes, up, down),
 		cmocka_unit_test_setup_teardown(crashes, up, down),
 		cmocka_unit_test_setup_teardown(sealed, up, down),
+		cmocka_unit_test_setup_teardown(leaves, up, down),
 	};
-	assert(argc == 2 && sodium_init() >= 0);
+	assert(argc == 3 && sodium_init() >= 0);
 	keepd_path = argv[1];
+	keep_path = argv[2];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
