@@ -181,13 +181,17 @@ static int say(struct answer *a, u32 id)
 	a->outcome.n_generated++;
 	if (!(a->flags & REQUEST_IGNORE_EOS) && tok_ends(g->tok, id))
 		return show_rest(a, &id, FINISH_STOP);
-	n = tok_stream_push(g->tok, &a->stream, id, stops_room(&a->stops), STOPS_TOKEN_TEXT_MAX);
+	bool control = tok_name(g->tok, id, &n) !=
+		       NULL; /* no character and no stop string goes across one: what is held comes first */
+	n = control ? tok_stream_end(&a->stream, stops_room(&a->stops), STOPS_TOKEN_TEXT_MAX)
+		    : tok_stream_push(g->tok, &a->stream, id, stops_room(&a->stops), STOPS_TOKEN_TEXT_MAX);
 	if (stops_push(&a->stops, n, &free_bytes)) {
 		if (show(a, &id, free_bytes))
 			finish(a, FINISH_CANCELLED, "the client reads too slowly");
 		finish(a, FINISH_STRING, "");
 		return 1;
 	}
+	free_bytes = control ? a->stops.n_held : free_bytes;
 	if (a->complete || a->outcome.n_generated == a->seq.n_new) {
 		if (show(a, &id, free_bytes)) {
 			finish(a, FINISH_CANCELLED, "the client reads too slowly");
@@ -201,27 +205,69 @@ static int say(struct answer *a, u32 id)
 	return 1;
 }
 
-/* ---- an answer that a grammar holds --------------------------------------------------------------------------------------- */
+/* ---- an answer that a grammar holds, and reasoning, which none holds ---------------------------------------------------------- */
+
+static const u8 *token_bytes(const struct answer *a, u32 id, size_t *ret_len)
+{
+	return mask_token_bytes(&a->g->trie, a->g->tok, id, ret_len);
+}
+
+static int stuck(struct answer *a, const char *why)
+{
+	finish(a, FINISH_ERROR, why);
+	return 1;
+}
 
 /* Which tokens may come. 0; 1 the answer is over. */
 static int hold(struct answer *a)
 {
 	const char *why;
-	if (!a->mask || !mask_allowed(a->mask, &a->sampling.allowed, &why))
+	a->sampling.allowed = NULL;
+	if (!a->mask || a->think.inside || !mask_allowed(a->mask, &a->sampling.allowed, &why))
 		return 0;
-	finish(a, FINISH_ERROR, why);
-	return 1;
+	return stuck(a, why);
 }
 
-/* As say, which ends where the grammar is complete and nothing can follow. */
-static int say_held(struct answer *a, u32 id)
+/* A token that ends reasoning: the grammar begins behind the tag, with what the token says there but for blanks. *ret_id is another one
+ * where that does not fit: the end as the request has it. 0; 1 the answer is over. */
+static int leave_reasoning(struct answer *a, const u8 *rest, size_t n, u32 *ret_id)
 {
 	const char *why;
-	if (a->mask && !tok_ends(a->g->tok, id) && mask_push(a->mask, id, &a->complete, &why)) {
-		finish(a, FINISH_ERROR, why);
-		return 1;
+	bool fits = true;
+	for (; n && (*rest == ' ' || *rest == '\n'); n--)
+		rest++;
+	if ((!mask_waits(a->mask) && mask_again(a->mask, &why)) ||
+		(n && mask_push_bytes(a->mask, rest, n, &fits, &a->complete, &why)))
+		return stuck(a, why);
+	if (fits || a->think.forced)
+		return 0;
+	think_end(&a->think);
+	(void)think_forces(&a->think, ret_id);
+	return 0;
+}
+
+/* The token that was chosen, or the one that must be said in its place. forced: it is of the end of reasoning.
+ * 0; 1 the answer is over. */
+static int follow(struct answer *a, bool forced, u32 *id)
+{
+	const char *why;
+	size_t len, rest;
+	const u8 *s = token_bytes(a, *id, &len);
+	bool held = a->mask && !a->think.inside && !forced;
+	if (tok_ends(a->g->tok, *id))
+		return 0;
+	if (a->mask && think_look(&a->think, s, len, &rest) == THINK_CLOSES) {
+		if (leave_reasoning(a, s + len - rest, rest, id))
+			return 1;
+		s = token_bytes(a, *id, &len);
 	}
-	return say(a, id);
+	if (held && mask_push(a->mask, *id, &a->complete, &why))
+		return stuck(a, why);
+	think_said(&a->think, s, len);
+	if (held && !a->think.inside &&
+		!mask_waits(a->mask)) /* the grammar has begun: a tag of reasoning in it is text */
+		a->think.may_begin = a->think.may_begin && a->think.n_said == a->think.at;
+	return 0;
 }
 
 /* ---- what the scheduler calls --------------------------------------------------------------------------------------------- */
@@ -231,13 +277,16 @@ static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *re
 	struct answer *a = (struct answer *)q;
 	if (!a->first_ns)
 		a->first_ns = clock_ns();
-	if (hold(a))
-		return 1;
-	if (sampler_pick(&a->g->sampler, &a->sampling, logits, q->ids, q->n_ids, ret_next)) {
-		finish(a, FINISH_ERROR, "the device computed a logit that is not finite");
-		return 1;
+	bool forced = think_forces(&a->think, ret_next);
+	if (!forced) {
+		if (hold(a))
+			return 1;
+		if (sampler_pick(&a->g->sampler, &a->sampling, logits, q->ids, q->n_ids, ret_next)) {
+			finish(a, FINISH_ERROR, "the device computed a logit that is not finite");
+			return 1;
+		}
 	}
-	return say_held(a, *ret_next);
+	return follow(a, forced, ret_next) ? 1 : say(a, *ret_next);
 }
 
 static int row_logits(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
@@ -303,6 +352,19 @@ static int begin_grammar(struct answer *a, const struct request *rq)
 			snprintf(why_text, sizeof why_text, "%s", r > 0 ? why : "no memory for the grammar");
 		return r ? 1 : 0;
 	}
+	return 0;
+}
+
+/* 0; 1 refused, why_text says why. */
+static int begin_think(struct answer *a, const struct request *rq)
+{
+	const struct request_part *part = NULL;
+	const u8 *data;
+	while ((part = request_next(rq, part, &data)))
+		if (part->kind == REQUEST_THINK && think_begin(&a->think, a->g->tok, data)) {
+			snprintf(why_text, sizeof why_text, "no memory for reasoning");
+			return 1;
+		}
 	return 0;
 }
 
@@ -395,7 +457,7 @@ int answer_begin(
 		r = 1;
 	}
 	if (!r)
-		r = begin_grammar(a, request);
+		r = begin_grammar(a, request) || begin_think(a, request);
 	if (!r)
 		r = a->kind == REQUEST_TOKENIZE ? begin_tokenize(a, &ids)
 						: begin_compute(a, request->h, &ids);
@@ -426,6 +488,7 @@ void answer_fini(struct answer *a)
 	}
 	explicit_bzero(&a->stops, sizeof a->stops);
 	a->mask = mask_destroy(a->mask);
+	think_fini(&a->think);
 	sha256_fini(&a->tokens);
 	sha256_fini(&a->text);
 	if (a->result > 0)

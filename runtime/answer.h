@@ -7,6 +7,7 @@
 #include "runtime/grant.h"
 #include "runtime/mask.h"
 #include "runtime/stops.h"
+#include "runtime/think.h"
 
 struct answer {
 	struct sched_seq seq; /* first: the scheduler knows only this */
@@ -15,7 +16,8 @@ struct answer {
 	struct sampler_params sampling;
 	struct stops stops;
 	struct mask *mask; /* NULL: anything may be said */
-	bool complete;	   /* what was said is all that the grammar allows */
+	struct think think;
+	bool complete; /* what was said is all that the grammar allows */
 	struct tok_stream stream;
 	struct sha256 tokens, text;
 	bool keep; /* given: what is said goes to the memory file `kept` as well, for the gate */

@@ -230,16 +230,21 @@ static void clear_nodes(const struct mask *m, u32 from, u32 to, u64 *bits)
 			bits[id / 64] &= ~(1ull << id % 64);
 }
 
-/* The whole of a token from here on. */
-static bool says(struct mask *m, u32 id, u32 set, u32 *ret)
+static bool says_bytes(struct mask *m, const u8 *s, size_t len, u32 set, u32 *ret)
 {
-	size_t len;
-	const u8 *s = mask_token_bytes(m->trie, m->tok, id, &len);
 	for (size_t i = 0; i < len; i++)
 		if ((set = step(m, set, s[i])) == LAYOUT_NONE)
 			return false;
 	*ret = set;
 	return true;
+}
+
+/* The whole of a token from here on. */
+static bool says(struct mask *m, u32 id, u32 set, u32 *ret)
+{
+	size_t len;
+	const u8 *s = mask_token_bytes(m->trie, m->tok, id, &len);
+	return says_bytes(m, s, len, set, ret);
 }
 
 /* Everything, but what goes on behind the trigger as the grammar does not. */
@@ -418,6 +423,20 @@ int mask_push(struct mask *m, u32 id, bool *ret_over, const char **ret_why)
 		*ret_why = m->why;
 		return 1;
 	}
+	*ret_over = !mask_is_prefix(m, m->now) && m->set[m->now].n == 0;
+	return 0;
+}
+
+int mask_push_bytes(
+	struct mask *m, const u8 *bytes, size_t len, bool *ret_fits, bool *ret_over, const char **ret_why)
+{
+	u32 to = m->now;
+	if (!tidy(m) || !says_bytes(m, bytes, len, m->now, &to)) {
+		*ret_why = m->why;
+		return 1;
+	}
+	*ret_fits = to != MASK_DEAD;
+	m->now = *ret_fits ? to : m->now;
 	*ret_over = !mask_is_prefix(m, m->now) && m->set[m->now].n == 0;
 	return 0;
 }

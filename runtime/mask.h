@@ -63,6 +63,9 @@ _must_use_ int mask_allowed(struct mask *m, const u64 **ret_bits, const char **r
  * 0; 1 a bound is met: *ret_why. */
 _must_use_ int mask_push(struct mask *m, u32 id, bool *ret_over, const char **ret_why);
 
+/* The same for these bytes, which may not fit: *ret_fits is false then, and nothing was done. */
+_must_use_ int mask_push_bytes(
+	struct mask *m, const u8 *bytes, size_t len, bool *ret_fits, bool *ret_over, const char **ret_why);
 /* From the beginning of the grammar again; what was remembered stays. 0; 1 *ret_why. */
 _must_use_ int mask_again(struct mask *m, const char **ret_why);
 /* Is the trigger still to come? */

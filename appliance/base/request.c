@@ -42,6 +42,8 @@ static const char *check_header(const struct request_header *h)
 		return "too many stop strings";
 	if (h->n_grammars > 1)
 		return "more than one grammar";
+	if (h->n_thinks > 1)
+		return "more than one description of reasoning";
 	if (h->n_grammars && h->flags & REQUEST_IGNORE_EOS)
 		return "a grammar ends the answer: it cannot go on past the end";
 	if (!isfinite(h->temperature) || !isfinite(h->top_p) || !isfinite(h->min_p) ||
@@ -49,8 +51,8 @@ static const char *check_header(const struct request_header *h)
 		return "a sampling number is not finite";
 	if (h->kind == REQUEST_GENERATE)
 		return check_sampling(h);
-	return h->max_tokens || h->n_stops || h->n_grammars
-		       ? "only a generation has max_tokens, stop strings and a grammar"
+	return h->max_tokens || h->n_stops || h->n_grammars || h->n_thinks
+		       ? "only a generation has max_tokens, stop strings, a grammar and reasoning"
 		       : NULL;
 }
 
@@ -59,6 +61,38 @@ static const char *check_grammar(const struct request_part *part, const u8 *data
 	struct grammar g;
 	const char *why = "a grammar is missing";
 	return part->kind == REQUEST_GRAMMAR && grammar_open(data, part->len, &g, &why) == 0 ? NULL : why;
+}
+
+/* UTF-8 but for the bytes around names of control tokens. */
+static bool tag_ok(const u8 *s, u32 n)
+{
+	u8 text[THINK_TAG_BYTES_MAX];
+	u32 len = 0, marks = 0;
+	if (n > sizeof text)
+		return false;
+	for (u32 i = 0; i < n; i++) {
+		marks += s[i] == GRAMMAR_CONTROL;
+		if (s[i] != GRAMMAR_CONTROL)
+			text[len++] = s[i];
+	}
+	return marks % 2 == 0 && bytes_utf8_ok(text, len);
+}
+
+static const char *check_think(const struct request_part *part, const u8 *data)
+{
+	const struct request_think *t = (const void *)data;
+	if (part->kind != REQUEST_THINK || part->len < sizeof *t)
+		return "the description of reasoning is missing";
+	if (t->inside > 1 || t->reserved)
+		return "reserved bytes of the description of reasoning are not zero";
+	if (t->open_len == 0 || t->close_len == 0 || t->end_len == 0 ||
+		part->len != sizeof *t + t->open_len + t->close_len + t->end_len)
+		return "the description of reasoning has another length than its texts";
+	const u8 *s = data + sizeof *t;
+	return tag_ok(s, t->open_len) && tag_ok(s + t->open_len, t->close_len) &&
+			       tag_ok(s + t->open_len + t->close_len, t->end_len)
+		       ? NULL
+		       : "a tag of reasoning is too long, or no text";
 }
 
 static const char *check_part(const struct request_part *part, const u8 *data, bool is_stop)
@@ -84,7 +118,8 @@ static const char *check_part(const struct request_part *part, const u8 *data, b
 static const char *check_parts(const struct request_header *h, struct bytes *b)
 {
 	static const u8 zero[PAD];
-	for (u32 i = 0; i < h->n_pieces + h->n_stops + h->n_grammars; i++) {
+	u32 n_text = h->n_pieces + h->n_stops;
+	for (u32 i = 0; i < n_text + h->n_grammars + h->n_thinks; i++) {
 		const struct request_part *part = (const void *)bytes_get(b, sizeof *part);
 		const u8 *data = part ? bytes_get(b, part->len) : NULL;
 		u32 pad = part ? (PAD - part->len % PAD) % PAD : 0;
@@ -93,8 +128,9 @@ static const char *check_parts(const struct request_header *h, struct bytes *b)
 			return "it ends inside a piece";
 		if (memcmp(padding, zero, pad) != 0)
 			return "padding is not zero";
-		const char *why = i >= h->n_pieces + h->n_stops ? check_grammar(part, data)
-								: check_part(part, data, i >= h->n_pieces);
+		const char *why = i >= n_text + h->n_grammars ? check_think(part, data)
+				  : i >= n_text		      ? check_grammar(part, data)
+							      : check_part(part, data, i >= h->n_pieces);
 		if (why)
 			return why;
 	}
@@ -169,7 +205,7 @@ void request_build(struct request_builder *b, const struct request_header *h)
 		return;
 	*out = *h;
 	memcpy(out->magic, REQUEST_MAGIC, sizeof out->magic);
-	out->n_pieces = out->n_stops = out->n_grammars = 0;
+	out->n_pieces = out->n_stops = out->n_grammars = out->n_thinks = 0;
 }
 
 void request_add(struct request_builder *b, u32 kind, const void *data, size_t len)
@@ -190,6 +226,8 @@ void request_add(struct request_builder *b, u32 kind, const void *data, size_t l
 		h->n_stops++;
 	else if (kind == REQUEST_GRAMMAR)
 		h->n_grammars++;
+	else if (kind == REQUEST_THINK)
+		h->n_thinks++;
 	else
 		h->n_pieces++;
 }

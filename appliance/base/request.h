@@ -1,5 +1,6 @@
 /* A request, as it is sealed, hashed by keepd, recorded, ticketed, and read by the runtime. One flat little-endian blob:
- * struct request_header, then n_pieces pieces, then n_stops stop strings, then n_grammars grammars; each of them is struct request_part followed by
+ * struct request_header, then n_pieces pieces, then n_stops stop strings, then n_grammars grammars, then n_thinks descriptions of
+ * reasoning; each of them is struct request_part followed by
  * len bytes and zero padding to a multiple of 4; nothing behind the last. The digest of a request is SHA-256 of the whole blob,
  * and a saved request (`keep run --save-request`) is exactly these bytes. */
 #pragma once
@@ -34,7 +35,8 @@ struct request_header {
 	u32 choice;	    /* index of this answer among several to one prompt; enters the random numbers */
 	u64 seed;	    /* always given: whoever makes the request draws it where the user did not */
 	u32 n_grammars;	    /* 0, or 1: what the answer must be (base/grammar.h) */
-	u8 reserved[12];
+	u32 n_thinks;	    /* 0, or 1: how reasoning is told from the rest */
+	u8 reserved[8];
 };
 SIZE_PIN(request_header, 80);
 
@@ -44,7 +46,18 @@ enum request_part_kind {
 	REQUEST_TOKENS = 3,  /* u32 token ids */
 	REQUEST_STOP = 4,    /* a stop string */
 	REQUEST_GRAMMAR = 5, /* a compiled grammar; the answer ends with it */
+	REQUEST_THINK = 6,   /* struct request_think and its texts */
 };
+
+/* Reasoning stands between the texts open and close; a control token in them is 0xff, its name, 0xff, as in grammars. No grammar holds it.
+ * When it has had `budget` tokens, the text end is said in the model's place; end holds close. */
+#define THINK_NO_BUDGET 0xffffffffu
+struct request_think {
+	u32 budget; /* tokens; THINK_NO_BUDGET: as many as it likes */
+	u32 inside; /* 1: the prompt has opened it */
+	u16 open_len, close_len, end_len, reserved;
+};
+SIZE_PIN(request_think, 16);
 
 struct request_part {
 	u32 kind; /* enum request_part_kind */

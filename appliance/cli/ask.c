@@ -8,8 +8,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define CHAT_ARENA_BYTES_MAX (64u << 20) /* of one rendering; the request itself may have REQUEST_BYTES_MAX */
-
 int ask_seed(u64 *ret)
 {
 	u64 seed;
@@ -75,19 +73,37 @@ static void add_ends(struct request_builder *b, const struct ask_sampling *how)
 		request_add(b, REQUEST_GRAMMAR, how->grammar, how->grammar_len);
 }
 
-int ask_grammar(const char *path, enum chat_grammar_kind kind, struct arena *a, struct ask_sampling *how)
+int ask_file(const char *path, const char *what, size_t max, char **ret, size_t *ret_len)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ u8 *text = NULL;
+	u8 *text = NULL;
 	size_t len = 0;
-	const char *why;
-	int r = fd < 0 ? -errno : fd_read_file(fd, GRAMMAR_SOURCE_BYTES_MAX, &text, &len);
+	int r = fd < 0 ? -errno : fd_read_file(fd, max, &text, &len);
 	if (r > 0)
-		return out_fail(CLI_REFUSED, "%s: %s", path,
-			r == 1 ? "not a regular file" : "longer than a schema or grammar may be");
+		return out_fail(CLI_REFUSED, "%s: %s%s", path, r == 1 ? "not a regular file" : "longer than ",
+			r == 1 ? "" : what);
 	if (r < 0)
 		return out_fail(CLI_REFUSED, "%s: %s", path, out_reason(r));
-	struct chat_grammar g = { .kind = kind, .source = (const char *)text, .source_len = len };
+	char *p = realloc(text, len + 1);
+	if (!p) {
+		free(text);
+		return out_fail(CLI_UNDECIDED, "%s: out of memory", path);
+	}
+	p[len] = 0;
+	*ret = p;
+	*ret_len = len;
+	return 0;
+}
+
+int ask_grammar(const char *path, enum chat_grammar_kind kind, struct arena *a, struct ask_sampling *how)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	const char *why;
+	int r = ask_file(path, "a schema or grammar may be", GRAMMAR_SOURCE_BYTES_MAX, &text, &len);
+	if (r)
+		return r;
+	struct chat_grammar g = { .kind = kind, .source = text, .source_len = len };
 	r = chat_grammar_compile(&g, a, &how->grammar, &how->grammar_len, &why);
 	if (r < 0)
 		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
@@ -130,34 +146,86 @@ static const char *token_text(const struct session *s, u32 id, struct arena *a)
 	return arena_dup(a, t, n);
 }
 
-int ask_chat(const struct session *s, const struct ask_sampling *how, const struct chat_message *messages,
-	size_t n_messages, u8 **ret_data, size_t *ret_len)
+/* Is that text a control token of the model's vocabulary? */
+static bool is_control(void *ctx, const char *text, size_t len)
 {
-	_cleanup_arena_ struct arena a = { .max_bytes = CHAT_ARENA_BYTES_MAX };
+	const struct session *s = ctx;
+	const struct layout *l = &s->layout;
+	for (u32 i = 0; i < l->h->n_vocab; i++)
+		if (l->vocab[i].type == TOK_CONTROL && l->vocab[i].text.len == len &&
+			memcmp(l->strings + l->vocab[i].text.off, text, len) == 0)
+			return true;
+	return false;
+}
+
+/* How reasoning is told from the rest, where that makes a difference to the runtime. */
+static void add_think(struct request_builder *b, const struct chat_think *k, u32 budget, struct arena *a)
+{
+	struct request_think h = { .budget = budget,
+		.inside = k->inside,
+		.open_len = (u16)k->open_len,
+		.close_len = (u16)k->close_len,
+		.end_len = (u16)k->end_len };
+	u8 *p = arena_alloc(a, sizeof h + k->open_len + k->close_len + k->end_len);
+	b->failed = b->failed || !p;
+	if (!p)
+		return;
+	memcpy(p, &h, sizeof h);
+	memcpy(p + sizeof h, k->open, k->open_len);
+	memcpy(p + sizeof h + k->open_len, k->close, k->close_len);
+	memcpy(p + sizeof h + k->open_len + k->close_len, k->end, k->end_len);
+	request_add(b, REQUEST_THINK, p, sizeof h + k->open_len + k->close_len + k->end_len);
+}
+
+static int build(const struct ask_sampling *how, const struct ask_turn *p, const struct chat_turn *t,
+	struct arena *a, u8 **ret_data, size_t *ret_len)
+{
+	struct request_builder b;
+	struct request_header head = how->h;
+	struct ask_sampling ends = *how;
+	head.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
+	request_build(&b, &head);
+	for (size_t i = 0; i < t->n_pieces; i++)
+		request_add(&b, t->pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT, t->pieces[i].text,
+			t->pieces[i].len);
+	if (t->grammar) {
+		ends.grammar = t->grammar;
+		ends.grammar_len = t->grammar_len;
+	}
+	add_ends(&b, &ends);
+	if (t->think.known && (ends.grammar || p->think_budget != THINK_NO_BUDGET))
+		add_think(&b, &t->think, p->think_budget, a);
+	return finish(&b, ret_data, ret_len);
+}
+
+int ask_chat(const struct session *s, const struct ask_sampling *how, const struct ask_turn *p,
+	struct arena *a, struct chat_turn *ret_turn, u8 **ret_data, size_t *ret_len)
+{
 	const struct layout_header *h = s->layout.h;
-	const struct chat_render p = { .source = s->layout.strings + h->chat_template.off,
-		.source_len = h->chat_template.len,
-		.messages = messages,
-		.n_messages = n_messages,
-		.add_generation_prompt = true,
-		.bos_token = token_text(s, h->bos, &a),
-		.eos_token = token_text(s, h->eos, &a) };
-	const struct chat_piece *pieces;
-	size_t n;
+	const struct chat_ask ask = { .source = p->template ? p->template
+							    : s->layout.strings + h->chat_template.off,
+		.source_len = p->template ? p->template_len : h->chat_template.len,
+		.messages = p->messages,
+		.n_messages = p->n_messages,
+		.bos_token = token_text(s, h->bos, a),
+		.eos_token = token_text(s, h->eos, a),
+		.tools = p->tools,
+		.vars = p->vars,
+		.choice = p->choice,
+		.choice_name = p->choice_name,
+		.one_call = p->one_call,
+		.vocab = { is_control, (void *)(uintptr_t)s } };
 	const char *why;
-	int r = p.bos_token && p.eos_token ? chat_render(&p, &a, &pieces, &n, &why) : -ENOMEM;
+	int r = ask.bos_token && ask.eos_token ? chat_turn_begin(&ask, a, ret_turn, &why) : -ENOMEM;
 	if (r < 0)
 		return out_fail(CLI_UNDECIDED, "chat template: %s", out_reason(r));
+	if (r > 0 && p->tools)
+		return out_fail(CLI_REFUSED, "%s", why);
 	if (r > 0)
 		return out_fail(CLI_REFUSED,
 			"the model's chat template cannot be used: %s; --raw sends the prompt as it is", why);
-	struct request_builder b;
-	struct request_header head = how->h;
-	head.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
-	request_build(&b, &head);
-	for (size_t i = 0; i < n; i++)
-		request_add(&b, pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT, pieces[i].text,
-			pieces[i].len);
-	add_ends(&b, how);
-	return finish(&b, ret_data, ret_len);
+	r = build(how, p, ret_turn, a, ret_data, ret_len);
+	if (r)
+		chat_turn_fini(ret_turn);
+	return r;
 }
