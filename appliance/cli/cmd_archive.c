@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE_RECORDS 10000u /* records of one query: as many as keepd gives at once */
 
@@ -166,14 +167,21 @@ static int put_policy(struct job *j)
 	return fclose(f) ? -ENOMEM : tlog_tiles_put(&j->d, "policy", text, len);
 }
 
+static bool taken(const char *dir)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof path, "%s/checkpoint", dir);
+	return n >= (int)sizeof path || access(path, F_OK) == 0;
+}
+
 static int write_dir(struct job *j, const char *dir)
 {
 	char why[256], text[ARCHIVE_TEXT_MAX];
+	if (taken(dir))
+		return failed(dir, 1, "there is an export or an archive already");
 	int r = tlog_tiles_open(dir, &j->head.key, &j->d, why, sizeof why);
 	if (r)
 		return failed(dir, r, why);
-	if (j->d.from)
-		return failed(dir, 1, "there is an export or an archive already");
 	r = leave_out(j, 0, j->r.from);
 	r = r ? r : entries(j);
 	r = r ? r : leave_out(j, j->r.to, j->cp.size);

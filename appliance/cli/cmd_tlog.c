@@ -347,6 +347,12 @@ static int fsck_told(struct say *s, const struct fsck_result *res)
 	jsonw_kv_u64(&s->w, "bundles", res->n_bundles);
 	jsonw_kv_u64(&s->w, "beyond", res->n_beyond);
 	jsonw_kv_u64(&s->w, "older", s->older.n);
+	jsonw_kv_bool(&s->w, "archive", res->archive);
+	jsonw_kv_u64(&s->w, "from", res->from);
+	jsonw_kv_u64(&s->w, "to", res->to);
+	if (res->archive)
+		return yes(s, "whole: an archive of entries %" PRIu64 "..%" PRIu64 " of %" PRIu64, res->from,
+			res->to, cp->size);
 	return yes(s, "whole: %" PRIu64 " entries", cp->size);
 }
 
