@@ -421,7 +421,8 @@ static void or_reasoning(struct calls *x, u32 from, u32 to)
 static u32 whole(struct calls *x)
 {
 	struct chat_gb *b = &x->b;
-	u32 start = chat_gb_state(b), to = chat_gb_state(b), tag = chat_gb_state(b), at = blanks(x, start);
+	u32 start = chat_gb_state(b), to = chat_gb_state(b), tag = chat_gb_state(b);
+	u32 at = x->f->syntax == CHAT_CHANNELS ? start : blanks(x, start); /* a line end would be a head */
 	chat_gb_return(b, to);
 	chat_gb_skip(b, text(x, at, first_tag(x->f)), tag);
 	if (x->f->syntax == CHAT_CHANNELS && x->f->call[1])
