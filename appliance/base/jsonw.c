@@ -214,6 +214,18 @@ void jsonw_null(struct jsonw *w)
 	put_plain(w, "null");
 }
 
+void jsonw_json(struct jsonw *w, const char *text, size_t n)
+{
+	sep(w);
+	put(w, text, n);
+}
+
+void jsonw_between(struct jsonw *w, const char *text)
+{
+	put(w, text, strlen(text));
+	w->comma = false;
+}
+
 void jsonw_newline(struct jsonw *w)
 {
 	put(w, "\n", 1);

@@ -31,8 +31,12 @@ void jsonw_u64(struct jsonw *w, u64 v);
 void jsonw_i64(struct jsonw *w, i64 v);
 void jsonw_bool(struct jsonw *w, bool v);
 void jsonw_null(struct jsonw *w);
+/* A value that is JSON already, as it is. */
+void jsonw_json(struct jsonw *w, const char *text, size_t n);
 /* A number with up to six significant decimals; only for people and listings, never in records. */
 void jsonw_f64(struct jsonw *w, f64 v);
+/* Text between documents, as it is: what a stream wraps them in. */
+void jsonw_between(struct jsonw *w, const char *text);
 /* A line feed between documents: JSON lines. */
 void jsonw_newline(struct jsonw *w);
 

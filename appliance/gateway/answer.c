@@ -27,9 +27,9 @@ struct answer {
 	struct api_ask in;
 	struct api_head head;
 	struct prompt prompt;
-	bool begun;	/* the stream */
-	size_t n_calls; /* that a stream told of */
-	int failed;	/* -ENOMEM: an event could not be kept */
+	struct api_stream stream;
+	bool begun;  /* the stream */
+	bool failed; /* memory ran out for an event */
 	u8 model[MODEL_DIGEST_BYTES];
 	struct event *alive;
 	struct answer_log said; /* of an answer that is not streamed */
@@ -67,7 +67,8 @@ static void headers_of(const struct answer *a, char *ret, size_t size)
 		(unsigned long long)a->head.index, (unsigned long long)a->head.index, model, request);
 }
 
-static void stream_open(struct answer *a)
+/* Begins the stream, in HTTP and in its form, where it has not begun. */
+static void stream_open(struct answer *a, struct jsonw *w)
 {
 	char headers[512];
 	if (a->begun)
@@ -75,20 +76,15 @@ static void stream_open(struct answer *a)
 	a->begun = true;
 	headers_of(a, headers, sizeof headers);
 	http_begin(a->x, 200, "text/event-stream; charset=utf-8", headers);
+	api_stream_begin(&a->stream, w);
 }
 
-/* One event of the stream; ends w. */
+/* Ends w. */
 static void stream_send(struct answer *a, struct jsonw *w)
 {
-	stream_open(a);
-	jsonw_newline(w);
-	jsonw_newline(w);
-	if (w->full) {
-		a->failed = true;
-	} else {
-		http_send(a->x, "data: ", 6);
+	a->failed |= w->full;
+	if (!w->full)
 		http_send(a->x, w->buf, w->len);
-	}
 	jsonw_fini(w);
 }
 
@@ -96,8 +92,11 @@ static void on_alive(evutil_socket_t fd, short what, void *ctx)
 {
 	static const struct timeval again = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
 	struct answer *a = ctx;
-	stream_open(a);
-	http_send(a->x, ": \n\n", 4);
+	struct jsonw w;
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	stream_open(a, &w);
+	jsonw_between(&w, ": \n\n");
+	stream_send(a, &w);
 	event_add(a->alive, &again);
 }
 
@@ -110,17 +109,10 @@ static void on_event(void *ctx, const struct chat_event *e)
 		a->failed |= answer_log_add(&a->said, e) != 0;
 		return;
 	}
-	if (!a->begun && a->in.form == API_CHAT) {
-		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-		api_chunk_first(&w, &a->head);
-		stream_send(a, &w);
-	}
-	a->n_calls += e->kind == CHAT_CALL;
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-	if (api_chunk_event(&w, &a->head, e))
-		stream_send(a, &w);
-	else
-		jsonw_fini(&w);
+	stream_open(a, &w);
+	api_stream_event(&a->stream, &w, e);
+	stream_send(a, &w);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------------------------------------ */
@@ -133,11 +125,11 @@ static void end_with_error(struct answer *a, const struct api_error *e)
 	x->gone = NULL;
 	if (a->begun) {
 		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-		api_error_write(&w, e);
+		api_stream_error(&a->stream, &w, e);
 		stream_send(a, &w);
 		http_cut(x);
 	} else {
-		reply_error(x, e);
+		reply_error(x, a->head.form, e);
 	}
 	answer_free(a);
 }
@@ -153,15 +145,10 @@ static void end_stream(struct answer *a, const struct proto_outcome *o)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-	api_chunk_last(&w, &a->head, o, a->n_calls > 0, a->model);
-	stream_send(a, &w);
-	if (a->in.usage) {
-		jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-		api_chunk_usage(&w, &a->head, o);
-		stream_send(a, &w);
-	}
+	stream_open(a, &w);
+	api_stream_end(&a->stream, &w, o, a->model);
 	a->x->gone = NULL;
-	http_send(a->x, "data: [DONE]\n\n", 14);
+	stream_send(a, &w);
 	http_end(a->x);
 	answer_free(a);
 }
@@ -263,7 +250,7 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 	if (!a || !a->alive) {
 		free(a);
 		api_refuse(&e, 503, NULL, NULL, "out of memory");
-		reply_error(x, &e);
+		reply_error(x, form, &e);
 		return;
 	}
 	*a = (struct answer){ .ask = { .fns = &fns, .blob = -1 },
@@ -272,6 +259,7 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 		.next = g->answers,
 		.prev = &g->answers,
 		.alive = a->alive,
+		.head = { .form = form },
 		.arena = { .max_bytes = ANSWER_ARENA_BYTES } };
 	if (a->next)
 		a->next->prev = &a->next;
@@ -286,6 +274,7 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 		return;
 	}
 	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
+	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage };
 	gateway_principal(x, principal);
 	seat_take(g->seats, &a->ask, principal, a->in.model);
 }

@@ -12,25 +12,27 @@
 #include "chat/chat.h"
 #include "proto.h"
 
-/* ---- errors, in OpenAI's shape --------------------------------------------------------------------------------------------- */
+enum api_form {
+	API_CHAT = 1,	/* POST /v1/chat/completions, of OpenAI */
+	API_COMPLETION, /* POST /v1/completions, of OpenAI */
+	API_MESSAGES,	/* POST /v1/messages, of Anthropic */
+};
+
+/* ---- errors ---------------------------------------------------------------------------------------------------------------- */
 
 struct api_error {
 	u32 status;	  /* of HTTP */
-	const char *code; /* of our own short list, see README.md; NULL: none */
+	const char *code; /* of our own short list, see keep-gateway(8); NULL: none */
 	char param[64];	  /* the field that is wrong; "" */
 	char message[REASON_LEN_MAX + 1];
 };
 /* Fills *e and returns 1. */
 int api_refuse(struct api_error *e, u32 status, const char *code, const char *param, const char *fmt, ...)
 	_printf_(5, 6);
-void api_error_write(struct jsonw *w, const struct api_error *e);
+/* In the shape of that form. */
+void api_error_write(struct jsonw *w, enum api_form form, const struct api_error *e);
 
 /* ---- in -------------------------------------------------------------------------------------------------------------------- */
-
-enum api_form {
-	API_CHAT = 1,	/* POST /v1/chat/completions */
-	API_COMPLETION, /* POST /v1/completions */
-};
 
 struct api_ask {
 	enum api_form form;
@@ -78,10 +80,14 @@ struct api_answer {
 };
 void api_answer_write(struct jsonw *w, const struct api_head *h, const struct api_answer *a);
 
-/* Chunks of a stream: the first, one for each event, the last, and, where it was asked for, the counts. Each is one JSON object. */
-void api_chunk_first(struct jsonw *w, const struct api_head *h);
-/* False: there is nothing to say of this event. */
-bool api_chunk_event(struct jsonw *w, const struct api_head *h, const struct chat_event *e);
-void api_chunk_last(struct jsonw *w, const struct api_head *h, const struct proto_outcome *o, bool calls,
-	const u8 *model);
-void api_chunk_usage(struct jsonw *w, const struct api_head *h, const struct proto_outcome *o);
+/* A stream, as lines of server-sent events: api_stream_begin, an event at a time, then api_stream_end or api_stream_error. What is said is
+ * appended to w. */
+struct api_stream {
+	const struct api_head *head;
+	bool usage;		     /* the counts are asked for */
+	u32 n_blocks, open, n_calls; /* of API_MESSAGES: content blocks so far, the kind of the open one */
+};
+void api_stream_begin(struct api_stream *s, struct jsonw *w);
+void api_stream_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e);
+void api_stream_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model);
+void api_stream_error(struct api_stream *s, struct jsonw *w, const struct api_error *e);

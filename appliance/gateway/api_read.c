@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "gateway/api.h"
+#include "gateway/api_forms.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -299,6 +299,54 @@ static int on_response_format(struct reading *rd, const char *key, json_t *v)
 	return 0;
 }
 
+/* ---- Anthropic's own -------------------------------------------------------------------------------------------------------- */
+
+static int on_blocks(struct reading *rd, const char *key, json_t *v)
+{
+	const char *why;
+	json_t *system = json_object_get(rd->root, "system");
+	_cleanup_(json_put) json_t *list = NULL;
+	if (!json_is_array(v) || !json_array_size(v))
+		return wrong(rd, key, "a list of at least one message");
+	if (api_messages_convert(json_is_null(system) ? NULL : system, v, &list, &why))
+		return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\": %s", key, why);
+	rd->ask->messages = keep_json(rd, list, &rd->ask->messages_len);
+	return 0;
+}
+
+static int on_custom_tools(struct reading *rd, const char *key, json_t *v)
+{
+	const char *why;
+	_cleanup_(json_put) json_t *list = NULL;
+	if (!json_is_array(v))
+		return wrong(rd, key, "a list of tools");
+	if (api_tools_convert(v, &list, &why))
+		return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\": %s", key, why);
+	if (json_array_size(list))
+		rd->ask->tools = keep_json(rd, list, NULL);
+	return 0;
+}
+
+static int on_choice(struct reading *rd, const char *key, json_t *v)
+{
+	static const struct {
+		const char *type;
+		enum chat_choice choice;
+	} rows[] = { { "auto", CHAT_CALLS_AUTO }, { "none", CHAT_CALLS_NONE }, { "any", CHAT_CALLS_REQUIRED },
+		{ "tool", CHAT_CALLS_REQUIRED } };
+	json_t *type = json_object_get(v, "type"), *name = json_object_get(v, "name");
+	for (size_t i = 0; json_is_string(type) && i < ARRAY_LEN(rows); i++) {
+		if (strcmp(json_string_value(type), rows[i].type) || (i == 3 && !json_is_string(name)))
+			continue;
+		rd->ask->choice = rows[i].choice;
+		if (i == 3)
+			rd->ask->choice_name = keep(rd, json_string_value(name), json_string_length(name));
+		rd->ask->one_call = json_is_true(json_object_get(v, "disable_parallel_tool_use"));
+		return 0;
+	}
+	return wrong(rd, key, "of type auto, none, any, or tool with a name");
+}
+
 static int on_vars(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_object(v))
@@ -309,41 +357,47 @@ static int on_vars(struct reading *rd, const char *key, json_t *v)
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------- */
 
-#define BOTH (1u << API_CHAT | 1u << API_COMPLETION)
 #define CHAT (1u << API_CHAT)
 #define TEXT (1u << API_COMPLETION)
+#define MSGS (1u << API_MESSAGES)
+#define BOTH (CHAT | TEXT)
+#define ALL  (BOTH | MSGS)
 
 static const struct field {
 	const char *key;
 	u32 forms;
 	int (*read)(struct reading *rd, const char *key, json_t *v);
 } fields[] = {
-	{ "model", BOTH, on_model },
+	{ "model", ALL, on_model },
 	{ "messages", CHAT, on_messages },
+	{ "messages", MSGS, on_blocks },
 	{ "prompt", TEXT, on_prompt },
-	{ "max_tokens", BOTH, on_max_tokens },
+	{ "max_tokens", ALL, on_max_tokens },
 	{ "max_completion_tokens", CHAT, on_max_tokens },
-	{ "temperature", BOTH, on_temperature },
-	{ "top_p", BOTH, on_top_p },
-	{ "top_k", BOTH, on_top_k },
+	{ "temperature", ALL, on_temperature },
+	{ "top_p", ALL, on_top_p },
+	{ "top_k", ALL, on_top_k },
 	{ "min_p", BOTH, on_min_p },
 	{ "seed", BOTH, on_seed },
 	{ "repeat_penalty", BOTH, on_repeat_penalty },
 	{ "frequency_penalty", BOTH, on_penalty },
 	{ "presence_penalty", BOTH, on_penalty },
 	{ "stop", BOTH, on_stop },
+	{ "stop_sequences", MSGS, on_stop },
 	{ "n", BOTH, on_n },
 	{ "best_of", TEXT, on_n },
 	{ "logprobs", BOTH, on_logprobs },
 	{ "top_logprobs", CHAT, on_logprobs },
 	{ "echo", TEXT, on_echo },
-	{ "stream", BOTH, on_stream },
+	{ "stream", ALL, on_stream },
 	{ "stream_options", BOTH, on_stream_options },
 	{ "tools", CHAT, on_tools },
+	{ "tools", MSGS, on_custom_tools },
 	{ "tool_choice", CHAT, on_tool_choice },
+	{ "tool_choice", MSGS, on_choice },
 	{ "parallel_tool_calls", CHAT, on_parallel },
 	{ "response_format", CHAT, on_response_format },
-	{ "chat_template_kwargs", CHAT, on_vars },
+	{ "chat_template_kwargs", CHAT | MSGS, on_vars },
 };
 
 static int fields_read(struct reading *rd)
@@ -358,10 +412,12 @@ static int fields_read(struct reading *rd)
 	}
 	if (!rd->ask->model)
 		return api_refuse(rd->e, 400, "missing_field", "model", "\"model\" is missing");
-	if (rd->ask->form == API_CHAT && !rd->ask->messages)
+	if (rd->ask->form != API_COMPLETION && !rd->ask->messages)
 		return api_refuse(rd->e, 400, "missing_field", "messages", "\"messages\" is missing");
 	if (rd->ask->form == API_COMPLETION && !rd->ask->prompt)
 		return api_refuse(rd->e, 400, "missing_field", "prompt", "\"prompt\" is missing");
+	if (rd->ask->form == API_MESSAGES && !rd->ask->how.max_tokens)
+		return api_refuse(rd->e, 400, "missing_field", "max_tokens", "\"max_tokens\" is missing");
 	if (rd->ask->schema && rd->ask->tools && rd->ask->choice != CHAT_CALLS_NONE)
 		return cannot(
 			rd, "response_format", "an answer is held to a schema or may call tools, not both");

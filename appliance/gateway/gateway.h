@@ -22,8 +22,8 @@ void gateway_principal(const struct http_exchange *x, char *ret);
 /* routes.c: every path, and who answers it. */
 void routes_serve(void *ctx, struct http_exchange *x);
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why);
-/* Answers in the one shape of errors. */
-void reply_error(struct http_exchange *x, const struct api_error *e);
+/* In the shape of that form. */
+void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e);
 void reply_json(struct http_exchange *x, const char *headers, const struct jsonw *w);
 
 /* answer.c: chat and completions. */

@@ -40,7 +40,7 @@ static void fail(struct question *q, const char *why)
 	x->gone = NULL;
 	question_free(q);
 	api_refuse(&e, 503, "unavailable", NULL, "%s", why);
-	reply_error(x, &e);
+	reply_error(x, API_CHAT, &e);
 }
 
 /* One line of the table, where its model is served. */
@@ -130,7 +130,7 @@ void gateway_models_answer(struct gateway *g, struct http_exchange *x)
 	struct question *q = calloc(1, sizeof *q);
 	if (!q) {
 		api_refuse(&e, 503, NULL, NULL, "out of memory");
-		reply_error(x, &e);
+		reply_error(x, API_CHAT, &e);
 		return;
 	}
 	*q = (struct question){ .g = g, .x = x, .sock = -1 };

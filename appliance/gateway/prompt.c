@@ -141,11 +141,11 @@ int prompt_make(const struct api_ask *in, const struct layout *l, const struct p
 	int r = settle(in, open, &h);
 	if (r)
 		return r;
-	if (in->form == API_CHAT)
+	if (in->form != API_COMPLETION)
 		h.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
 	request_build(&b, &h);
 	p->layout = l;
-	if (in->form == API_CHAT)
+	if (in->form != API_COMPLETION)
 		r = chat_make(in, l, a, p, &b, e);
 	else
 		request_add(&b, REQUEST_TEXT, in->prompt, strlen(in->prompt));

@@ -20,12 +20,12 @@ void reply_json(struct http_exchange *x, const char *headers, const struct jsonw
 		http_reply(x, 200, "application/json", headers, w->buf, w->len);
 }
 
-void reply_error(struct http_exchange *x, const struct api_error *e)
+void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e)
 {
 	char text[2 * REASON_LEN_MAX + 512];
 	struct jsonw w;
 	jsonw_init(&w, text, sizeof text);
-	api_error_write(&w, e);
+	api_error_write(&w, form, e);
 	/* nobody shall ask again at once for what will not change */
 	const char *headers = e->status == 503	 ? "Retry-After: 1\r\n"
 			      : e->status >= 500 ? "x-should-retry: false\r\n"
@@ -37,7 +37,7 @@ void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *w
 {
 	struct api_error e;
 	api_refuse(&e, status, "malformed_request", NULL, "%s", why);
-	reply_error(x, &e);
+	reply_error(x, API_CHAT, &e);
 }
 
 static void on_health(struct gateway *g, struct http_exchange *x)
@@ -56,6 +56,11 @@ static void on_completion(struct gateway *g, struct http_exchange *x)
 	gateway_answer_begin(g, x, API_COMPLETION);
 }
 
+static void on_messages(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_MESSAGES);
+}
+
 static const struct route {
 	const char *method, *path;
 	void (*serve)(struct gateway *g, struct http_exchange *x);
@@ -64,6 +69,7 @@ static const struct route {
 	{ "GET", "/v1/models", gateway_models_answer },
 	{ "POST", "/v1/chat/completions", on_chat },
 	{ "POST", "/v1/completions", on_completion },
+	{ "POST", "/v1/messages", on_messages },
 };
 
 void routes_serve(void *ctx, struct http_exchange *x)
@@ -85,5 +91,5 @@ void routes_serve(void *ctx, struct http_exchange *x)
 	else
 		api_refuse(&e, 404, "path", NULL, "there is no %.*s here", (int)MIN(x->head->path.len, 100u),
 			x->head->path.s);
-	reply_error(x, &e);
+	reply_error(x, API_CHAT, &e);
 }

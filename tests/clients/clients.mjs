@@ -5,6 +5,7 @@ import { Agent, fetch as undiciFetch } from "undici";
 import OpenAI from "openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI } from "@langchain/openai";
+import Anthropic from "@anthropic-ai/sdk";
 
 const dispatcher = new Agent({ connect: { socketPath: process.argv[2] } });
 const fetch = (url, init) => undiciFetch(url, { ...init, dispatcher });
@@ -73,7 +74,22 @@ async function langchain() {
   told("langchain", "stream");
 }
 
+async function anthropic() {
+  const client = new Anthropic({ baseURL: "http://keep", apiKey, fetch, maxRetries: 0 });
+  const ask = { model: "demo", messages: [{ role: "user", content: question }], temperature: 0, max_tokens: 24 };
+  const whole = await client.messages.create(ask);
+  assert.ok(whole.content[0].text.length > 0 && whole.usage.output_tokens > 0);
+  told("anthropic", "message");
+  const last = await client.messages.stream(ask).finalMessage();
+  assert.deepEqual(last.content.map((b) => b.text), whole.content.map((b) => b.text));
+  assert.equal(last.stop_reason, whole.stop_reason);
+  told("anthropic", "stream");
+  await assert.rejects(client.messages.create({ ...ask, model: "nobody" }), Anthropic.NotFoundError);
+  told("anthropic", "errors");
+}
+
 await openai();
 await aiSdk();
 await langchain();
+await anthropic();
 await dispatcher.close();

@@ -15,11 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct jsonw w;
 	if (!len)
 		return 0;
-	int r = api_ask_read(data[0] & 1 ? API_CHAT : API_COMPLETION, data + 1, len - 1, &a, &q, &e);
+	enum api_form form = (enum api_form)(API_CHAT + data[0] % 3);
+	int r = api_ask_read(form, data + 1, len - 1, &a, &q, &e);
 	if (r == 1) {
 		assert(e.status >= 400 && e.message[0]);
 		jsonw_init(&w, text, sizeof text);
-		api_error_write(&w, &e);
+		api_error_write(&w, form, &e);
 		assert(!w.full);
 	}
 	if (r)

@@ -76,6 +76,27 @@ def story_answers():
     want(json.loads(json.loads(raw)["choices"][0]["message"]["content"])["n"] in range(1, 10), "held to a schema", raw)
 
 
+def story_messages():
+    body = {"model": "demo", "max_tokens": 24, "temperature": 0, "messages": CHAT["messages"]}
+    r, raw = ask("POST", "/v1/messages", body)
+    whole = json.loads(raw)
+    text = whole["content"][0]["text"]
+    same = json.loads(ask("POST", "/v1/chat/completions", CHAT)[1])
+    want(r.status == 200 and text == same["choices"][0]["message"]["content"], "the same answer in another form", raw)
+    want(whole["keep"]["request_digest"] == r.headers["keep-request-digest"], "evidence", raw)
+    r, raw = ask("POST", "/v1/messages", dict(body, stream=True))
+    streamed, kinds = "", []
+    for block in raw.decode().strip().split("\n\n"):
+        name, data = block.split("\n")
+        event = json.loads(data[6:])
+        kinds.append(event["type"])
+        want(name == "event: " + event["type"], "an event is named twice", block)
+        streamed += event.get("delta", {}).get("text", "") if event["type"] == "content_block_delta" else ""
+    want(streamed == text and kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"], "streamed", kinds)
+    r, raw = ask("POST", "/v1/messages", dict(body, max_tokens=None))
+    want(json.loads(raw)["type"] == "error" and r.status == 400, "errors in that form", raw)
+
+
 def story_refused():
     r, raw = ask("GET", "/v1/nothing")
     error(r, raw, 404, "path")

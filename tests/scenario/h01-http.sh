@@ -13,6 +13,7 @@ pid=$(child keep-gateway)
 [ -n "$pid" ] || fail 'no gateway was started'
 expect 0 keep audit ls --event session --json
 says "\"principal\":\"uid:$(id -u)\""
+client messages
 client refused
 client hang_up_stream
 requests() { keep audit ls --event request --json | grep -c .; }

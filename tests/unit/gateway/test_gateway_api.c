@@ -207,6 +207,43 @@ static void test_answer(void **state)
 	assert_string_equal(text_at(j, "choices.0.text"), "so");
 	assert_string_equal(text_at(j, "choices.0.finish_reason"), "stop");
 	json_decref(j);
+	a = (struct api_answer){ .text = "", .calls = &call, .n_calls = 1, .outcome = &o, .model = model };
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &(struct api_head){ .form = API_MESSAGES, .model = "demo", .index = 3 }, &a);
+	j = parsed(&w);
+	assert_string_equal(text_at(j, "id"), "msg_3");
+	assert_string_equal(text_at(j, "content.0.type"), "tool_use");
+	assert_int_equal(
+		json_integer_value(json_object_get(
+			json_object_get(json_array_get(json_object_get(j, "content"), 0), "input"), "a")),
+		1);
+	assert_string_equal(text_at(j, "stop_reason"), "tool_use");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "usage"), "input_tokens")), 3);
+	json_decref(j);
+}
+
+/* The JSON of the nth event of a stream, of that type where it has one. */
+static json_t *event_of(const struct jsonw *w, u32 n, const char *type)
+{
+	const char *at = w->buf;
+	assert_false(w->full);
+	for (u32 i = 0; i < n; i++) {
+		at = strstr(at, "\n\n");
+		assert_non_null(at);
+		at += 2;
+	}
+	if (type) {
+		assert_int_equal(strncmp(at, "event: ", 7), 0);
+		assert_int_equal(strncmp(at + 7, type, strlen(type)), 0);
+		at = strchr(at, '\n') + 1;
+	}
+	assert_int_equal(strncmp(at, "data: ", 6), 0);
+	size_t len = (size_t)(strstr(at, "\n\n") - at) - 6;
+	json_t *j = json_loadb(at + 6, len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(j);
+	if (type)
+		assert_string_equal(json_string_value(json_object_get(j, "type")), type);
+	return j;
 }
 
 static void test_chunks(void **state)
@@ -225,27 +262,133 @@ static void test_chunks(void **state)
 			"choices.0.delta.tool_calls.0.function.arguments", "{" },
 	};
 	const struct api_head h = { .form = API_CHAT, .model = "demo", .index = 1 };
+	struct api_stream st = { .head = &h, .usage = true };
+	const struct proto_outcome o = { .finish = FINISH_LENGTH };
 	struct jsonw w;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		jsonw_init_grow(&w, 1u << 20);
-		assert_true(api_chunk_event(&w, &h, &rows[i].e));
-		json_t *j = parsed(&w);
+	jsonw_init_grow(&w, 1u << 20);
+	api_stream_begin(&st, &w);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		api_stream_event(&st, &w, &rows[i].e);
+	api_stream_event(&st, &w, &(struct chat_event){ .kind = CHAT_CALL_END }); /* says nothing */
+	api_stream_end(&st, &w, &o, (const u8[MODEL_DIGEST_BYTES]){ 0 });
+	json_t *j = event_of(&w, 0, NULL);
+	assert_string_equal(text_at(j, "choices.0.delta.role"), "assistant");
+	json_decref(j);
+	for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+		j = event_of(&w, i + 1, NULL);
 		assert_string_equal(text_at(j, rows[i].path), rows[i].want);
 		assert_string_equal(text_at(j, "choices.0.finish_reason"), "null");
 		json_decref(j);
 	}
-	jsonw_init_grow(&w, 1u << 20);
-	assert_false(api_chunk_event(&w, &h, &(struct chat_event){ .kind = CHAT_CALL_END }));
-	const struct proto_outcome o = { .finish = FINISH_LENGTH };
-	api_chunk_last(&w, &h, &o, false, (const u8[MODEL_DIGEST_BYTES]){ 0 });
-	json_t *j = parsed(&w);
+	j = event_of(&w, ARRAY_LEN(rows) + 1, NULL);
 	assert_string_equal(text_at(j, "choices.0.finish_reason"), "length");
 	json_decref(j);
-	jsonw_init_grow(&w, 1u << 20);
-	api_chunk_usage(&w, &h, &o);
-	j = parsed(&w);
+	j = event_of(&w, ARRAY_LEN(rows) + 2, NULL);
 	assert_int_equal(json_array_size(json_object_get(j, "choices")), 0);
 	json_decref(j);
+	assert_non_null(strstr(w.buf, "data: [DONE]\n\n"));
+	jsonw_fini(&w);
+}
+
+/* Blocks begin and end around what they hold, one at a time. */
+static void test_blocks(void **state)
+{
+	static const struct chat_event events[] = { { .kind = CHAT_REASONING, .text = "hm", .len = 2 },
+		{ .kind = CHAT_TEXT, .text = "so", .len = 2 }, { .kind = CHAT_TEXT, .text = "!", .len = 1 },
+		{ .kind = CHAT_CALL, .name = "f", .id = "call_0" },
+		{ .kind = CHAT_ARGUMENTS, .text = "{}", .len = 2 }, { .kind = CHAT_CALL_END } };
+	static const struct {
+		const char *type, *path, *want;
+	} rows[] = {
+		{ "message_start", "message.role", "assistant" },
+		{ "content_block_start", "content_block.type", "thinking" },
+		{ "content_block_delta", "delta.thinking", "hm" },
+		{ "content_block_stop", "type", "content_block_stop" },
+		{ "content_block_start", "content_block.type", "text" },
+		{ "content_block_delta", "delta.text", "so" },
+		{ "content_block_delta", "delta.text", "!" },
+		{ "content_block_stop", "type", "content_block_stop" },
+		{ "content_block_start", "content_block.name", "f" },
+		{ "content_block_delta", "delta.partial_json", "{}" },
+		{ "content_block_stop", "type", "content_block_stop" },
+		{ "message_delta", "delta.stop_reason", "tool_use" },
+		{ "message_stop", "type", "message_stop" },
+	};
+	const struct api_head h = { .form = API_MESSAGES, .model = "demo", .index = 1 };
+	struct api_stream st = { .head = &h };
+	const struct proto_outcome o = {
+		.finish = FINISH_STOP, .n_prompt = 9, .n_cached = 4, .n_generated = 3
+	};
+	struct jsonw w;
+	jsonw_init_grow(&w, 1u << 20);
+	api_stream_begin(&st, &w);
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		api_stream_event(&st, &w, &events[i]);
+	api_stream_end(&st, &w, &o, (const u8[MODEL_DIGEST_BYTES]){ 0 });
+	for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = event_of(&w, i, rows[i].type);
+		if (strcmp(text_at(j, rows[i].path), rows[i].want))
+			fail_msg("event %u: %s is %s", i, rows[i].path, text_at(j, rows[i].path));
+		json_decref(j);
+	}
+	jsonw_fini(&w);
+}
+
+static void test_messages(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	static const char body[] =
+		"{\"model\":\"demo\",\"max_tokens\":5,\"system\":[{\"type\":\"text\",\"text\":\"be\"},{"
+		"\"type\":\"text\",\"text\":\"brief\"}],"
+		"\"stop_sequences\":[\"x\"],\"tools\":[{\"name\":\"f\",\"description\":\"d\",\"input_"
+		"schema\":{}},{\"type\":\"web_search_1\"}],"
+		"\"tool_choice\":{\"type\":\"tool\",\"name\":\"f\",\"disable_parallel_tool_use\":true},"
+		"\"messages\":["
+		"{\"role\":\"user\",\"content\":\"hi\"},"
+		"{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\"},{\"type\":"
+		"\"text\",\"text\":\"so\"},"
+		"{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{\"a\":1}}]},"
+		"{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
+		"\"content\":[{\"type\":\"text\",\"text\":\"7\"}]},"
+		"{\"type\":\"text\",\"text\":\"go on\"}]}]}";
+	assert_int_equal(read_ask(API_MESSAGES, body, &a, &q, &e), 0);
+	assert_string_equal(q.messages,
+		"[{\"role\":\"system\",\"content\":\"be\\nbrief\"},{\"role\":\"user\",\"content\":\"hi\"},"
+		"{\"role\":\"assistant\",\"content\":\"so\",\"tool_calls\":[{\"id\":\"t1\",\"type\":"
+		"\"function\",\"function\":{\"name\":\"f\","
+		"\"arguments\":\"{\\\"a\\\":1}\"}}],\"reasoning_content\":\"hm\"},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"content\":\"7\"},{\"role\":\"user\","
+		"\"content\":\"go on\"}]");
+	assert_string_equal(q.tools, "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{},"
+				     "\"description\":\"d\"}}]");
+	assert_true(q.choice == CHAT_CALLS_REQUIRED && !strcmp(q.choice_name, "f") && q.one_call &&
+		    q.n_stops == 1);
+	static const struct {
+		const char *param, *body;
+	} rows[] = {
+		{ "max_tokens", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"system\","
+			      "\"content\":\"x\"}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\"}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\","
+			      "\"content\":[{\"type\":\"image\"}]}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\","
+			      "\"content\":[{\"type\":\"tool_result\"}]}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"assistant\","
+			      "\"content\":[{\"type\":\"tool_use\"}]}]}" },
+		{ "messages", "{\"model\":\"m\",\"max_tokens\":5,\"system\":7,\"messages\":[{\"role\":"
+			      "\"user\",\"content\":\"x\"}]}" },
+		{ "tools", "{\"model\":\"m\",\"max_tokens\":5,\"tools\":[{\"name\":\"f\"}],\"messages\":[{"
+			   "\"role\":\"user\",\"content\":\"x\"}]}" },
+		{ "tool_choice", "{\"model\":\"m\",\"max_tokens\":5,\"tool_choice\":{\"type\":\"tool\"},"
+				 "\"messages\":[{\"role\":\"user\",\"content\":"
+				 "\"x\"}]}" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (read_ask(API_MESSAGES, rows[i].body, &a, &q, &e) != 1 || strcmp(e.param, rows[i].param))
+			fail_msg("%s: %s", rows[i].body, e.param);
 }
 
 static void test_error(void **state)
@@ -254,7 +397,7 @@ static void test_error(void **state)
 	struct jsonw w;
 	jsonw_init_grow(&w, 1u << 20);
 	assert_int_equal(api_refuse(&e, 429, "quota", "model", "no more \"%s\"", "today"), 1);
-	api_error_write(&w, &e);
+	api_error_write(&w, API_CHAT, &e);
 	json_t *j = parsed(&w);
 	assert_string_equal(text_at(j, "error.message"), "no more \"today\"");
 	assert_string_equal(text_at(j, "error.type"), "rate_limit_error");
@@ -267,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_depth), cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_chunks), cmocka_unit_test(test_error) };
+		cmocka_unit_test(test_chunks), cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_error) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
