@@ -105,6 +105,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
 	witness_status(k, &w);
 	reserve_status(k, &w);
+	jsonw_kv_u64(&w, "pending", k->state.n_pending);
 	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
 	jsonw_kv_u64(&w, "models", stored_models(&k->state));
 	jsonw_kv_hex(&w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/jsonw.h"
 #include "cli/look.h"
+#include "cli/person.h"
 #include "cli/model.h"
 
 #include <errno.h>
@@ -130,11 +131,11 @@ static int show(struct cli *c, int argc, char **argv)
 
 static int set(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "";
+	const char *reason = "", *sign = NULL;
 	bool json = false;
 	int n;
 	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--json", OPT_FLAG, &json, NULL } };
+		{ "--sign-with", OPT_STR, &sign, NULL }, { "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	struct proto_name b = { 0 };
@@ -149,11 +150,15 @@ static int set(struct cli *c, int argc, char **argv)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	r = ctl_open(c, &k);
+	r = r ? r : person_sign(&k, sign, &(struct person_command){ CTL_POLICY_SET, &b, sizeof b, fd });
 	r = r ? r : ctl_ask(&k, CTL_POLICY_SET, &b, sizeof b, fd, &a);
 	if (r)
 		return r;
 	if (json)
-		printf("{\"index\":%llu}\n", (unsigned long long)a.end.index);
+		printf("{\"index\":%llu%s}\n", (unsigned long long)a.end.index,
+			a.end.text[0] ? ",\"proposed\":true" : "");
+	else if (person_proposed(&a))
+		return r;
 	else
 		out_say("%s: the policy from now on, record %llu; models that are here stay", argv[0],
 			(unsigned long long)a.end.index);

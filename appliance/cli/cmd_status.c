@@ -42,6 +42,9 @@ static void print_people(const json_t *j)
 	row("users", "%s",
 		json_is_true(json_object_get(j, "single_user")) ? "one, who has all roles"
 								: "by group and enrolment (keep role ls)");
+	if (lines_u64(j, "pending"))
+		row("pending", "%s proposals wait for a second person (keep pending)",
+			lines_cell(j, "pending").s);
 	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
 	u64 age = lines_u64(j, "witnessed_age_s");
 	if (lines_u64(j, "witnesses") == 0)

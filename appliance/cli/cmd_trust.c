@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "cli/look.h"
+#include "cli/person.h"
 #include "cli/model.h"
 
 #include <errno.h>
@@ -63,9 +64,10 @@ static int adding_read(const struct cli *c, const struct adding *a, const char *
 static int add(struct cli *c, int argc, char **argv)
 {
 	struct adding a = { 0 };
-	const char *file = NULL;
+	const char *file = NULL, *sign = NULL;
 	int n;
-	const struct opt opts[] = { { "--key", OPT_STR, &a.files[TRUST_KEY], NULL },
+	const struct opt opts[] = { { "--sign-with", OPT_STR, &sign, NULL },
+		{ "--key", OPT_STR, &a.files[TRUST_KEY], NULL },
 		{ "--root", OPT_STR, &a.files[TRUST_ROOT], NULL },
 		{ "--trusted-root", OPT_STR, &a.files[TRUST_SIGSTORE], NULL },
 		{ "--crl", OPT_STR, &a.files[TRUST_CRL], NULL },
@@ -90,8 +92,9 @@ static int add(struct cli *c, int argc, char **argv)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer answer = CTL_ANSWER_NONE;
 	r = ctl_open(c, &k);
+	r = r ? r : person_sign(&k, sign, &(struct person_command){ CTL_TRUST_ADD, &t, sizeof t, fd });
 	r = r ? r : ctl_ask(&k, CTL_TRUST_ADD, &t, sizeof t, fd, &answer);
-	if (r)
+	if (r || person_proposed(&answer))
 		return r;
 	out_say("%s: trusted, record %llu", argv[0], (unsigned long long)answer.end.index);
 	out_next("keep import PATH");
@@ -136,9 +139,10 @@ static int ls(struct cli *c, int argc, char **argv)
 
 static int rm(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "";
+	const char *reason = "", *sign = NULL;
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL } };
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--sign-with", OPT_STR, &sign, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	struct proto_name b = { 0 };
@@ -147,8 +151,9 @@ static int rm(struct cli *c, int argc, char **argv)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	int r = ctl_open(c, &k);
+	r = r ? r : person_sign(&k, sign, &(struct person_command){ CTL_TRUST_RM, &b, sizeof b, -1 });
 	r = r ? r : ctl_ask(&k, CTL_TRUST_RM, &b, sizeof b, -1, &a);
-	if (r)
+	if (r || person_proposed(&a))
 		return r;
 	out_say("%s: no longer trusted, record %llu; models that it vouched for stay until they are revoked",
 		argv[0], (unsigned long long)a.end.index);

@@ -71,6 +71,13 @@ int person_sign(struct ctl *k, const char *key, const struct person_command *p)
 	return ctl_send(k, CTL_SIGN, 0, &s, sizeof s, -1);
 }
 
+bool person_proposed(const struct ctl_answer *a)
+{
+	if (a->end.text[0])
+		out_say("%s", a->end.text);
+	return a->end.text[0];
+}
+
 int person_ask(struct cli *c, const char *key, const struct person_command *p)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
@@ -78,9 +85,7 @@ int person_ask(struct cli *c, const char *key, const struct person_command *p)
 	int r = ctl_open(c, &k);
 	r = r ? r : person_sign(&k, key, p);
 	r = r ? r : ctl_ask(&k, p->type, p->body, p->len, p->file_fd, &a);
-	if (!r && a.end.text[0])
-		out_say("%s", a.end.text);
-	else if (!r)
+	if (!r && !person_proposed(&a))
 		out_say("done, record %llu", (unsigned long long)a.end.index);
 	return r;
 }

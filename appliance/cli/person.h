@@ -12,5 +12,7 @@ struct person_command {
 	int file_fd;
 };
 _must_use_ int person_sign(struct ctl *k, const char *key, const struct person_command *p);
+/* Does the answer say that a second person must approve? Then that is said. */
+bool person_proposed(const struct ctl_answer *a);
 /* Open, sign, ask, and say what keepd answers: the whole of a command that changes who may do what. An exit status. */
 _must_use_ int person_ask(struct cli *c, const char *key, const struct person_command *p);

@@ -84,7 +84,8 @@ const struct verb cli_verbs[] = {
 	{ "trust", cmd_trust, "say whose signatures count",
 		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --trusted-root F PINS | --crl F | "
 		"--tsa F)\n"
-		"    [--models PATTERN] [--for NAME] [--replace]\ntrust ls [--json]\ntrust rm NAME",
+		"    [--models PATTERN] [--for NAME] [--replace] [--sign-with F]\ntrust ls [--json]\n"
+		"trust rm NAME [--reason TEXT] [--sign-with F]",
 		"  --key PUB.pem        a publisher's public key\n"
 		"  --root CA.pem        a CA, and with it at least one of the PINS that a signer's "
 		"certificate must show:\n"
@@ -99,12 +100,17 @@ const struct verb cli_verbs[] = {
 		"  --crl F  --tsa F     revocation lists, certificates of stamp authorities\n"
 		"  --for NAME           that serve this root only; default: every root\n"
 		"  --models PATTERN     it may vouch for these names only\n"
-		"  --replace            instead of the one of that name\n" },
+		"  --replace            instead of the one of that name\n"
+		"  --sign-with F        sign this with your own key (keep role), where it takes two "
+		"people\n" },
 	{ "policy", cmd_policy, "say whose signatures are enough for which model",
-		"policy check FILE [--json]\npolicy show [--json]\npolicy set FILE [--reason TEXT] [--json]\n"
+		"policy check FILE [--json]\npolicy show [--json]\n"
+		"policy set FILE [--reason TEXT] [--sign-with F] [--json]\n"
 		"policy explain MODEL [--json]",
 		"  check needs no appliance; explain says by which rules a stored model would be accepted "
-		"today\n" },
+		"today\n"
+		"  --sign-with F        sign this with your own key (keep role), where it takes two "
+		"people\n" },
 	{ "import", cmd_import, "verify a signed model and take it in",
 		"import PATH [--bundle F ...] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
 		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file; "

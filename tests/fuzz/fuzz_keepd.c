@@ -46,6 +46,13 @@ static const struct {
 	{ CTL_EXPLAIN, sizeof(struct proto_name) },
 	{ JOB_SIGNER, sizeof(struct proto_signer) },
 	{ JOB_RULE, sizeof(struct proto_rule) },
+	{ CTL_SIGN, sizeof(struct proto_sign) },
+	{ CTL_ROLE_ADD, sizeof(struct proto_role) },
+	{ CTL_ROLE_RM, sizeof(struct proto_name) },
+	{ CTL_LIFT, sizeof(struct proto_name) },
+	{ CTL_SERVE, sizeof(struct proto_name) },
+	{ CTL_ROTATE, sizeof(struct proto_name) },
+	{ CTL_DECIDE, sizeof(struct proto_decide) },
 };
 
 enum { HOW_RIGHT = 1, HOW_NO_FD = 2, HOW_CLOSE = 4, HOW_TURN = 8 };
@@ -111,8 +118,9 @@ static void begin(void)
 	r = r ? r : ipc_listen(k.run_dir, "runtime.sock", &runtime_sock);
 	r = r ? r : fd_memfd_sealed("x", "x", 1, &model_file);
 	assert(r == 0);
-	k.listen = k.signals = -1;
+	k.listen = k.signals = k.journal.fd = k.reserve.fd = -1;
 	k.effects_end = &k.effects;
+	k.tickets_end = &k.tickets;
 	sha256_of("x", 1, file_digest);
 	store_model(root);
 }
@@ -130,6 +138,17 @@ static void right_body(u32 type, u8 *body)
 	}
 	if (type == CTL_EXPLAIN || type == CTL_TRUST_RM || type == CTL_REVOKE || type == CTL_REMOVE)
 		strcpy(((struct proto_name *)(void *)body)->name, "demo");
+	if (type == CTL_LIFT || type == CTL_SERVE || type == CTL_ROLE_RM)
+		strcpy(((struct proto_name *)(void *)body)->name, "demo");
+	if (type == CTL_ROLE_ADD) {
+		struct proto_role p = { .name = "demo", .uid = 7, .roles = ROLE_AUDITOR };
+		memcpy(body, &p, sizeof p);
+	}
+	if (type == CTL_DECIDE && k.state.n_pending) {
+		struct proto_decide p = { .index = k.state.pending[0].index, .approve = 1 };
+		memcpy(p.digest, k.state.pending[0].digest, sizeof p.digest);
+		memcpy(body, &p, sizeof p);
+	}
 	if (type == CTL_IMPORT) {
 		struct proto_import p = { .name = "new", .n_files = 1, .bytes = 1 };
 		memcpy(body, &p, sizeof p);
@@ -187,7 +206,12 @@ static struct conn *client(u32 n)
 		ends[n_ends++] = b;
 	else
 		close(b);
-	return conn_add(&k, CONN_CLIENT, &a, CLIENT_IDLE);
+	struct conn *c = conn_add(&k, CONN_CLIENT, &a, CLIENT_IDLE);
+	if (c) { /* where there are several users: officers, each another one */
+		c->peer.uid = 1000 + k.n_clients;
+		c->group_roles = ROLE_OFFICER;
+	}
+	return c;
 }
 
 static struct conn *peer(u32 who)
@@ -259,6 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		first = k.state;
 	}
 	u32 steps = 0;
+	k.single_user = len == 0 || data[0] < 0x80;
 	for (const u8 *p = data, *end = data + len; end - p >= 5 && steps < 64; steps++) {
 		u32 n = MIN((u32)p[4], (u32)(end - p - 5));
 		struct conn *c = peer(p[0] & 3);
