@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_MAX	256u	   /* numbers of events */
 #define DIGITS		8u	   /* of a digest that zones know; fewer name no model */
 #define LINES_BYTES_MAX (8u << 20) /* bytes of records in one answer; then fewer come than were asked for */
 #define LINES_MAX	10000u	   /* records in one answer */
-#define SKIP_COST	16u	   /* zones that are passed over for the price of one that is read */
+#define SKIP_COST	4u	   /* of passing over a zone, in records that are read */
 
 /* Records of one zone, copied out of the database, so that questions can be looked up beside them. */
 struct batch {
@@ -36,6 +35,9 @@ struct chunk {
 struct audit_search {
 	struct proto_look q;
 	u32 events[LOOK_ANY_MAX];
+	/* as zones number them; models 0: not the digits of a digest */
+	u16 actors[LOOK_ANY_MAX], names[LOOK_ANY_MAX], models[LOOK_ANY_MAX];
+	u8 results[LOOK_ANY_MAX];
 	u64 from, to; /* what is left */
 	u64 begin, end;
 	u64 total, n_found, n_read, next;
@@ -49,9 +51,19 @@ struct audit_search {
 
 /* ---- the filter ---- */
 
+static bool hex_digits(const char *s)
+{
+	return s[strspn(s, "0123456789abcdef")] == 0;
+}
+
+static u8 result_number(const char *s, size_t len)
+{
+	return (u8)(audit_zone_word(s, len) % 255u + 1);
+}
+
 static u32 event_of(const char *name)
 {
-	for (u32 i = 1; i < EVENTS_MAX; i++) {
+	for (u32 i = 1; i < EVENT_NUMBERS_MAX; i++) {
 		const struct audit_event_info *e = audit_event_info(i);
 		if (e && !strcmp(e->name, name))
 			return i;
@@ -92,6 +104,16 @@ int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search
 	s->q.count = MIN(q->count ? q->count : LINES_MAX, LINES_MAX);
 	for (u32 i = 0; i < q->n_events; i++)
 		s->events[i] = event_of(q->events[i]);
+	for (u32 i = 0; i < q->n_actors; i++)
+		s->actors[i] = audit_zone_actor(q->actors[i]);
+	for (u32 i = 0; i < q->n_models; i++) {
+		size_t n = strlen(q->models[i]);
+		s->names[i] = audit_zone_word(q->models[i], n);
+		s->models[i] =
+			n >= DIGITS && hex_digits(q->models[i]) ? audit_zone_word(q->models[i], DIGITS) : 0;
+	}
+	for (u32 i = 0; i < q->n_results; i++)
+		s->results[i] = result_number(q->results[i], strlen(q->results[i]));
 	s->to = MIN(q->to, size);
 	s->from = MIN(q->from, s->to);
 	s->begin = s->from;
@@ -125,11 +147,6 @@ void audit_search_free(struct audit_search **ps)
 
 /* ---- does a record fit? ---- */
 
-static bool hex_digits(const char *s)
-{
-	return s[strspn(s, "0123456789abcdef")] == 0;
-}
-
 static bool model_fits(const struct found *r, const char *want)
 {
 	size_t n = strlen(want);
@@ -154,36 +171,42 @@ static bool fits(const struct audit_search *s, const struct found *r, const char
 	       r->f.time_ns <= q->until_ns && (!q->text[0] || memmem(line, len, q->text, strlen(q->text)));
 }
 
+static void zone_fold(struct audit_zone *z, const struct found *r)
+{
+	audit_zone_add(
+		z, &(struct audit_zone_row){ .event = r->f.event,
+			   .time_ns = r->f.time_ns,
+			   .actor = r->self ? 0 : audit_zone_actor(r->uid),
+			   .name = r->name.len ? audit_zone_word(r->name.s, r->name.len) : 0,
+			   .model = r->model.len >= DIGITS ? audit_zone_word(r->model.s, DIGITS) : 0,
+			   .result = r->f.result.len ? result_number(r->f.result.s, r->f.result.len) : 0 });
+}
+
 /* May a record of this zone fit? */
 static bool zone_may(const struct audit_search *s, const struct audit_zone *z)
 {
 	const struct proto_look *q = &s->q;
-	bool event = !q->n_events || (q->flags & LOOK_EXCEPT), actor = !q->n_actors, model = !q->n_models,
-	     result = !q->n_results;
+	bool event = !q->n_events || (q->flags & LOOK_EXCEPT);
 	for (u32 i = 0; i < q->n_events; i++)
 		event |= z->events >> s->events[i] % 64 & 1;
-	for (u32 i = 0; i < q->n_actors; i++)
-		actor |= audit_zone_may(z, ZONE_ACTOR, &q->actors[i], sizeof q->actors[i]);
-	for (u32 i = 0; i < q->n_models; i++)
-		model |= audit_zone_may(z, ZONE_NAME, q->models[i], strlen(q->models[i])) ||
-			 (strlen(q->models[i]) >= DIGITS &&
-				 audit_zone_may(z, ZONE_MODEL, q->models[i], DIGITS));
-	for (u32 i = 0; i < q->n_results; i++)
-		result |= audit_zone_may(z, ZONE_RESULT, q->results[i], strlen(q->results[i]));
-	return event && actor && model && result && z->last_ns >= q->since_ns && z->first_ns <= q->until_ns;
+	return event && z->last_ns >= q->since_ns && z->first_ns <= q->until_ns;
 }
 
-static void zone_fold(struct audit_zone *z, const struct found *r)
+/* May record i of it? */
+static bool row_may(const struct audit_search *s, const struct audit_zone *z, u32 i)
 {
-	audit_zone_add_event(z, r->f.event, r->f.time_ns);
-	if (!r->self)
-		audit_zone_add_word(z, ZONE_ACTOR, &r->uid, sizeof r->uid);
-	if (r->name.len)
-		audit_zone_add_word(z, ZONE_NAME, r->name.s, r->name.len);
-	if (r->model.len >= DIGITS)
-		audit_zone_add_word(z, ZONE_MODEL, r->model.s, DIGITS);
-	if (r->f.result.len)
-		audit_zone_add_word(z, ZONE_RESULT, r->f.result.s, r->f.result.len);
+	const struct proto_look *q = &s->q;
+	bool event = !q->n_events, actor = !q->n_actors, model = !q->n_models, result = !q->n_results;
+	for (u32 k = 0; k < q->n_events; k++)
+		event |= (u8)s->events[k] == z->event[i];
+	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
+	for (u32 k = 0; k < q->n_actors; k++)
+		actor |= s->actors[k] == z->actor[i];
+	for (u32 k = 0; k < q->n_models; k++)
+		model |= s->names[k] == z->name[i] || (s->models[k] && s->models[k] == z->model[i]);
+	for (u32 k = 0; k < q->n_results; k++)
+		result |= s->results[k] == z->result[i];
+	return event && actor && model && result;
 }
 
 /* ---- questions and answers ---- */
@@ -311,21 +334,42 @@ static int take(struct audit_search *s, const u32 *hits, u32 n)
 	return 0;
 }
 
+/* Records [first, last) of a zone into the batch: all, or of a zone that is known those that may fit. 0; -errno. */
+static int zone_lines(
+	struct audit_search *s, struct audit_log *log, const struct audit_zone *z, u64 first, u64 last)
+{
+	u32 may[ZONE_RECORDS], n = 0;
+	s->b.n = 0;
+	s->b.len = 0;
+	for (u64 i = first; z && i < last; i++)
+		if (row_may(s, z, (u32)(i % ZONE_RECORDS)))
+			may[n++] = (u32)(i % ZONE_RECORDS);
+	if (!z || n > (last - first) / 2) {
+		s->n_read += last - first;
+		return MIN(audit_log_lines(log, first, last - first, on_line, &s->b), 0);
+	}
+	s->n_read += n;
+	int r = 0;
+	for (u32 i = 0; i < n && r >= 0; i++)
+		r = audit_log_lines(log, first - first % ZONE_RECORDS + may[i], 1, on_line, &s->b);
+	return MIN(r, 0);
+}
+
 /* Read records [first, last) of zone i and judge each. 0; -errno. */
 static int zone_read(
 	struct audit_search *s, struct audit_log *log, struct audit_zones *zones, u64 first, u64 last)
 {
+	const struct audit_zone *known = audit_zones_get(zones, first / ZONE_RECORDS);
 	struct audit_zone z = { 0 };
 	struct found r;
 	u32 hits[ZONE_RECORDS], n = 0;
-	s->b.n = 0;
-	s->b.len = 0;
-	int e = audit_log_lines(log, first, last - first, on_line, &s->b);
+	int e = zone_lines(s, log, known, first, last);
 	for (u32 i = 0; e >= 0 && i < s->b.n && s->b.index[i] < last; i++) {
 		e = facts_of(s, log, i, &r);
 		if (e)
 			continue;
-		zone_fold(&z, &r);
+		if (!known)
+			zone_fold(&z, &r);
 		if (!fits(s, &r, s->b.data + s->b.row[i].at, s->b.row[i].len))
 			continue;
 		if (s->sum)
@@ -336,7 +380,6 @@ static int zone_read(
 	}
 	if (e < 0)
 		return e;
-	s->n_read += last - first;
 	if (z.n == ZONE_RECORDS)
 		audit_zones_put(zones, first / ZONE_RECORDS, &z);
 	return n ? take(s, hits, n) : 0;
@@ -349,9 +392,10 @@ static int step(struct audit_search *s, struct audit_log *log, struct audit_zone
 	u64 i = newest ? (s->to - 1) / ZONE_RECORDS : s->from / ZONE_RECORDS;
 	u64 first = MAX(s->from, i * ZONE_RECORDS), last = MIN(s->to, (i + 1) * ZONE_RECORDS);
 	const struct audit_zone *z = audit_zones_get(zones, i);
+	u64 read = s->n_read;
 	bool skip = z && !zone_may(s, z);
 	int r = skip ? 0 : zone_read(s, log, zones, first, last);
-	*cost += skip ? ZONE_RECORDS / SKIP_COST : ZONE_RECORDS;
+	*cost += SKIP_COST + s->n_read - read;
 	if (newest)
 		s->to = first;
 	else

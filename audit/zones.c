@@ -3,67 +3,65 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAYBE_MAX (1u << 26) /* zones: 2^34 records; beyond, nothing is remembered */
+#define ZONES_MAX \
+	(1u << 16) /* zones that are remembered: 16 million records, 130 MB; beyond, records are read */
 
 void audit_zones_free(struct audit_zones *z)
 {
+	for (size_t i = 0; i < z->n; i++)
+		free(z->z[i]);
 	free(z->z);
 	*z = (struct audit_zones){ 0 };
 }
 
 const struct audit_zone *audit_zones_get(const struct audit_zones *z, u64 i)
 {
-	return i < z->n && z->z[i].n == ZONE_RECORDS ? &z->z[i] : NULL;
+	return i < z->n ? z->z[i] : NULL;
 }
 
 void audit_zones_put(struct audit_zones *z, u64 i, const struct audit_zone *zone)
 {
 	assert(zone->n == ZONE_RECORDS);
-	if (i >= MAYBE_MAX)
+	if (i >= ZONES_MAX || audit_zones_get(z, i))
 		return;
-	if (i >= z->cap) {
-		size_t cap = MAX((size_t)(i + 1), 2 * z->cap);
-		struct audit_zone *p = realloc(z->z, cap * sizeof *p);
+	if (i >= z->n) {
+		size_t n = MIN(MAX((size_t)i + 1, 2 * z->n), (size_t)ZONES_MAX);
+		struct audit_zone **p = realloc(z->z, n * sizeof *p);
 		if (!p)
 			return;
-		memset(p + z->cap, 0, (cap - z->cap) * sizeof *p);
+		memset(p + z->n, 0, (n - z->n) * sizeof *p);
 		z->z = p;
-		z->cap = cap;
+		z->n = n;
 	}
-	z->z[i] = *zone;
-	z->n = MAX(z->n, (size_t)i + 1);
+	z->z[i] = malloc(sizeof *zone);
+	if (z->z[i])
+		*z->z[i] = *zone;
 }
 
-void audit_zone_add_event(struct audit_zone *z, u32 event, u64 time_ns)
+void audit_zone_add(struct audit_zone *z, const struct audit_zone_row *row)
 {
-	z->events |= 1ull << event % 64;
-	z->first_ns = z->n ? MIN(z->first_ns, time_ns) : time_ns;
-	z->last_ns = MAX(z->last_ns, time_ns);
-	z->n++;
+	u32 i = z->n++;
+	assert(i < ZONE_RECORDS);
+	z->events |= 1ull << row->event % 64;
+	z->first_ns = i ? MIN(z->first_ns, row->time_ns) : row->time_ns;
+	z->last_ns = MAX(z->last_ns, row->time_ns);
+	z->event[i] = (u8)row->event;
+	z->actor[i] = row->actor;
+	z->name[i] = row->name;
+	z->model[i] = row->model;
+	z->result[i] = row->result;
 }
 
-/* Two bits of 256, from FNV-1a. */
-static void bits(enum zone_kind kind, const void *s, size_t len, u32 ret[2])
+u16 audit_zone_actor(u32 uid)
 {
-	u64 h = (0xcbf29ce484222325ull ^ (u64)kind) * 0x100000001b3ull;
+	return (u16)((uid + 1) % 65535u + 1);
+}
+
+/* FNV-1a, folded. */
+u16 audit_zone_word(const void *s, size_t len)
+{
+	u32 h = 2166136261u;
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ ((const u8 *)s)[i]) * 0x100000001b3ull;
-	h ^= h >> 32;
-	ret[0] = (u32)h & 255u;
-	ret[1] = (u32)(h >> 8) & 255u;
-}
-
-void audit_zone_add_word(struct audit_zone *z, enum zone_kind kind, const void *s, size_t len)
-{
-	u32 b[2];
-	bits(kind, s, len, b);
-	for (u32 i = 0; i < 2; i++)
-		z->words[b[i] / 64] |= 1ull << b[i] % 64;
-}
-
-bool audit_zone_may(const struct audit_zone *z, enum zone_kind kind, const void *s, size_t len)
-{
-	u32 b[2];
-	bits(kind, s, len, b);
-	return (z->words[b[0] / 64] >> b[0] % 64 & 1) && (z->words[b[1] / 64] >> b[1] % 64 & 1);
+		h = (h ^ ((const u8 *)s)[i]) * 16777619u;
+	return (u16)((h ^ h >> 16) % 65535u + 1);
 }

@@ -226,7 +226,7 @@ static const char style[] =
 	"td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
 	".mono,pre,code{font-family:'DejaVu Sans "
 	"Mono',ui-monospace,monospace;font-size:.82em;overflow-wrap:anywhere}\n"
-	"time{font-variant-numeric:tabular-nums;white-space:nowrap}\n"
+	"time{font-variant-numeric:tabular-nums;white-space:nowrap}.e{white-space:nowrap}\n"
 	"pre{background:var(--soft);border:1px solid var(--line);padding:.7rem "
 	".9rem;white-space:pre-wrap;line-height:1.45}\n"
 	".FAILED{color:var(--warn)}.ALARM{color:var(--bad);font-weight:600}.good{color:var(--good)}.warn{"
@@ -299,7 +299,7 @@ static void acts(const struct report *r, FILE *f)
 		const struct listed *l = &r->l[i];
 		fprintf(f, "<tr><td class=\"n\">%" PRIu64 "</td><td>", l->index);
 		when(f, l->time_ns);
-		fprintf(f, "</td><td class=\"%s\">%s</td><td class=\"mono\">", classes[l->severity],
+		fprintf(f, "</td><td class=\"e %s\">%s</td><td class=\"mono\">", classes[l->severity],
 			l->event);
 		text(f, l->what);
 		fputs("</td></tr>\n", f);
