@@ -65,6 +65,22 @@ static const char *replayed(struct keepd *k, u64 index, struct exchange *ret)
 	return NULL;
 }
 
+/* Whom the client speaks for, else the client. A name that a subject cannot have stands there by its digest. */
+static void subject_name(const struct session *s, char out[NAME_LEN_MAX + 8])
+{
+	u8 digest[SHA256_BYTES];
+	char hex[41];
+	if (!s->principal[0]) {
+		snprintf(out, NAME_LEN_MAX + 8, "uid:%u", s->actor.uid);
+	} else if (audit_subject_name_ok(s->principal)) {
+		memcpy(out, s->principal, NAME_LEN_MAX + 8);
+	} else {
+		sha256_of(s->principal, strlen(s->principal), digest);
+		bytes_hex(digest, 20, hex);
+		snprintf(out, NAME_LEN_MAX + 8, "sha256:%s", hex);
+	}
+}
+
 const char *content_exchange(struct keepd *k, const struct session *s, u64 replay_of, struct exchange *ret)
 {
 	char name[NAME_LEN_MAX + 8];
@@ -73,7 +89,7 @@ const char *content_exchange(struct keepd *k, const struct session *s, u64 repla
 		return replayed(k, replay_of, ret);
 	if (ret->texts == TEXTS_DIGESTS)
 		return NULL;
-	snprintf(name, sizeof name, "uid:%u", s->actor.uid);
+	subject_name(s, name);
 	ret->subject = audit_subject_find(&k->subjects, name);
 	int r = ret->subject ? 0
 			     : audit_subject_make(&k->subjects, name, audit_log_size(k->log), &ret->subject);

@@ -230,6 +230,7 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
+	memcpy(s->principal, c->principal, sizeof s->principal);
 	if (c->principal[0])
 		audit_record_str(&rec, "principal", c->principal, NAME_LEN_MAX);
 	s->id = rec.index;

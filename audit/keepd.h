@@ -101,6 +101,7 @@ struct session {
 	u64 last_request;
 	u32 n_open;
 	struct audit_actor actor;
+	char principal[NAME_LEN_MAX + 8]; /* for whom the client asked, as it said; "": itself */
 };
 
 /* Whose words a request and its answer are (content.h). */

@@ -197,6 +197,36 @@ static void texts(void **state)
 	whole();
 }
 
+/* A subject is whom the client speaks for, where it says so; a name that cannot be one stands there by its digest. */
+static void principals(void **state)
+{
+	static const char *const said[] = { "eve@example.org", "CN=Eve, O=Example" };
+	int gate;
+	struct rig_session s;
+	office_session(&o, &gate, &s);
+	setting(2);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		struct proto_session_want w = { .name = "demo" };
+		struct rig_answer a;
+		struct proto_text h;
+		u8 digest[SHA256_BYTES];
+		char want[NAME_LEN_MAX + 8], hex[41];
+		strcpy(w.principal, said[i]);
+		assert_int_equal(ipc_send(o.eve, CTL_SESSION, 60 + i, &w, sizeof w, -1), 0);
+		rig_take(gate, GATE_SESSION, NULL);
+		assert_int_equal(rig_session_take(o.eve, 60 + i, &s, &a), 0);
+		u64 kept = exchange(gate, &s, 1, true);
+		a = text(o.carol, kept);
+		assert_int_equal(a.status, 0);
+		memcpy(&h, a.data, sizeof h);
+		rig_answer_fini(&a);
+		sha256_of(said[i], strlen(said[i]), digest);
+		bytes_hex(digest, 20, hex);
+		snprintf(want, sizeof want, "%s%s", i ? "sha256:" : "", i ? hex : said[i]);
+		assert_string_equal(h.subject, want);
+	}
+}
+
 /* An answer that nobody asked for, one of more than ANSWER_BYTES_MAX, one that is not sealed, a second one. */
 static void answers(void **state)
 {
@@ -349,6 +379,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(texts, up, down),
+		cmocka_unit_test_setup_teardown(principals, up, down),
 		cmocka_unit_test_setup_teardown(answers, up, down),
 		cmocka_unit_test_setup_teardown(erased, up, down),
 		cmocka_unit_test_setup_teardown(cut_short, up, down),
