@@ -83,6 +83,11 @@ static int read_head(struct audit_check *c, struct audit_log *log)
 	if (!root_ok || size != c->head.size || memcmp(root.b, c->head.root.b, sizeof root.b) != 0)
 		return bad(c, c->next, "the head's columns differ from its signed note");
 	c->size = c->head.size;
+	if (log->last_size > c->size)
+		return bad(c, c->size,
+			"record %" PRIu64 " is missing: there were %" PRIu64
+			", and the end was cut off or put back",
+			c->size, log->last_size);
 	return 0;
 }
 
@@ -421,6 +426,21 @@ static int extra(struct audit_check *c, struct audit_log *log)
 	return rc == SQLITE_DONE ? 0 : err_origin(-EIO);
 }
 
+/* Is the log one that goes on from the head that was written beside it? */
+static int last_check(struct audit_check *c, struct audit_log *log)
+{
+	struct merkle_source src = audit_log_hashes(log);
+	struct merkle_hash root;
+	if (log->last_size == 0 || c->from) /* a check from the beginning will say */
+		return 0;
+	int r = tlog_merkle_root_at(&src, log->last_size, &root);
+	if (r || memcmp(root.b, log->last_root.b, sizeof root.b) == 0)
+		return r;
+	return bad(c, log->last_size - 1,
+		"the first %" PRIu64 " records are not those that were there: they were written anew",
+		log->last_size);
+}
+
 static int finish(struct audit_check *c, struct audit_log *log)
 {
 	u64 size = c->size;
@@ -431,6 +451,8 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	if (r || c->done || c->size > size)
 		return r;
 	r = extra(c, log);
+	if (!r && !c->done)
+		r = last_check(c, log);
 	if (r || c->done)
 		return r;
 	r = c->from ? 0 : audit_nodes_count(log, c->size);
@@ -444,11 +466,8 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	return r || c->done ? r : state_check(c, log);
 }
 
-int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
+static int step(struct audit_check *c, struct audit_log *log, u64 n)
 {
-	if (c->done)
-		return 0;
-	assert(!log->dirty);
 	int r = c->pruned && c->prunes == log->prunes ? 0 : audit_pruned_load(c, log);
 	if (!r)
 		r = read_rows(c, log, MIN(n, c->size - c->next));
@@ -457,4 +476,18 @@ int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
 	if (c->done)
 		return audit_suspect_find(c, log, false);
 	return c->next < c->size ? 0 : finish(c, log);
+}
+
+/* What a check behind a savepoint finds wrong, one from the beginning has to find and to name. */
+int audit_check_step(struct audit_check *c, struct audit_log *log, u64 n)
+{
+	if (c->done)
+		return 0;
+	assert(!log->dirty);
+	int r = step(c, log, n);
+	if (c->from == 0 || (r != -EBADMSG && (r || !c->done || c->ok)))
+		return r;
+	log->unread_to = 0;
+	audit_check_fini(c);
+	return audit_check_begin(c, log);
 }

@@ -177,6 +177,7 @@ static int open_db(const char *path, int flags, const struct note_key *key, stru
 	if (!log)
 		return err_origin(-ENOMEM);
 	log->key = *key;
+	log->last_fd = -1;
 	int r = boot_id(log->boot);
 	int rc = r ? SQLITE_OK : sqlite3_open_v2(path, &log->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (!r && rc == SQLITE_OK)
@@ -210,7 +211,10 @@ void audit_log_close(struct audit_log **plog)
 		return;
 	for (u32 i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(log->stmt[i]);
+	if (log->failed) /* whatever the write-ahead log holds is evidence */
+		sqlite3_db_config(log->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(log->db);
+	fd_close(&log->last_fd);
 	explicit_bzero(&log->key, sizeof log->key);
 	explicit_bzero(&log->old_key, sizeof log->old_key);
 	audit_keys_fini(log);
@@ -258,6 +262,7 @@ int audit_log_open(const char *path, const struct note_key *key, struct audit_lo
 		*ret_why = "it has no head";
 		return 1;
 	}
+	audit_last_open(log, path);
 	*ret = log;
 	log = NULL;
 	return 0;
@@ -481,6 +486,7 @@ int audit_log_commit(struct audit_log *log)
 	log->head_root = root;
 	log->seal_len = 0;
 	audit_key_settled(log);
+	audit_last_put(log);
 	return 0;
 }
 

@@ -64,6 +64,9 @@ struct audit_log {
 	char note[1024]; /* the head of the last commit */
 	u64 head_size;
 	struct merkle_hash head_root;
+	int last_fd; /* last.c */
+	u64 last_size;
+	struct merkle_hash last_root;
 	u64 saved_size;		    /* of the last savepoint */
 	u64 unread_from, unread_to; /* records that only an earlier process has verified */
 	u32 prunes;		    /* that this process has done: checks under way look again */
@@ -115,6 +118,13 @@ _must_use_ int audit_seal_open(
 
 /* The savepoint into c: the check goes on behind it. 0 done; 1 there is none that holds; -errno. */
 _must_use_ int audit_log_saved(struct audit_log *log, struct audit_check *c);
+
+/* ---- last.c: how many records there were ---- */
+
+/* Open the file beside the database at path; what it says into log->last_size and last_root, 0 when it says nothing. */
+void audit_last_open(struct audit_log *log, const char *path);
+/* The head that was just committed into it. */
+void audit_last_put(const struct audit_log *log);
 
 /* ---- suspect.c: who is the first ---- */
 

@@ -60,8 +60,9 @@ static int vouch(struct audit_log *log, u64 index, const void *line, size_t len)
 	int r = line ? prove(log, index, line, len) : 0; /* no text: nothing is shown */
 	if (r == 0)
 		return 0;
-	audit_log_distrust(log, index, "it is not the one that was signed");
-	return err_origin(r < 0 ? r : -EIO);
+	if (log->ready)
+		audit_log_distrust(log, index, "it is not the one that was signed");
+	return err_origin(-EBADMSG);
 }
 
 int audit_log_lines(struct audit_log *log, u64 first, u64 count,

@@ -225,6 +225,9 @@ static void fills(void **state)
 	assert_int_equal(fd_memfd_sealed("x", "x", 1, &x), 0);
 	assert_int_equal(ipc_send(importer, CTL_IMPORT, 1, &half, sizeof half, x), 0);
 	assert_int_equal(ipc_send(importer, CTL_FILE, 1, &pf, sizeof pf, x), 0);
+	a = rig_query(auditor, QUERY_STATUS, 0, 0, NULL); /* both were read by then, while there was room */
+	assert_int_equal(a.status, 0);
+	rig_answer_fini(&a);
 	u32 st = 0;
 	for (u32 i = 0; i < 400 && st == 0; i++) { /* several at once: each is answered */
 		struct proto_query q = { .what = QUERY_RECORD };

@@ -93,7 +93,7 @@ static void change(const char *sql, u64 row)
 	char cmd[512];
 	sqlite3 *db;
 	sqlite3_stmt *s;
-	snprintf(cmd, sizeof cmd, "rm -f %s %s-wal && cp %s %s", work, work, good, work);
+	snprintf(cmd, sizeof cmd, "rm -f %s %s-wal %s-head && cp %s %s", work, work, work, good, work);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(sqlite3_open(work, &db), SQLITE_OK);
 	for (const char *at = sql; at && *at;) {

@@ -124,7 +124,7 @@ static void change(const char *sql)
 {
 	char cmd[512], *err = NULL;
 	sqlite3 *db;
-	snprintf(cmd, sizeof cmd, "rm -f %s %s-wal && cp %s %s", work, work, good, work);
+	snprintf(cmd, sizeof cmd, "rm -f %s %s-wal %s-head && cp %s %s", work, work, work, good, work);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(sqlite3_open(work, &db), SQLITE_OK);
 	if (sql && sqlite3_exec(db, sql, NULL, NULL, &err) != SQLITE_OK)
