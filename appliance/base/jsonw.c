@@ -220,10 +220,15 @@ void jsonw_json(struct jsonw *w, const char *text, size_t n)
 	put(w, text, n);
 }
 
+void jsonw_append(struct jsonw *w, const void *text, size_t n)
+{
+	put(w, text, n);
+	w->comma = false;
+}
+
 void jsonw_between(struct jsonw *w, const char *text)
 {
-	put(w, text, strlen(text));
-	w->comma = false;
+	jsonw_append(w, text, strlen(text));
 }
 
 void jsonw_newline(struct jsonw *w)

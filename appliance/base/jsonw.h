@@ -37,6 +37,7 @@ void jsonw_json(struct jsonw *w, const char *text, size_t n);
 void jsonw_f64(struct jsonw *w, f64 v);
 /* Text between documents, as it is: what a stream wraps them in. */
 void jsonw_between(struct jsonw *w, const char *text);
+void jsonw_append(struct jsonw *w, const void *text, size_t n);
 /* A line feed between documents: JSON lines. */
 void jsonw_newline(struct jsonw *w);
 

@@ -44,6 +44,7 @@ static void answer_free(struct answer *a)
 	if (a->alive)
 		event_free(a->alive);
 	prompt_fini(&a->prompt);
+	api_stream_fini(&a->stream);
 	answer_log_fini(&a->said);
 	arena_fini(&a->arena);
 	free(a);

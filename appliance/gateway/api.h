@@ -16,6 +16,7 @@ enum api_form {
 	API_CHAT = 1,	/* POST /v1/chat/completions, of OpenAI */
 	API_COMPLETION, /* POST /v1/completions, of OpenAI */
 	API_MESSAGES,	/* POST /v1/messages, of Anthropic */
+	API_RESPONSES,	/* POST /v1/responses, of OpenAI */
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------------------------- */
@@ -84,9 +85,16 @@ void api_answer_write(struct jsonw *w, const struct api_head *h, const struct ap
  * appended to w. */
 struct api_stream {
 	const struct api_head *head;
-	bool usage;		     /* the counts are asked for */
-	u32 n_blocks, open, n_calls; /* of API_MESSAGES: content blocks so far, the kind of the open one */
+	bool usage; /* the counts are asked for */
+	u32 n_calls;
+	/* of forms that say where each block begins and ends: blocks so far, the kind of the open one */
+	u32 n_blocks, open;
+	/* of API_RESPONSES: what is open, what is whole, events so far */
+	struct jsonw item, items;
+	char name[CHAT_NAME_BYTES_MAX + 1], id[CHAT_NAME_BYTES_MAX + 1];
+	u64 n_events;
 };
+void api_stream_fini(struct api_stream *s);
 void api_stream_begin(struct api_stream *s, struct jsonw *w);
 void api_stream_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e);
 void api_stream_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model);

@@ -28,6 +28,16 @@ void api_messages_begin(struct api_stream *s, struct jsonw *w);
 void api_messages_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e);
 void api_messages_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model);
 
+/* api_responses.c */
+void api_responses_answer(struct jsonw *w, const struct api_head *h, const struct api_answer *a);
+void api_responses_begin(struct api_stream *s, struct jsonw *w);
+void api_responses_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e);
+void api_responses_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model);
+
+/* api_responses_read.c: items and tools as messages and tools of chats, likewise. */
+_must_use_ int api_items_convert(json_t *instructions, json_t *input, json_t **ret, const char **ret_why);
+_must_use_ int api_flat_tools_convert(json_t *tools, json_t **ret, const char **ret_why);
+
 /* api_messages_read.c: Anthropic's messages and tools as OpenAI's, which chat reads. JSON in, a new JSON value out. 0; 1 *ret_why. */
 _must_use_ int api_messages_convert(json_t *system, json_t *messages, json_t **ret, const char **ret_why);
 _must_use_ int api_tools_convert(json_t *tools, json_t **ret, const char **ret_why);

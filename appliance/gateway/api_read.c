@@ -268,7 +268,8 @@ static int on_tool_choice(struct reading *rd, const char *key, json_t *v)
 			rd->ask->choice = (enum chat_choice)i;
 			return 0;
 		}
-	json_t *name = json_object_get(json_object_get(v, "function"), "name");
+	json_t *flat = json_object_get(v, "name"),
+	       *name = flat ? flat : json_object_get(json_object_get(v, "function"), "name");
 	if (!json_is_string(name))
 		return wrong(rd, key, "none, auto, required, or an object that names a function");
 	rd->ask->choice = CHAT_CALLS_REQUIRED;
@@ -301,29 +302,80 @@ static int on_response_format(struct reading *rd, const char *key, json_t *v)
 
 /* ---- Anthropic's own -------------------------------------------------------------------------------------------------------- */
 
-static int on_blocks(struct reading *rd, const char *key, json_t *v)
+/* What a converter made of two fields is the ask's messages. */
+static int converted(struct reading *rd, const char *key, int r, json_t *list, const char *why)
 {
-	const char *why;
-	json_t *system = json_object_get(rd->root, "system");
-	_cleanup_(json_put) json_t *list = NULL;
-	if (!json_is_array(v) || !json_array_size(v))
-		return wrong(rd, key, "a list of at least one message");
-	if (api_messages_convert(json_is_null(system) ? NULL : system, v, &list, &why))
+	if (r)
 		return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\": %s", key, why);
 	rd->ask->messages = keep_json(rd, list, &rd->ask->messages_len);
+	json_decref(list);
 	return 0;
 }
 
-static int on_custom_tools(struct reading *rd, const char *key, json_t *v)
+static int on_blocks(struct reading *rd, const char *key, json_t *v)
+{
+	const char *why;
+	json_t *system = json_object_get(rd->root, "system"), *list = NULL;
+	if (!json_is_array(v) || !json_array_size(v))
+		return wrong(rd, key, "a list of at least one message");
+	int r = api_messages_convert(json_is_null(system) ? NULL : system, v, &list, &why);
+	return converted(rd, key, r, list, why);
+}
+
+static int on_items(struct reading *rd, const char *key, json_t *v)
+{
+	const char *why;
+	json_t *list = NULL;
+	if (!json_is_string(v) && !json_array_size(v))
+		return wrong(rd, key, "a text or a list of at least one item");
+	int r = api_items_convert(json_object_get(rd->root, "instructions"), v, &list, &why);
+	return converted(rd, key, r, list, why);
+}
+
+static int tools_converted(struct reading *rd, const char *key, json_t *v,
+	int (*convert)(json_t *tools, json_t **ret, const char **ret_why))
 {
 	const char *why;
 	_cleanup_(json_put) json_t *list = NULL;
 	if (!json_is_array(v))
 		return wrong(rd, key, "a list of tools");
-	if (api_tools_convert(v, &list, &why))
+	if (convert(v, &list, &why))
 		return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\": %s", key, why);
 	if (json_array_size(list))
 		rd->ask->tools = keep_json(rd, list, NULL);
+	return 0;
+}
+
+static int on_custom_tools(struct reading *rd, const char *key, json_t *v)
+{
+	return tools_converted(rd, key, v, api_tools_convert);
+}
+
+static int on_flat_tools(struct reading *rd, const char *key, json_t *v)
+{
+	return tools_converted(rd, key, v, api_flat_tools_convert);
+}
+
+static int on_stored(struct reading *rd, const char *key, json_t *v)
+{
+	return json_is_false(v) ? 0 : cannot(rd, key, "nothing is stored here; send the whole conversation");
+}
+
+/* {"format":{"type":"json_schema","name":"x","schema":{}}} */
+static int on_text(struct reading *rd, const char *key, json_t *v)
+{
+	json_t *format = json_object_get(v, "format"), *schema = json_object_get(format, "schema");
+	const char *t = json_string_value(json_object_get(format, "type"));
+	if (json_is_object(v) && (!format || (t && !strcmp(t, "text"))))
+		return 0;
+	if (t && !strcmp(t, "json_object")) {
+		rd->ask->schema = "{\"type\":\"object\"}";
+		return 0;
+	}
+	if (!t || strcmp(t, "json_schema") || !json_is_object(schema))
+		return wrong(
+			rd, key, "an object whose format is text, json_object or json_schema with a schema");
+	rd->ask->schema = keep_json(rd, schema, NULL);
 	return 0;
 }
 
@@ -360,8 +412,9 @@ static int on_vars(struct reading *rd, const char *key, json_t *v)
 #define CHAT (1u << API_CHAT)
 #define TEXT (1u << API_COMPLETION)
 #define MSGS (1u << API_MESSAGES)
+#define RESP (1u << API_RESPONSES)
 #define BOTH (CHAT | TEXT)
-#define ALL  (BOTH | MSGS)
+#define ALL  (BOTH | MSGS | RESP)
 
 static const struct field {
 	const char *key;
@@ -371,9 +424,13 @@ static const struct field {
 	{ "model", ALL, on_model },
 	{ "messages", CHAT, on_messages },
 	{ "messages", MSGS, on_blocks },
+	{ "input", RESP, on_items },
+	{ "previous_response_id", RESP, on_stored },
+	{ "background", RESP, on_stored },
 	{ "prompt", TEXT, on_prompt },
-	{ "max_tokens", ALL, on_max_tokens },
+	{ "max_tokens", BOTH | MSGS, on_max_tokens },
 	{ "max_completion_tokens", CHAT, on_max_tokens },
+	{ "max_output_tokens", RESP, on_max_tokens },
 	{ "temperature", ALL, on_temperature },
 	{ "top_p", ALL, on_top_p },
 	{ "top_k", ALL, on_top_k },
@@ -393,11 +450,13 @@ static const struct field {
 	{ "stream_options", BOTH, on_stream_options },
 	{ "tools", CHAT, on_tools },
 	{ "tools", MSGS, on_custom_tools },
-	{ "tool_choice", CHAT, on_tool_choice },
+	{ "tools", RESP, on_flat_tools },
+	{ "tool_choice", CHAT | RESP, on_tool_choice },
 	{ "tool_choice", MSGS, on_choice },
-	{ "parallel_tool_calls", CHAT, on_parallel },
+	{ "parallel_tool_calls", CHAT | RESP, on_parallel },
 	{ "response_format", CHAT, on_response_format },
-	{ "chat_template_kwargs", CHAT | MSGS, on_vars },
+	{ "text", RESP, on_text },
+	{ "chat_template_kwargs", CHAT | MSGS | RESP, on_vars },
 };
 
 static int fields_read(struct reading *rd)
@@ -412,8 +471,9 @@ static int fields_read(struct reading *rd)
 	}
 	if (!rd->ask->model)
 		return api_refuse(rd->e, 400, "missing_field", "model", "\"model\" is missing");
+	const char *input = rd->ask->form == API_RESPONSES ? "input" : "messages";
 	if (rd->ask->form != API_COMPLETION && !rd->ask->messages)
-		return api_refuse(rd->e, 400, "missing_field", "messages", "\"messages\" is missing");
+		return api_refuse(rd->e, 400, "missing_field", input, "\"%s\" is missing", input);
 	if (rd->ask->form == API_COMPLETION && !rd->ask->prompt)
 		return api_refuse(rd->e, 400, "missing_field", "prompt", "\"prompt\" is missing");
 	if (rd->ask->form == API_MESSAGES && !rd->ask->how.max_tokens)

@@ -4,16 +4,24 @@
 static const struct api_voice openai = { api_openai_answer, api_openai_begin, api_openai_event,
 	api_openai_end },
 			      anthropic = { api_messages_answer, api_messages_begin, api_messages_event,
-				      api_messages_end };
+				      api_messages_end },
+			      responses = { api_responses_answer, api_responses_begin, api_responses_event,
+				      api_responses_end };
 
 static const struct api_voice *voice(enum api_form form)
 {
-	return form == API_MESSAGES ? &anthropic : &openai;
+	return form == API_MESSAGES ? &anthropic : form == API_RESPONSES ? &responses : &openai;
 }
 
 void api_answer_write(struct jsonw *w, const struct api_head *h, const struct api_answer *a)
 {
 	voice(h->form)->answer(w, h, a);
+}
+
+void api_stream_fini(struct api_stream *s)
+{
+	jsonw_fini(&s->item);
+	jsonw_fini(&s->items);
 }
 
 void api_stream_begin(struct api_stream *s, struct jsonw *w)
@@ -56,7 +64,7 @@ static void str_or_null(struct jsonw *w, const char *key, const char *s)
 void api_error_write(struct jsonw *w, enum api_form form, const struct api_error *e)
 {
 	jsonw_object(w);
-	if (form == API_MESSAGES)
+	if (form == API_MESSAGES || form == API_RESPONSES)
 		jsonw_kv_str(w, "type", "error");
 	jsonw_key(w, "error");
 	jsonw_object(w);
@@ -70,7 +78,9 @@ void api_error_write(struct jsonw *w, enum api_form form, const struct api_error
 
 void api_stream_error(struct api_stream *s, struct jsonw *w, const struct api_error *e)
 {
-	jsonw_between(w, s->head->form == API_MESSAGES ? "event: error\ndata: " : "data: ");
+	jsonw_between(w, s->head->form == API_MESSAGES || s->head->form == API_RESPONSES
+				 ? "event: error\ndata: "
+				 : "data: ");
 	api_error_write(w, s->head->form, e);
 	jsonw_between(w, "\n\n");
 }

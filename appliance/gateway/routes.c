@@ -61,6 +61,11 @@ static void on_messages(struct gateway *g, struct http_exchange *x)
 	gateway_answer_begin(g, x, API_MESSAGES);
 }
 
+static void on_responses(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_RESPONSES);
+}
+
 static const struct route {
 	const char *method, *path;
 	void (*serve)(struct gateway *g, struct http_exchange *x);
@@ -70,6 +75,7 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", on_chat },
 	{ "POST", "/v1/completions", on_completion },
 	{ "POST", "/v1/messages", on_messages },
+	{ "POST", "/v1/responses", on_responses },
 };
 
 void routes_serve(void *ctx, struct http_exchange *x)

@@ -45,6 +45,18 @@ async function openai() {
   told("openai", "abort");
 }
 
+async function responses() {
+  const client = new OpenAI({ baseURL, apiKey, fetch, maxRetries: 0 });
+  const ask = { model: "demo", input: question, temperature: 0, max_output_tokens: 24 };
+  const whole = await client.responses.create(ask);
+  assert.ok(whole.output_text.length > 0 && whole.usage.total_tokens > 0);
+  told("openai", "response");
+  const last = await client.responses.stream(ask).finalResponse();
+  assert.equal(last.output_text, whole.output_text);
+  assert.equal(last.status, whole.status);
+  told("openai", "response streamed");
+}
+
 async function aiSdk() {
   const model = createOpenAICompatible({ name: "keep", baseURL, apiKey, fetch }).chatModel("demo");
   const prompt = [{ role: "user", content: [{ type: "text", text: question }] }];
@@ -89,6 +101,7 @@ async function anthropic() {
 }
 
 await openai();
+await responses();
 await aiSdk();
 await langchain();
 await anthropic();

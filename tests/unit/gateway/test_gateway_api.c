@@ -391,6 +391,115 @@ static void test_messages(void **state)
 			fail_msg("%s: %s", rows[i].body, e.param);
 }
 
+static void test_items(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	static const char body[] =
+		"{\"model\":\"demo\",\"instructions\":\"be "
+		"brief\",\"max_output_tokens\":5,\"store\":false,\"input\":["
+		"{\"type\":\"message\",\"role\":\"developer\",\"content\":[{\"type\":\"input_text\",\"text\":"
+		"\"a\"},{\"type\":\"input_text\","
+		"\"text\":\"b\"}]},{\"role\":\"user\",\"content\":\"hi\"},{\"type\":\"reasoning\","
+		"\"summary\":[]},"
+		"{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"},"
+		"{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"7\"}],"
+		"\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{},\"strict\":true},{"
+		"\"type\":\"web_search\"},{\"type\":\"namespace\"}],"
+		"\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"text\":{\"format\":{\"type\":"
+		"\"text\"}}}";
+	assert_int_equal(read_ask(API_RESPONSES, body, &a, &q, &e), 0);
+	assert_string_equal(q.messages, "[{\"role\":\"system\",\"content\":\"be "
+					"brief\"},{\"role\":\"developer\",\"content\":\"a\\nb\"},"
+					"{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\","
+					"\"content\":\"\",\"tool_calls\":[{\"id\":\"c1\",\"type\":"
+					"\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+					"{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"7\"}]");
+	assert_string_equal(q.tools,
+		"[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{},\"strict\":true}}]");
+	assert_true(q.how.max_tokens == 5 && !strcmp(q.choice_name, "f"));
+	assert_int_equal(read_ask(API_RESPONSES, "{\"model\":\"m\",\"input\":\"hi\"}", &a, &q, &e), 0);
+	assert_string_equal(q.messages, "[{\"role\":\"user\",\"content\":\"hi\"}]");
+	static const struct {
+		const char *param, *body;
+	} rows[] = {
+		{ "input", "{\"model\":\"m\"}" },
+		{ "input", "{\"model\":\"m\",\"input\":[]}" },
+		{ "previous_response_id",
+			"{\"model\":\"m\",\"input\":\"x\",\"previous_response_id\":\"resp_1\"}" },
+		{ "background", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}" },
+		{ "input", "{\"model\":\"m\",\"input\":[{\"type\":\"item_reference\"}]}" },
+		{ "input", "{\"model\":\"m\",\"input\":[{\"role\":\"tool\",\"content\":\"x\"}]}" },
+		{ "input", "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_"
+			   "image\"}]}]}" },
+		{ "input", "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"name\":\"f\"}]}" },
+		{ "input", "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\"}"
+			   "]}" },
+		{ "input", "{\"model\":\"m\",\"instructions\":7,\"input\":\"x\"}" },
+		{ "tools", "{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"function\"}]}" },
+		{ "text", "{\"model\":\"m\",\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}"
+			  "}" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (read_ask(API_RESPONSES, rows[i].body, &a, &q, &e) != 1 || strcmp(e.param, rows[i].param))
+			fail_msg("%s: %s", rows[i].body, e.param);
+}
+
+/* What the stream says at its end is what it said piece by piece, and what a whole answer says. */
+static void test_items_stream(void **state)
+{
+	static const u8 model[MODEL_DIGEST_BYTES] = { 0 };
+	static const struct chat_event events[] = { { .kind = CHAT_REASONING, .text = "hm", .len = 2 },
+		{ .kind = CHAT_TEXT, .text = "so\"", .len = 3 }, { .kind = CHAT_TEXT, .text = "!", .len = 1 },
+		{ .kind = CHAT_CALL, .name = "f", .id = "call_0" },
+		{ .kind = CHAT_ARGUMENTS, .text = "{}", .len = 2 }, { .kind = CHAT_CALL_END } };
+	static const char *const types[] = { "response.created", "response.in_progress",
+		"response.output_item.added", "response.content_part.added", "response.reasoning_text.delta",
+		"response.reasoning_text.done", "response.content_part.done", "response.output_item.done",
+		"response.output_item.added", "response.content_part.added", "response.output_text.delta",
+		"response.output_text.delta", "response.output_text.done", "response.content_part.done",
+		"response.output_item.done", "response.output_item.added",
+		"response.function_call_arguments.delta", "response.function_call_arguments.done",
+		"response.output_item.done", "response.completed" };
+	const struct api_head h = { .form = API_RESPONSES, .model = "demo", .index = 1 };
+	struct api_stream st = { .head = &h };
+	const struct proto_outcome o = { .finish = FINISH_STOP, .n_prompt = 9, .n_generated = 3 };
+	struct jsonw w;
+	json_t *last = NULL;
+	jsonw_init_grow(&w, 1u << 20);
+	api_stream_begin(&st, &w);
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		api_stream_event(&st, &w, &events[i]);
+	api_stream_end(&st, &w, &o, model);
+	for (u32 i = 0; i < ARRAY_LEN(types); i++) {
+		json_decref(last);
+		last = event_of(&w, i, types[i]);
+		assert_int_equal(json_integer_value(json_object_get(last, "sequence_number")), i);
+		if (!strcmp(types[i], "response.output_text.done"))
+			assert_string_equal(text_at(last, "text"), "so\"!");
+	}
+	jsonw_fini(&w);
+	api_stream_fini(&st);
+	const struct api_call call = { "call_0", "f", "{}", 2 };
+	const struct api_answer whole = { .reasoning = "hm",
+		.reasoning_len = 2,
+		.text = "so\"!",
+		.text_len = 4,
+		.calls = &call,
+		.n_calls = 1,
+		.outcome = &o,
+		.model = model };
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &h, &whole);
+	json_t *j = parsed(&w);
+	assert_true(json_equal(j, json_object_get(last, "response")));
+	assert_string_equal(text_at(j, "output.1.content.0.text"), "so\"!");
+	assert_string_equal(text_at(j, "output.2.call_id"), "call_0");
+	json_decref(j);
+	json_decref(last);
+}
+
 static void test_error(void **state)
 {
 	struct api_error e;
@@ -411,6 +520,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_depth), cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_chunks), cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_items), cmocka_unit_test(test_items_stream),
 		cmocka_unit_test(test_error) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
