@@ -69,7 +69,7 @@ int tlog_review_read(const char *text, size_t len, struct tlog_review *ret)
 	struct tlog_text t = tlog_text(text, len);
 	struct tlog_line l;
 	if (len > REVIEW_BYTES_MAX || tlog_text_line(&t, &l) || l.len != sizeof magic - 1 ||
-		memcmp(l.s, magic, l.len) != 0 || tlog_text_line(&t, &l) || l.len == 0 ||
+		memcmp(l.s, magic, l.len) != 0 || tlog_text_line(&t, &l) || !line_ok(&l) ||
 		l.len > NOTE_NAME_MAX)
 		return 1;
 	memcpy(r.origin, l.s, l.len);
