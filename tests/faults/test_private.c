@@ -115,7 +115,7 @@ static u64 outcome_of(u64 intent)
 /* What of the subject lies on the disk: its slot, and the first bytes of every sealed text. */
 struct secrets {
 	struct subject slot;
-	u8 sealed[8][48];
+	u8 sealed[96][48];
 	u32 n;
 };
 
@@ -128,10 +128,11 @@ static struct secrets secrets(void)
 	snprintf(path, sizeof path, "%s/keys/subjects", o.rig.store);
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(fd_pread_all(fd, &s.slot, sizeof s.slot, 0), 0);
-	snprintf(cmd, sizeof cmd, "cp %s/log.db %s/copy.db && cp %s/log.db-wal %s/copy.db-wal", o.rig.store,
-		o.rig.root, o.rig.store, o.rig.root);
+	const char *list = getenv("KEEP_TEST_SECRETS"); /* not on the medium that is searched */
+	snprintf(path, sizeof path, "%s.db", list ? list : o.rig.store);
+	snprintf(cmd, sizeof cmd, "cp %s/log.db %s && cp %s/log.db-wal %s-wal", o.rig.store, path,
+		o.rig.store, path);
 	assert_int_equal(system(cmd), 0);
-	snprintf(path, sizeof path, "%s/copy.db", o.rig.root);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_prepare_v2(db, "SELECT data FROM contents", -1, &st, NULL), SQLITE_OK);
 	while (sqlite3_step(st) == SQLITE_ROW && s.n < ARRAY_LEN(s.sealed))
@@ -349,6 +350,42 @@ static void cut_short(void **state)
 	}
 }
 
+static void write_down(FILE *f, const char *what, const void *data, size_t len)
+{
+	char hex[2 * 64 + 1];
+	bytes_hex(data, len, hex);
+	fprintf(f, "%s %s\n", what, hex);
+}
+
+/* For a disk image (scenario l12): the story of an erasure, with much traffic around it; what must be gone is written down elsewhere. */
+static void medium(void **state)
+{
+	static const char canary[] = "this stays on the disk";
+	int gate;
+	struct rig_session s;
+	const char *list = getenv("KEEP_TEST_SECRETS");
+	struct proto_name who = { .name = "uid:1005", .text = "she asked for it" };
+	FILE *f = list ? fopen(list, "we") : NULL;
+	assert_non_null(f);
+	office_session(&o, &gate, &s);
+	setting(2);
+	for (u32 i = 1; i <= 40; i++)
+		exchange(gate, &s, i, true);
+	struct secrets before = secrets();
+	struct proto_retain p = { .texts = 2 };
+	strcpy(p.reason, canary);
+	assert_int_equal(office_ask(o.alice, CTL_RETAIN, &p, sizeof p).status, 0);
+	assert_int_equal(office_two(&o, CTL_ERASE, &who, sizeof who).status, 0);
+	write_down(f, "key", before.slot.key, sizeof before.slot.key);
+	write_down(f, "salt", before.slot.salt, sizeof before.slot.salt);
+	for (u32 i = 0; i < before.n; i++)
+		write_down(f, "sealed", before.sealed[i], sizeof before.sealed[i]);
+	write_down(f, "question", QUESTION, 20);
+	write_down(f, "answer", ANSWER, 20);
+	write_down(f, "canary", canary, sizeof canary - 1);
+	fclose(f);
+}
+
 /* One hold more than HOLDS_MAX; names, subjects and ranges that are none. */
 static void holds(void **state)
 {
@@ -385,8 +422,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(cut_short, up, down),
 		cmocka_unit_test_setup_teardown(holds, up, down),
 	};
-	if (argc != 2 || sodium_init() < 0)
+	const struct CMUnitTest on_medium[] = { cmocka_unit_test_setup_teardown(medium, up, down) };
+	if (argc < 2 || argc > 3 || sodium_init() < 0)
 		return 2;
 	keepd_path = argv[1];
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return argc == 3 ? cmocka_run_group_tests(on_medium, NULL, NULL)
+			 : cmocka_run_group_tests(tests, NULL, NULL);
 }
