@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/ask.h"
+#include "chat/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,13 +65,10 @@ static int finish(struct request_builder *b, u8 **ret_data, size_t *ret_len)
 	return e ? CLI_REFUSED : 0;
 }
 
-/* Stop strings and the grammar: what stands behind the pieces. */
-static void add_ends(struct request_builder *b, const struct ask_sampling *how)
+static void add_stops(struct request_builder *b, const struct ask_sampling *how)
 {
 	for (size_t i = 0; i < how->stops.n; i++)
 		request_add(b, REQUEST_STOP, how->stops.v[i], strlen(how->stops.v[i]));
-	if (how->grammar)
-		request_add(b, REQUEST_GRAMMAR, how->grammar, how->grammar_len);
 }
 
 int ask_file(const char *path, const char *what, size_t max, char **ret, size_t *ret_len)
@@ -116,7 +114,9 @@ int ask_sampled(const struct ask_sampling *how, u32 part_kind, const void *data,
 	struct request_builder b;
 	request_build(&b, &how->h);
 	request_add(&b, part_kind, data, len);
-	add_ends(&b, how);
+	add_stops(&b, how);
+	if (how->grammar)
+		request_add(&b, REQUEST_GRAMMAR, how->grammar, how->grammar_len);
 	return finish(&b, ret_data, ret_len);
 }
 
@@ -138,85 +138,35 @@ int ask_tokens(const struct request_header *h, const char *list, u8 **ret_data, 
 	return ask_text(h, REQUEST_TOKENS, ids, n * sizeof *ids, ret_data, ret_len);
 }
 
-/* A token's text as a string of our own, in the arena. */
-static const char *token_text(const struct session *s, u32 id, struct arena *a)
-{
-	size_t n;
-	const char *t = session_token_text(s, id, &n);
-	return arena_dup(a, t, n);
-}
-
-/* Is that text a control token of the model's vocabulary? */
-static bool is_control(void *ctx, const char *text, size_t len)
-{
-	const struct session *s = ctx;
-	const struct layout *l = &s->layout;
-	for (u32 i = 0; i < l->h->n_vocab; i++)
-		if (l->vocab[i].type == TOK_CONTROL && l->vocab[i].text.len == len &&
-			memcmp(l->strings + l->vocab[i].text.off, text, len) == 0)
-			return true;
-	return false;
-}
-
-/* How reasoning is told from the rest, where that makes a difference to the runtime. */
-static void add_think(struct request_builder *b, const struct chat_think *k, u32 budget, struct arena *a)
-{
-	struct request_think h = { .budget = budget,
-		.inside = k->inside,
-		.open_len = (u16)k->open_len,
-		.close_len = (u16)k->close_len,
-		.end_len = (u16)k->end_len };
-	u8 *p = arena_alloc(a, sizeof h + k->open_len + k->close_len + k->end_len);
-	b->failed = b->failed || !p;
-	if (!p)
-		return;
-	memcpy(p, &h, sizeof h);
-	memcpy(p + sizeof h, k->open, k->open_len);
-	memcpy(p + sizeof h + k->open_len, k->close, k->close_len);
-	memcpy(p + sizeof h + k->open_len + k->close_len, k->end, k->end_len);
-	request_add(b, REQUEST_THINK, p, sizeof h + k->open_len + k->close_len + k->end_len);
-}
-
 static int build(const struct ask_sampling *how, const struct ask_turn *p, const struct chat_turn *t,
 	struct arena *a, u8 **ret_data, size_t *ret_len)
 {
 	struct request_builder b;
 	struct request_header head = how->h;
-	struct ask_sampling ends = *how;
-	head.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
+	const struct chat_ends ends = { how->grammar, how->grammar_len, p->think_budget };
+	head.flags |= REQUEST_RAW;
 	request_build(&b, &head);
-	for (size_t i = 0; i < t->n_pieces; i++)
-		request_add(&b, t->pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT, t->pieces[i].text,
-			t->pieces[i].len);
-	if (t->grammar) {
-		ends.grammar = t->grammar;
-		ends.grammar_len = t->grammar_len;
-	}
-	add_ends(&b, &ends);
-	if (t->think.known && (ends.grammar || p->think_budget != THINK_NO_BUDGET))
-		add_think(&b, &t->think, p->think_budget, a);
+	chat_request_pieces(&b, t);
+	add_stops(&b, how);
+	chat_request_ends(&b, t, &ends, a);
 	return finish(&b, ret_data, ret_len);
 }
 
 int ask_chat(const struct session *s, const struct ask_sampling *how, const struct ask_turn *p,
 	struct arena *a, struct chat_turn *ret_turn, u8 **ret_data, size_t *ret_len)
 {
-	const struct layout_header *h = s->layout.h;
-	const struct chat_ask ask = { .source = p->template ? p->template
-							    : s->layout.strings + h->chat_template.off,
-		.source_len = p->template ? p->template_len : h->chat_template.len,
+	struct chat_ask ask = { .source = p->template,
+		.source_len = p->template_len,
 		.messages = p->messages,
 		.n_messages = p->n_messages,
-		.bos_token = token_text(s, h->bos, a),
-		.eos_token = token_text(s, h->eos, a),
 		.tools = p->tools,
 		.vars = p->vars,
 		.choice = p->choice,
 		.choice_name = p->choice_name,
-		.one_call = p->one_call,
-		.vocab = { is_control, (void *)(uintptr_t)s } };
-	const char *why;
-	int r = ask.bos_token && ask.eos_token ? chat_turn_begin(&ask, a, ret_turn, &why) : -ENOMEM;
+		.one_call = p->one_call };
+	const char *why = "it has none";
+	int r = chat_ask_of(&s->layout, a, &ask);
+	r = r ? r : chat_turn_begin(&ask, a, ret_turn, &why);
 	if (r < 0)
 		return out_fail(CLI_UNDECIDED, "chat template: %s", out_reason(r));
 	if (r > 0 && p->tools)

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "base/jsonw.h"
+#include "chat/request.h"
 #include "cli/run.h"
 
 #include <errno.h>
@@ -138,15 +139,6 @@ static void on_event(void *ctx, const struct chat_event *e)
 	}
 }
 
-/* A control token of the vocabulary, by its name; others are in the text. */
-static void control(struct answer *a, u32 id)
-{
-	const struct layout *l = &a->q->session.layout;
-	if (id < l->h->n_vocab && l->vocab[id].type == TOK_CONTROL &&
-		chat_reader_control(a->reader, l->strings + l->vocab[id].text.off, l->vocab[id].text.len))
-		a->failed = true;
-}
-
 static void on_tokens(void *ctx, const struct proto_tokens *t)
 {
 	struct answer *a = ctx;
@@ -163,10 +155,8 @@ static void on_tokens(void *ctx, const struct proto_tokens *t)
 		print(a, t->text, t->text_len);
 		return;
 	}
-	a->failed = a->failed || chat_reader_push(a->reader, t->text, t->text_len);
-	for (u32 i = 0; i < t->n_tokens;
-		i++) /* what a frame's text says comes in front of its control token */
-		control(a, t->tokens[i]);
+	a->failed = a->failed || chat_reader_tokens(a->reader, &a->q->session.layout, t->text, t->text_len,
+					 t->tokens, t->n_tokens);
 }
 
 /* ---- the end of it ------------------------------------------------------------------------------------------------------- */

@@ -49,6 +49,7 @@ struct api_ask {
 	bool seed_given;
 	const char *stops[STOPS_MAX];
 	u32 n_stops;
+	u32 think_budget;   /* tokens of reasoning, or THINK_NO_BUDGET */
 	bool stream, usage; /* usage: a chunk with the counts ends the stream */
 };
 /* Everything *ret points to is in the arena. 0; 1 *e says what is wrong; -ENOMEM. */

@@ -399,6 +399,51 @@ static int on_choice(struct reading *rd, const char *key, json_t *v)
 	return wrong(rd, key, "of type auto, none, any, or tool with a name");
 }
 
+/* No reasoning: said to the template, and held to. */
+static void think_off(struct reading *rd)
+{
+	rd->ask->think_budget = 0;
+	if (!rd->ask->vars)
+		rd->ask->vars = "{\"enable_thinking\":false,\"thinking\":false}";
+}
+
+static int on_effort(struct reading *rd, const char *key, json_t *v)
+{
+	static const char *const words[] = { "none", "minimal", "low", "medium", "high", "xhigh" };
+	for (size_t i = 0; json_is_string(v) && i < ARRAY_LEN(words); i++) {
+		if (strcmp(json_string_value(v), words[i]) != 0)
+			continue;
+		_cleanup_(json_put) json_t *vars = json_pack("{s:s}", "reasoning_effort", words[i]);
+		if (i < 2)
+			think_off(rd);
+		else if (!rd->ask->vars)
+			rd->ask->vars = keep_json(rd, vars, NULL);
+		return 0;
+	}
+	return wrong(rd, key, "none, minimal, low, medium, high or xhigh");
+}
+
+static int on_reasoning(struct reading *rd, const char *key, json_t *v)
+{
+	json_t *effort = json_object_get(v, "effort");
+	if (!json_is_object(v))
+		return wrong(rd, key, "an object");
+	return effort && !json_is_null(effort) ? on_effort(rd, key, effort) : 0;
+}
+
+static int on_thinking(struct reading *rd, const char *key, json_t *v)
+{
+	const char *type = json_string_value(json_object_get(v, "type"));
+	json_t *budget = json_object_get(v, "budget_tokens");
+	if (type && !strcmp(type, "disabled")) {
+		think_off(rd);
+		return 0;
+	}
+	if (!type || (strcmp(type, "enabled") && strcmp(type, "adaptive")))
+		return wrong(rd, key, "of type enabled, adaptive or disabled");
+	return budget ? u32_in(rd, "thinking", budget, 1, CTX_TOKENS_MAX, &rd->ask->think_budget) : 0;
+}
+
 static int on_vars(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_object(v))
@@ -457,6 +502,9 @@ static const struct field {
 	{ "response_format", CHAT, on_response_format },
 	{ "text", RESP, on_text },
 	{ "chat_template_kwargs", CHAT | MSGS | RESP, on_vars },
+	{ "reasoning_effort", CHAT, on_effort },
+	{ "reasoning", RESP, on_reasoning },
+	{ "thinking", MSGS, on_thinking },
 };
 
 static int fields_read(struct reading *rd)
@@ -517,6 +565,7 @@ int api_ask_read(enum api_form form, const void *body, size_t len, struct arena 
 	if (r)
 		return r;
 	*ret = (struct api_ask){ .form = form,
+		.think_budget = THINK_NO_BUDGET,
 		.how = { .kind = REQUEST_GENERATE, .temperature = 1, .top_p = 1, .repeat_penalty = 1 } };
 	struct reading rd = { a, ret, e, root, false };
 	r = fields_read(&rd);

@@ -3,33 +3,17 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "chat/grammar.h"
+#include "chat/request.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 void prompt_fini(struct prompt *p)
 {
 	if (p->chat)
 		chat_turn_fini(&p->turn);
 	*p = (struct prompt){ 0 };
-}
-
-static const char *token_text(const struct layout *l, u32 id, struct arena *a)
-{
-	struct layout_str t = id < l->h->n_vocab ? l->vocab[id].text : (struct layout_str){ 0 };
-	return arena_dup(a, l->strings + t.off, t.len);
-}
-
-static bool is_control(void *ctx, const char *text, size_t len)
-{
-	const struct layout *l = ctx;
-	for (u32 i = 0; i < l->h->n_vocab; i++)
-		if (l->vocab[i].type == TOK_CONTROL && l->vocab[i].text.len == len &&
-			!memcmp(l->strings + l->vocab[i].text.off, text, len))
-			return true;
-	return false;
 }
 
 /* The header's numbers that nobody gave. */
@@ -50,53 +34,28 @@ static int settle(const struct api_ask *in, const struct proto_session_open *ope
 static int chat_make(const struct api_ask *in, const struct layout *l, struct arena *a, struct prompt *p,
 	struct request_builder *b, struct api_error *e)
 {
-	const struct chat_message *messages;
-	size_t n;
-	const char *why;
-	int r = chat_messages_read(in->messages, in->messages_len, a, &messages, &n, &why);
-	if (r)
-		return r < 0 ? r : api_refuse(e, 400, "invalid_value", "messages", "%s", why);
-	const struct chat_ask ask = { .source = l->strings + l->h->chat_template.off,
-		.source_len = l->h->chat_template.len,
-		.messages = messages,
-		.n_messages = n,
-		.bos_token = token_text(l, l->h->bos, a),
-		.eos_token = token_text(l, l->h->eos, a),
-		.tools = in->tools,
+	struct chat_ask ask = { .tools = in->tools,
 		.vars = in->vars,
 		.choice = in->choice,
 		.choice_name = in->choice_name,
-		.one_call = in->one_call,
-		.now = (i64)time(NULL),
-		.vocab = { is_control, (void *)(uintptr_t)l } };
-	if (!ask.source_len)
-		return api_refuse(e, 400, "no_chat_template", "model",
-			"%s has no chat template; /v1/completions takes a text as it is", in->model);
-	r = ask.bos_token && ask.eos_token ? chat_turn_begin(&ask, a, &p->turn, &why) : -ENOMEM;
+		.one_call = in->one_call };
+	const char *why;
+	int r = chat_messages_read(in->messages, in->messages_len, a, &ask.messages, &ask.n_messages, &why);
+	if (r)
+		return r < 0 ? r : api_refuse(e, 400, "invalid_value", "messages", "%s", why);
+	r = chat_ask_of(l, a, &ask);
+	if (r)
+		return r < 0 ? r
+			     : api_refuse(e, 400, "no_chat_template", "model",
+				       "%s has no chat template; /v1/completions takes a text as it is",
+				       in->model);
+	r = chat_turn_begin(&ask, a, &p->turn, &why);
 	if (r)
 		return r < 0 ? r
 			     : api_refuse(e, 400, "chat_template", NULL,
 				       "the model's chat template cannot be used so: %s", why);
 	p->chat = true;
-	for (size_t i = 0; i < p->turn.n_pieces; i++)
-		request_add(b, p->turn.pieces[i].trusted ? REQUEST_TRUSTED : REQUEST_TEXT,
-			p->turn.pieces[i].text, p->turn.pieces[i].len);
-	return 0;
-}
-
-static int schema_add(
-	const struct api_ask *in, struct arena *a, struct request_builder *b, struct api_error *e)
-{
-	const void *grammar;
-	const char *why;
-	size_t len;
-	const struct chat_grammar g = {
-		.kind = CHAT_GRAMMAR_SCHEMA, .source = in->schema, .source_len = strlen(in->schema)
-	};
-	int r = chat_grammar_compile(&g, a, &grammar, &len, &why);
-	if (r)
-		return r < 0 ? r : api_refuse(e, 400, "invalid_schema", "response_format", "%s", why);
-	request_add(b, REQUEST_GRAMMAR, grammar, len);
+	chat_request_pieces(b, &p->turn);
 	return 0;
 }
 
@@ -104,12 +63,20 @@ static int schema_add(
 static int ends_add(const struct api_ask *in, struct arena *a, const struct prompt *p,
 	struct request_builder *b, struct api_error *e)
 {
+	struct chat_ends ends = { .budget = in->think_budget };
+	const char *why;
 	for (u32 i = 0; i < in->n_stops; i++)
 		request_add(b, REQUEST_STOP, in->stops[i], strlen(in->stops[i]));
-	if (in->schema)
-		return schema_add(in, a, b, e);
-	if (p->chat && p->turn.grammar)
-		request_add(b, REQUEST_GRAMMAR, p->turn.grammar, p->turn.grammar_len);
+	if (in->schema) {
+		const struct chat_grammar g = {
+			.kind = CHAT_GRAMMAR_SCHEMA, .source = in->schema, .source_len = strlen(in->schema)
+		};
+		int r = chat_grammar_compile(&g, a, &ends.grammar, &ends.grammar_len, &why);
+		if (r)
+			return r < 0 ? r : api_refuse(e, 400, "invalid_schema", "response_format", "%s", why);
+	}
+	if (p->chat)
+		chat_request_ends(b, &p->turn, &ends, a);
 	return 0;
 }
 
@@ -168,15 +135,7 @@ int prompt_answer(struct prompt *p, const struct proto_tokens *t,
 		return 0;
 	}
 	chat_reader_on(p->turn.reader, handler, ctx);
-	int r = t->text_len ? chat_reader_push(p->turn.reader, t->text, t->text_len) : 0;
-	for (u32 i = 0; i < t->n_tokens && !r; i++) {
-		u32 id = t->tokens[i];
-		if (id >= p->layout->h->n_vocab || p->layout->vocab[id].type != TOK_CONTROL)
-			continue;
-		struct layout_str name = p->layout->vocab[id].text;
-		r = chat_reader_control(p->turn.reader, p->layout->strings + name.off, name.len);
-	}
-	return r;
+	return chat_reader_tokens(p->turn.reader, p->layout, t->text, t->text_len, t->tokens, t->n_tokens);
 }
 
 int prompt_answer_end(struct prompt *p, void (*handler)(void *ctx, const struct chat_event *e), void *ctx)

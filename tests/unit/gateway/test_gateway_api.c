@@ -72,6 +72,40 @@ static void test_fields(void **state)
 	assert_true(q.how.top_k == 1 && q.how.top_p == 1 && q.how.temperature == 0);
 }
 
+static void test_reasoning(void **state)
+{
+	static const struct {
+		enum api_form form;
+		const char *body, *vars;
+		u32 budget;
+	} rows[] = {
+		{ API_CHAT, "{" M "}", NULL, THINK_NO_BUDGET },
+		{ API_CHAT, "{" M ",\"reasoning_effort\":\"high\"}", "{\"reasoning_effort\":\"high\"}",
+			THINK_NO_BUDGET },
+		{ API_CHAT, "{" M ",\"reasoning_effort\":\"none\"}",
+			"{\"enable_thinking\":false,\"thinking\":false}", 0 },
+		{ API_CHAT, "{" M ",\"reasoning_effort\":\"low\",\"chat_template_kwargs\":{}}", "{}",
+			THINK_NO_BUDGET },
+		{ API_RESPONSES,
+			"{\"model\":\"m\",\"input\":\"x\",\"reasoning\":{\"effort\":\"minimal\",\"summary\":"
+			"\"auto\"}}",
+			"{\"enable_thinking\":false,\"thinking\":false}", 0 },
+		{ API_MESSAGES,
+			"{" M ",\"max_tokens\":9,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":5}}",
+			NULL, 5 },
+		{ API_MESSAGES, "{" M ",\"max_tokens\":9,\"thinking\":{\"type\":\"disabled\"}}",
+			"{\"enable_thinking\":false,\"thinking\":false}", 0 },
+	};
+	struct api_ask q;
+	struct api_error e;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_arena_ struct arena a = { 0 };
+		assert_int_equal(read_ask(rows[i].form, rows[i].body, &a, &q, &e), 0);
+		assert_int_equal(q.think_budget, rows[i].budget);
+		assert_string_equal(q.vars ? q.vars : "none", rows[i].vars ? rows[i].vars : "none");
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -121,6 +155,7 @@ static void test_refused(void **state)
 		{ "response_format", "unsupported_value",
 			"{" M ",\"response_format\":{\"type\":\"json_object\"},\"tools\":[{\"type\":"
 			"\"function\"}]}" },
+		{ "reasoning_effort", "invalid_value", "{" M ",\"reasoning_effort\":\"some\"}" },
 		{ "chat_template_kwargs", "invalid_value", "{" M ",\"chat_template_kwargs\":[]}" },
 	};
 	struct api_ask q;
@@ -518,9 +553,9 @@ static void test_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_depth), cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_chunks), cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_items), cmocka_unit_test(test_items_stream),
-		cmocka_unit_test(test_error) };
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_reasoning),
+		cmocka_unit_test(test_depth), cmocka_unit_test(test_answer), cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages), cmocka_unit_test(test_items),
+		cmocka_unit_test(test_items_stream), cmocka_unit_test(test_error) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
