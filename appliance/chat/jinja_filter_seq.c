@@ -160,6 +160,14 @@ static bool map_one(struct chat_run *r, const struct chat_call *c, const struct 
 	return true;
 }
 
+/* What map and its like go through: whatever is false, none too, is empty, as in Jinja. */
+static bool some_elements(
+	struct chat_run *r, const struct chat_val *of, const struct chat_val **ret, u32 *ret_n)
+{
+	*ret_n = 0;
+	return !chat_truth(of) || chat_elements(r, of, ret, ret_n);
+}
+
 static bool f_map(struct chat_run *r, const struct chat_call *c, struct chat_val *ret)
 {
 	const struct chat_func *f = NULL;
@@ -172,7 +180,7 @@ static bool f_map(struct chat_run *r, const struct chat_call *c, struct chat_val
 	} else if (!keyword(c, "attribute")) {
 		return chat_fail(r, "map() needs a filter or an attribute");
 	}
-	if (!chat_elements(r, &c->self, &v, &n) || !chat_list_new(r, CHAT_LIST, ret))
+	if (!some_elements(r, &c->self, &v, &n) || !chat_list_new(r, CHAT_LIST, ret))
 		return false;
 	for (u32 i = 0; i < n; i++) {
 		struct chat_val x;
@@ -194,7 +202,7 @@ static bool sift(struct chat_run *r, const struct chat_call *c, bool by_attr, bo
 		if (!f)
 			return chat_fail(r, "an unknown test");
 	}
-	if (!chat_elements(r, &c->self, &v, &n) || !chat_list_new(r, CHAT_LIST, ret))
+	if (!some_elements(r, &c->self, &v, &n) || !chat_list_new(r, CHAT_LIST, ret))
 		return false;
 	for (u32 i = 0; i < n; i++) {
 		struct chat_val x = v[i], is;

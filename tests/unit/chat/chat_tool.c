@@ -1,6 +1,7 @@
 /* chat_tool: renders job after job from stdin, for the comparison with Jinja2.
- * A job: a line "SOURCE_BYTES MESSAGES_BYTES generation now bos eos", the template, the messages; a message is "role US content RS"
- * (bytes 0x1f, 0x1e). The answer: a line "0 BYTES" and the text, or "1 BYTES" and the reason of the refusal. */
+ * A job: a line "SOURCE_BYTES MESSAGES_BYTES TOOLS_BYTES generation now bos eos", the template, the messages and, where there are any, the
+ * tools, both as JSON. The answer: a line "0 BYTES" and the text, or "1 BYTES" and the reason of the refusal.
+ * chat_tool FILE…: of each template the format of its calls, in one line. */
 #include "chat/chat.h"
 
 #include <stdio.h>
@@ -16,26 +17,14 @@ static char *take(size_t n)
 	return p;
 }
 
-static size_t messages_read(char *body, struct chat_message *m)
-{
-	size_t n = 0;
-	for (char *end; (end = strchr(body, 0x1e)); body = end + 1) {
-		*end = 0;
-		char *us = strchr(body, 0x1f);
-		if (us)
-			*us = 0;
-		m[n++] = (struct chat_message){ body, us ? us + 1 : NULL };
-	}
-	return n;
-}
-
-static int answer(const struct chat_render *p)
+static int answer(struct chat_render *p, const char *messages)
 {
 	struct arena a = { 0 };
 	const struct chat_piece *piece;
 	const char *why = "no memory";
 	size_t n, len = 0;
-	int r = chat_render(p, &a, &piece, &n, &why);
+	int r = chat_messages_read(messages, strlen(messages), &a, &p->messages, &p->n_messages, &why);
+	r = r ? r : chat_render(p, &a, &piece, &n, &why);
 	if (r)
 		printf("1 %zu\n%s", strlen(why), why);
 	for (size_t i = 0; !r && i < n; i++)
@@ -48,29 +37,42 @@ static int answer(const struct chat_render *p)
 	return fflush(stdout);
 }
 
-int main(void)
+static int formats(int argc, char **argv)
 {
-	size_t n_source, n_in;
+	for (int i = 1; i < argc; i++) {
+		static char source[1 << 18];
+		FILE *f = fopen(argv[i], "r");
+		if (!f)
+			return 1;
+		printf("%s\n", chat_template_calls(source, fread(source, 1, sizeof source, f)));
+		fclose(f);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return formats(argc, argv);
+	size_t n_source, n_in, n_tools;
 	int generation, r = 0;
 	long long now;
 	char bos[64], eos[64];
-	while (!r && scanf("%zu %zu %d %lld %63s %63s", &n_source, &n_in, &generation, &now, bos, eos) == 6) {
+	while (!r && scanf("%zu %zu %zu %d %lld %63s %63s", &n_source, &n_in, &n_tools, &generation, &now,
+			     bos, eos) == 7) {
 		getchar();
-		char *source = take(n_source), *in = take(n_in);
-		struct chat_message *m = calloc(n_in + 1, sizeof *m);
-		if (!m)
-			return 2;
+		char *source = take(n_source), *in = take(n_in), *tools = take(n_tools);
 		r = answer(&(struct chat_render){ .source = source,
-			.source_len = n_source,
-			.messages = m,
-			.n_messages = messages_read(in, m),
-			.add_generation_prompt = generation,
-			.bos_token = bos,
-			.eos_token = eos,
-			.now = now });
+				   .source_len = n_source,
+				   .add_generation_prompt = generation,
+				   .bos_token = bos,
+				   .eos_token = eos,
+				   .tools = n_tools ? tools : NULL,
+				   .now = now },
+			in);
 		free(source);
 		free(in);
-		free(m);
+		free(tools);
 	}
 	return r ? 1 : 0;
 }
