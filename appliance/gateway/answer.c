@@ -28,6 +28,8 @@ struct answer {
 	struct api_head head;
 	struct prompt prompt;
 	struct api_stream stream;
+	const u32 *ids; /* of a prompt that is only counted */
+	size_t n_ids;
 	bool begun;  /* the stream */
 	bool failed; /* memory ran out for an event */
 	u8 model[MODEL_DIGEST_BYTES];
@@ -159,7 +161,7 @@ static void end_whole(struct answer *a, const struct proto_outcome *o)
 	char headers[768], digest[2 * SHA256_BYTES + 1];
 	struct jsonw w;
 	struct http_exchange *x = a->x;
-	struct api_answer whole = { .outcome = o, .model = a->model };
+	struct api_answer whole = { .ids = a->ids, .n_ids = a->n_ids, .outcome = o, .model = a->model };
 	answer_log_whole(&a->said, &a->arena, &whole);
 	headers_of(a, headers, sizeof headers);
 	bytes_hex(o->text, sizeof o->text, digest);
@@ -206,6 +208,15 @@ static void on_tokens(struct ask *ask, const struct proto_tokens *t)
 		fail(a, 503, NULL, "out of memory");
 }
 
+/* Ids of a prompt that was only counted. */
+static void on_result(struct ask *ask, const u8 *data, size_t len)
+{
+	struct answer *a = (struct answer *)ask;
+	a->ids = (const u32 *)(const void *)arena_dup(&a->arena, data, len);
+	a->n_ids = len / sizeof(u32);
+	a->failed |= !a->ids;
+}
+
 static void on_done(struct ask *ask, const struct proto_outcome *o)
 {
 	struct answer *a = (struct answer *)ask;
@@ -236,6 +247,7 @@ static void on_failed(struct ask *ask, u32 status, const char *why)
 static const struct ask_fns fns = { .seated = on_seated,
 	.recorded = on_recorded,
 	.tokens = on_tokens,
+	.result = on_result,
 	.done = on_done,
 	.failed = on_failed };
 

@@ -17,6 +17,8 @@ enum api_form {
 	API_COMPLETION, /* POST /v1/completions, of OpenAI */
 	API_MESSAGES,	/* POST /v1/messages, of Anthropic */
 	API_RESPONSES,	/* POST /v1/responses, of OpenAI */
+	API_COUNT,	/* POST /v1/messages/count_tokens, of Anthropic */
+	API_TOKENIZE,	/* POST /tokenize, of llama-server */
 };
 
 /* ---- errors ---------------------------------------------------------------------------------------------------------------- */
@@ -77,6 +79,8 @@ struct api_answer {
 	size_t text_len, reasoning_len;
 	const struct api_call *calls;
 	size_t n_calls;
+	const u32 *ids; /* of API_COUNT and API_TOKENIZE */
+	size_t n_ids;
 	const struct proto_outcome *outcome;
 	const u8 *model; /* digest */
 };

@@ -202,6 +202,13 @@ static int on_prompt(struct reading *rd, const char *key, json_t *v)
 	return 0;
 }
 
+static int on_special(struct reading *rd, const char *key, json_t *v)
+{
+	if (json_is_true(v))
+		rd->ask->how.flags &= ~(u32)REQUEST_RAW;
+	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+}
+
 static int stop_add(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) > STOP_BYTES_MAX ||
@@ -454,25 +461,29 @@ static int on_vars(struct reading *rd, const char *key, json_t *v)
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------- */
 
-#define CHAT (1u << API_CHAT)
-#define TEXT (1u << API_COMPLETION)
-#define MSGS (1u << API_MESSAGES)
-#define RESP (1u << API_RESPONSES)
-#define BOTH (CHAT | TEXT)
-#define ALL  (BOTH | MSGS | RESP)
+#define CHAT   (1u << API_CHAT)
+#define TEXT   (1u << API_COMPLETION)
+#define MSGS   (1u << API_MESSAGES)
+#define RESP   (1u << API_RESPONSES)
+#define COUNT  (1u << API_COUNT)
+#define TOKENS (1u << API_TOKENIZE)
+#define BOTH   (CHAT | TEXT)
+#define ALL    (BOTH | MSGS | RESP)
 
 static const struct field {
 	const char *key;
 	u32 forms;
 	int (*read)(struct reading *rd, const char *key, json_t *v);
 } fields[] = {
-	{ "model", ALL, on_model },
+	{ "model", ALL | COUNT | TOKENS, on_model },
 	{ "messages", CHAT, on_messages },
-	{ "messages", MSGS, on_blocks },
+	{ "messages", MSGS | COUNT, on_blocks },
 	{ "input", RESP, on_items },
 	{ "previous_response_id", RESP, on_stored },
 	{ "background", RESP, on_stored },
 	{ "prompt", TEXT, on_prompt },
+	{ "content", TOKENS, on_prompt },
+	{ "add_special", TOKENS, on_special },
 	{ "max_tokens", BOTH | MSGS, on_max_tokens },
 	{ "max_completion_tokens", CHAT, on_max_tokens },
 	{ "max_output_tokens", RESP, on_max_tokens },
@@ -494,17 +505,17 @@ static const struct field {
 	{ "stream", ALL, on_stream },
 	{ "stream_options", BOTH, on_stream_options },
 	{ "tools", CHAT, on_tools },
-	{ "tools", MSGS, on_custom_tools },
+	{ "tools", MSGS | COUNT, on_custom_tools },
 	{ "tools", RESP, on_flat_tools },
 	{ "tool_choice", CHAT | RESP, on_tool_choice },
-	{ "tool_choice", MSGS, on_choice },
+	{ "tool_choice", MSGS | COUNT, on_choice },
 	{ "parallel_tool_calls", CHAT | RESP, on_parallel },
 	{ "response_format", CHAT, on_response_format },
 	{ "text", RESP, on_text },
-	{ "chat_template_kwargs", CHAT | MSGS | RESP, on_vars },
+	{ "chat_template_kwargs", CHAT | MSGS | RESP | COUNT, on_vars },
 	{ "reasoning_effort", CHAT, on_effort },
 	{ "reasoning", RESP, on_reasoning },
-	{ "thinking", MSGS, on_thinking },
+	{ "thinking", MSGS | COUNT, on_thinking },
 };
 
 static int fields_read(struct reading *rd)
@@ -519,11 +530,15 @@ static int fields_read(struct reading *rd)
 	}
 	if (!rd->ask->model)
 		return api_refuse(rd->e, 400, "missing_field", "model", "\"model\" is missing");
-	const char *input = rd->ask->form == API_RESPONSES ? "input" : "messages";
-	if (rd->ask->form != API_COMPLETION && !rd->ask->messages)
-		return api_refuse(rd->e, 400, "missing_field", input, "\"%s\" is missing", input);
-	if (rd->ask->form == API_COMPLETION && !rd->ask->prompt)
-		return api_refuse(rd->e, 400, "missing_field", "prompt", "\"prompt\" is missing");
+	static const char *const inputs[] = { [API_CHAT] = "messages",
+		[API_COMPLETION] = "prompt",
+		[API_MESSAGES] = "messages",
+		[API_RESPONSES] = "input",
+		[API_COUNT] = "messages",
+		[API_TOKENIZE] = "content" };
+	if (!rd->ask->messages && !rd->ask->prompt)
+		return api_refuse(rd->e, 400, "missing_field", inputs[rd->ask->form], "\"%s\" is missing",
+			inputs[rd->ask->form]);
 	if (rd->ask->form == API_MESSAGES && !rd->ask->how.max_tokens)
 		return api_refuse(rd->e, 400, "missing_field", "max_tokens", "\"max_tokens\" is missing");
 	if (rd->ask->schema && rd->ask->tools && rd->ask->choice != CHAT_CALLS_NONE)
@@ -567,6 +582,10 @@ int api_ask_read(enum api_form form, const void *body, size_t len, struct arena 
 	*ret = (struct api_ask){ .form = form,
 		.think_budget = THINK_NO_BUDGET,
 		.how = { .kind = REQUEST_GENERATE, .temperature = 1, .top_p = 1, .repeat_penalty = 1 } };
+	if (form == API_COUNT || form == API_TOKENIZE)
+		ret->how = (struct request_header){
+			.kind = REQUEST_TOKENIZE, .flags = REQUEST_RAW, .top_p = 1, .repeat_penalty = 1
+		};
 	struct reading rd = { a, ret, e, root, false };
 	r = fields_read(&rd);
 	if (!r && ret->how.repeat_penalty != 1)

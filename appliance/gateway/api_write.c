@@ -8,8 +8,29 @@ static const struct api_voice openai = { api_openai_answer, api_openai_begin, ap
 			      responses = { api_responses_answer, api_responses_begin, api_responses_event,
 				      api_responses_end };
 
+/* Nothing is generated: one number, or the ids themselves. */
+static void count_answer(struct jsonw *w, const struct api_head *h, const struct api_answer *a)
+{
+	jsonw_object(w);
+	if (h->form == API_COUNT) {
+		jsonw_kv_u64(w, "input_tokens", a->n_ids);
+	} else {
+		jsonw_key(w, "tokens");
+		jsonw_array(w);
+		for (size_t i = 0; i < a->n_ids; i++)
+			jsonw_u64(w, a->ids[i]);
+		jsonw_array_end(w);
+	}
+	api_evidence_write(w, h, a->outcome, a->model);
+	jsonw_object_end(w);
+}
+
+static const struct api_voice count = { .answer = count_answer };
+
 static const struct api_voice *voice(enum api_form form)
 {
+	if (form == API_COUNT || form == API_TOKENIZE)
+		return &count;
 	return form == API_MESSAGES ? &anthropic : form == API_RESPONSES ? &responses : &openai;
 }
 
@@ -64,7 +85,7 @@ static void str_or_null(struct jsonw *w, const char *key, const char *s)
 void api_error_write(struct jsonw *w, enum api_form form, const struct api_error *e)
 {
 	jsonw_object(w);
-	if (form == API_MESSAGES || form == API_RESPONSES)
+	if (form == API_MESSAGES || form == API_COUNT || form == API_RESPONSES)
 		jsonw_kv_str(w, "type", "error");
 	jsonw_key(w, "error");
 	jsonw_object(w);

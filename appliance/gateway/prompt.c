@@ -20,6 +20,8 @@ void prompt_fini(struct prompt *p)
 static int settle(const struct api_ask *in, const struct proto_session_open *open, struct request_header *ret)
 {
 	*ret = in->how;
+	if (ret->kind != REQUEST_GENERATE)
+		return 0;
 	if (!ret->max_tokens)
 		ret->max_tokens = MAX(open->ctx_tokens / 2, 1u);
 	if (in->seed_given)
@@ -108,15 +110,16 @@ int prompt_make(const struct api_ask *in, const struct layout *l, const struct p
 	int r = settle(in, open, &h);
 	if (r)
 		return r;
-	if (in->form != API_COMPLETION)
+	if (in->messages)
 		h.flags |= REQUEST_RAW; /* the template writes BOS itself where the model wants it */
 	request_build(&b, &h);
 	p->layout = l;
-	if (in->form != API_COMPLETION)
+	if (in->messages)
 		r = chat_make(in, l, a, p, &b, e);
 	else
 		request_add(&b, REQUEST_TEXT, in->prompt, strlen(in->prompt));
-	r = r ? r : ends_add(in, a, p, &b, e);
+	if (!r && h.kind == REQUEST_GENERATE)
+		r = ends_add(in, a, p, &b, e);
 	if (r) {
 		_cleanup_free_ u8 *blob = NULL;
 		size_t len;

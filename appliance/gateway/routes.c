@@ -66,6 +66,16 @@ static void on_responses(struct gateway *g, struct http_exchange *x)
 	gateway_answer_begin(g, x, API_RESPONSES);
 }
 
+static void on_count(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_COUNT);
+}
+
+static void on_tokenize(struct gateway *g, struct http_exchange *x)
+{
+	gateway_answer_begin(g, x, API_TOKENIZE);
+}
+
 static const struct route {
 	const char *method, *path;
 	void (*serve)(struct gateway *g, struct http_exchange *x);
@@ -75,7 +85,9 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", on_chat },
 	{ "POST", "/v1/completions", on_completion },
 	{ "POST", "/v1/messages", on_messages },
+	{ "POST", "/v1/messages/count_tokens", on_count },
 	{ "POST", "/v1/responses", on_responses },
+	{ "POST", "/tokenize", on_tokenize },
 };
 
 void routes_serve(void *ctx, struct http_exchange *x)

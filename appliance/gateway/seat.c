@@ -88,6 +88,9 @@ static void ghost_recorded(struct ask *a, u64 index)
 static void ghost_tokens(struct ask *a, const struct proto_tokens *t)
 {
 }
+static void ghost_result(struct ask *a, const u8 *data, size_t len)
+{
+}
 static void ghost_done(struct ask *a, const struct proto_outcome *o)
 {
 	free(a);
@@ -96,9 +99,11 @@ static void ghost_failed(struct ask *a, u32 status, const char *why)
 {
 	free(a);
 }
-static const struct ask_fns ghost = {
-	.recorded = ghost_recorded, .tokens = ghost_tokens, .done = ghost_done, .failed = ghost_failed
-};
+static const struct ask_fns ghost = { .recorded = ghost_recorded,
+	.tokens = ghost_tokens,
+	.result = ghost_result,
+	.done = ghost_done,
+	.failed = ghost_failed };
 
 /* ---- life of a seat -------------------------------------------------------------------------------------------------------- */
 
@@ -335,6 +340,7 @@ static int sock_take(struct seat *t, struct ipc_frame *f)
 {
 	static const struct ipc_rule rules[] = {
 		{ .type = SESSION_TOKENS, .state = 1, .len = sizeof(struct proto_tokens) },
+		{ .type = SESSION_RESULT, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
 		{ .type = SESSION_DONE, .state = 1, .len = sizeof(struct proto_outcome) },
 	};
 	u64 seen = 0;
@@ -346,6 +352,13 @@ static int sock_take(struct seat *t, struct ipc_frame *f)
 		if (p->n_tokens > TOKENS_PER_FRAME || p->text_len > sizeof p->text)
 			return -EPROTO;
 		a->fns->tokens(a, p);
+		return 0;
+	}
+	if (f->h.type == SESSION_RESULT) {
+		_cleanup_map_ struct fd_map map = { 0 };
+		if (fd_map_sealed(f->fd, SIZE_MAX, &map))
+			return -EPROTO;
+		a->fns->result(a, map.data, map.len);
 		return 0;
 	}
 	struct proto_outcome o;

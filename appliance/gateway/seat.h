@@ -2,7 +2,7 @@
  * number of asks at once, and every ask is recorded by keepd before the runtime may see it. Nothing blocks: what happens is told
  * to the ask by its functions.
  *
- * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens; at last done or failed, once, and
+ * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens and results; at last done or failed, once, and
  * nothing after it. */
 #pragma once
 
@@ -20,6 +20,8 @@ struct ask_fns {
 		struct ask *a); /* the model is there: seat_layout, seat_open, then seat_send or seat_leave */
 	void (*recorded)(struct ask *a, u64 index); /* of the intent */
 	void (*tokens)(struct ask *a, const struct proto_tokens *t);
+	void (*result)(
+		struct ask *a, const u8 *data, size_t len); /* of requests that have one; until it returns */
 	void (*done)(struct ask *a, const struct proto_outcome *o);
 	void (*failed)(struct ask *a, u32 status, const char *why); /* enum end_status */
 };

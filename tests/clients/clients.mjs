@@ -96,6 +96,8 @@ async function anthropic() {
   assert.deepEqual(last.content.map((b) => b.text), whole.content.map((b) => b.text));
   assert.equal(last.stop_reason, whole.stop_reason);
   told("anthropic", "stream");
+  assert.ok((await client.messages.countTokens({ model: "demo", messages: ask.messages })).input_tokens > 0);
+  told("anthropic", "count");
   await assert.rejects(client.messages.create({ ...ask, model: "nobody" }), Anthropic.NotFoundError);
   told("anthropic", "errors");
 }

@@ -15,6 +15,6 @@ appliance
 start_up
 expect 0 node "$folder/clients.mjs" "$KEEP_ROOT/run/http.sock"
 cat "$out"
-[ "$(wc -l <"$out")" = 16 ] || fail 'a client said nothing'
+[ "$(wc -l <"$out")" = 17 ] || fail 'a client said nothing'
 expect 0 keep audit verify
 stop_up || fail "keep up ended with $?"

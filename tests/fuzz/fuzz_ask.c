@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct jsonw w;
 	if (!len)
 		return 0;
-	enum api_form form = (enum api_form)(API_CHAT + data[0] % 4);
+	enum api_form form = (enum api_form)(API_CHAT + data[0] % 6);
 	int r = api_ask_read(form, data + 1, len - 1, &a, &q, &e);
 	if (r == 1) {
 		assert(e.status >= 400 && e.message[0]);

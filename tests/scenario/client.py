@@ -93,6 +93,12 @@ def story_messages():
         want(name == "event: " + event["type"], "an event is named twice", block)
         streamed += event.get("delta", {}).get("text", "") if event["type"] == "content_block_delta" else ""
     want(streamed == text and kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"], "streamed", kinds)
+    r, raw = ask("POST", "/v1/messages/count_tokens", {"model": "demo", "messages": CHAT["messages"]})
+    want(json.loads(raw)["input_tokens"] == whole["usage"]["input_tokens"] + whole["usage"]["cache_read_input_tokens"], "counted as it is read", raw)
+    r, raw = ask("POST", "/tokenize", {"model": "demo", "content": "What is Keep?"})
+    plain = json.loads(raw)["tokens"]
+    r, raw = ask("POST", "/tokenize", {"model": "demo", "content": "What is Keep?", "add_special": True})
+    want(0 < len(plain) <= len(json.loads(raw)["tokens"]), "ids", raw)
     r, raw = ask("POST", "/v1/messages", dict(body, max_tokens=None))
     want(json.loads(raw)["type"] == "error" and r.status == 400, "errors in that form", raw)
 

@@ -426,6 +426,40 @@ static void test_messages(void **state)
 			fail_msg("%s: %s", rows[i].body, e.param);
 }
 
+/* Only counted: the same prompt, nothing generated. */
+static void test_count(void **state)
+{
+	_cleanup_arena_ struct arena a = { 0 };
+	struct api_ask q;
+	struct api_error e;
+	struct jsonw w;
+	const u32 ids[] = { 7, 8, 9 };
+	const struct proto_outcome o = { .finish = FINISH_STOP };
+	assert_int_equal(read_ask(API_COUNT, "{" M ",\"thinking\":{\"type\":\"disabled\"}}", &a, &q, &e), 0);
+	assert_true(q.how.kind == REQUEST_TOKENIZE && !q.how.max_tokens && q.messages);
+	assert_int_equal(read_ask(API_TOKENIZE, "{\"model\":\"m\",\"content\":\"hi\"}", &a, &q, &e), 0);
+	assert_true(q.how.kind == REQUEST_TOKENIZE && (q.how.flags & REQUEST_RAW) && !strcmp(q.prompt, "hi"));
+	assert_int_equal(read_ask(API_TOKENIZE, "{\"model\":\"m\",\"content\":\"hi\",\"add_special\":true}",
+				 &a, &q, &e),
+		0);
+	assert_false(q.how.flags & REQUEST_RAW);
+	assert_int_equal(read_ask(API_TOKENIZE, "{\"model\":\"m\"}", &a, &q, &e), 1);
+	assert_string_equal(e.param, "content");
+	const struct api_answer whole = {
+		.ids = ids, .n_ids = 3, .outcome = &o, .model = (const u8[MODEL_DIGEST_BYTES]){ 0 }
+	};
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &(struct api_head){ .form = API_COUNT }, &whole);
+	json_t *j = parsed(&w);
+	assert_int_equal(json_integer_value(json_object_get(j, "input_tokens")), 3);
+	json_decref(j);
+	jsonw_init_grow(&w, 1u << 20);
+	api_answer_write(&w, &(struct api_head){ .form = API_TOKENIZE }, &whole);
+	j = parsed(&w);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(j, "tokens"), 2)), 9);
+	json_decref(j);
+}
+
 static void test_items(void **state)
 {
 	_cleanup_arena_ struct arena a = { 0 };
@@ -555,7 +589,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_reasoning),
 		cmocka_unit_test(test_depth), cmocka_unit_test(test_answer), cmocka_unit_test(test_chunks),
-		cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages), cmocka_unit_test(test_items),
-		cmocka_unit_test(test_items_stream), cmocka_unit_test(test_error) };
+		cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages), cmocka_unit_test(test_count),
+		cmocka_unit_test(test_items), cmocka_unit_test(test_items_stream),
+		cmocka_unit_test(test_error) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

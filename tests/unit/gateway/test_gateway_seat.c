@@ -27,7 +27,7 @@ static struct tiny model;
 
 struct told {
 	struct ask ask; /* first */
-	u32 n_seated, n_recorded, n_tokens, n_done, n_failed, status;
+	u32 n_seated, n_recorded, n_tokens, n_results, n_done, n_failed, status;
 	u64 index;
 	char why[64];
 };
@@ -56,7 +56,12 @@ static void failed(struct ask *a, u32 status, const char *why)
 	t->status = status;
 	snprintf(t->why, sizeof t->why, "%s", why);
 }
-static const struct ask_fns fns = { seated, recorded, tokens, done, failed };
+static void result(struct ask *a, const u8 *data, size_t len)
+{
+	assert_memory_equal(data, "ids", 3);
+	((struct told *)a)->n_results += len == 3;
+}
+static const struct ask_fns fns = { seated, recorded, tokens, result, done, failed };
 
 static void turn(void)
 {
@@ -178,9 +183,14 @@ static void test_one(void **state)
 	struct proto_tokens t = { .n_tokens = 2, .text_len = 1 };
 	struct proto_outcome o = { .finish = FINISH_STOP };
 	assert_int_equal(ipc_send(g.sock, SESSION_TOKENS, 2, &t, sizeof t, -1), 0);
+	struct proto_data d = { .bytes = 3 };
+	int ids = -1;
+	assert_int_equal(fd_memfd_sealed("ids", "ids", 3, &ids), 0);
+	assert_int_equal(ipc_send(g.sock, SESSION_RESULT, 2, &d, sizeof d, ids), 0);
+	fd_close(&ids);
 	assert_int_equal(ipc_send(g.sock, SESSION_DONE, 2, &o, sizeof o, -1), 0);
 	turn();
-	assert_true(b.n_tokens == 2 && b.n_done == 1 && b.n_failed == 0 && !b.ask.seat);
+	assert_true(b.n_tokens == 2 && b.n_results == 1 && b.n_done == 1 && b.n_failed == 0 && !b.ask.seat);
 	gate_close(&g);
 	assert_int_equal(seats_count(seats), 0);
 }
