@@ -66,10 +66,13 @@ void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 item
  * A packed matrix holds the bytes of the file in another order, in the same place: its rows in panels of CPU_PANEL, the rows beyond the last
  * whole panel as in the file. In a panel the same 32-bit word of the same block of all rows stands together, row 0 first:
  *   Q4_K, Q5_K          blocks [words of the block][16 rows]
- *   Q8_0, Q4_0, Q6_K    pairs of blocks (the last may be alone): scales d [1 or 2][16] u16, then as above; MXFP4: scales u8. Q6_K's words in the order
- *                       sc 0..3, then for h 0..1, i 0..7: low[16 h + i], low[16 h + 8 + i], high[8 h + i] */
+ *   Q4_1, Q5_1, Q2_K, IQ4_XS   the same
+ *   Q8_0, Q4_0, Q5_0, IQ4_NL, Q3_K, Q6_K, MXFP4   pairs of blocks (the last may be alone): scales d [1 or 2][16] u16, of
+ *                       MXFP4 u8, then as above. Q6_K's words in the
+ *                       order sc 0..3, then for h 0..1, i 0..7: low[16 h + i], low[16 h + 8 + i], high[8 h + i]
+ * Matrices of other types stay as in the file. */
 
-bool cpu_packs(u32 type);
+bool cpu_packs(u32 type); /* the others of this part: only types that it is true of */
 /* Turn rows 16 first .. 16 end of the matrix at w into panels, or back. scratch: 16 * row_bytes. */
 void cpu_pack_panels(u32 type, u32 k, u8 *w, u32 first, u32 end, u8 *scratch);
 void cpu_unpack_panels(u32 type, u32 k, u8 *w, u32 first, u32 end, u8 *scratch);
@@ -79,16 +82,19 @@ void cpu_packed_block(u32 type, u32 k, const u8 *w, u32 n_rows, u32 r, u32 b, u8
 /* ---- cpu_q_*.c ----
  *
  * y[c, 0..15] (rows of y are stride floats apart) of one panel and the columns of one tile, c < cols <= width of the tile.
- * x is the tile as cpu_mul.c lays it out, a record a block of the weights (width words each of what stands in brackets):
- *   Q8_0, Q4_0    [8] four int8 each, [1] the sum of the 32 times -128 or -8, [1] scale; MXFP4 times -12
- *   Q4_K, Q5_K    [64] four int8 each, [4] sums of 32 as pairs of int16: (0, 2) (1, 3) (4, 6) (5, 7), [1] scale
- *   Q6_K          [64] four int8 each, [16] the sums of 16 times -32, [1] scale */
+ * x is the tile as cpu_mul.c lays it out, a record a block of the weights (width words each of what stands in brackets). S are sums of
+ * activations, bias is cpu_weights_bias:
+ *   blocks of 32           [8] four int8 each, [1] -bias * S, or with minima (Q4_1, Q5_1) S as float, [1] scale
+ *   Q4_K, Q5_K             [64] four int8 each, [4] S of 32 as pairs of int16: (0, 2) (1, 3) (4, 6) (5, 7), [1] scale
+ *   Q2_K                   [64] four int8 each, [8] S of 16 as such pairs, [8] 0, [1] scale
+ *   IQ4_XS                 [64] four int8 each, [8] -bias * S of 32, [8] 0, [1] scale
+ *   others of 256          [64] four int8 each, [16] -bias * S of 16, [1] scale */
 struct cpu_tile {
 	const u8 *panel;
 	const u32 *x;
 	f32 *y;
 	size_t stride;
-	u32 blocks, cols;
+	u32 type, blocks, cols;
 };
 typedef void cpu_tile_fn(const struct cpu_tile *t);
 
@@ -100,6 +106,25 @@ struct cpu_tile_kernel {
 const struct cpu_tile_kernel *cpu_q_avx2(u32 type);
 const struct cpu_tile_kernel *cpu_q_avx512(u32 type);
 const struct cpu_tile_kernel *cpu_q_neon(u32 type);
+
+/* ---- cpu_block.c, cpu_block_*.c: a block of a panel unpacked, then multiplied by what all types share ---- */
+
+/* What is added to the values of a type, so that a kernel may read them as bytes without a sign. */
+u32 cpu_weights_bias(u32 type);
+
+/* 256 elements of the 16 rows of a panel: value = sc * w * d - mins * dmin. */
+struct cpu_block {
+	i8 w[64][CPU_PANEL][4]
+		__attribute__((aligned(64))); /* of each row elements 4 i .. 4 i + 3; or plus the bias */
+	i32 sc[16][CPU_PANEL] __attribute__((aligned(64)));
+	u32 mins[4][CPU_PANEL] __attribute__((aligned(64))); /* a byte each; only Q2_K has some */
+	f32 d[CPU_PANEL] __attribute__((aligned(64))), dmin[CPU_PANEL] __attribute__((aligned(64)));
+};
+/* w (without bias), sc and d of block `block` of a panel whose rows stand as in the file. */
+void cpu_block_unpack(const struct cpu_tile *t, u32 block, struct cpu_block *ret);
+/* For the types that cpu_q_* do not have; NULL: none. */
+const struct cpu_tile_kernel *cpu_block_avx2(u32 type);
+const struct cpu_tile_kernel *cpu_block_avx512(u32 type);
 
 /* ---- cpu_f_avx512.c ---- */
 

@@ -263,39 +263,16 @@ static int call_plain(struct cpu_device *c, const struct rt_call *call)
 	return 0;
 }
 
-static u32 quantised_type(enum kernel k)
-{
-	switch (k) {
-	case KERNEL_MUL_MAT_Q8_0:
-	case KERNEL_EMBED_Q8_0:
-		return TENSOR_Q8_0;
-	case KERNEL_MUL_MAT_Q4_0:
-	case KERNEL_EMBED_Q4_0:
-		return TENSOR_Q4_0;
-	case KERNEL_MUL_MAT_MXFP4:
-	case KERNEL_EMBED_MXFP4:
-		return TENSOR_MXFP4;
-	case KERNEL_MUL_MAT_Q4_K:
-	case KERNEL_EMBED_Q4_K:
-		return TENSOR_Q4_K;
-	case KERNEL_MUL_MAT_Q5_K:
-	case KERNEL_EMBED_Q5_K:
-		return TENSOR_Q5_K;
-	case KERNEL_MUL_MAT_Q6_K:
-	case KERNEL_EMBED_Q6_K:
-		return TENSOR_Q6_K;
-	default:
-		return TENSOR_F32;
-	}
-}
-
 static const struct cpu_tile_kernel *tile_kernels(enum cpu_level level, u32 type)
 {
+	const struct cpu_tile_kernel *k = NULL;
 	switch (level) {
 	case CPU_AVX2:
-		return cpu_q_avx2(type);
+		k = cpu_q_avx2(type);
+		return k ? k : cpu_block_avx2(type);
 	case CPU_AVX512:
-		return cpu_q_avx512(type);
+		k = cpu_q_avx512(type);
+		return k ? k : cpu_block_avx512(type);
 	case CPU_NEON:
 		return cpu_q_neon(type);
 	default:
@@ -323,10 +300,11 @@ static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 ty
 	bool whole = p->first == 0 && p->count == p->n_out && call->view[0].buf->kind == RT_BUF_WEIGHTS;
 	if (!m.kernels || !whole)
 		return call_plain(c, call);
-	int packed = matrix_packed(c, call->view[0], &want);
+	int packed = cpu_packs(type) ? matrix_packed(c, call->view[0], &want)
+				     : make_plain(c, call->view[0], call->bytes[0]);
 	if (packed < 0)
 		return packed;
-	if (!packed)
+	if (!packed && cpu_packs(type))
 		return call_plain(c, call);
 	size_t used = cpu_mul_run(c->pool, &m);
 	c->tiles_used = MAX(c->tiles_used, used);
@@ -336,7 +314,7 @@ static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 ty
 static void cpu_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out)
 {
 	struct cpu_device *c = cpu_of(d);
-	if (!tile_kernels(c->level, type))
+	if (!tile_kernels(c->level, type) || !cpu_packs(type))
 		return;
 	const struct matrix m = { .offset = w.offset,
 		.bytes = (u64)n_out * (k / block_len_of(type)) * block_bytes_of(type),
@@ -369,7 +347,7 @@ static void embed_row(const struct embed_call *e, u32 row)
 		u8 block[256];
 		struct block_ints ints;
 		cpu_packed_block(e->type, p->dim, e->w, p->vocab, id, b, block);
-		block_unpack(e->type, block, &ints);
+		block_unpack(e->type, block, 0, &ints); /* types of two terms a block are not packed */
 		for (u32 i = 0; i < len; i++)
 			y[b * len + i] = block_ints_value(e->type, &ints, i);
 	}
@@ -402,10 +380,10 @@ static int call_embed(struct cpu_device *c, const struct rt_call *call, u32 type
 
 static int cpu_call(struct rt_device *d, const struct rt_call *call)
 {
-	u32 type = quantised_type(call->kernel);
-	if (type == TENSOR_F32)
+	u32 type = kernel_type_of(call->kernel);
+	if (!block_term_of(type))
 		return call_plain(cpu_of(d), call);
-	if (call->kernel >= KERNEL_MUL_MAT_F32)
+	if (kernel_is_mul_mat(call->kernel))
 		return call_mul_mat(cpu_of(d), call, type);
 	return call_embed(cpu_of(d), call, type);
 }
@@ -447,7 +425,7 @@ static const struct rt_device_fns cpu_fns = {
 static const char *variant_of(enum cpu_level level, enum kernel k)
 {
 	bool native = cpu_rows_kernel(level, k) || cpu_attention_kernel(level, k) ||
-		      (k >= KERNEL_MUL_MAT_F32 && tile_kernels(level, quantised_type(k)));
+		      (kernel_is_mul_mat(k) && tile_kernels(level, kernel_type_of(k)));
 	return native ? cpu_level_name(level) : "reference";
 }
 

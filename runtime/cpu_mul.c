@@ -17,6 +17,7 @@ struct part {
 	u32 first, cols;	 /* columns of this part */
 	u32 len, blocks, record; /* elements of a block, blocks of a row, words of a record and column */
 	u32 widest;		 /* columns of a full tile */
+	struct block_kind kind;
 	size_t panel_bytes;
 };
 
@@ -60,27 +61,47 @@ static u32 pair(i32 a, i32 b)
 	return ((u32)a & 0xffff) | (u32)b << 16;
 }
 
-/* The words of a record that follow the quantised values. */
+/* The words of a record that follow the quantised values: of a block of 32; of 256 with sums of 32 or 16 as pairs; of 256 with a correction each
+ * for the bias of 32 or 16 values. */
+static void corrections_32(const struct part *p, i32 sum, u32 *x)
+{
+	f32 s = (f32)sum;
+	if (p->kind.min_len)
+		memcpy(x, &s, 4);
+	else
+		x[0] = (u32)sum * -cpu_weights_bias(p->m->type);
+}
+
+static void corrections_pairs(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
+{
+	u32 n = p->kind.min_len == 32 ? 4 : 8;
+	for (u32 i = 0; i < n; i++) {
+		u32 j = i / 2 * 4 + i % 2;
+		x[(size_t)i * width] = n == 4 ? pair(sums[j], sums[j + 2])
+					      : pair(sum_16(q + 16 * j), sum_16(q + 16 * (j + 2)));
+	}
+	for (u32 i = n; n == 8 && i < 16; i++)
+		x[(size_t)i * width] = 0;
+}
+
+static void corrections_bias(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
+{
+	u32 bias = cpu_weights_bias(p->m->type);
+	bool wide = p->m->type == TENSOR_IQ4_XS;
+	for (u32 i = 0; i < 16; i++) {
+		i32 s = !wide ? sum_16(q + 16 * i) : i < 8 ? sums[i] : 0;
+		x[(size_t)i * width] = (u32)s * -bias;
+	}
+}
+
 static void corrections(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
 {
-	static const u8 order[4] = { 0, 1, 4, 5 };
-	switch (p->m->type) {
-	case TENSOR_Q8_0:
-		x[0] = (u32)(sums[0] * -128);
-		return;
-	case TENSOR_Q4_0:
-		x[0] = (u32)(sums[0] * -8);
-		return;
-	case TENSOR_MXFP4:
-		x[0] = (u32)(sums[0] * -12);
-		return;
-	case TENSOR_Q6_K:
-		for (u32 i = 0; i < 16; i++)
-			x[(size_t)i * width] = (u32)(-32 * sum_16(q + 16 * i));
-		return;
-	}
-	for (u32 i = 0; i < 4; i++)
-		x[(size_t)i * width] = pair(sums[order[i]], sums[order[i] + 2]);
+	if (p->len == 32)
+		corrections_32(p, sums[0], x);
+	else if (p->kind.min_len)
+		corrections_pairs(p, q, sums, x, width);
+	else
+		corrections_bias(p, q, sums, x, width);
 }
 
 /* Column c of the part into place i of a tile that is width wide. */
@@ -117,6 +138,7 @@ static void panel_run(const struct part *p, const struct tile *tile, u32 panel)
 		.x = tile->x,
 		.y = m->y + (size_t)(p->first + tile->first) * m->n_out + (size_t)panel * CPU_PANEL,
 		.stride = m->n_out,
+		.type = m->type,
 		.blocks = p->blocks,
 		.cols = tile->cols };
 	tile->kernel->run(&t);
@@ -135,19 +157,10 @@ static void group_run(const struct part *p, u32 first, u32 end)
 
 static kernel_ref_fn *reference_of(u32 type)
 {
-	switch (type) {
-	case TENSOR_Q8_0:
-		return ref_mul_mat_q8_0;
-	case TENSOR_Q4_0:
-		return ref_mul_mat_q4_0;
-	case TENSOR_MXFP4:
-		return ref_mul_mat_mxfp4;
-	case TENSOR_Q4_K:
-		return ref_mul_mat_q4_k;
-	case TENSOR_Q5_K:
-		return ref_mul_mat_q5_k;
-	}
-	return ref_mul_mat_q6_k;
+	enum kernel k;
+	bool known = kernel_mul_mat_of(type, &k);
+	assert(known);
+	return kernel_refs[k].run;
 }
 
 /* The rows beyond the last whole panel, which are as in the file; all columns of the call. */
@@ -174,15 +187,9 @@ static void panels(const void *arg, u32 thread, u32 first, u32 end)
 
 static u32 record_words(u32 type)
 {
-	switch (type) {
-	case TENSOR_Q8_0:
-	case TENSOR_Q4_0:
-	case TENSOR_MXFP4:
+	if (block_len_of(type) == 32)
 		return 8 + 1 + 1;
-	case TENSOR_Q6_K:
-		return 64 + 16 + 1;
-	}
-	return 64 + 4 + 1;
+	return block_kind_of(type).min_len == 32 ? 64 + 4 + 1 : 64 + 16 + 1;
 }
 
 /* Panels of a share. */
@@ -209,6 +216,7 @@ size_t cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
 	struct part p = { .m = m,
 		.len = block_len_of(m->type),
 		.record = record_words(m->type),
+		.kind = block_kind_of(m->type),
 		.widest = widest(m->kernels) };
 	p.blocks = m->k / p.len;
 	p.panel_bytes = CPU_PANEL * (size_t)p.blocks * block_bytes_of(m->type);

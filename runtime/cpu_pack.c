@@ -22,6 +22,13 @@ static const struct shape shapes[] = {
 	{ TENSOR_Q4_K, 36, NO_D, 0 },
 	{ TENSOR_Q5_K, 44, NO_D, 0 },
 	{ TENSOR_Q6_K, 52, 208, 0, 2 },
+	{ TENSOR_Q4_1, 5, NO_D, 0 },
+	{ TENSOR_Q5_0, 5, 0, 2, 2 },
+	{ TENSOR_Q5_1, 6, NO_D, 0 },
+	{ TENSOR_IQ4_NL, 4, 0, 2, 2 },
+	{ TENSOR_Q2_K, 21, NO_D, 0 },
+	{ TENSOR_Q3_K, 27, 108, 0, 2 },
+	{ TENSOR_IQ4_XS, 34, NO_D, 0 },
 };
 
 static const struct shape *shape_of(u32 type)

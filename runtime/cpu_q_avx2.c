@@ -339,21 +339,15 @@ LIST(q6_k)
 
 const struct cpu_tile_kernel *cpu_q_avx2(u32 type)
 {
-	switch (type) {
-	case TENSOR_Q8_0:
-		return q8_0_list;
-	case TENSOR_Q4_0:
-		return q4_0_list;
-	case TENSOR_MXFP4:
-		return mxfp4_list;
-	case TENSOR_Q4_K:
-		return q4_k_list;
-	case TENSOR_Q5_K:
-		return q5_k_list;
-	case TENSOR_Q6_K:
-		return q6_k_list;
-	}
-	return NULL;
+	static const struct cpu_tile_kernel *const lists[] = {
+		[TENSOR_Q8_0] = q8_0_list,
+		[TENSOR_Q4_0] = q4_0_list,
+		[TENSOR_MXFP4] = mxfp4_list,
+		[TENSOR_Q4_K] = q4_k_list,
+		[TENSOR_Q5_K] = q5_k_list,
+		[TENSOR_Q6_K] = q6_k_list,
+	};
+	return type < ARRAY_LEN(lists) ? lists[type] : NULL;
 }
 
 #else

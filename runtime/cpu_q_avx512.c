@@ -3,86 +3,8 @@
 
 #ifdef __x86_64__
 
+#include "runtime/cpu_avx512.h"
 #include "base/layout.h"
-
-#include <immintrin.h>
-
-#define ISA	target("avx512f,avx512bw,avx512vl,avx512vnni")
-#define FN	static inline __attribute__((always_inline, ISA))
-#define EACH(c) CPU_UNROLL(12) for (u32 c = 0; c < C; c++)
-#define UNROLL	CPU_UNROLL(16)
-#define GROUP	12u /* columns whose sums stay in registers */
-
-FN __m512i word(const u8 *p, u32 i)
-{
-	return _mm512_loadu_si512(p + (size_t)i * 64);
-}
-
-/* Asks for the line AHEAD bytes behind p, for kernels that wait for memory: the machine's own guess follows few streams. An instruction by name,
- * since a compiler moves the intrinsic to where it is of no use. */
-#define AHEAD 4096
-FN void ahead(const u8 *p, u32 words)
-{
-	UNROLL for (u32 i = 0; i < words; i++) __asm__ volatile("prefetcht0 %0" : : "m"(p[AHEAD + 64 * i]));
-}
-
-FN __m512i all(u32 x)
-{
-	return _mm512_set1_epi32((i32)x);
-}
-
-FN __m512i and (__m512i a, u32 mask)
-{
-	return _mm512_and_si512(a, all(mask));
-}
-
-/* exact_from_half of the low 16 bits of every lane, the others 0 */
-FN __m512 from_half(__m512i h)
-{
-	__m512i u = and(h, 0x7fff), s = _mm512_slli_epi32(and(h, 0x8000), 16);
-	__m512i d = _mm512_castps_si512(
-		_mm512_mul_ps(_mm512_cvtepi32_ps(u), _mm512_set1_ps(5.9604644775390625e-8f)));
-	__m512i n = _mm512_add_epi32(_mm512_slli_epi32(u, 13), all(0x38000000));
-	__mmask16 small = _mm512_cmplt_epu32_mask(u, all(0x400));
-	return _mm512_castsi512_ps(_mm512_or_si512(_mm512_mask_blend_epi32(small, n, d), s));
-}
-
-FN __m512 halves(const u8 *p)
-{
-	return from_half(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)));
-}
-
-FN __m512 window(__m512 x)
-{
-	__m512i u = _mm512_castps_si512(x), m = and(u, 0x7fffffff);
-	__m512i top = _mm512_or_si512(and(u, 0x80000000), all(0x53800000));
-	u = _mm512_mask_blend_epi32(_mm512_cmpgt_epu32_mask(m, all(0x53800000)), u, top);
-	return _mm512_castsi512_ps(_mm512_maskz_mov_epi32(_mm512_cmpge_epu32_mask(m, all(0x2b800000)), u));
-}
-
-FN void put(const struct cpu_tile *t, const __m512 *acc, const u32 C)
-{
-	EACH(c)
-	if (c < t->cols)
-		_mm512_storeu_ps(t->y + c * t->stride, window(acc[c]));
-}
-
-FN __m512 scale_of(const u32 *x)
-{
-	return _mm512_castsi512_ps(all(*x));
-}
-
-/* s += four products of bytes w and of the word at x. By name and in this order: a compiler that moves the intrinsics spills the sums. */
-FN void dot(__m512i *s, __m512i w, const u32 *x)
-{
-	__asm__ volatile("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(*s) : "v"(w), "m"(*x));
-}
-
-/* s += the products of two pairs of int16 */
-FN void pairs(__m512i *s, __m512i a, __m512i b)
-{
-	__asm__ volatile("vpdpwssd %2, %1, %0" : "+v"(*s) : "v"(a), "v"(b));
-}
 
 /* ---- Q8_0, Q4_0 ---- */
 
@@ -342,18 +264,6 @@ FN void tile_q6_k(const struct cpu_tile *t, const u32 type, const u32 C)
 
 /* ---- wide tiles: G groups of GROUP columns; a block is unpacked once for all of them, into words that stay in the first cache ---- */
 
-FN void wide_zero(__m512 *acc, const u32 G)
-{
-	for (u32 i = 0; i < G * GROUP; i++)
-		acc[i] = _mm512_setzero_ps();
-}
-
-FN void wide_put(const struct cpu_tile *t, const __m512 *acc)
-{
-	for (u32 c = 0; c < t->cols; c++)
-		_mm512_storeu_ps(t->y + c * t->stride, window(acc[c]));
-}
-
 /* acc += a block of 32 of one group; stride: words from one of the record to the next */
 FN void group_32(const __m512i *w, __m512 d, const u32 *x, __m512 *acc, const u32 stride)
 {
@@ -374,7 +284,7 @@ FN void wide_32(const struct cpu_tile *t, const u32 type, const u32 G)
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
 	__m512 acc[CPU_TILE_MAX];
-	wide_zero(acc, G);
+	zero_all(acc, G * GROUP);
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
 		const u8 *q = p + n * SCALES_32(type);
@@ -387,7 +297,7 @@ FN void wide_32(const struct cpu_tile *t, const u32 type, const u32 G)
 		}
 		p = q;
 	}
-	wide_put(t, acc);
+	put_all(t, acc);
 }
 
 struct block_k {
@@ -446,7 +356,7 @@ FN void wide_k(const struct cpu_tile *t, const u32 type, const u32 G)
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
 	__m512 acc[CPU_TILE_MAX];
-	wide_zero(acc, G);
+	zero_all(acc, G * GROUP);
 	for (u32 b = 0; b < t->blocks; b++) {
 		struct block_k k;
 		block_k_unpack(p, type, &k);
@@ -455,7 +365,7 @@ FN void wide_k(const struct cpu_tile *t, const u32 type, const u32 G)
 		p += 64 * (type == TENSOR_Q4_K ? 36 : 44);
 		x += 69 * GROUP * G;
 	}
-	wide_put(t, acc);
+	put_all(t, acc);
 }
 
 struct block_q6_k {
@@ -495,7 +405,7 @@ FN void wide_q6_k(const struct cpu_tile *t, const u32 type, const u32 G)
 	const u8 *p = t->panel;
 	const u32 *x = t->x;
 	__m512 acc[CPU_TILE_MAX];
-	wide_zero(acc, G);
+	zero_all(acc, G * GROUP);
 	for (u32 b = 0; b < t->blocks; b += 2) {
 		u32 n = MIN(2u, t->blocks - b);
 		const u8 *q = p + n * 32;
@@ -508,20 +418,11 @@ FN void wide_q6_k(const struct cpu_tile *t, const u32 type, const u32 G)
 		}
 		p = q;
 	}
-	wide_put(t, acc);
+	put_all(t, acc);
 }
 
 /* ---- tables ---- */
 
-#define KERNEL(name, call, C)                                                 \
-	static __attribute__((ISA)) void name##_##C(const struct cpu_tile *t) \
-	{                                                                     \
-		call;                                                         \
-	}
-#define LIST(name)                                                                                         \
-	static const struct cpu_tile_kernel name##_list[] = { { 1, name##_1 }, { 2, name##_2 },            \
-		{ 4, name##_4 }, { 8, name##_8 }, { 12, name##_12 }, { 24, name##_24 }, { 36, name##_36 }, \
-		{ 48, name##_48 }, { 0, NULL } };
 #define KERNELS(name, tile, wide, type)     \
 	KERNEL(name, tile(t, type, 1), 1)   \
 	KERNEL(name, tile(t, type, 2), 2)   \
@@ -541,21 +442,15 @@ KERNELS(q6_k, tile_q6_k, wide_q6_k, TENSOR_Q6_K)
 
 const struct cpu_tile_kernel *cpu_q_avx512(u32 type)
 {
-	switch (type) {
-	case TENSOR_Q8_0:
-		return q8_0_list;
-	case TENSOR_Q4_0:
-		return q4_0_list;
-	case TENSOR_MXFP4:
-		return mxfp4_list;
-	case TENSOR_Q4_K:
-		return q4_k_list;
-	case TENSOR_Q5_K:
-		return q5_k_list;
-	case TENSOR_Q6_K:
-		return q6_k_list;
-	}
-	return NULL;
+	static const struct cpu_tile_kernel *const lists[] = {
+		[TENSOR_Q8_0] = q8_0_list,
+		[TENSOR_Q4_0] = q4_0_list,
+		[TENSOR_MXFP4] = mxfp4_list,
+		[TENSOR_Q4_K] = q4_k_list,
+		[TENSOR_Q5_K] = q5_k_list,
+		[TENSOR_Q6_K] = q6_k_list,
+	};
+	return type < ARRAY_LEN(lists) ? lists[type] : NULL;
 }
 
 #else

@@ -40,6 +40,7 @@ struct rt_device_fns {
 struct rt_device {
 	const struct rt_device_fns *fns;
 	struct rt_device_info info;
+	struct rt_buf *grids; /* the codebooks of shaders/grids.h; NULL until an op wants them */
 };
 
 int dev_ref_open(struct rt_device **ret);

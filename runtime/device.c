@@ -36,7 +36,10 @@ int rt_device_open(const char *name, struct rt_device **ret, const char **ret_wh
 
 struct rt_device *rt_device_close(struct rt_device *d)
 {
-	return d ? d->fns->close(d) : NULL;
+	if (!d)
+		return NULL;
+	rt_buf_destroy(d, d->grids);
+	return d->fns->close(d);
 }
 
 int rt_buf_create(struct rt_device *d, enum rt_buf_kind kind, u64 bytes, const char *tag, struct rt_buf **ret)

@@ -1,18 +1,6 @@
 #include "runtime/load.h"
 #include "base/bytes.h"
-
-/* Where the float16 scales of a block stand. */
-struct scales {
-	u32 type;
-	u32 n, at[2];
-};
-static const struct scales table[] = {
-	{ TENSOR_Q4_0, 1, { 0 } },
-	{ TENSOR_Q8_0, 1, { 0 } },
-	{ TENSOR_Q4_K, 2, { 0, 2 } },
-	{ TENSOR_Q5_K, 2, { 0, 2 } },
-	{ TENSOR_Q6_K, 1, { 208 } },
-};
+#include "shaders/blocks_ref.h"
 
 static bool half_ok(u16 h)
 {
@@ -49,26 +37,72 @@ static bool floats_ok(const u8 *data, u64 len)
 	return !bad;
 }
 
-static bool blocks_ok(const struct scales *s, u32 block_bytes, u64 at, const u8 *data, u64 len)
+/* Every number of n bytes, at byte `place` of a block, that lies wholly between at and at + len of a tensor. */
+struct walk {
+	u32 block_bytes, place, n;
+	u64 at;
+	const u8 *data;
+	u64 len;
+};
+
+typedef bool number_fn(const u8 *p);
+
+static bool all_ok(const struct walk *w, number_fn *ok)
 {
 	u32 bad = 0;
-	for (u32 k = 0; k < s->n; k++) {
-		/* the first scale of this kind that lies at or behind `at` */
-		u64 block = at > s->at[k] ? DIV_UP(at - s->at[k], block_bytes) : 0;
-		for (u64 i = block * block_bytes + s->at[k]; i + 2 <= at + len; i += block_bytes)
-			bad |= !half_ok(bytes_u16le(data + (i - at)));
-	}
+	/* the first number of this kind that lies at or behind `at` */
+	u64 block = w->at > w->place ? DIV_UP(w->at - w->place, w->block_bytes) : 0;
+	for (u64 i = block * w->block_bytes + w->place; i + w->n <= w->at + w->len; i += w->block_bytes)
+		bad |= !ok(w->data + (i - w->at));
 	return !bad;
 }
 
-/* Scales of MXFP4: 255 is no number, and 12 / 2 * 2^(e - 127) lies beyond 2^40 from 165 on. */
-#define E8M0_MAX 164u
-static bool powers_ok(u32 block_bytes, u64 at, const u8 *data, u64 len)
+static bool half_at_ok(const u8 *p)
 {
-	u32 bad = 0;
-	for (u64 i = DIV_UP(at, (u64)block_bytes) * block_bytes; i < at + len; i += block_bytes)
-		bad |= data[i - at] > E8M0_MAX;
-	return !bad;
+	return half_ok(bytes_u16le(p));
+}
+
+/* The upper half of IQ1_M's hidden float16: the top nibbles of two 16-bit words. Its blocks are whole eights, and so is what a segment
+ * holds of a tensor, so these four bytes are never cut. */
+static bool hidden_half_ok(const u8 *p)
+{
+	return half_ok((u16)((p[3] & 0xf0) << 8 | (p[1] & 0xf0) << 4));
+}
+
+/* A scale of NVFP4: no sign, and not the code for no number. */
+static bool ue4m3_ok(const u8 *p)
+{
+	return *p < 0x7f;
+}
+
+/* A scale of MXFP4: 255 is no number, and 12 / 2 * 2^(e - 127) lies beyond 2^40 from 165 on. */
+#define E8M0_MAX 164u
+static bool power_ok(const u8 *p)
+{
+	return *p <= E8M0_MAX;
+}
+
+static bool blocks_ok(u32 type, u64 at, const u8 *data, u64 len)
+{
+	u32 places[2], n = block_halves_of(type, places);
+	struct walk w = { .block_bytes = block_bytes_of(type), .at = at, .data = data, .len = len, .n = 2 };
+	bool ok = true;
+	for (u32 i = 0; i < n; i++) {
+		w.place = places[i];
+		ok = all_ok(&w, half_at_ok) && ok;
+	}
+	if (type == TENSOR_IQ1_M) {
+		w.place = 52;
+		w.n = 4;
+		ok = all_ok(&w, hidden_half_ok) && ok;
+	}
+	w.n = 1;
+	w.place = 0;
+	if (type == TENSOR_MXFP4)
+		ok = all_ok(&w, power_ok) && ok;
+	for (w.place = 0; type == TENSOR_NVFP4 && w.place < 4; w.place++)
+		ok = all_ok(&w, ue4m3_ok) && ok;
+	return ok;
 }
 
 bool load_numbers_ok(u32 type, u64 at, const u8 *data, u64 len)
@@ -80,11 +114,6 @@ bool load_numbers_ok(u32 type, u64 at, const u8 *data, u64 len)
 		return halves_ok(data, len);
 	case TENSOR_BF16:
 		return bfloats_ok(data, len);
-	case TENSOR_MXFP4:
-		return powers_ok(tensor_type_info(type)->bytes, at, data, len);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (table[i].type == type)
-			return blocks_ok(&table[i], tensor_type_info(type)->bytes, at, data, len);
-	return false;
+	return tensor_type_info(type) && blocks_ok(type, at, data, len);
 }

@@ -4,6 +4,7 @@
 #include "shaders/act.h"
 #include "shaders/add.h"
 #include "shaders/bias.h"
+#include "shaders/blocks_ref.h"
 #include "shaders/combine.h"
 #include "shaders/exact.h"
 #include "shaders/geglu.h"
@@ -109,14 +110,10 @@ static u32 act_group(enum op_act_kind kind)
 
 enum op_act_kind op_act_kind(u32 weight_type)
 {
-	switch (weight_type) {
-	case TENSOR_Q4_0:
-	case TENSOR_Q8_0:
-	case TENSOR_MXFP4:
+	switch (block_term_of(weight_type)) {
+	case 32:
 		return OP_ACT_Q8_32;
-	case TENSOR_Q4_K:
-	case TENSOR_Q5_K:
-	case TENSOR_Q6_K:
+	case 256:
 		return OP_ACT_Q8_256;
 	}
 	return OP_ACT_F32;

@@ -34,8 +34,8 @@ int op_layer_norm(struct rt_device *d, struct rt_view x, struct rt_view w, struc
  * Made once, used by every product that reads it. */
 enum op_act_kind {
 	OP_ACT_F32 = 1,
-	OP_ACT_Q8_32 = 2 /* a scale per 32: Q4_0, Q8_0, MXFP4 */,
-	OP_ACT_Q8_256 = 3 /* per 256: K-quants */
+	OP_ACT_Q8_32 = 2 /* a scale per 32: Q4_0, Q8_0, IQ4_NL and such */,
+	OP_ACT_Q8_256 = 3 /* per 256: K- and IQ-quants, ternary ones */
 };
 enum op_act_kind op_act_kind(u32 weight_type);
 /* Bytes of a buffer that holds [rows, k] activations of that kind. */
@@ -45,7 +45,7 @@ int op_quantize(
 	struct rt_device *d, enum op_act_kind kind, struct rt_view x, struct rt_view q, u32 rows, u32 k);
 
 /* y[r, o] = sum_k W[o, k] * act[r, k]   W [n_out, k] of type, act of op_act_kind(type), y [rows, n_out]. W may begin at any row of a tensor:
- * its view's offset is only a multiple of 4 for F32, of 1 for MXFP4, else of 2. */
+ * its view's offset is only a multiple of 1, 2 or 4, as the bytes of the type's blocks are. */
 struct op_mul_mat {
 	u32 type, k, n_out, rows;
 	struct rt_view w, act, y;

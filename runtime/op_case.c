@@ -110,15 +110,19 @@ static u8 one_power(enum op_case_fill fill, u64 r)
 
 static void fill_block(u32 type, u8 *b, enum op_case_fill fill, u64 *seed)
 {
-	u32 bytes = block_bytes_of(type);
+	u32 bytes = block_bytes_of(type), at[2], n = block_halves_of(type, at);
 	fill_ints(b, bytes, fill, seed);
-	if (type == TENSOR_MXFP4) {
-		b[0] = one_power(fill, next(seed));
-		return;
+	for (u32 i = 0; i < n; i++)
+		put_half(b + at[i], one_half(fill, next(seed)));
+	if (type == TENSOR_IQ1_M) {
+		u32 h = one_half(fill, next(seed));
+		for (u32 i = 0; i < 4; i++)
+			b[49 + 2 * i] = (u8)((b[49 + 2 * i] & 15) | (h >> (4 * i) & 15) << 4);
 	}
-	put_half(b + (type == TENSOR_Q6_K ? 208 : 0), one_half(fill, next(seed)));
-	if (type == TENSOR_Q4_K || type == TENSOR_Q5_K)
-		put_half(b + 2, one_half(fill, next(seed)));
+	if (type == TENSOR_MXFP4)
+		b[0] = one_power(fill, next(seed));
+	for (u32 i = 0; type == TENSOR_NVFP4 && i < 4; i++)
+		b[i] = fill == FILL_ZERO ? 0 : (u8)(next(seed) & (fill == FILL_TINY ? 15 : 127));
 }
 
 void op_case_weights(u32 type, u32 rows, u32 k, enum op_case_fill fill, u64 seed, void *ret)

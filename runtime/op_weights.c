@@ -4,11 +4,13 @@
 #include "base/err.h"
 #include "shaders/blocks_ref.h"
 #include "shaders/embed.h"
+#include "shaders/grids.h"
 #include "shaders/mul_mat_f.h"
 #include "shaders/mul_mat_q.h"
 #include "shaders/rope.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Rows first .. first + count of a table, and how buffer 0 of the call shows them. */
 struct part {
@@ -31,36 +33,19 @@ static struct part part_at(const struct rt_device *d, struct rt_view table, u64 
 		.bytes = at - down + count * row_bytes };
 }
 
-static const struct {
-	u32 type;
-	enum kernel embed, mul_mat;
-} kernels_of_type[] = {
-	{ TENSOR_F32, KERNEL_EMBED_F32, KERNEL_MUL_MAT_F32 },
-	{ TENSOR_F16, KERNEL_EMBED_F16, KERNEL_MUL_MAT_F16 },
-	{ TENSOR_BF16, KERNEL_EMBED_BF16, KERNEL_MUL_MAT_BF16 },
-	{ TENSOR_Q8_0, KERNEL_EMBED_Q8_0, KERNEL_MUL_MAT_Q8_0 },
-	{ TENSOR_Q4_0, KERNEL_EMBED_Q4_0, KERNEL_MUL_MAT_Q4_0 },
-	{ TENSOR_MXFP4, KERNEL_EMBED_MXFP4, KERNEL_MUL_MAT_MXFP4 },
-	{ TENSOR_Q4_K, KERNEL_EMBED_Q4_K, KERNEL_MUL_MAT_Q4_K },
-	{ TENSOR_Q5_K, KERNEL_EMBED_Q5_K, KERNEL_MUL_MAT_Q5_K },
-	{ TENSOR_Q6_K, KERNEL_EMBED_Q6_K, KERNEL_MUL_MAT_Q6_K },
-};
-
-static int kernel_of(u32 type, enum kernel *ret_embed, enum kernel *ret_mul_mat)
+/* The codebooks of grids.h as operand 3 of the calls that may read them. The first such call of a device, in its self-test, makes them. */
+static int grids_bind(struct rt_device *d, struct rt_call *c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kernels_of_type); i++)
-		if (kernels_of_type[i].type == type) {
-			*ret_embed = kernels_of_type[i].embed;
-			*ret_mul_mat = kernels_of_type[i].mul_mat;
-			return 0;
-		}
-	return err_origin(-EINVAL);
-}
-
-/* Bytes that rows of a type begin at multiples of. */
-static u32 row_align(u32 type)
-{
-	return type == TENSOR_F32 ? 4 : block_bytes_of(type) % 2 ? 1 : 2;
+	if (kernel_refs[c->kernel].n_bufs < 4)
+		return 0;
+	if (!d->grids) {
+		int r = rt_buf_create(d, RT_BUF_INPUT, sizeof(grids), "codebooks", &d->grids);
+		if (r < 0)
+			return r;
+		memcpy(rt_host_ptr(d->grids), grids, sizeof(grids));
+	}
+	op_call_buf(c, 3, (struct rt_view){ d->grids, 0 }, sizeof(grids));
+	return 0;
 }
 
 static bool slice_ok(const struct op_embed *e)
@@ -75,12 +60,11 @@ static bool slice_ok(const struct op_embed *e)
 int op_embed_slice(struct rt_device *d, const struct op_embed *e)
 {
 	struct rt_call c = { .work_x = e->n * e->dim, .work_y = 1, .cost = 16ull * e->n * e->dim };
-	enum kernel ignored;
-	int r = kernel_of(e->type, &c.kernel, &ignored);
+	if (!kernel_embed_of(e->type, &c.kernel) || !slice_ok(e))
+		return err_origin(-EINVAL);
+	int r = grids_bind(d, &c);
 	if (r < 0)
 		return r;
-	if (!slice_ok(e))
-		return err_origin(-EINVAL);
 	u32 block = block_len_of(e->type), bytes = block_bytes_of(e->type);
 	u64 row_bytes = (u64)(e->row_dim / block) * bytes;
 	op_call_buf(&c, 1, e->ids, 4ull * e->n);
@@ -141,16 +125,23 @@ static void mul_mat_push(struct rt_call *c, const struct op_mul_mat *m, const st
 		op_call_push(c, &q);
 }
 
+static bool product_ok(const struct op_mul_mat *m)
+{
+	u32 bytes = block_bytes_of(m->type), unit = bytes % 2	? 1
+						    : bytes % 4 ? 2
+								: 4; /* what rows are multiples of */
+	return m->rows <= OP_ROWS_MAX && m->k > 0 && m->k <= DIM_MAX && m->k % block_len_of(m->type) == 0 &&
+	       m->n_out > 0 && m->n_out <= VOCAB_MAX && m->w.offset % unit == 0;
+}
+
 int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 {
 	struct rt_call c = { .work_y = m->rows };
-	enum kernel ignored;
-	int r = kernel_of(m->type, &ignored, &c.kernel);
+	if (!kernel_mul_mat_of(m->type, &c.kernel) || !product_ok(m))
+		return err_origin(-EINVAL);
+	int r = grids_bind(d, &c);
 	if (r < 0)
 		return r;
-	if (m->rows > OP_ROWS_MAX || m->k == 0 || m->k > DIM_MAX || m->k % block_len_of(m->type) ||
-		m->n_out == 0 || m->n_out > VOCAB_MAX || m->w.offset % row_align(m->type))
-		return err_origin(-EINVAL);
 	u64 row_bytes = (u64)(m->k / block_len_of(m->type)) * block_bytes_of(m->type);
 	op_call_buf(&c, 1, m->act, op_act_bytes(op_act_kind(m->type), m->rows, m->k));
 	op_call_buf(&c, 2, m->y, 4ull * m->rows * m->n_out);

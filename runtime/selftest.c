@@ -11,21 +11,13 @@
 
 /* An op stands after those whose results its case uses, so that the first wrong kernel is the one that is named.
  * Small enough for a start-up, large enough that every lane, panel and remainder takes part: 18 panels for 16 lanes, odd counts of rows. */
-#define EMBED(t)                                                                                     \
-	{                                                                                            \
-		KERNEL_EMBED_##t,                                                                    \
-		{                                                                                    \
-			CASE_EMBED, TENSOR_##t, .rows = 5, .k = 512, .n_out = 37, .fill = FILL_MIXED \
-		}                                                                                    \
-	}
-#define MUL(t, r, f)                                                                           \
-	{                                                                                      \
-		KERNEL_MUL_MAT_##t,                                                            \
-		{                                                                              \
-			CASE_MUL_MAT, TENSOR_##t, .rows = r, .k = 4608, .n_out = 37, .fill = f \
-		}                                                                              \
-	}
-#define MUL_MAT(t) MUL(t, 1, FILL_PLAIN), MUL(t, 1, FILL_MIXED), MUL(t, 11, FILL_PLAIN), MUL(t, 3, FILL_TINY)
+#define EMBED(t, ...)       \
+	{ KERNEL_EMBED_##t, \
+		{ CASE_EMBED, TENSOR_##t, .rows = 5, .k = 512, .n_out = 37, .fill = FILL_MIXED } },
+#define MUL(t, r, f) \
+	{ KERNEL_MUL_MAT_##t, { CASE_MUL_MAT, TENSOR_##t, .rows = r, .k = 4608, .n_out = 37, .fill = f } },
+#define MUL_MAT(t, ...) \
+	MUL(t, 1, FILL_PLAIN) MUL(t, 1, FILL_MIXED) MUL(t, 11, FILL_PLAIN) MUL(t, 3, FILL_TINY)
 #define KV(k, op, mode, f)                                                                          \
 	{                                                                                           \
 		KERNEL_##k,                                                                         \
@@ -44,29 +36,13 @@
 	}
 
 const struct selftest_case selftest_cases[] = {
-	EMBED(F32),
-	EMBED(F16),
-	EMBED(BF16),
-	EMBED(Q8_0),
-	EMBED(Q4_0),
-	EMBED(MXFP4),
-	EMBED(Q4_K),
-	EMBED(Q5_K),
-	EMBED(Q6_K),
-	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_OUTLIER } },
+	TENSOR_FLOATS(EMBED) TENSOR_BLOCKS(EMBED){ KERNEL_QUANTIZE_32,
+		{ CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_OUTLIER } },
 	{ KERNEL_QUANTIZE_32, { CASE_QUANTIZE, TENSOR_Q8_0, .rows = 5, .k = 1056, .fill = FILL_MIXED } },
 	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_OUTLIER } },
 	{ KERNEL_QUANTIZE_256, { CASE_QUANTIZE, TENSOR_Q4_K, .rows = 5, .k = 768, .fill = FILL_MIXED } },
-	MUL_MAT(F32),
-	MUL_MAT(F16),
-	MUL_MAT(BF16),
-	MUL_MAT(Q8_0),
-	MUL_MAT(Q4_0),
-	MUL_MAT(MXFP4),
-	MUL_MAT(Q4_K),
-	MUL_MAT(Q5_K),
-	MUL_MAT(Q6_K),
-	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_PLAIN } },
+	TENSOR_FLOATS(MUL_MAT) TENSOR_BLOCKS(MUL_MAT){
+		KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_PLAIN } },
 	{ KERNEL_RMS_NORM, { CASE_RMS_NORM, .rows = 3, .k = 1001, .fill = FILL_MIXED } },
 	{ KERNEL_ROPE, { CASE_ROPE, .rows = 9, .k = 64, .heads = 3, .head_dim = 80, .pos = 4000,
 			       .fill = FILL_PLAIN } },

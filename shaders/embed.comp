@@ -2,12 +2,16 @@
 #include "common.glsl"
 #include "types.glsl"
 #include "embed.h"
+#include "grids.h"
 
 /* -DTYPE=... */
 layout(local_size_x = 256) in;
 BUF_IN(0, w);
 BUF_IN(1, ids);
 BUF_OUT(2, y);
+#ifdef TERM_LEN
+BUF_IN(3, grids);
+#endif
 
 #if TYPE == F32
 u32 element(u32 row, u32 e)
@@ -31,22 +35,25 @@ u32 element(u32 row, u32 e)
 
 u32 element(u32 row, u32 e)
 {
-	u32 at = row + e / BLOCK_LEN * BLOCK_BYTES;
-	u32 j = e % BLOCK_LEN / 32u;
+	u32 at = term_at(row, e / TERM_LEN);
+	u32 j = e % TERM_LEN / 32u;
 	u32 word = block_word(at, j, e % 32u / 4u);
 	int q = bitfieldExtract(toi(word), toi(8u * (e & 3u)), 8);
 	f32 d = block_d(at);
-#if TYPE == Q4_0
+#if TYPE == NVFP4
+	f32 d2 = block_dmin(at);
+	d = e % 32u < 16u ? d : d2;
+#elif TYPE == Q4_0
 	q -= 8;
-#elif TYPE == Q6_K
-	q *= block_scale_16(at, e % BLOCK_LEN / 16u);
-#elif TYPE == Q4_K || TYPE == Q5_K
-	u32 sm = block_scale_min(at, j);
-	q *= toi(sm & 255u);
+#elif SCALE_LEN != 0
+	q *= block_scale(at, e % TERM_LEN / SCALE_LEN);
 #endif
 	f32 v = tof(q) * d;
-#if TYPE == Q4_K || TYPE == Q5_K
-	f32 o = tof(toi(sm >> 8)) * block_dmin(at);
+#if MIN_LEN == 32 || MIN_LEN == 16
+	f32 o = tof(block_min(at, e % TERM_LEN / MIN_LEN)) * block_dmin(at);
+	v = v - o;
+#elif MIN_LEN == ONE
+	f32 o = block_dmin(at);
 	v = v - o;
 #endif
 	return exact_window_bits(f2u(v));

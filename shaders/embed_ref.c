@@ -2,11 +2,9 @@
 #include "shaders/blocks_ref.h"
 #include "shaders/exact.h"
 
-#include "base/layout.h"
-
 static void row_part(u32 type, const u8 *row, u32 e0, u32 n, f32 *y)
 {
-	u32 len = block_len_of(type), bytes = block_bytes_of(type);
+	u32 len = block_len_of(type), bytes = block_bytes_of(type), term = block_term_of(type);
 	struct block_ints b;
 	for (u32 i = 0; i < n; i++) {
 		u32 e = e0 + i;
@@ -15,9 +13,9 @@ static void row_part(u32 type, const u8 *row, u32 e0, u32 n, f32 *y)
 			y[i] = block_float(type, block);
 			continue;
 		}
-		if (i == 0 || e % len == 0)
-			block_unpack(type, block, &b);
-		y[i] = block_ints_value(type, &b, e % len);
+		if (i == 0 || e % term == 0)
+			block_unpack(type, block, e % len / term, &b);
+		y[i] = block_ints_value(type, &b, e % term);
 	}
 }
 
@@ -36,17 +34,9 @@ static void embed(u32 type, const struct push_embed *p, void *const buf[], u32 f
 	}
 }
 
-#define REF(name, type)                                                                \
-	void ref_embed_##name(const void *push, void *const buf[], u32 first, u32 end) \
-	{                                                                              \
-		embed(type, push, buf, first, end);                                    \
+#define REF(name, c, ...)                                                           \
+	void ref_embed_##c(const void *push, void *const buf[], u32 first, u32 end) \
+	{                                                                           \
+		embed(TENSOR_##name, push, buf, first, end);                        \
 	}
-REF(f32, TENSOR_F32)
-REF(f16, TENSOR_F16)
-REF(bf16, TENSOR_BF16)
-REF(q8_0, TENSOR_Q8_0)
-REF(q4_0, TENSOR_Q4_0)
-REF(mxfp4, TENSOR_MXFP4)
-REF(q4_k, TENSOR_Q4_K)
-REF(q5_k, TENSOR_Q5_K)
-REF(q6_k, TENSOR_Q6_K)
+TENSOR_FLOATS(REF) TENSOR_BLOCKS(REF)

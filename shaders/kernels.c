@@ -27,25 +27,13 @@
 #define REF(f, stem, n, w) .run = ref_##f, .n_bufs = n, .writes = w, .push_bytes = sizeof(struct push_##stem)
 
 const struct kernel_ref kernel_refs[KERNELS_N] = {
-	[KERNEL_EMBED_F32] = { "embed.F32", REF(embed_f32, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_F16] = { "embed.F16", REF(embed_f16, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_BF16] = { "embed.BF16", REF(embed_bf16, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_Q8_0] = { "embed.Q8_0", REF(embed_q8_0, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_Q4_0] = { "embed.Q4_0", REF(embed_q4_0, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_MXFP4] = { "embed.MXFP4", REF(embed_mxfp4, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_Q4_K] = { "embed.Q4_K", REF(embed_q4_k, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_Q5_K] = { "embed.Q5_K", REF(embed_q5_k, embed, 3, BIT(2)) },
-	[KERNEL_EMBED_Q6_K] = { "embed.Q6_K", REF(embed_q6_k, embed, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_F32] = { "mul_mat.F32", REF(mul_mat_f32, mul_mat_f, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_F16] = { "mul_mat.F16", REF(mul_mat_f16, mul_mat_f, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_BF16] = { "mul_mat.BF16", REF(mul_mat_bf16, mul_mat_f, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_Q8_0] = { "mul_mat.Q8_0", REF(mul_mat_q8_0, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_Q4_0] = { "mul_mat.Q4_0", REF(mul_mat_q4_0, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_MXFP4] = { "mul_mat.MXFP4", REF(mul_mat_mxfp4, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_Q4_K] = { "mul_mat.Q4_K", REF(mul_mat_q4_k, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_Q5_K] = { "mul_mat.Q5_K", REF(mul_mat_q5_k, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_MUL_MAT_Q6_K] = { "mul_mat.Q6_K", REF(mul_mat_q6_k, mul_mat_q, 3, BIT(2)) },
-	[KERNEL_RMS_NORM] = { "rms_norm", REF(rms_norm, rms_norm, 3, BIT(2)) },
+#define EMBED(name, c, ...) [KERNEL_EMBED_##name] = { "embed." #name, REF(embed_##c, embed, 4, BIT(2)) },
+#define MUL_MAT_F(name, c, ...) \
+	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_f, 3, BIT(2)) },
+#define MUL_MAT_Q(name, c, ...) \
+	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_q, 4, BIT(2)) },
+	TENSOR_FLOATS(EMBED) TENSOR_BLOCKS(EMBED) TENSOR_FLOATS(MUL_MAT_F) TENSOR_BLOCKS(
+		MUL_MAT_Q)[KERNEL_RMS_NORM] = { "rms_norm", REF(rms_norm, rms_norm, 3, BIT(2)) },
 	[KERNEL_QUANTIZE_32] = { "quantize.32", REF(quantize_32, quantize, 2, BIT(1)) },
 	[KERNEL_QUANTIZE_256] = { "quantize.256", REF(quantize_256, quantize, 2, BIT(1)) },
 	[KERNEL_ROPE] = { "rope", REF(rope, rope, 3, BIT(0)) },
@@ -64,6 +52,46 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 	[KERNEL_SWIGLU_OAI] = { "swiglu_oai", REF(swiglu_oai, swiglu_oai, 3, BIT(2)) },
 	[KERNEL_COMBINE] = { "combine", REF(combine, combine, 4, BIT(3)) },
 };
+
+#define ROW(name, ...) { TENSOR_##name, KERNEL_EMBED_##name, KERNEL_MUL_MAT_##name },
+static const struct {
+	u32 type;
+	enum kernel embed, mul_mat;
+} kernels_of_types[] = { TENSOR_FLOATS(ROW) TENSOR_BLOCKS(ROW) };
+
+bool kernel_embed_of(u32 type, enum kernel *ret)
+{
+	for (u32 i = 0; i < ARRAY_LEN(kernels_of_types); i++)
+		if (kernels_of_types[i].type == type) {
+			*ret = kernels_of_types[i].embed;
+			return true;
+		}
+	return false;
+}
+
+bool kernel_mul_mat_of(u32 type, enum kernel *ret)
+{
+	for (u32 i = 0; i < ARRAY_LEN(kernels_of_types); i++)
+		if (kernels_of_types[i].type == type) {
+			*ret = kernels_of_types[i].mul_mat;
+			return true;
+		}
+	return false;
+}
+
+u32 kernel_type_of(enum kernel k)
+{
+	for (u32 i = 0; i < ARRAY_LEN(kernels_of_types); i++)
+		if (kernels_of_types[i].embed == k || kernels_of_types[i].mul_mat == k)
+			return kernels_of_types[i].type;
+	return TENSOR_F32;
+}
+
+bool kernel_is_mul_mat(enum kernel k)
+{
+	enum kernel its;
+	return kernel_mul_mat_of(kernel_type_of(k), &its) && its == k;
+}
 
 void kernel_refs_digest(u8 ret[32])
 {

@@ -4,31 +4,19 @@
  * threads can share x. push is the struct push_<stem> of <stem>.h; buf are the operands in the order of the bindings. */
 #pragma once
 
-#include "base/types.h"
+#include "base/tensor.h"
 
 #define KERNEL_BUFS_MAX 8u
 #define KERNEL_PUSH_MAX 64u /* bytes of push constants; Vulkan guarantees 128 */
 
 enum kernel {
-	KERNEL_EMBED_F32,
-	KERNEL_EMBED_F16,
-	KERNEL_EMBED_BF16,
-	KERNEL_EMBED_Q8_0,
-	KERNEL_EMBED_Q4_0,
-	KERNEL_EMBED_MXFP4,
-	KERNEL_EMBED_Q4_K,
-	KERNEL_EMBED_Q5_K,
-	KERNEL_EMBED_Q6_K,
-	KERNEL_MUL_MAT_F32,
-	KERNEL_MUL_MAT_F16,
-	KERNEL_MUL_MAT_BF16,
-	KERNEL_MUL_MAT_Q8_0,
-	KERNEL_MUL_MAT_Q4_0,
-	KERNEL_MUL_MAT_MXFP4,
-	KERNEL_MUL_MAT_Q4_K,
-	KERNEL_MUL_MAT_Q5_K,
-	KERNEL_MUL_MAT_Q6_K,
-	KERNEL_RMS_NORM,
+#define KERNEL_OF_TYPE(name, ...) KERNEL_EMBED_##name,
+	TENSOR_FLOATS(KERNEL_OF_TYPE) TENSOR_BLOCKS(KERNEL_OF_TYPE)
+#undef KERNEL_OF_TYPE
+#define KERNEL_OF_TYPE(name, ...) KERNEL_MUL_MAT_##name,
+		TENSOR_FLOATS(KERNEL_OF_TYPE) TENSOR_BLOCKS(KERNEL_OF_TYPE)
+#undef KERNEL_OF_TYPE
+			KERNEL_RMS_NORM,
 	KERNEL_QUANTIZE_32,
 	KERNEL_QUANTIZE_256,
 	KERNEL_ROPE,
@@ -59,6 +47,13 @@ struct kernel_ref {
 	u32 push_bytes;
 };
 extern const struct kernel_ref kernel_refs[KERNELS_N];
+
+/* The kernels of a weight type. false: Keep does not compute with it. */
+bool kernel_embed_of(u32 type, enum kernel *ret);
+bool kernel_mul_mat_of(u32 type, enum kernel *ret);
+/* The type whose weights k reads; TENSOR_F32 when it reads none. */
+u32 kernel_type_of(enum kernel k);
+bool kernel_is_mul_mat(enum kernel k);
 
 /* Digest that stands for the references: of the version of the arithmetic and the kernels' names, in table order. */
 void kernel_refs_digest(u8 ret[32]);

@@ -6,8 +6,9 @@
 #include "types.glsl"
 #include "act.h"
 #include "mul_mat_q.h"
+#include "grids.h"
 
-/* mul_mat_q with the integer sums on int8 cooperative matrices. -DTYPE=Q8_0, Q4_0, Q4_K, Q5_K or Q6_K.
+/* mul_mat_q with the integer sums on int8 cooperative matrices. -DTYPE=a quantised type of types.glsl.
  *
  * One subgroup computes a tile of TM rows by TN columns: for every 16 or 32 elements that share a scale, both sides go to shared memory, the
  * matrix units give int32 sums, and lanes scale and add their own elements of the tile as mul_mat_q.h says. */
@@ -19,10 +20,11 @@ layout(constant_id = 3) const u32 TK = 8u; /* at most STEP */
 BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
+BUF_IN(3, grids);
 
 #include "blocks.glsl"
 
-#if TYPE == Q6_K
+#if SCALE_LEN == 16 || TYPE == NVFP4
 #define STEP 16u /* elements that share an integer scale */
 #else
 #define STEP 32u
@@ -42,11 +44,11 @@ void stage(u32 row0, u32 col0, u32 block, u32 step)
 	for (u32 i = LANE; i < TM * WORDS; i += LANES) {
 		u32 row = min(row0 + i / WORDS, p.count - 1u);
 		u32 word = step * WORDS + i % WORDS; /* of the block */
-		left[i] = block_word(p.base + row * p.row_bytes + block * BLOCK_BYTES, word / 8u, word % 8u);
+		left[i] = block_word(term_at(p.base + row * p.row_bytes, block), word / 8u, word % 8u);
 	}
 	for (u32 i = LANE; i < TN * WORDS; i += LANES) {
 		u32 col = min(col0 + i / WORDS, p.cols - 1u);
-		right[i] = act[col * (p.k / 4u) + block * (BLOCK_LEN / 4u) + step * WORDS + i % WORDS];
+		right[i] = act[col * (p.k / 4u) + block * (TERM_LEN / 4u) + step * WORDS + i % WORDS];
 	}
 }
 
@@ -63,54 +65,75 @@ void multiply()
 	coopMatStore(s, sums, 0, TN, gl_CooperativeMatrixLayoutRowMajor);
 }
 
+#if MIN_LEN == 16
+/* The sum of the activations of column c of the tile that are in shared memory. */
+int sum_staged(u32 c)
+{
+	int s = 0;
+	for (u32 i = 0u; i < WORDS; i++) {
+		int x = toi(right[c * WORDS + i]);
+		s += bitfieldExtract(x, 0, 8) + bitfieldExtract(x, 8, 8) + bitfieldExtract(x, 16, 8) + (x >> 24);
+	}
+	return s;
+}
+#endif
+
 void main()
 {
 	u32 row0 = GROUP_X * TM;
 	u32 col0 = gl_WorkGroupID.y * TN;
 	u32 own = TM * TN / LANES;
-	u32 sum_at = act_sum_at(p.cols, p.k, BLOCK_LEN);
+	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN);
 	u32 scale_at = act_scale_at(p.cols, p.k);
 	float acc[OWN_MAX];
 	for (u32 e = 0u; e < own; e++)
 		acc[e] = 0.0f;
-	ROLLED for (u32 block = 0u; block < p.k / BLOCK_LEN; block++) {
+	ROLLED for (u32 block = 0u; block < p.k / TERM_LEN; block++) {
 		int i1[OWN_MAX];
 		int i2[OWN_MAX];
 		for (u32 e = 0u; e < own; e++) {
 			i1[e] = 0;
 			i2[e] = 0;
 		}
-		ROLLED for (u32 j = 0u; j < BLOCK_LEN / STEP; j++) {
+		ROLLED for (u32 j = 0u; j < TERM_LEN / STEP; j++) {
 			stage(row0, col0, block, j);
 			barrier();
 			multiply();
 			barrier();
 			for (u32 e = 0u; e < own; e++) {
 				u32 i = e * LANES + LANE;
-				u32 at = p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes + block * BLOCK_BYTES;
+				u32 at = term_at(p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes, block);
 				u32 col = min(col0 + i % TN, p.cols - 1u);
-#if TYPE == Q8_0 || TYPE == MXFP4
-				i1[e] = sums[i];
-#elif TYPE == Q4_0
-				i1[e] = sums[i] - 8 * toi(act[sum_at + col * (p.k / 32u) + block]);
-#elif TYPE == Q6_K
-				i1[e] += block_scale_16(at, j) * sums[i];
+#if TYPE == NVFP4
+				if (j == 0u)
+					i1[e] = sums[i];
+				else
+					i2[e] = -sums[i];
+#elif SCALE_LEN != 0
+				i1[e] += block_scale(at, j) * sums[i];
 #else
-				u32 sm = block_scale_min(at, j);
-				i1[e] += toi(sm & 255u) * sums[i];
-				i2[e] += toi(sm >> 8) * toi(act[sum_at + col * (p.k / 32u) + block * 8u + j]);
+				i1[e] = sums[i];
+#endif
+#if TYPE == Q4_0
+				i1[e] -= 8 * toi(act[sum_at + col * (p.k / 32u) + block]);
+#elif MIN_LEN == 32
+				i2[e] += block_min(at, j) * toi(act[sum_at + col * (p.k / 32u) + block * 8u + j]);
+#elif MIN_LEN == ONE
+				i2[e] = toi(act[sum_at + col * (p.k / 32u) + block]);
+#elif MIN_LEN == 16
+				i2[e] += block_min(at, j) * sum_staged(i % TN);
 #endif
 			}
 			barrier();
 		}
 		for (u32 e = 0u; e < own; e++) {
 			u32 i = e * LANES + LANE;
-			u32 at = p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes + block * BLOCK_BYTES;
+			u32 at = term_at(p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes, block);
 			u32 col = min(col0 + i % TN, p.cols - 1u);
-			f32 a = u2f(act[scale_at + col * (p.k / BLOCK_LEN) + block]);
+			f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
 			f32 d = block_d(at);
 			f32 v = exact_from_int(i1[e]) * d;
-#if TYPE == Q4_K || TYPE == Q5_K
+#if MIN_LEN != 0 || TYPE == NVFP4
 			f32 dmin = block_dmin(at);
 			f32 o = exact_from_int(i2[e]) * dmin;
 			v = v - o;

@@ -6,8 +6,9 @@
 #include "types.glsl"
 #include "act.h"
 #include "mul_mat_q.h"
+#include "grids.h"
 
-/* -DTYPE=Q8_0, Q4_0, MXFP4, Q4_K, Q5_K or Q6_K; -DDOT: with the packed dot product of SPV_KHR_integer_dot_product.
+/* -DTYPE=a quantised type of types.glsl; -DDOT: with the packed dot product of SPV_KHR_integer_dot_product.
  *
  * LANES lanes share a row: lane l computes the terms of blocks l, l + LANES, …, and lane c adds those of column c in order.
  * LANES = 1 (drivers that run on a CPU) keeps the sum in a register and has no barrier. COLS columns share one unpacking. */
@@ -17,6 +18,7 @@ layout(constant_id = 1) const u32 LANES = 1u;
 BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
+BUF_IN(3, grids);
 
 #define COLS_MAX 8u
 #define ROWS	 (64u / LANES)
@@ -48,58 +50,79 @@ int dot_words(u32 word[8], u32 at, u32 from, u32 to)
 	return s;
 }
 
+#if MIN_LEN == 16
+int sum_words(u32 at, u32 from, u32 to)
+{
+	int s = 0;
+	for (u32 i = from; i < to; i++)
+		s += DOT4(0x01010101u, act[at + i]);
+	return s;
+}
+#endif
+
 /* Terms of one block for all columns. */
 void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 {
-	u32 at = p.base + row * p.row_bytes + block * BLOCK_BYTES;
+	u32 at = term_at(p.base + row * p.row_bytes, block);
 	u32 scale_at = act_scale_at(p.cols, p.k);
-	u32 sum_at = act_sum_at(p.cols, p.k, BLOCK_LEN);
+	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN);
 	int i1[COLS_MAX];
 	int i2[COLS_MAX];
 	for (u32 c = 0u; c < COLS; c++) {
 		i1[c] = 0;
 		i2[c] = 0;
 	}
-	ROLLED for (u32 j = 0u; j < BLOCK_LEN / 32u; j++) {
+	ROLLED for (u32 j = 0u; j < TERM_LEN / 32u; j++) {
 		u32 word[8];
 		for (u32 i = 0u; i < 8u; i++)
 			word[i] = block_word(at, j, i);
-#if TYPE == Q4_K || TYPE == Q5_K
-		u32 sm = block_scale_min(at, j);
-		int sc = toi(sm & 255u);
-		int mn = toi(sm >> 8);
-#elif TYPE == Q6_K
-		int sc0 = block_scale_16(at, 2u * j);
-		int sc1 = block_scale_16(at, 2u * j + 1u);
+#if SCALE_LEN == 32
+		int sc = block_scale(at, j);
+#elif SCALE_LEN == 16
+		int sc0 = block_scale(at, 2u * j);
+		int sc1 = block_scale(at, 2u * j + 1u);
+#endif
+#if MIN_LEN == 32
+		int mn = block_min(at, j);
+#elif MIN_LEN == 16
+		int mn0 = block_min(at, 2u * j);
+		int mn1 = block_min(at, 2u * j + 1u);
 #endif
 		for (u32 c = 0u; c < COLS; c++) {
 			u32 col = col0 + c;
 			if (col >= p.cols)
 				continue;
-			u32 q_at = col * (p.k / 4u) + block * (BLOCK_LEN / 4u) + 8u * j;
-#if TYPE == Q8_0 || TYPE == Q4_0 || TYPE == MXFP4
-			i1[c] += dot_words(word, q_at, 0u, 8u);
-#elif TYPE == Q6_K
+			u32 q_at = col * (p.k / 4u) + block * (TERM_LEN / 4u) + 8u * j;
+#if TYPE == NVFP4
+			i1[c] += dot_words(word, q_at, 0u, 4u);
+			i2[c] -= dot_words(word, q_at, 4u, 8u);
+#elif SCALE_LEN == 32
+			i1[c] += sc * dot_words(word, q_at, 0u, 8u);
+#elif SCALE_LEN == 16
 			i1[c] += sc0 * dot_words(word, q_at, 0u, 4u) + sc1 * dot_words(word, q_at, 4u, 8u);
 #else
-			i1[c] += sc * dot_words(word, q_at, 0u, 8u);
+			i1[c] += dot_words(word, q_at, 0u, 8u);
 #endif
 #if TYPE == Q4_0
 			i1[c] -= 8 * toi(act[sum_at + col * (p.k / 32u) + block]);
-#elif TYPE == Q4_K || TYPE == Q5_K
+#elif MIN_LEN == 32
 			i2[c] += mn * toi(act[sum_at + col * (p.k / 32u) + block * 8u + j]);
+#elif MIN_LEN == ONE
+			i2[c] += toi(act[sum_at + col * (p.k / 32u) + block]);
+#elif MIN_LEN == 16
+			i2[c] += mn0 * sum_words(q_at, 0u, 4u) + mn1 * sum_words(q_at, 4u, 8u);
 #endif
 		}
 	}
 	f32 d = block_d(at);
-#if TYPE == Q4_K || TYPE == Q5_K
+#if MIN_LEN != 0 || TYPE == NVFP4
 	f32 dmin = block_dmin(at);
 #endif
 	for (u32 c = 0u; c < COLS; c++) {
 		u32 col = min(col0 + c, p.cols - 1u); /* columns beyond are not stored */
-		f32 a = u2f(act[scale_at + col * (p.k / BLOCK_LEN) + block]);
+		f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
 		f32 v = exact_from_int(i1[c]) * d;
-#if TYPE == Q4_K || TYPE == Q5_K
+#if MIN_LEN != 0 || TYPE == NVFP4
 		f32 o = exact_from_int(i2[c]) * dmin;
 		v = v - o;
 #endif
@@ -152,7 +175,7 @@ void main()
 	u32 row = GROUP_X * ROWS + LANE / LANES;
 	u32 col0 = gl_WorkGroupID.y * COLS;
 	if (LANES == 1u)
-		add_own_terms(row, col0, p.k / BLOCK_LEN);
+		add_own_terms(row, col0, p.k / TERM_LEN);
 	else
-		add_shared_terms(row, col0, p.k / BLOCK_LEN);
+		add_shared_terms(row, col0, p.k / TERM_LEN);
 }

@@ -3,15 +3,13 @@
 #include "shaders/blocks_ref.h"
 #include "shaders/exact.h"
 
-#include "base/layout.h"
-
 #define TILE 16u /* columns that share one unpacking of the weights */
 
 struct cols {
 	const i8 *q;
 	const f32 *scale;
 	const i32 *sum;
-	u32 k, group;
+	u32 k;
 };
 
 static inline i32 dot(const i8 *a, const i8 *b, u32 n)
@@ -22,58 +20,53 @@ static inline i32 dot(const i8 *a, const i8 *b, u32 n)
 	return s;
 }
 
-static f32 term_32(const struct block_ints *b, const struct cols *x, u32 c, u32 p)
+static i32 sum(const i8 *q, u32 n)
 {
-	i32 i = dot(b->q, x->q + (size_t)c * x->k + 32 * p, 32);
-	f32 t = exact_from_int(i) * b->d;
-	return t * x->scale[(size_t)c * (x->k / 32) + p];
+	i32 s = 0;
+	for (u32 i = 0; i < n; i++)
+		s += q[i];
+	return s;
 }
 
-static f32 term_k(const struct block_ints *b, const struct cols *x, u32 c, u32 p)
+/* Both integers of a term of n elements. */
+static inline void ints_of(const struct block_kind kind, u32 n, const struct block_ints *b, const i8 *q,
+	const i32 *sums, i32 *ret_i1, i32 *ret_i2)
 {
-	const i8 *q = x->q + (size_t)c * x->k + 256 * p;
-	const i32 *sum = x->sum + (size_t)c * (x->k / 32) + 8 * p;
 	i32 i1 = 0, i2 = 0;
-	for (u32 j = 0; j < 8; j++) {
-		i1 += b->sc[j] * dot(b->q + 32 * j, q + 32 * j, 32);
-		i2 += b->m[j] * sum[j];
+	u32 len = kind.scale_len ? kind.scale_len : 32;
+	for (u32 e = 0; e < n; e += len)
+		i1 += b->sc[e / 16] * dot(b->q + e, q + e, len);
+	for (u32 e = 0; kind.min_len == 32 && e < n; e += 32)
+		i2 += b->m[e / 16] * sums[e / 32];
+	for (u32 e = 0; kind.min_len == 16 && e < n; e += 16)
+		i2 += b->m[e / 16] * sum(q + e, 16);
+	*ret_i1 = i1;
+	*ret_i2 = i2;
+}
+
+static inline f32 term(u32 type, u32 n, const struct block_ints *b, const struct cols *x, u32 c, u32 p)
+{
+	const i8 *q = x->q + (size_t)c * x->k + (size_t)n * p;
+	const i32 *sums = x->sum + (size_t)c * (x->k / 32) + n / 32 * p;
+	i32 i1, i2;
+	if (type == TENSOR_NVFP4) {
+		i1 = dot(b->q, q, 16);
+		i2 = -dot(b->q + 16, q + 16, 16);
+	} else {
+		ints_of(block_kind_of(type), n, b, q, sums, &i1, &i2);
 	}
 	f32 t1 = exact_from_int(i1) * b->d;
 	f32 t2 = exact_from_int(i2) * b->dmin;
-	return (t1 - t2) * x->scale[(size_t)c * (x->k / 256) + p];
-}
-
-static f32 term_q6_k(const struct block_ints *b, const struct cols *x, u32 c, u32 p)
-{
-	const i8 *q = x->q + (size_t)c * x->k + 256 * p;
-	i32 i = 0;
-	for (u32 j = 0; j < 16; j++)
-		i += b->sc[j] * dot(b->q + 16 * j, q + 16 * j, 16);
-	f32 t = exact_from_int(i) * b->d;
-	return t * x->scale[(size_t)c * (x->k / 256) + p];
-}
-
-static inline f32 term(u32 type, const struct block_ints *b, const struct cols *x, u32 c, u32 p)
-{
-	switch (type) {
-	case TENSOR_Q8_0:
-	case TENSOR_Q4_0:
-	case TENSOR_MXFP4:
-		return term_32(b, x, c, p);
-	case TENSOR_Q6_K:
-		return term_q6_k(b, x, c, p);
-	}
-	return term_k(b, x, c, p);
+	return (t1 - t2) * x->scale[(size_t)c * (x->k / n) + p];
 }
 
 static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const buf[], u32 first, u32 end)
 {
-	u32 len = block_len_of(type), bytes = block_bytes_of(type);
+	u32 len = block_term_of(type), bytes = block_bytes_of(type), parts = block_len_of(type) / len;
 	const struct cols x = { .q = buf[1],
 		.scale = (const f32 *)buf[1] + act_scale_at(p->cols, p->k),
 		.sum = (const i32 *)buf[1] + act_sum_at(p->cols, p->k, len),
-		.k = p->k,
-		.group = len };
+		.k = p->k };
 	f32 *y = buf[2];
 	for (u32 o = first; o < end; o++) {
 		const u8 *row = (const u8 *)buf[0] + p->base + (size_t)o * p->row_bytes;
@@ -82,9 +75,9 @@ static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const
 			f32 acc[TILE] = { 0 };
 			for (u32 b = 0; b < p->k / len; b++) {
 				struct block_ints ints;
-				block_unpack(type, row + (size_t)b * bytes, &ints);
+				block_unpack(type, row + (size_t)(b / parts) * bytes, b % parts, &ints);
 				for (u32 c = 0; c < n; c++)
-					acc[c] = acc[c] + term(type, &ints, &x, c0 + c, b);
+					acc[c] = acc[c] + term(type, len, &ints, &x, c0 + c, b);
 			}
 			for (u32 c = 0; c < n; c++)
 				y[(size_t)(c0 + c) * p->n_out + p->first + o] = exact_window(acc[c]);
@@ -92,14 +85,9 @@ static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const
 	}
 }
 
-#define REF(name, type)                                                                  \
-	void ref_mul_mat_##name(const void *push, void *const buf[], u32 first, u32 end) \
-	{                                                                                \
-		mul_mat(type, push, buf, first, end);                                    \
+#define REF(name, c, ...)                                                             \
+	void ref_mul_mat_##c(const void *push, void *const buf[], u32 first, u32 end) \
+	{                                                                             \
+		mul_mat(TENSOR_##name, push, buf, first, end);                        \
 	}
-REF(q8_0, TENSOR_Q8_0)
-REF(q4_0, TENSOR_Q4_0)
-REF(mxfp4, TENSOR_MXFP4)
-REF(q4_k, TENSOR_Q4_K)
-REF(q5_k, TENSOR_Q5_K)
-REF(q6_k, TENSOR_Q6_K)
+TENSOR_BLOCKS(REF)

@@ -4,154 +4,9 @@
 
 #include <string.h>
 
-/* clang-format off */
-static const u32 spv_add[] = {
-#include "shaders/add.spv.inc"
-};
-static const u32 spv_swiglu[] = {
-#include "shaders/swiglu.spv.inc"
-};
-static const u32 spv_rows[] = {
-#include "shaders/rows.spv.inc"
-};
-static const u32 spv_layer_norm[] = {
-#include "shaders/layer_norm.spv.inc"
-};
-static const u32 spv_bias[] = {
-#include "shaders/bias.spv.inc"
-};
-static const u32 spv_row_scale[] = {
-#include "shaders/row_scale.spv.inc"
-};
-static const u32 spv_map[] = {
-#include "shaders/map.spv.inc"
-};
-static const u32 spv_geglu[] = {
-#include "shaders/geglu.spv.inc"
-};
-static const u32 spv_swiglu_oai[] = {
-#include "shaders/swiglu_oai.spv.inc"
-};
-static const u32 spv_combine[] = {
-#include "shaders/combine.spv.inc"
-};
-static const u32 spv_rope[] = {
-#include "shaders/rope.spv.inc"
-};
-static const u32 spv_rms_norm[] = {
-#include "shaders/rms_norm.spv.inc"
-};
-static const u32 spv_kv_store_f32[] = {
-#include "shaders/kv_store_f32.spv.inc"
-};
-static const u32 spv_kv_store_f16[] = {
-#include "shaders/kv_store_f16.spv.inc"
-};
-static const u32 spv_attention_f32[] = {
-#include "shaders/attention_f32.spv.inc"
-};
-static const u32 spv_attention_f16[] = {
-#include "shaders/attention_f16.spv.inc"
-};
-static const u32 spv_quantize_32[] = {
-#include "shaders/quantize_32.spv.inc"
-};
-static const u32 spv_quantize_256[] = {
-#include "shaders/quantize_256.spv.inc"
-};
-static const u32 spv_embed_f32[] = {
-#include "shaders/embed_f32.spv.inc"
-};
-static const u32 spv_embed_f16[] = {
-#include "shaders/embed_f16.spv.inc"
-};
-static const u32 spv_embed_bf16[] = {
-#include "shaders/embed_bf16.spv.inc"
-};
-static const u32 spv_embed_q8_0[] = {
-#include "shaders/embed_q8_0.spv.inc"
-};
-static const u32 spv_embed_q4_0[] = {
-#include "shaders/embed_q4_0.spv.inc"
-};
-static const u32 spv_embed_mxfp4[] = {
-#include "shaders/embed_mxfp4.spv.inc"
-};
-static const u32 spv_embed_q4_k[] = {
-#include "shaders/embed_q4_k.spv.inc"
-};
-static const u32 spv_embed_q5_k[] = {
-#include "shaders/embed_q5_k.spv.inc"
-};
-static const u32 spv_embed_q6_k[] = {
-#include "shaders/embed_q6_k.spv.inc"
-};
-static const u32 spv_mul_mat_f32[] = {
-#include "shaders/mul_mat_f32.spv.inc"
-};
-static const u32 spv_mul_mat_f16[] = {
-#include "shaders/mul_mat_f16.spv.inc"
-};
-static const u32 spv_mul_mat_bf16[] = {
-#include "shaders/mul_mat_bf16.spv.inc"
-};
-static const u32 spv_mul_mat_q8_0[] = {
-#include "shaders/mul_mat_q8_0.spv.inc"
-};
-static const u32 spv_mul_mat_q4_0[] = {
-#include "shaders/mul_mat_q4_0.spv.inc"
-};
-static const u32 spv_mul_mat_mxfp4[] = {
-#include "shaders/mul_mat_mxfp4.spv.inc"
-};
-static const u32 spv_mul_mat_q4_k[] = {
-#include "shaders/mul_mat_q4_k.spv.inc"
-};
-static const u32 spv_mul_mat_q5_k[] = {
-#include "shaders/mul_mat_q5_k.spv.inc"
-};
-static const u32 spv_mul_mat_q6_k[] = {
-#include "shaders/mul_mat_q6_k.spv.inc"
-};
-static const u32 spv_mul_mat_q8_0_dot[] = {
-#include "shaders/mul_mat_q8_0_dot.spv.inc"
-};
-static const u32 spv_mul_mat_q4_0_dot[] = {
-#include "shaders/mul_mat_q4_0_dot.spv.inc"
-};
-static const u32 spv_mul_mat_mxfp4_dot[] = {
-#include "shaders/mul_mat_mxfp4_dot.spv.inc"
-};
-static const u32 spv_mul_mat_q4_k_dot[] = {
-#include "shaders/mul_mat_q4_k_dot.spv.inc"
-};
-static const u32 spv_mul_mat_q5_k_dot[] = {
-#include "shaders/mul_mat_q5_k_dot.spv.inc"
-};
-static const u32 spv_mul_mat_q6_k_dot[] = {
-#include "shaders/mul_mat_q6_k_dot.spv.inc"
-};
-#ifdef KEEP_COOPMAT
-static const u32 spv_mul_mat_q8_0_cm[] = {
-#include "shaders/mul_mat_q8_0_cm.spv.inc"
-};
-static const u32 spv_mul_mat_q4_0_cm[] = {
-#include "shaders/mul_mat_q4_0_cm.spv.inc"
-};
-static const u32 spv_mul_mat_mxfp4_cm[] = {
-#include "shaders/mul_mat_mxfp4_cm.spv.inc"
-};
-static const u32 spv_mul_mat_q4_k_cm[] = {
-#include "shaders/mul_mat_q4_k_cm.spv.inc"
-};
-static const u32 spv_mul_mat_q5_k_cm[] = {
-#include "shaders/mul_mat_q5_k_cm.spv.inc"
-};
-static const u32 spv_mul_mat_q6_k_cm[] = {
-#include "shaders/mul_mat_q6_k_cm.spv.inc"
-};
-#endif
+#include "shaders/modules.h" /* spv_<module>, of each row of shader_modules in meson.build */
 
+/* clang-format off */
 #define CODE(m) .spirv = spv_##m, .spirv_bytes = sizeof(spv_##m)
 /* One workgroup does n items of x. */
 #define BASE(k, m, n) { .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = (n), .items_y = 1 }
@@ -178,25 +33,16 @@ static const u32 spv_mul_mat_q6_k_cm[] = {
 	{ .kernel = KERNEL_##k, .variant = "cm", CODE(m##_cm), .items_x = 8, .items_y = 8, \
 	  .needs = PIPELINE_ON_GPU | PIPELINE_COOPMAT | (n) }
 
+/* The rows of a weight type. */
+#define EMBED(name, c, ...)	      BASE(EMBED_##name, embed_##c, 256),
+#define MUL_MAT_FLOATS(name, c, ...) MUL_MAT_F(MUL_MAT_##name, mul_mat_##c),
+#define MUL_MAT_BLOCKS(name, c, ...) MUL_MAT_Q(MUL_MAT_##name, mul_mat_##c),
+#define MUL_MAT_TILES(name, c, number, block, bytes, group, scale, min) \
+	MUL_MAT_CM(MUL_MAT_##name, mul_mat_##c, (scale) == 16 ? PIPELINE_K_16 : 0),
+
 const struct pipeline_row pipeline_rows[] = {
-	BASE(EMBED_F32, embed_f32, 256),
-	BASE(EMBED_F16, embed_f16, 256),
-	BASE(EMBED_BF16, embed_bf16, 256),
-	BASE(EMBED_Q8_0, embed_q8_0, 256),
-	BASE(EMBED_Q4_0, embed_q4_0, 256),
-	BASE(EMBED_MXFP4, embed_mxfp4, 256),
-	BASE(EMBED_Q4_K, embed_q4_k, 256),
-	BASE(EMBED_Q5_K, embed_q5_k, 256),
-	BASE(EMBED_Q6_K, embed_q6_k, 256),
-	MUL_MAT_F(MUL_MAT_F32, mul_mat_f32),
-	MUL_MAT_F(MUL_MAT_F16, mul_mat_f16),
-	MUL_MAT_F(MUL_MAT_BF16, mul_mat_bf16),
-	MUL_MAT_Q(MUL_MAT_Q8_0, mul_mat_q8_0),
-	MUL_MAT_Q(MUL_MAT_Q4_0, mul_mat_q4_0),
-	MUL_MAT_Q(MUL_MAT_MXFP4, mul_mat_mxfp4),
-	MUL_MAT_Q(MUL_MAT_Q4_K, mul_mat_q4_k),
-	MUL_MAT_Q(MUL_MAT_Q5_K, mul_mat_q5_k),
-	MUL_MAT_Q(MUL_MAT_Q6_K, mul_mat_q6_k),
+	TENSOR_FLOATS(EMBED) TENSOR_BLOCKS(EMBED)
+	TENSOR_FLOATS(MUL_MAT_FLOATS) TENSOR_BLOCKS(MUL_MAT_BLOCKS)
 	BASE(RMS_NORM, rms_norm, 1),
 	BASE(QUANTIZE_32, quantize_32, 64),
 	BASE(QUANTIZE_256, quantize_256, 2),
@@ -216,12 +62,7 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(SWIGLU_OAI, swiglu_oai, 256),
 	BASE(COMBINE, combine, 256),
 #ifdef KEEP_COOPMAT
-	MUL_MAT_CM(MUL_MAT_Q8_0, mul_mat_q8_0, 0),
-	MUL_MAT_CM(MUL_MAT_Q4_0, mul_mat_q4_0, 0),
-	MUL_MAT_CM(MUL_MAT_MXFP4, mul_mat_mxfp4, 0),
-	MUL_MAT_CM(MUL_MAT_Q4_K, mul_mat_q4_k, 0),
-	MUL_MAT_CM(MUL_MAT_Q5_K, mul_mat_q5_k, 0),
-	MUL_MAT_CM(MUL_MAT_Q6_K, mul_mat_q6_k, PIPELINE_K_16),
+	TENSOR_BLOCKS(MUL_MAT_TILES)
 #endif
 };
 /* clang-format on */

@@ -78,22 +78,6 @@ int segments_open(const void *data, size_t len, struct segments *ret, const char
 
 /* ---- types --------------------------------------------------------------------------------------------------------------- */
 
-const struct tensor_type_info *tensor_type_info(u32 type)
-{
-	static const struct tensor_type_info types[] = {
-		[TENSOR_F32] = { "F32", 1, 4 },
-		[TENSOR_F16] = { "F16", 1, 2 },
-		[TENSOR_Q4_0] = { "Q4_0", 32, 18 },
-		[TENSOR_Q8_0] = { "Q8_0", 32, 34 },
-		[TENSOR_Q4_K] = { "Q4_K", 256, 144 },
-		[TENSOR_Q5_K] = { "Q5_K", 256, 176 },
-		[TENSOR_Q6_K] = { "Q6_K", 256, 210 },
-		[TENSOR_BF16] = { "BF16", 1, 2 },
-		[TENSOR_MXFP4] = { "MXFP4", 32, 17 },
-	};
-	return type < ARRAY_LEN(types) && types[type].name ? &types[type] : NULL;
-}
-
 int layout_tensor_bytes(u32 type, const u32 ne[4], u64 *ret_bytes)
 {
 	const struct tensor_type_info *t = tensor_type_info(type);

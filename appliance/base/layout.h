@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/sha256.h"
+#include "base/tensor.h"
 #include "base/types.h"
 
 /* ---- segments: what the bytes are (made by the verify job, in the one pass that hashed and stored them) ---------------- */
@@ -45,27 +46,6 @@ _must_use_ int segments_open(const void *data, size_t len, struct segments *ret,
 
 #define LAYOUT_MAGIC "KEEPLAY2"
 #define LAYOUT_NONE  0xffffffffu /* no such token, no such index */
-
-/* Tensor types: the numbers of GGUF. */
-enum tensor_type {
-	TENSOR_F32 = 0,
-	TENSOR_F16 = 1,
-	TENSOR_Q4_0 = 2,
-	TENSOR_Q8_0 = 8,
-	TENSOR_Q4_K = 12,
-	TENSOR_Q5_K = 13,
-	TENSOR_Q6_K = 14,
-	TENSOR_BF16 = 30,
-	TENSOR_MXFP4 = 39,
-};
-
-struct tensor_type_info {
-	const char *name; /* "Q4_K" */
-	u32 block;	  /* elements of a block */
-	u32 bytes;	  /* bytes of a block */
-};
-/* Facts of a type, or NULL when Keep does not compute with it. */
-const struct tensor_type_info *tensor_type_info(u32 type);
 
 enum layout_tok_model {
 	LAYOUT_TOK_SPM = 1,	  /* "llama": SentencePiece's BPE */

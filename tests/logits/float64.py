@@ -1,10 +1,11 @@
 """A model in float64, from its file: what the arithmetic of Keep and of the peer is held against. Written from the papers and from the published
-layouts of blocks, apart from both; slow, plain numpy. logits(path, ids) gives float64 [n, vocab]."""
+layouts of blocks (blocks64.py), apart from both; slow, plain numpy. logits(path, ids) gives float64 [n, vocab]."""
 import struct
 import numpy as np
 
+from blocks64 import BLOCKS, decode
+
 SCALARS = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q', 11: 'q', 12: 'd'}
-BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2), 39: (32, 17)}
 
 
 # ---- files
@@ -52,52 +53,6 @@ def tensor(b, dims, t, at):
     n, (block, size) = int(np.prod(dims)), BLOCKS[t]
     raw = np.frombuffer(b, np.uint8, n // block * size, at).reshape(-1, size)
     return decode(raw, t).astype(np.float64).reshape(dims[::-1])
-
-
-def half(x):
-    return np.ascontiguousarray(x).view('<f2').astype(np.float64)
-
-
-def nibbles(x):
-    return np.concatenate([x & 15, x >> 4], axis=-1)
-
-
-def k_scales(s):
-    """The eight six-bit scales and minima in 12 bytes."""
-    s = s.astype(np.int64)
-    lo = np.concatenate([s[:, :4] & 63, s[:, 8:12] & 15 | s[:, 0:4] >> 6 << 4], axis=1)
-    hi = np.concatenate([s[:, 4:8] & 63, s[:, 8:12] >> 4 | s[:, 4:8] >> 6 << 4], axis=1)
-    return lo, hi
-
-
-def decode(raw, t):
-    n = len(raw)
-    if t == 0:
-        return raw.copy().view('<f4')
-    if t == 1:
-        return half(raw)
-    if t == 30:
-        return (raw.copy().view('<u2').astype(np.uint32) << 16).view(np.float32)
-    if t == 2:
-        return half(raw[:, :2]) * (nibbles(raw[:, 2:]).astype(np.int64) - 8)
-    if t == 8:
-        return half(raw[:, :2]) * raw[:, 2:].view(np.int8)
-    if t == 39:  # E2M1 times a power of two
-        sizes = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
-        return np.ldexp(np.concatenate([sizes, -sizes])[nibbles(raw[:, 1:])], raw[:, :1].astype(np.int64) - 127)
-    if t in (12, 13):
-        d, m = half(raw[:, :2]), half(raw[:, 2:4])
-        sc, mn = k_scales(raw[:, 4:16])
-        q = raw[:, 48 if t == 13 else 16:].reshape(n, 4, 32)
-        q = np.stack([q & 15, q >> 4], axis=2).reshape(n, 8, 32).astype(np.int64)
-        if t == 13:
-            q += 16 * np.stack([raw[:, 16:48] >> i & 1 for i in range(8)], axis=1)
-        return (d[:, :, None] * sc[:, :, None] * q - m[:, :, None] * mn[:, :, None]).reshape(n, 256)
-    low, high = raw[:, :128].reshape(n, 2, 2, 32), raw[:, 128:192].reshape(n, 2, 32)
-    low = np.stack([low[:, :, 0] & 15, low[:, :, 1] & 15, low[:, :, 0] >> 4, low[:, :, 1] >> 4], axis=2)
-    high = np.stack([high >> 2 * i & 3 for i in range(4)], axis=2)
-    q = (low | high << 4).reshape(n, 16, 16).astype(np.int64) - 32
-    return (half(raw[:, 208:]) * raw[:, 192:208].view(np.int8))[:, :, None] * q
 
 
 # ---- the network

@@ -19,8 +19,8 @@
 #define PROMPT 70u
 #define NEW    12u
 
-static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K,
-	TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_MXFP4, TINY_MIXED };
+#define TYPE(name, ...) TENSOR_##name,
+static const u32 types[] = { TENSOR_FLOATS(TYPE) TENSOR_BLOCKS(TYPE) TINY_MIXED };
 
 /* A family stands among the types as FAMILY + its architecture, of mixed types: models of those differ in nothing that a type does. */
 #define FAMILY 0x10000u

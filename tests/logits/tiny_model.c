@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "tests/logits/tiny_model.h"
 #include "base/bytes.h"
+#include "shaders/blocks_ref.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,61 @@ static void put_half(u8 *p, f32 x)
 	memcpy(p, &h, sizeof h);
 }
 
-/* n elements of standard deviation s. Quants are random bits; scales give them the size. */
+/* What random bits of a type are when its float16 d is 1: their size, and with a second float16 what that is to d, so that the mean is 0. */
+static const struct {
+	u32 type;
+	f32 size, second;
+} sizes[] = {
+	{ TENSOR_Q4_0, 4.6f, 0 },
+	{ TENSOR_Q8_0, 73.0f, 0 },
+	{ TENSOR_Q6_K, 73.0f * 18.5f, 0 },
+	{ TENSOR_Q4_K, 37.0f * 4.6f, 7.5f },
+	{ TENSOR_Q5_K, 37.0f * 9.2f, 15.5f },
+	{ TENSOR_Q4_1, 4.6f, -7.5f },
+	{ TENSOR_Q5_0, 9.2f, 0 },
+	{ TENSOR_Q5_1, 9.2f, -15.5f },
+	{ TENSOR_Q2_K, 13.9f, 1.5f },
+	{ TENSOR_Q3_K, 43.0f, 0 },
+	{ TENSOR_IQ4_NL, 66.0f, 0 },
+	{ TENSOR_IQ4_XS, 66.0f * 18.5f, 0 },
+	{ TENSOR_IQ2_XXS, 60.0f, 0 },
+	{ TENSOR_IQ2_XS, 60.0f, 0 },
+	{ TENSOR_IQ2_S, 60.0f, 0 },
+	{ TENSOR_IQ3_XXS, 162.0f, 0 },
+	{ TENSOR_IQ3_S, 166.0f, 0 },
+	{ TENSOR_IQ1_S, 7.5f, 0 },
+	{ TENSOR_IQ1_M, 7.5f, 0 },
+	{ TENSOR_TQ1_0, 0.8f, 0 },
+	{ TENSOR_TQ2_0, 1.2f, 0 },
+	{ TENSOR_NVFP4, 6.0f, 0 },
+	{ TENSOR_MXFP4, 5.9f, 0 },
+};
+
+/* Quants are random bits; scales give them the size s, or d, which is about that. */
+static void fill_block(u8 *p, u32 type, f32 s, f32 d, u64 *state)
+{
+	u32 at[2], n = block_halves_of(type, at), i = 0;
+	for (u32 b = 0; b < tensor_type_info(type)->bytes; b++)
+		p[b] = (u8)tiny_random(state);
+	while (i < ARRAY_LEN(sizes) && sizes[i].type != type)
+		i++;
+	MUST(i < ARRAY_LEN(sizes));
+	f32 first = d / sizes[i].size;
+	if (n > 0)
+		put_half(p + at[0], first);
+	if (n > 1)
+		put_half(p + at[1], d * sizes[i].second / sizes[i].size);
+	if (type == TENSOR_IQ1_M)
+		for (u32 j = 0; j < 4; j++)
+			p[49 + 2 * j] = (u8)((p[49 + 2 * j] & 15) | (to_half(first) >> (4 * j) & 15) << 4);
+	if (type == TENSOR_MXFP4) /* 2^(e - 128) */
+		p[0] = s < 0.05f ? 120 : s < 0.1f ? 121 : 124;
+	/* UE4M3, halved: below 2^-7 a multiple of 2^-10 */
+	for (u32 j = 0; type == TENSOR_NVFP4 && j < 4; j++)
+		p[j] = (u8)MIN((u32)(first * 0x1p10f) + (p[j] & 1), 15u);
+}
+
+/* n elements of standard deviation s. */
 static void fill(u8 *p, u32 type, u64 n, f32 s, u64 *state)
 {
 	const struct tensor_type_info *info = tensor_type_info(type);
@@ -80,24 +135,7 @@ static void fill(u8 *p, u32 type, u64 n, f32 s, u64 *state)
 			memcpy(p, &h, 2);
 			continue;
 		}
-		for (u32 i = 0; i < info->bytes; i++)
-			p[i] = (u8)tiny_random(state);
-		if (type == TENSOR_MXFP4)
-			p[0] = s < 0.05f  ? 120
-			       : s < 0.1f ? 121
-					  : 124; /* 2^(e - 128) times numbers of 5.9 on average */
-		if (type == TENSOR_Q4_0)
-			put_half(p, d / 4.6f);
-		if (type == TENSOR_Q8_0)
-			put_half(p, d / 73.0f);
-		if (type == TENSOR_Q6_K)
-			put_half(p + 208, d / (73.0f * 18.5f));
-		if (type == TENSOR_Q4_K || type == TENSOR_Q5_K) {
-			f32 range = type == TENSOR_Q4_K ? 4.6f : 9.2f,
-			    mid = type == TENSOR_Q4_K ? 7.5f : 15.5f;
-			put_half(p, d / (37.0f * range));
-			put_half(p + 2, d * mid / (37.0f * range));
-		}
+		fill_block(p, type, s, d, state);
 	}
 }
 

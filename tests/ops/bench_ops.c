@@ -8,8 +8,8 @@
 #define N_OUT 8192u
 #define COLS  8u
 
-static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K,
-	TENSOR_Q5_K, TENSOR_Q6_K };
+#define TYPE(name, ...) TENSOR_##name,
+static const u32 types[] = { TENSOR_FLOATS(TYPE) TENSOR_BLOCKS(TYPE) };
 
 struct bench {
 	struct rt_device *d;
@@ -51,7 +51,7 @@ static int bench(const struct bench *b, u32 type, u32 rows)
 			return 1;
 		best = MIN(best, now() - start);
 	}
-	printf("%-5s %u column%s %8.2f ms %7.2f G/s\n", tensor_type_info(type)->name, rows,
+	printf("%-7s %u column%s %8.2f ms %7.2f G/s\n", tensor_type_info(type)->name, rows,
 		rows > 1 ? "s" : " ", best * 1e3, (double)K * N_OUT * rows / best / 1e9);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define CASES_MAX   2048u
+#define CASES_MAX   4096u
 #define TARGETS_MAX 32u
 #define SPLIT_RANGE \
 	(256u << 10) /* bytes that an op may see of a buffer in the targets that must split weights */
@@ -37,9 +37,9 @@ static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outli
 static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
 	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu", "swiglu_oai",
 	"combine" };
-static const u32 float_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
-static const u32 legacy_types[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_MXFP4 };
-static const u32 k_types[] = { TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+#define TYPE(name, ...) TENSOR_##name,
+static const u32 float_types[] = { TENSOR_FLOATS(TYPE) };
+static const u32 block_types[] = { TENSOR_BLOCKS(TYPE) };
 
 static void add_case(struct op_case c)
 {
@@ -75,19 +75,20 @@ static void add_embeds(u32 type, u32 k)
 static void add_weight_cases(void)
 {
 	static const u32 f_ks[] = { 1, 31, 33, 77, 256, 1000 };
-	static const u32 legacy_ks[] = { 32, 96, 256, 1056, 4640 };
-	static const u32 k_ks[] = { 256, 512, 4096, 4352 };
+	static const u32 ks_32[] = { 32, 96, 256, 1056, 4640 };
+	static const u32 ks_64[] = { 64, 192, 256, 1088, 4672 };
+	static const u32 ks_256[] = { 256, 512, 4096, 4352 };
 	for (u32 t = 0; t < ARRAY_LEN(float_types); t++) {
 		add_products(float_types[t], f_ks, ARRAY_LEN(f_ks));
 		add_embeds(float_types[t], 77);
 	}
-	for (u32 t = 0; t < ARRAY_LEN(legacy_types); t++) {
-		add_products(legacy_types[t], legacy_ks, ARRAY_LEN(legacy_ks));
-		add_embeds(legacy_types[t], 96);
-	}
-	for (u32 t = 0; t < ARRAY_LEN(k_types); t++) {
-		add_products(k_types[t], k_ks, ARRAY_LEN(k_ks));
-		add_embeds(k_types[t], 512);
+	for (u32 t = 0; t < ARRAY_LEN(block_types); t++) {
+		u32 len = tensor_type_info(block_types[t])->block;
+		if (len == 256)
+			add_products(block_types[t], ks_256, ARRAY_LEN(ks_256));
+		else
+			add_products(block_types[t], len == 32 ? ks_32 : ks_64, ARRAY_LEN(ks_32));
+		add_embeds(block_types[t], len == 32 ? 96 : 2 * len);
 	}
 }
 
@@ -186,13 +187,16 @@ static bool is_split_case(const struct op_case *c)
 
 static void add_split_cases(void)
 {
-	static const u32 types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0,
-		TENSOR_MXFP4, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
-	for (u32 t = 0; t < ARRAY_LEN(types); t++) {
-		u32 k = t < 3 ? 997 : t < 6 ? 1056 : 1280;
-		add_case((struct op_case){ CASE_MUL_MAT, types[t], .rows = 3, .k = k, .n_out = 777 });
-		add_case((struct op_case){ CASE_EMBED, types[t], .rows = 30, .k = k, .n_out = 777 });
+#define SPLIT(name, c, number, block, bytes, ...)                                                    \
+	{                                                                                            \
+		u32 k = block == 1 ? 997 : block == 256 ? 1280 : 1056 / block * block;               \
+		if (k * bytes / block * 777 <= SPLIT_RANGE)                                          \
+			k *= 4;                                                                      \
+		add_case((struct op_case){ CASE_MUL_MAT, number, .rows = 3, .k = k, .n_out = 777 }); \
+		add_case((struct op_case){                                                           \
+			CASE_EMBED, number, .rows = k > 1280 ? 12 : 30, .k = k, .n_out = 777 });     \
 	}
+	TENSOR_FLOATS(SPLIT) TENSOR_BLOCKS(SPLIT)
 }
 
 /* ---- targets ---- */

@@ -21,8 +21,8 @@
 #define DEVICES	   3u
 
 static const char *const names[DEVICES] = { "native", "reference", "llvmpipe" };
-static const u32 types[] = { TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K, TENSOR_F16,
-	TENSOR_BF16, TENSOR_F32 };
+#define TYPE(name, ...) TENSOR_##name,
+static const u32 types[] = { TENSOR_BLOCKS(TYPE) TENSOR_FLOATS(TYPE) };
 
 struct bench {
 	struct rt_device *d;
@@ -117,7 +117,7 @@ static double product(struct bench *b, u32 n_out, u32 cols)
 static void print_row(struct bench *b, u32 rounds, u32 n)
 {
 	double bytes = (double)row_bytes(b[0].type) / K, read = bench_median(b[0].read, rounds);
-	printf("| %-5s |", tensor_type_info(b[0].type)->name);
+	printf("| %-7s |", tensor_type_info(b[0].type)->name);
 	for (u32 i = 0; i < n; i++)
 		printf(" %7.2f |", bench_median(b[i].one, rounds));
 	double gb = b[0].one[rounds / 2] * bytes;

@@ -45,7 +45,7 @@ static int counted_call(struct rt_device *d, const struct rt_call *c)
 	int r = real->call(d, c);
 	n->seconds += bench_now() - start;
 	n->calls++;
-	if (c->kernel >= KERNEL_MUL_MAT_F32 && c->kernel <= KERNEL_MUL_MAT_Q6_K) {
+	if (kernel_is_mul_mat(c->kernel)) {
 		n->bytes += (double)c->bytes[0];
 		n->mul += (double)c->cost;
 	}
@@ -272,7 +272,7 @@ struct floors {
 
 static double floor_of(const struct floors *f, u32 kernel, const struct count *c)
 {
-	double ops = kernel >= KERNEL_MUL_MAT_Q8_0 ? f->bytes : f->fma;
+	double ops = block_term_of(kernel_type_of(kernel)) ? f->bytes : f->fma;
 	double memory = c->bytes / f->read, sum = ops > 0 ? c->mul / ops : 0;
 	return MAX(memory, sum);
 }

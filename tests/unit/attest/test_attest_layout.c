@@ -461,7 +461,7 @@ static void test_type_names(void **state)
 	assert_int_equal(
 		layout_tensor_bytes(TENSOR_F32, (u32[4]){ UINT32_MAX, UINT32_MAX, 1, 1 }, &bytes), 1);
 	assert_int_equal(layout_tensor_bytes(TENSOR_F32, (u32[4]){ 4, 0, 1, 1 }, &bytes), 1);
-	assert_int_equal(layout_tensor_bytes(3, (u32[4]){ 32, 1, 1, 1 }, &bytes), 1);
+	assert_int_equal(layout_tensor_bytes(9, (u32[4]){ 32, 1, 1, 1 }, &bytes), 1); /* Q8_1 */
 }
 
 int main(void)

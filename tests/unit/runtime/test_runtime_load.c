@@ -36,6 +36,21 @@ static void numbers(void **state)
 		{ TENSOR_Q4_K, 2, { 0, 2 } },
 		{ TENSOR_Q5_K, 2, { 0, 2 } },
 		{ TENSOR_Q6_K, 1, { 208 } },
+		{ TENSOR_Q4_1, 2, { 0, 2 } },
+		{ TENSOR_Q5_0, 1, { 0 } },
+		{ TENSOR_Q5_1, 2, { 0, 2 } },
+		{ TENSOR_Q2_K, 2, { 80, 82 } },
+		{ TENSOR_Q3_K, 1, { 108 } },
+		{ TENSOR_IQ4_NL, 1, { 0 } },
+		{ TENSOR_IQ4_XS, 1, { 0 } },
+		{ TENSOR_IQ2_XXS, 1, { 0 } },
+		{ TENSOR_IQ2_XS, 1, { 0 } },
+		{ TENSOR_IQ2_S, 1, { 0 } },
+		{ TENSOR_IQ3_XXS, 1, { 0 } },
+		{ TENSOR_IQ3_S, 1, { 0 } },
+		{ TENSOR_IQ1_S, 1, { 0 } },
+		{ TENSOR_TQ1_0, 1, { 52 } },
+		{ TENSOR_TQ2_0, 1, { 64 } },
 		{ TENSOR_F16, 1, { 0 } },
 	};
 	static const u16 bad[] = { 0x7c00, 0xfc00, 0x7e01, 0xfe01 };
@@ -68,6 +83,58 @@ static void numbers(void **state)
 		assert_int_equal(load_numbers_ok(TENSOR_F32, 0, (const u8 *)&floats[i], 4), i < 2);
 		assert_int_equal(load_numbers_ok(TENSOR_BF16, 0, (const u8 *)&upper, 2), i < 3);
 	}
+}
+
+/* Powers of two: 2^(164 - 127) times 6 is the last below 2^40, wherever a part begins. */
+static void powers(void **state)
+{
+	u8 data[4 * 17];
+	for (u32 b = 0; b < 4; b++)
+		for (u32 e = 0; e < 256; e++) {
+			memset(data, 255, sizeof data); /* nibbles may be anything */
+			for (u32 i = 0; i < 4; i++)
+				data[17 * i] = 120;
+			data[17 * b] = (u8)e;
+			assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, sizeof data), e <= 164);
+			for (u32 from = 0; from < sizeof data; from++) {
+				bool second =
+					load_numbers_ok(TENSOR_MXFP4, from, data + from, sizeof data - from);
+				assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, from),
+					e <= 164 || from <= 17 * b);
+				assert_int_equal(second, e <= 164 || from > 17 * b);
+			}
+		}
+}
+
+/* Scales that are no float16 of their own: the nibbles of IQ1_M, the bytes of NVFP4. */
+static void hidden_numbers(void **state)
+{
+	u8 data[4 * 56];
+	for (u32 b = 0; b < 4; b++) {
+		memset(data, 0x11, sizeof data);
+		assert_true(load_numbers_ok(TENSOR_IQ1_M, 0, data, sizeof data));
+		data[56 * b + 53] = 0xcf; /* the two lower bits of the exponent */
+		assert_true(load_numbers_ok(TENSOR_IQ1_M, 0, data, sizeof data));
+		data[56 * b + 55] = 0x7f; /* and the three upper ones: no number */
+		assert_false(load_numbers_ok(TENSOR_IQ1_M, 0, data, sizeof data));
+		for (u32 from = 0; from < sizeof data; from += 8) { /* segments begin at multiples of eight */
+			assert_int_equal(load_numbers_ok(TENSOR_IQ1_M, 0, data, from), from <= 56 * b + 48);
+			assert_int_equal(load_numbers_ok(TENSOR_IQ1_M, from, data + from, sizeof data - from),
+				from > 56 * b + 48);
+		}
+		data[56 * b + 53] = 0x8f;
+		assert_true(load_numbers_ok(TENSOR_IQ1_M, 0, data, sizeof data));
+	}
+	for (u32 i = 0; i < 4 * 36; i++)
+		for (u32 bad = 0x7e; bad < 0x100; bad += bad == 0x7f ? 0x80 : 1) {
+			bool scale = i % 36 < 4 && bad != 0x7e;
+			memset(data, 0x11, sizeof data);
+			data[i] = (u8)bad;
+			assert_int_equal(load_numbers_ok(TENSOR_NVFP4, 0, data, 4 * 36), !scale);
+			assert_int_equal(load_numbers_ok(TENSOR_NVFP4, 0, data, i), true);
+			assert_int_equal(load_numbers_ok(TENSOR_NVFP4, i, data + i, 4 * 36 - i), !scale);
+		}
+	assert_false(load_numbers_ok(133, 0, data, 0)); /* a type of which nothing is known */
 }
 
 static int loads(const struct tiny *t, u32 threads, struct proto_load_failed *f)
@@ -103,27 +170,6 @@ static void admit(struct tiny *t)
 	for (u64 i = 0; i < f[0].count; i++)
 		sha256_of(data + i * SEGMENT_BYTES, MIN(SEGMENT_BYTES, len - i * SEGMENT_BYTES), digests[i]);
 	free(data);
-}
-
-/* Powers of two: 2^(164 - 127) times 6 is the last below 2^40, wherever a part begins. */
-static void powers(void **state)
-{
-	u8 data[4 * 17];
-	for (u32 b = 0; b < 4; b++)
-		for (u32 e = 0; e < 256; e++) {
-			memset(data, 255, sizeof data); /* nibbles may be anything */
-			for (u32 i = 0; i < 4; i++)
-				data[17 * i] = 120;
-			data[17 * b] = (u8)e;
-			assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, sizeof data), e <= 164);
-			for (u32 from = 0; from < sizeof data; from++) {
-				bool second =
-					load_numbers_ok(TENSOR_MXFP4, from, data + from, sizeof data - from);
-				assert_int_equal(load_numbers_ok(TENSOR_MXFP4, 0, data, from),
-					e <= 164 || from <= 17 * b);
-				assert_int_equal(second, e <= 164 || from > 17 * b);
-			}
-		}
 }
 
 static void bad_numbers_are_named(void **state)
@@ -369,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(hidden_numbers),
 		cmocka_unit_test(powers),
 		cmocka_unit_test(bad_numbers_are_named),
 		cmocka_unit_test(any_number_of_threads),

@@ -84,9 +84,16 @@ static void products(void **s)
 	m.k = DIM_MAX + 256;
 	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
 	m.k = 256;
-	m.type = 10; /* Q2_K: unknown */
+	m.type = 9; /* Q8_1: not computed with */
+	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
+	m.type = 0xffffffff;
 	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
 	m.type = TENSOR_Q4_K;
+	m.w.offset = 2; /* its blocks are read by words */
+	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
+	m.w.offset = 4;
+	assert_int_equal(op_mul_mat(d, &m), 0);
+	m.w.offset = 0;
 	m.n_out = VOCAB_MAX + 1;
 	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
 	m.n_out = BYTES / 144 + 1; /* one row more than the buffer has */

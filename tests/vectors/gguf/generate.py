@@ -6,7 +6,10 @@ import os, shutil, struct, sys
 U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARR, U64, I64, F64 = range(13)
 FMT = {U8: 'B', I8: 'b', U16: 'H', I16: 'h', U32: 'I', I32: 'i', F32: 'f', BOOL: 'B', U64: 'Q', I64: 'q', F64: 'd'}
 TYPES = {'F32': (0, 1, 4), 'F16': (1, 1, 2), 'Q4_0': (2, 32, 18), 'Q8_0': (8, 32, 34), 'Q4_K': (12, 256, 144), 'Q5_K': (13, 256, 176),
-         'Q6_K': (14, 256, 210), 'BF16': (30, 1, 2), 'Q2_K': (10, 256, 84), 'IQ4_KS': (144, 1, 4), 'unknown': (99999, 1, 4)}
+         'Q6_K': (14, 256, 210), 'BF16': (30, 1, 2), 'Q4_1': (3, 32, 20), 'Q5_0': (6, 32, 22), 'Q5_1': (7, 32, 24), 'Q2_K': (10, 256, 84),
+         'Q3_K': (11, 256, 110), 'IQ2_XXS': (16, 256, 66), 'IQ2_XS': (17, 256, 74), 'IQ3_XXS': (18, 256, 98), 'IQ1_S': (19, 256, 50),
+         'IQ4_NL': (20, 32, 18), 'IQ3_S': (21, 256, 110), 'IQ2_S': (22, 256, 82), 'IQ4_XS': (23, 256, 136), 'IQ1_M': (29, 256, 56),
+         'TQ1_0': (34, 256, 54), 'TQ2_0': (35, 256, 66), 'MXFP4': (39, 32, 17), 'NVFP4': (40, 64, 36), 'Q8_1': (9, 32, 36), 'IQ4_KS': (144, 1, 4), 'unknown': (99999, 1, 4)}
 
 def s(x):
     b = x if isinstance(x, bytes) else x.encode()
@@ -92,6 +95,10 @@ MIXED = dict(heads=4, kv=2, hd=4, dim=256, ffn=32, types={'token_embd': 'BF16', 
 ok = 'accepted'
 edit('good-f32', ok, lambda m: None)
 edit('good-mixed-types', ok, lambda m: None, **MIXED)
+NAMES = ('token_embd', 'output', 'attn_q', 'attn_k', 'attn_v', 'ffn_gate', 'ffn_up', 'ffn_down')
+for name, types in (('k', 'Q2_K Q6_K Q2_K Q2_K Q3_K Q2_K Q3_K Q5_0'), ('iq', 'IQ3_S Q5_K IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ4_XS IQ4_NL'),
+                    ('small', 'TQ1_0 TQ2_0 IQ1_S IQ1_M NVFP4 Q4_1 Q5_1 MXFP4')):
+    edit('good-mixed-types-' + name, ok, lambda m: None, heads=4, kv=2, hd=4, dim=256, ffn=32, types=dict(zip(NAMES, types.split())))
 edit('good-bpe', ok, lambda m: None, tok='llama-bpe')
 edit('good-two-layers-tied', ok, lambda m: m.untensor('output.weight'), layers=2)
 edit('good-rope-freqs', ok, lambda m: m.t.append(['rope_freqs.weight', [2], 'F32', None]))
@@ -134,7 +141,7 @@ kvset('bad-architecture', 'gguf-architecture', 'general.architecture', 'qwen4exp
 kvset('bad-architecture-type', 'gguf-value', 'general.architecture', 5, U32)
 kvset('bad-adapter', 'gguf-architecture', 'general.type', 'adapter', STR)
 kvset('bad-experts', 'gguf-experts', 'llama.expert_count', 8, U32)
-edit('bad-architecture-before-type', 'gguf-architecture', lambda m: (m.set('general.architecture', 'deepseek2'), m.tensor('output.weight').__setitem__(2, 'Q2_K')))
+edit('bad-architecture-before-type', 'gguf-architecture', lambda m: (m.set('general.architecture', 'deepseek2'), m.tensor('output.weight').__setitem__(2, 'Q8_1')))
 edit('bad-experts-before-type', 'gguf-experts', lambda m: (m.set('llama.expert_count', 8, U32), m.tensor('output.weight').__setitem__(2, 'IQ4_KS')))
 kvset('bad-name-not-utf8', 'gguf-value', 'general.name', b'\xff\xfe')
 for k in ('block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'attention.head_count', 'attention.layer_norm_rms_epsilon'):
@@ -177,7 +184,7 @@ t('bad-tensor-name-empty', N, 'output.weight', 0, '')
 t('bad-tensor-name-64', N, 'output.weight', 0, 'n' * 64)
 t('bad-tensor-name-not-ascii', N, 'output.weight', 0, 'outp\u00fct')
 t('bad-tensor-name-twice', N, 'output.weight', 0, 'token_embd.weight')
-t('bad-tensor-type-q2-k', 'gguf-tensor-type', 'output.weight', 2, 'Q2_K')
+t('bad-tensor-type-q8-1', 'gguf-tensor-type', 'output.weight', 2, 'Q8_1')
 t('bad-tensor-type-fork', 'gguf-tensor-type', 'output.weight', 2, 'IQ4_KS')
 t('bad-tensor-type-unknown', 'gguf-tensor-type', 'output.weight', 2, 'unknown')
 t('bad-norm-f16', 'gguf-tensor-type', 'output_norm.weight', 2, 'F16')
