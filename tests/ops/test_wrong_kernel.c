@@ -1,5 +1,5 @@
-/* A kernel that computes wrongly is caught by the self-test, which names it: three rows are replaced by kernels whose source was altered
- * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off. */
+/* A kernel that computes wrongly is caught by the self-test, which names it: rows are replaced by kernels whose source was altered
+ * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off, a weight and a sink left out. */
 #include "runtime/gpu.h"
 #include "runtime/op.h"
 
@@ -16,6 +16,12 @@ static const u32 wrong_rms_norm[] = {
 static const u32 wrong_quantize[] = {
 #include "tests/ops/wrong_quantize.spv.inc"
 };
+static const u32 wrong_combine[] = {
+#include "tests/ops/wrong_combine.spv.inc"
+};
+static const u32 wrong_attention[] = {
+#include "tests/ops/wrong_attention.spv.inc"
+};
 
 static const struct {
 	enum kernel kernel;
@@ -25,6 +31,8 @@ static const struct {
 	{ KERNEL_ROPE, wrong_rope, sizeof(wrong_rope) },
 	{ KERNEL_RMS_NORM, wrong_rms_norm, sizeof(wrong_rms_norm) },
 	{ KERNEL_QUANTIZE_256, wrong_quantize, sizeof(wrong_quantize) },
+	{ KERNEL_COMBINE, wrong_combine, sizeof(wrong_combine) },
+	{ KERNEL_ATTENTION_F32, wrong_attention, sizeof(wrong_attention) },
 };
 
 /* The self-test with row `kernel` replaced: the name that it gives, NULL when it finds nothing. */
