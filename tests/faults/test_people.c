@@ -151,6 +151,13 @@ static struct rig_answer name(int sock, u32 type, const char *object)
 	return rig_name(sock, type, object, "why", -1);
 }
 
+static u32 status(int sock)
+{
+	struct rig_answer a = rig_query(sock, QUERY_STATUS, 0, 0, NULL);
+	rig_answer_fini(&a);
+	return a.status;
+}
+
 /* ---- roles ---- */
 
 /* Every question and a command of each kind, and who gets past the role: the answer may still be no, but not for want of one. */
@@ -220,7 +227,7 @@ static void strangers(void **state)
 	struct rig_person most = { 1003, AUDITORS, PEER_GROUPS_MAX },
 			  more = { 1003, AUDITORS, PEER_GROUPS_MAX + 1 };
 	int c = rig_client_as(r, &most);
-	assert_int_equal(rig_query(c, QUERY_STATUS, 0, 0, NULL).status, 0);
+	assert_int_equal(status(c), 0);
 	int d = rig_client_as(r, &more);
 	struct ipc_frame f;
 	assert_int_equal(rig_recv(d, &f), 1);
@@ -238,9 +245,8 @@ static void two_people(void **state)
 	struct rig_answer x = add(a, "frank", frank.uid, ROLE_AUDITOR, NULL);
 	assert_int_equal(x.status, 0);
 	u64 index = x.index;
-	assert_int_equal(
-		rig_query(f, QUERY_STATUS, 0, 0, NULL).status, END_REFUSED); /* proposed is not done */
-	x = decide(a, index, true);					     /* not its own */
+	assert_int_equal(status(f), END_REFUSED); /* proposed is not done */
+	x = decide(a, index, true);		  /* not its own */
 	assert_int_equal(x.status, END_REFUSED);
 	assert_non_null(strstr(x.text, "cannot approve it"));
 	int a2 = rig_client_as(r, &alice); /* nor from elsewhere */
@@ -263,7 +269,7 @@ static void two_people(void **state)
 	x = decide(b, index, true);
 	assert_int_equal(x.status, 0);
 	assert_int_equal(x.index, answer_of(c, index) + 1);
-	assert_int_equal(rig_query(f, QUERY_STATUS, 0, 0, NULL).status, 0);
+	assert_int_equal(status(f), 0);
 	assert_int_equal(name(f, CTL_REVOKE, "x").status, END_REFUSED);
 	char proposal[48];
 	snprintf(proposal, sizeof proposal, "\"role\":\"officer\",\"proposal\":%llu}",
