@@ -116,9 +116,10 @@ enum query_what {
 	QUERY_ROLES,   /* who may do what */
 	QUERY_PENDING, /* what waits for a second person */
 	QUERY_EVENTS /* the catalogue of events */,
-	QUERY_RANGE, /* first, count: the proof that these records and no others stand there (audit/tlog/range.h) */
-	QUERY_OPEN,	 /* intents that have no answer yet */
-	QUERY_BLOB,  /* name: 64 digits. The file that a record names by this SHA-256: a policy, a cosigned checkpoint */
+	QUERY_RANGE, /* first, count: the proof that these records and no others stand there (audit/tlog/range.h); name
+			"newest": under the newest checkpoint, witnessed or not */
+	QUERY_OPEN, /* intents that have no answer yet */
+	QUERY_BLOB, /* name: 64 digits. The file that a record names by this SHA-256: a policy, a cosigned checkpoint */
 	QUERY_RETAIN,	 /* the setting, subjects, holds and archives */
 	QUERY_WITNESSED, /* the newest checkpoint that witnesses cosigned, and the policy */
 	QUERY_LEAVES,	 /* first, count: leaf hashes, as they are */

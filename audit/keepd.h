@@ -426,7 +426,7 @@ struct witness_out {
 _must_use_ int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out *ret);
 /* The proof that records from to to - 1 are those of the newest witnessed checkpoint that covers them, else of the newest. 0; 1 no such
  * records yet; -errno. */
-_must_use_ int witness_range(struct keepd *k, u64 from, u64 to, struct witness_out *ret);
+_must_use_ int witness_range(struct keepd *k, u64 from, u64 to, bool newest, struct witness_out *ret);
 /* The newest checkpoint as a request to a witness that has seen `old` records. 0; 1 the log has fewer; -errno. */
 _must_use_ int witness_request(struct keepd *k, u64 old, struct witness_out *ret);
 

@@ -136,7 +136,7 @@ static int proof(struct conn *c, const struct proto_query *q, u64 id)
 	if (range && (q->count == 0 || __builtin_add_overflow(q->first, q->count, &to)))
 		return -EPROTO;
 	int r = receipt ? witness_receipt(k, q->first, q->count == 1, &out)
-		: range ? witness_range(k, q->first, to, &out)
+		: range ? witness_range(k, q->first, to, q->name[0] != 0, &out)
 			: witness_request(k, q->first, &out);
 	if (r) {
 		client_end(c, id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "%" PRIu64 ": %s",

@@ -379,13 +379,13 @@ int witness_receipt(struct keepd *k, u64 index, bool newest, struct witness_out 
 	return tlog_proof_write(&p, &ret->text, &ret->len);
 }
 
-int witness_range(struct keepd *k, u64 from, u64 to, struct witness_out *ret)
+int witness_range(struct keepd *k, u64 from, u64 to, bool newest, struct witness_out *ret)
 {
 	struct merkle_source s = audit_log_hashes(k->log);
 	struct checkpoint cp;
 	struct tlog_range p;
 	size_t len;
-	const char *note = best_note(k, to - 1, false, &len);
+	const char *note = best_note(k, to - 1, newest, &len);
 	if (read_note(note, len, &cp))
 		return -EIO;
 	int r = tlog_range_make(&s, from, to, cp.size, &p);

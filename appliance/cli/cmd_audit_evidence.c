@@ -2,6 +2,7 @@
  * that it is there. */
 #define _GNU_SOURCE
 #include "audit/tlog/evidence.h"
+#include "audit/tlog/proof.h"
 #include "base/bytes.h"
 #include "cli/evidence.h"
 #include "cli/excerpt.h"
@@ -83,19 +84,24 @@ static int entries(struct making *m, u64 from, u64 to)
 
 /* ---- what they rest on ---- */
 
-/* Record `index` with its proof, as stem.json and stem.tlog-proof. */
+/* Record `index` with its proof, as stem.json and stem.tlog-proof: under a checkpoint that the log's key of now signed. */
 static int proven(struct making *m, u64 index, bool newest, const char *stem)
 {
 	_cleanup_json_ json_t *j = NULL;
 	char name[64];
 	size_t len, entry_len;
+	struct tlog_proof p;
+	struct checkpoint cp;
 	int r = head_one(
 		&m->k, &(struct ctl_query){ .what = QUERY_RECEIPT, .first = index, .count = newest }, &j);
 	if (r)
 		return r;
 	const char *text = head_text(j, "text", &len), *entry = head_text(j, "entry", &entry_len);
-	if (!text || !entry)
+	if (!text || !entry || tlog_proof_read(text, len, &p))
 		return head_malformed();
+	r = head_opens(&m->e.head, p.note, p.note_len, &cp);
+	if (r)
+		return r == 1 && !newest ? proven(m, index, true, stem) : head_malformed();
 	snprintf(name, sizeof name, "%s.json", stem);
 	r = put(m, name, entry, entry_len);
 	snprintf(name, sizeof name, "%s.tlog-proof", stem);
@@ -125,30 +131,34 @@ static int on_last(void *arg, const struct fd_map *data)
 	return bad ? head_malformed() : 0;
 }
 
-/* The file that the newest record of that event, before the end of the excerpt, names as its policy; where that record stands before
- * the excerpt, it comes along. *ret stays NULL where there is none. */
-static int policy_of(struct making *m, const char *event, char **ret)
+/* The newest record of that event before record `to`; where it does not stand in the excerpt, it comes along. *ret stays NULL where there is
+ * none. */
+static int newest_of(struct making *m, const char *event, u64 to, json_t **ret)
 {
-	_cleanup_json_ json_t *blob = NULL;
 	struct last l = { NULL };
 	struct filter f = FILTER_NONE;
-	struct proto_look q = { .what = LOOK_RECORDS,
-		.flags = LOOK_NEWEST,
-		.to = m->e.to,
-		.until_ns = UINT64_MAX,
-		.n_events = 1 };
-	size_t len;
+	struct proto_look q = {
+		.what = LOOK_RECORDS, .flags = LOOK_NEWEST, .to = to, .until_ns = UINT64_MAX, .n_events = 1
+	};
 	f.last_given = true;
 	f.last = 1;
 	snprintf(q.events[0], sizeof q.events[0], "%s", event);
 	int r = filter_each(&m->k, &q, &(struct filter_pages){ &f, "evidence context", 1, on_last, &l });
-	if (r || !l.j)
+	*ret = l.j;
+	u64 index = l.j ? lines_u64(l.j, "index") : 0;
+	return r || !index || (index >= m->e.from && index < m->e.to) ? r : context(m, index);
+}
+
+/* The file that the newest such record before the end of the excerpt names as its policy. */
+static int policy_of(struct making *m, const char *event, char **ret)
+{
+	_cleanup_json_ json_t *blob = NULL, *record = NULL;
+	size_t len;
+	int r = newest_of(m, event, m->e.to, &record);
+	if (r || !record)
 		return r;
-	u64 index = lines_u64(l.j, "index");
-	struct cell digest = lines_cell(l.j, "policy");
-	json_decref(l.j);
-	r = index < m->e.from && index ? context(m, index) : 0;
-	r = r ? r : head_one(&m->k, &(struct ctl_query){ .what = QUERY_BLOB, .name = digest.s }, &blob);
+	struct cell digest = lines_cell(record, "policy");
+	r = head_one(&m->k, &(struct ctl_query){ .what = QUERY_BLOB, .name = digest.s }, &blob);
 	if (r)
 		return r;
 	const char *text = head_text(blob, "text", &len);
@@ -159,11 +169,13 @@ static int policy_of(struct making *m, const char *event, char **ret)
 static int grounds(struct making *m)
 {
 	char vkey[NOTE_VKEY_MAX + 1];
+	_cleanup_json_ json_t *key = NULL;
 	if (mkdirat(m->dir, EVIDENCE_CONTEXT, 0755) < 0)
 		return failed(m, EVIDENCE_CONTEXT);
 	snprintf(vkey, sizeof vkey, "%s\n", m->e.head.vkey);
 	int r = put(m, EVIDENCE_KEY, vkey, strlen(vkey));
 	r = r ? r : context(m, 0);
+	r = r ? r : newest_of(m, "key", m->e.cp.size, &key);
 	r = r ? r : policy_of(m, "witnesses", &m->witnesses);
 	r = r ? r : policy_of(m, "policy-set", &m->policy);
 	if (!r && m->witnesses)

@@ -141,7 +141,7 @@ struct end {
 static int end_read(const struct cli *c, const char *arg, const struct head *h, struct end *ret)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t len, text_len;
+	size_t len;
 	struct checkpoint cp;
 	char why[512];
 	if (opt_u64(arg, UINT64_MAX - 1, &ret->size) == 0)
@@ -154,7 +154,7 @@ static int end_read(const struct cli *c, const char *arg, const struct head *h, 
 		return out_fail(CLI_REFUSED, "%s: not a checkpoint", arg);
 	if (strcmp(cp.origin, h->cp.origin))
 		return out_fail(CLI_REFUSED, "%s: of another log, %s", arg, cp.origin);
-	if (tlog_note_open(text, len, &h->key, 1, &text_len))
+	if (head_opens(h, text, len, &cp) == 2)
 		return out_fail(CLI_REFUSED, "%s: this log did not sign it", arg);
 	*ret = (struct end){ cp.size, true, cp.root };
 	return 0;

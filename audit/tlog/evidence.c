@@ -138,17 +138,30 @@ bool evidence_has_hex(const struct evidence_record *r, const char *key, const u8
 	return memmem(r->fields, r->len, want, (size_t)n) != NULL;
 }
 
-/* Does a record set a policy, and is it the one that lies here? The newest such record counts. */
-static void note_policies(struct evidence *e, const struct evidence_record *r, u64 index)
+static bool names_key(const struct evidence *e, const struct evidence_record *r)
 {
-	if (!strcmp(r->event, "policy-set") && index >= e->policy_index) {
-		e->policy_named = evidence_has_hex(r, "policy", e->policy_digest);
-		e->policy_index = index;
-	}
-	if (!strcmp(r->event, "witnesses") && index >= e->witnesses_index) {
-		e->witnesses_named = evidence_has_hex(r, "policy", e->witnesses_digest);
-		e->witnesses_index = index;
-	}
+	char vkey[NOTE_VKEY_MAX], want[NOTE_VKEY_MAX + 16];
+	tlog_note_vkey(&e->key, vkey, sizeof vkey);
+	int n = snprintf(want, sizeof want, ",\"vkey\":\"%s\"", vkey);
+	return memmem(r->fields, r->len, want, (size_t)n) != NULL;
+}
+
+/* Does a record name the log's key or set a policy, and is it the one that lies here? The newest such record counts. */
+static void note_grounds(struct evidence *e, const struct evidence_record *r, u64 index)
+{
+	struct {
+		bool is, fits;
+		struct evidence_named *to;
+	} all[] = {
+		{ !strcmp(r->event, "init") || !strcmp(r->event, "key"), names_key(e, r), &e->key_named },
+		{ !strcmp(r->event, "policy-set"), evidence_has_hex(r, "policy", e->policy_digest),
+			&e->policy_named },
+		{ !strcmp(r->event, "witnesses"), evidence_has_hex(r, "policy", e->witnesses_digest),
+			&e->witnesses_named },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].is && index >= all[i].to->index)
+			*all[i].to = (struct evidence_named){ index, all[i].fits };
 }
 
 /* A record with a C2SP proof of its own, path without its ending. */
@@ -232,7 +245,7 @@ static int entries_walk(struct evidence *e, struct walk *w, const struct evidenc
 				e, EVIDENCE_ENTRIES ": record %" PRIu64 " answers a later one", index);
 		struct merkle_hash leaf = tlog_merkle_leaf(l.s, l.len);
 		tlog_merkle_add(&w->tree, &leaf);
-		note_policies(e, &rec, index);
+		note_grounds(e, &rec, index);
 		r = open_note(w, &rec, index);
 		if (!r && !strcmp(rec.event, "review"))
 			r = evidence_review_add(e, &rec, index);
@@ -276,11 +289,11 @@ static int entries(struct evidence *e)
 
 /* ---- what it rests on ---- */
 
-static int context_one(struct evidence *e, const char *name, bool *ret_init)
+static int context_one(struct evidence *e, const char *name)
 {
 	_cleanup_evidence_file_ struct evidence_file f = { 0 };
 	struct evidence_record rec;
-	char path[280], vkey[NOTE_VKEY_MAX], want[NOTE_VKEY_MAX + 16];
+	char path[280];
 	u64 index, said;
 	const char *dot = strrchr(name, '.');
 	if (!dot || strcmp(dot, ".json") || tlog_decimal(name, (size_t)(dot - name), &said))
@@ -294,19 +307,13 @@ static int context_one(struct evidence *e, const char *name, bool *ret_init)
 	if (index != said)
 		return evidence_bad(e, "%s.json: is record %" PRIu64, path, index);
 	e->ret->n_context++;
-	note_policies(e, &rec, index);
-	if (index)
-		return 0;
-	tlog_note_vkey(&e->key, vkey, sizeof vkey);
-	int n = snprintf(want, sizeof want, ",\"vkey\":\"%s\"", vkey);
-	*ret_init = memmem(rec.fields, rec.len, want, (size_t)n) != NULL;
+	note_grounds(e, &rec, index);
 	return 0;
 }
 
 /* Before the entries: they may set another policy later. */
 static int context(struct evidence *e)
 {
-	bool init = false;
 	int fd = openat(e->dir, EVIDENCE_CONTEXT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
@@ -315,10 +322,10 @@ static int context(struct evidence *e)
 	}
 	for (struct dirent *de; !r && (errno = 0, de = readdir(d));)
 		if (de->d_name[0] != '.')
-			r = context_one(e, de->d_name, &init);
+			r = context_one(e, de->d_name);
 	closedir(d);
-	if (!r && !init)
-		return evidence_bad(e, EVIDENCE_CONTEXT "/0.json: does not name the key in " EVIDENCE_KEY);
+	if (!r && !there(e, EVIDENCE_CONTEXT "/0.json"))
+		return evidence_bad(e, EVIDENCE_CONTEXT "/0.json: missing");
 	return r;
 }
 
@@ -366,9 +373,12 @@ int tlog_evidence_judge(const struct evidence_params *p, struct evidence_result 
 	r = r ? r : policies(&e);
 	r = r ? r : context(&e);
 	r = r ? r : entries(&e);
-	if (!r && ret->policy && !e.policy_named)
+	if (!r && !e.key_named.fits)
+		r = evidence_bad(
+			&e, EVIDENCE_KEY ": not the key that record %" PRIu64 " names", e.key_named.index);
+	if (!r && ret->policy && !e.policy_named.fits)
 		r = evidence_bad(&e, EVIDENCE_POLICY ": no record that is proven here set it");
-	if (!r && ret->witness_policy && !e.witnesses_named)
+	if (!r && ret->witness_policy && !e.witnesses_named.fits)
 		r = evidence_bad(&e, EVIDENCE_WITNESSES ": no record that is proven here installed it");
 	r = r ? r : taken(&e, sums);
 	close(e.dir);

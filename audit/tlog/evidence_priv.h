@@ -17,6 +17,12 @@ struct evidence_review {
 	struct merkle_hash root;
 };
 
+/* Which record names something, and is that what lies here? */
+struct evidence_named {
+	u64 index;
+	bool fits;
+};
+
 struct evidence {
 	const struct evidence_params *p;
 	struct evidence_result *ret;
@@ -24,8 +30,8 @@ struct evidence {
 	struct note_key key;
 	struct tlog_policy *policy;
 	u8 policy_digest[SHA256_BYTES], witnesses_digest[SHA256_BYTES];
-	bool policy_named, witnesses_named; /* by the newest record that set one, which is */
-	u64 policy_index, witnesses_index;
+	struct evidence_named key_named, policy_named,
+		witnesses_named; /* by the newest record that names one */
 	struct evidence_review *reviews;
 	size_t n_reviews;
 };

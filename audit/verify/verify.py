@@ -196,10 +196,11 @@ class Evidence:
         self.log = vkey(text[:-1])
         self.texts = {event: self.read(name) if name in os.listdir(base) else None
                       for event, name in (("policy-set", "policy"), ("witnesses", "witness-policy"))}
-        self.named = {"policy-set": (-1, None), "witnesses": (-1, None)}
+        self.named = {"policy-set": (-1, None), "witnesses": (-1, None), "key": (-1, None)}
         self.policy = Policy((self.texts["witnesses"] or b"").decode())
         self.context()
         self.entries()
+        need(self.named["key"][1] == text[:-1], "log.vkey: not the key that the newest record of one names")
         for event, data in self.texts.items():
             digest = None if data is None else hashlib.sha256(data).hexdigest()
             need(digest is None or self.named[event][1] == digest, f"{event}: no record that is proven here names this policy")
@@ -224,8 +225,9 @@ class Evidence:
     def record(self, data, index):
         r = json.loads(data)
         need(data.startswith(f'{{"v":1,"index":{index},'.encode()) and r.get("intent", -1) < index, f"record {index}: its head is not its own")
-        if r["event"] in self.named and index >= self.named[r["event"]][0]:
-            self.named[r["event"]] = index, r["policy"]
+        event = "key" if r["event"] == "init" else r["event"]
+        if event in self.named and index >= self.named[event][0]:
+            self.named[event] = index, r["vkey" if event == "key" else "policy"]
         return r
 
     def proven(self, stem):
@@ -246,7 +248,6 @@ class Evidence:
             if ending == ".json":
                 r = self.proven("context/" + stem)
                 need(str(r["index"]) == stem, f"context/{name}: is record {r['index']}")
-                need(r["index"] or vkey(r["vkey"]) == self.log, "context/0.json: does not name the key in log.vkey")
                 self.n_context += 1
         need(os.path.exists(os.path.join(self.base, "context/0.json")), "context/0.json: missing")
 
@@ -290,8 +291,7 @@ def main():
     e = Evidence(a.dir, a.vkey, a.unwitnessed)
     print(f"{a.dir}: it holds\nlog         {e.log[0]}\nrecords     {e.first} to {e.end - 1} of {e.size}\n"
           f"witnesses   {e.n_witnesses} cosigned\nsign-offs   {len(e.reviews)}\nfiles       {e.n_files}, and {e.n_context} records from elsewhere")
-    if a.vkey is None:
-        print("key         not compared: it is the evidence's own word (--vkey)")
+    if a.vkey is None: print("key         not compared: it is the evidence's own word (--vkey)")
 
 if __name__ == "__main__":
     try:

@@ -82,6 +82,16 @@ expect 0 as $bob approve "$index" --key "$work/bob.key"
 expect 0 as $carol audit ls --json --last 8
 says '"auth":"signature","role":"officer","person":"bob","signed":"[0-9a-f]{64}","signature":"[0-9a-f]{128}"'
 says '"event":"key".*"proposal":'"$index"
+# an excerpt from before and behind the new key is judged by the new one; an auditor takes it, an operator may not
+mkdir -m 777 "$work/excerpts"
+verify="$KEEP_BUILD/audit/verify/keep-audit-verify"
+expect 1 as $dave audit evidence 0..9 "$work/excerpts/none"
+expect 0 as $carol audit evidence 0..9 "$work/excerpts/e"
+expect 0 "$verify" evidence "$work/excerpts/e" --vkey "$(cat "$KEEP_ROOT/store/keys/log.vkey")"
+expect 0 $python "$KEEP_SOURCE/audit/verify/verify.py" "$work/excerpts/e" --vkey "$(cat "$KEEP_ROOT/store/keys/log.vkey")"
+expect 1 "$verify" evidence "$work/excerpts/e" --vkey "$old"
+expect 1 as $dave audit sign-off 0..9 --vkey "$(cat "$work/bob.vkey")" --out "$work/excerpts/draft" --remark "no auditor"
+says "it takes the role"
 
 # revoked by one, lifted by two; and taken back
 expect 0 as $alice revoke demo --reason 'a rumour'

@@ -147,6 +147,7 @@ static void measure_all(struct audit_log *log, u64 records)
 	measure(log, "somebody who never came, warm", none);
 	p.flags = 0;
 	p.n_models = 0;
+	memset(p.models, 0, sizeof p.models);
 	p.from = records / 2;
 	measure(log, "one person of 200, from the middle, warm", p);
 	q = page();
