@@ -288,6 +288,7 @@ static const struct {
 	/* its flags lie in memory, where no filter sees them; libc falls back to clone */
 	{ ALL, ENOSYS, "clone3" },
 	{ A | R, EPERM, "socket socketpair connect" },
+	{ G, EPERM, "socketpair" },
 	{ ALL, EPERM, "bind listen sched_setscheduler setpriority mlockall setrlimit" },
 	{ A | G, EACCES,
 		"open openat stat lstat access faccessat faccessat2 readlink readlinkat statfs "
@@ -424,11 +425,11 @@ static int rules_process(scmp_filter_ctx f)
 
 /* keepd connects to attest and runtime by unix sockets of our one kind, and makes the pairs that sessions are; the gateway connects to
  * keepd. */
-static int rules_gate(scmp_filter_ctx f)
+static int rules_gate(scmp_filter_ctx f, u32 role)
 {
 	static const char *const calls[] = { "socket", "socketpair" };
 	int r = 0;
-	for (size_t i = 0; i < ARRAY_LEN(calls) && !r; i++) {
+	for (size_t i = 0; i < (role == K ? ARRAY_LEN(calls) : 1) && !r; i++) {
 		struct scmp_arg_cmp ours[] = { SCMP_CMP64(0, SCMP_CMP_EQ, AF_UNIX),
 			SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_SEQPACKET) };
 		struct scmp_arg_cmp family = SCMP_CMP64(0, SCMP_CMP_NE, AF_UNIX);
@@ -486,7 +487,7 @@ static int rules(scmp_filter_ctx f, const struct sandbox_params *p)
 	if (!r)
 		r = rules_process(f);
 	if (!r && (role & (K | G)))
-		r = rules_gate(f);
+		r = rules_gate(f, role);
 	if (!r && role == R)
 		r = rules_runtime(f);
 	return r;
