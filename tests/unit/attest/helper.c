@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "helper.h"
+#include "attest/policy.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -196,4 +197,13 @@ const char *helper_layout(const char *path, struct attest_report *report, struct
 	attest_tree_fini(&tree);
 	attest_blob_fini(&segs);
 	return report->code;
+}
+
+struct attest_policy *helper_policy(const char *text)
+{
+	struct attest_policy *p = NULL;
+	struct attest_policy_errors e;
+	if (attest_policy_parse(text, strlen(text), &p, &e))
+		fail_msg("line %u: %s\n%s", e.v[0].line, e.v[0].text, text);
+	return p;
 }

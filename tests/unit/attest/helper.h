@@ -38,3 +38,6 @@ const char *helper_judge(
 void helper_segments(const char *path, struct attest_tree *ret_tree, struct attest_blob *ret_segments);
 /* The layout job's verdict over it. */
 const char *helper_layout(const char *path, struct attest_report *report, struct attest_blob *ret_layout);
+struct attest_policy;
+/* Of its text, which must parse; to be freed. */
+struct attest_policy *helper_policy(const char *text);
