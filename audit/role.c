@@ -18,7 +18,9 @@ static const struct {
 	{ ROLE_AUDITOR, "auditor", "keep-auditor" },
 };
 /* The users of Keep's own units: nobody who speaks as one of them is a person. */
-static const char *const units[] = { "keepd", "keep-attest", "keep-runtime", "keep-gateway" };
+static const char *const units[] = { "keepd", "keep-attest", "keep-runtime" };
+/* But this one, which speaks for those who come over the network. */
+static const char gateway[] = "keep-gateway";
 static_assert(ARRAY_LEN(units) == ARRAY_LEN(((struct role_groups *)0)->units), "one place for each unit");
 
 const char *audit_role_name(u32 role)
@@ -83,10 +85,15 @@ static int read_units(const char *etc, struct role_groups *g)
 	int r = open_etc(etc, "passwd", &f);
 	if (r)
 		return r;
-	for (struct passwd *e; (e = fgetpwent(f));)
+	for (struct passwd *e; (e = fgetpwent(f));) {
 		for (u32 i = 0; i < ARRAY_LEN(units); i++)
 			if (strcmp(e->pw_name, units[i]) == 0 && g->n_units < ARRAY_LEN(g->units))
 				g->units[g->n_units++] = e->pw_uid;
+		if (strcmp(e->pw_name, gateway) == 0) {
+			g->has_gateway = true;
+			g->gateway = e->pw_uid;
+		}
+	}
 	fclose(f);
 	return 0;
 }

@@ -7,7 +7,8 @@
  *
  * Who connects is known from the kernel: SO_PEERCRED and SO_PEERGROUPS. An enrolled person (a row of state, by uid) has the roles of
  * that row; anybody else those of the groups keep-user, keep-operator, keep-officer and keep-auditor, whose numbers are read once, at
- * start. An auditor has no other role and an officer is no operator: who comes with both, has none. Keep's own users have none. In an
+ * start. An auditor has no other role and an officer is no operator: who comes with both, has none. Keep's own users have none, but for
+ * keep-gateway, which is a user and nothing else, whatever it comes with: the network can use and read, never change. In an
  * appliance of one user that user has all, and the records say so.
  *
  * Where a person has an enrolled key (an Ed25519 vkey), what needs two people must be signed with it: SIGN comes right before the
@@ -30,7 +31,9 @@
 struct role_groups {
 	bool has[ROLE_COUNT];
 	u32 gid[ROLE_COUNT];
-	u32 n_units, units[4]; /* users of Keep's own units */
+	u32 n_units, units[3]; /* users of Keep's own units */
+	bool has_gateway;
+	u32 gateway;
 };
 /* From `group` and `passwd` in the directory. A file that is not there: nothing of it. 0 done; -errno. */
 _must_use_ int audit_role_groups_read(const char *etc, struct role_groups *ret);

@@ -24,6 +24,11 @@ static bool is_unit(const struct keepd *k, u32 uid)
 	return false;
 }
 
+static bool is_gateway(const struct keepd *k, u32 uid)
+{
+	return k->groups.has_gateway && k->groups.gateway == uid;
+}
+
 int role_peer(struct conn *c)
 {
 	_cleanup_free_ u32 *gids = malloc((PEER_GROUPS_MAX + 1) * sizeof *gids);
@@ -53,6 +58,8 @@ u32 role_of(const struct conn *c, const char **ret_why)
 		*ret_why = "it is one of Keep's own units";
 		return 0;
 	}
+	if (is_gateway(k, c->peer.uid))
+		return ROLE_USER;
 	const struct role_row *row = role_row_of(c);
 	u32 mask = row ? row->roles : c->group_roles;
 	*ret_why = audit_role_conflict(mask);
@@ -207,7 +214,7 @@ bool role_add_refused(struct keepd *k, const struct dual_row *row, char why[REAS
 	const char *text = audit_role_conflict(p.roles);
 	if (!p.roles || (p.roles & ~(u32)ROLE_ANY))
 		text = "no such role";
-	if (!text && is_unit(k, p.uid))
+	if (!text && (is_unit(k, p.uid) || is_gateway(k, p.uid)))
 		text = "that uid is one of Keep's own units";
 	if (!text && p.vkey[0] &&
 		(tlog_note_key_from_vkey(p.vkey, strlen(p.vkey), &key) || key.type != NOTE_ED25519))

@@ -59,7 +59,9 @@ static int up(void **state)
 	put(etc, "group",
 		"root:x:0:\nkeep-user:x:2001:\nkeep-operator:x:2002:dave\nkeep-officer:x:2003:alice,bob\n"
 		"keep-auditor:x:2004:\nother:x:2005:\n");
-	put(etc, "passwd", "root:x:0:0::/:/bin/sh\nkeep-runtime:x:1008:1008::/:/bin/false\n");
+	put(etc, "passwd",
+		"root:x:0:0::/:/bin/sh\nkeep-runtime:x:1008:1008::/:/bin/false\n"
+		"keep-gateway:x:1009:1009::/:/bin/false\n");
 	set_clock(0);
 	r.etc = etc;
 	r.env = clock_env;
@@ -223,6 +225,12 @@ static void strangers(void **state)
 		assert_non_null(strstr(a.text, rows[i].says));
 		close(c);
 	}
+	/* the gateway uses and reads, whatever group it was put into */
+	int g = rig_client_as(r, &(struct rig_person){ 1009, OFFICERS, 1 });
+	assert_int_equal(status(g), 0);
+	assert_int_equal(name(g, CTL_REVOKE, "x").status, END_REFUSED);
+	assert_int_equal(rig_query(g, QUERY_RECORDS, 0, 0, NULL).status, END_REFUSED);
+	close(g);
 	/* as many groups as are read, and one more */
 	struct rig_person most = { 1003, AUDITORS, PEER_GROUPS_MAX },
 			  more = { 1003, AUDITORS, PEER_GROUPS_MAX + 1 };
@@ -313,7 +321,8 @@ static void rejected(void **state)
 		const char *name;
 		u32 uid, roles;
 	} bad[] = { { "x", 1, ROLE_OFFICER | ROLE_AUDITOR }, { "x", 1, ROLE_OFFICER | ROLE_OPERATOR },
-		{ "x", 1, 0 }, { "x", 1, 16 }, { "x", 1008, ROLE_USER }, { "X", 1, ROLE_USER } };
+		{ "x", 1, 0 }, { "x", 1, 16 }, { "x", 1008, ROLE_USER }, { "x", 1009, ROLE_USER },
+		{ "X", 1, ROLE_USER } };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_not_equal(add(a, bad[i].name, bad[i].uid, bad[i].roles, NULL).status, 0);
 	assert_int_equal(name(a, CTL_ROLE_RM, "nobody").status, END_REFUSED);
