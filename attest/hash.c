@@ -2,7 +2,6 @@
 #include "base/types.h"
 
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,20 +47,6 @@ bool hash_available(u32 type)
 	return type < HASH_TYPES && types[type].available;
 }
 
-static pthread_once_t pairs_once = PTHREAD_ONCE_INIT;
-static bool pairs;
-
-static void pairs_ask(void)
-{
-	pairs = shani_here() && EVP_default_properties_is_fips_enabled(NULL) != 1;
-}
-
-bool hash_pairs(void)
-{
-	pthread_once(&pairs_once, pairs_ask);
-	return pairs;
-}
-
 static void must(int ok)
 {
 	if (ok != 1) {
@@ -72,12 +57,10 @@ static void must(int ok)
 
 void hash_init(struct hash *h, u32 type)
 {
-	static const u32 start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-		0x1f83d9ab, 0x5be0cd19 };
 	assert(hash_available(type));
-	*h = (struct hash){ .type = type, .own = type == HASH_SHA256 && hash_pairs() };
-	if (h->own) {
-		memcpy(h->state, start, sizeof start);
+	*h = (struct hash){ .type = type };
+	if (type == HASH_SHA256) {
+		sha256_init(&h->sha);
 		return;
 	}
 #if HAVE_BLAKE3
@@ -90,32 +73,13 @@ void hash_init(struct hash *h, u32 type)
 #endif
 	h->ctx = EVP_MD_CTX_new();
 	must(h->ctx != NULL);
-	must(EVP_DigestInit_ex(h->ctx, type == HASH_SHA256 ? EVP_sha256() : EVP_blake2b512(), NULL));
-}
-
-static void own_update(struct hash *h, const u8 *p, size_t len)
-{
-	size_t have = h->bytes % 64;
-	h->bytes += len;
-	if (have) {
-		size_t n = MIN(len, 64 - have);
-		memcpy(h->rest + have, p, n);
-		if (have + n < 64)
-			return;
-		shani_blocks(h->state, h->rest, 1);
-		p += n;
-		len -= n;
-	}
-	shani_blocks(h->state, p, len / 64);
-	memcpy(h->rest, p + len / 64 * 64, len % 64);
+	must(EVP_DigestInit_ex(h->ctx, EVP_blake2b512(), NULL));
 }
 
 void hash_update(struct hash *h, const void *data, size_t len)
 {
-	if (len == 0)
-		return;
-	if (h->own)
-		own_update(h, data, len);
+	if (h->type == HASH_SHA256)
+		sha256_update(&h->sha, data, len);
 #if HAVE_BLAKE3
 	else if (h->type == HASH_BLAKE3)
 		blake3_hasher_update(h->ctx, data, len);
@@ -126,35 +90,18 @@ void hash_update(struct hash *h, const void *data, size_t len)
 
 void hash_update2(struct hash *a, const void *data_a, struct hash *b, const void *data_b, size_t len)
 {
-	size_t whole = len / 64 * 64;
-	if (!a->own || !b->own || a->bytes % 64 || b->bytes % 64)
-		whole = 0;
-	if (whole) {
-		shani_blocks2(a->state, data_a, b->state, data_b, whole / 64);
-		a->bytes += whole;
-		b->bytes += whole;
+	if (a->type == HASH_SHA256 && b->type == HASH_SHA256) {
+		sha256_update2(&a->sha, data_a, &b->sha, data_b, len);
+		return;
 	}
-	hash_update(a, (const u8 *)data_a + whole, len - whole);
-	hash_update(b, (const u8 *)data_b + whole, len - whole);
-}
-
-static void own_final(struct hash *h, u8 *ret)
-{
-	u8 tail[128] = { 0 };
-	size_t have = h->bytes % 64, n = have < 56 ? 64 : 128;
-	memcpy(tail, h->rest, have);
-	tail[have] = 0x80;
-	for (u32 i = 0; i < 8; i++)
-		tail[n - 1 - i] = (u8)(h->bytes * 8 >> 8 * i);
-	shani_blocks(h->state, tail, n / 64);
-	for (u32 i = 0; i < 32; i++)
-		ret[i] = (u8)(h->state[i / 4] >> (24 - 8 * (i % 4)));
+	hash_update(a, data_a, len);
+	hash_update(b, data_b, len);
 }
 
 void hash_final(struct hash *h, u8 *ret_digest)
 {
-	if (h->own)
-		own_final(h, ret_digest);
+	if (h->type == HASH_SHA256)
+		sha256_final(&h->sha, ret_digest);
 #if HAVE_BLAKE3
 	else if (h->type == HASH_BLAKE3)
 		blake3_hasher_finalize(h->ctx, ret_digest, BLAKE3_OUT_LEN);
@@ -166,6 +113,7 @@ void hash_final(struct hash *h, u8 *ret_digest)
 
 void hash_fini(struct hash *h)
 {
+	sha256_fini(&h->sha);
 #if HAVE_BLAKE3
 	if (h->type == HASH_BLAKE3)
 		free(h->ctx);

@@ -1,6 +1,7 @@
 /* The digests of OMS v1.0: SHA-256 always, BLAKE2b-512 by OpenSSL, BLAKE3 where its library was there at build time. */
 #pragma once
 
+#include "base/sha256.h"
 #include "base/types.h"
 
 #define HASH_BYTES_MAX 64u
@@ -19,11 +20,8 @@ bool hash_available(u32 type);
 /* A running digest of an available type. Failure is out of memory or a broken provider; as in base/sha256.h these abort. */
 struct hash {
 	u32 type;
-	bool own; /* SHA-256 by shani.c, in the fields below; otherwise ctx is the library's */
-	void *ctx;
-	u32 state[8];
-	u64 bytes;
-	u8 rest[64]; /* bytes % 64 of them wait for the others of their block */
+	void *ctx;	   /* the library's, of BLAKE */
+	struct sha256 sha; /* of SHA-256 */
 };
 void hash_init(struct hash *h, u32 type);
 void hash_update(struct hash *h, const void *data, size_t len);
@@ -34,11 +32,3 @@ void hash_update2(struct hash *a, const void *data_a, struct hash *b, const void
 void hash_final(struct hash *h, u8 *ret_digest);
 /* Frees an unfinished one; harmless after hash_final and on zeroes. */
 void hash_fini(struct hash *h);
-/* Is hash_update2 worth it here? No without SHA extensions, and none where OpenSSL is bound to its FIPS provider. */
-bool hash_pairs(void);
-
-/* ---- shani.c: n blocks of 64 bytes; only where shani_here() ------------------------------------------------------------------- */
-
-bool shani_here(void);
-void shani_blocks(u32 state[8], const u8 *p, size_t n);
-void shani_blocks2(u32 state_a[8], const u8 *a, u32 state_b[8], const u8 *b, size_t n);

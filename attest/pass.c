@@ -2,7 +2,7 @@
  * once into memory of our own, and that memory is what is hashed and what is written to the stage.
  *
  *   lane    tasks whose blocks are hashed in rounds, strictly one after the other: one task, or two at once where the processor
- *           hashes two messages in little more than the time of one (hash_pairs) and nothing else is wanted of them
+ *           hashes two messages in little more than the time of one (sha256_pairs) and nothing else is wanted of them
  *   thread  has a lane of its own; when there is no task left to begin it joins another's, so that one large file is still read,
  *           written and cut into segments by all of them, and only its digest is left to one at a time
  *
@@ -456,7 +456,7 @@ int pass_run(const struct pass_params *params, struct attest_report *report)
 		.report = report,
 		.failed = UINT32_MAX,
 		.n_threads = threads_wanted(params),
-		.pairs = params->hash == HASH_SHA256 && hash_pairs() };
+		.pairs = params->hash == HASH_SHA256 && sha256_pairs() };
 	p.memory = aligned_alloc(4096, (size_t)p.n_threads * SEGMENT_BYTES);
 	if (!p.memory)
 		return err_origin(-ENOMEM);
