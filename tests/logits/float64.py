@@ -10,9 +10,8 @@ SCALARS = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: '
 
 # ---- files
 
-def read(path):
-    """Keys and tensors: name → (rows float64 [rows, length])."""
-    b = open(path, 'rb').read()
+def header(b):
+    """Keys; where the list of tensors begins; name, dimensions, type and offset of each; where the data begins."""
     at = 4
 
     def get(f):
@@ -40,12 +39,18 @@ def read(path):
     for _ in range(n_kv):
         k = text()
         kv[k] = value(get('I'))
-    infos = []
+    infos, infos_at = [], at
     for _ in range(n_tensors):
         name = text()
         dims = [get('Q') for _ in range(get('I'))]
         infos.append((name, dims, get('I'), get('Q')))
-    start = (at + 31) // 32 * 32
+    return kv, infos_at, infos, (at + 31) // 32 * 32
+
+
+def read(path):
+    """Keys and tensors: name → (rows float64 [rows, length])."""
+    b = open(path, 'rb').read()
+    kv, _, infos, start = header(b)
     return kv, {n: tensor(b, d, t, start + off) for n, d, t, off in infos}
 
 

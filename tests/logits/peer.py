@@ -2,8 +2,10 @@
 import importlib.util, os, shutil, struct, subprocess, sys, tempfile
 import numpy as np
 
+import blocks64
 import families
 import float64
+import random_blocks
 
 ours, lab, shared = sys.argv[1:4]
 ours = os.path.abspath(ours)
@@ -24,7 +26,12 @@ for m in ('llama', 'llama3'):
 for q in ('Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'):
     for m in families.FAMILIES if q in ('Q8_0', 'Q4_K') else ('llama', 'llama3'):
         ROWS.append((q, m, 'f32', q + ('_S' if q in ('Q4_K', 'Q5_K') else ''), None, 0.02))
-ROWS.append(('Q4_K_M', 'llama', 'f32', 'Q4_K_M', None, 0.02))
+# the other types, of random blocks: every bit pattern, where a quantiser would write but some
+for q in ('Q4_1', 'Q5_0', 'Q5_1', 'Q2_K', 'Q3_K', 'IQ4_NL', 'IQ4_XS', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S', 'IQ1_S', 'IQ1_M', 'TQ1_0', 'TQ2_0', 'NVFP4'):
+    ROWS.append((q, 'llama', 'f32', 'random', None, 0.02))
+# mixtures as files are published
+for q in ('Q4_K_M', 'Q2_K', 'Q3_K_L', 'IQ3_M', 'IQ4_XS', 'TQ2_0'):
+    ROWS.append((q + ' mix', 'llama', 'f32', q + ' mix', None, 0.02))
 ROWS.append(('Q5_K_M', 'llama3', 'f32', 'Q5_K_M', None, 0.02))
 for m in ('mixtral', 'qwen3moe', 'gpt-oss', 'llama4'):  # experts in MXFP4, the rest in Q8_0
     ROWS.append(('MXFP4', m, 'f32', 'MXFP4_MOE', None, 0.02))
@@ -165,13 +172,17 @@ def main():
     work = tempfile.mkdtemp(prefix='logits-', dir=lab + '/data')
     bad, why = 0, {}
     print('device %s; near-tie: margin at most %.2f of the spread of the logits; the last four against float64' % (device, NEAR_TIE))
-    print('%-7s %-15s %5s %9s %9s %9s %9s %8s %9s %9s %9s %9s' % ('type', 'model', 'rows', 'NMSE', 'KL mean', 'KL max', 'top-1', 'margin',
+    print('%-10s %-15s %5s %9s %9s %9s %9s %8s %9s %9s %9s %9s' % ('type', 'model', 'rows', 'NMSE', 'KL mean', 'KL max', 'top-1', 'margin',
           'Keep NMSE', 'peer NMSE', 'Keep KL', 'peer KL'))
     for seed, (name, model, dtype, quant, nmse_max, kl_max) in enumerate(ROWS):
         path = work + '/m.gguf'
         make(model, path, dtype, seed % 2 + 1)
-        if quant:
-            pure = [] if quant.endswith('_M') or quant == 'MXFP4_MOE' else ['--pure']
+        if quant == 'random':
+            random_blocks.rewrite(path, work + '/q.gguf', blocks64.TYPES[name], seed)
+            os.replace(work + '/q.gguf', path)
+        elif quant:
+            pure, quant = [] if quant.endswith(' mix') else ['--pure'], quant.replace(' mix', '')
+            pure = [] if quant.endswith('_M') or quant == 'MXFP4_MOE' else pure
             peer('llama-quantize', *pure, path, work + '/q.gguf', quant, '1')
             os.replace(work + '/q.gguf', path)
         reason = reason_of(model)
@@ -188,7 +199,7 @@ def main():
             why['experts'] = CHOICE
         ok = ok and (name != 'F32' or ours_far[0] < F64_NMSE_MAX)
         bad += not ok
-        print('%-7s %-15s %5d %9.2e %9.2e %9.2e %4d/%-4d %8.4f %9.2e %9.2e %9.2e %9.2e%s%s' % (name, model, len(want), nmse, kl, kl_worst, same,
+        print('%-10s %-15s %5d %9.2e %9.2e %9.2e %4d/%-4d %8.4f %9.2e %9.2e %9.2e %9.2e%s%s' % (name, model, len(want), nmse, kl, kl_worst, same,
               len(want), margin, ours_far[0], peer_far[0], ours_far[1], peer_far[1], ' *' if reason else '', '' if ok else '  TOO FAR'))
     for model, text in why.items():
         print('* %s: %s' % (model, text))
