@@ -1,6 +1,7 @@
-/* Vocabularies and texts: byte 0 kind, byte 1 number of tokens, byte 2 number of merges; a token is {type, score, length, bytes}, a
- * merge {left, right} of tokens; the rest is text. Behind 256 byte tokens, so that every vocabulary is usable. Then: no control
- * token from a user, every byte back, whole characters streamed, and a bounded number of pushes. */
+/* Vocabularies and texts: byte 0 kind, byte 1 number of tokens, byte 2 number of merges, or the flags of a unigram or WordPiece; a token is
+ * {type, score, length, bytes}, a merge {left, right} of tokens; for a unigram then a table of normalisation behind its length, two bytes; the
+ * rest is text. Behind 256 byte tokens and one for the unknown, so that every vocabulary is usable. Then: no control token from a user and
+ * nothing that the template is built with, every byte back where nothing is normalised, whole characters streamed, and bounded work. */
 #define _GNU_SOURCE
 #include "runtime/tok_impl.h"
 
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #define EXTRA_MAX 255u
 
-static struct layout_token vocab[256 + EXTRA_MAX];
+static struct layout_token vocab[257 + EXTRA_MAX];
 static struct layout_merge merges[256];
 static char strings[65536 * 2];
 static struct layout_header h;
@@ -55,17 +56,49 @@ static void byte_tokens(bool spm)
 	}
 }
 
+static u32 model_of(u8 kind)
+{
+	static const u32 models[] = { LAYOUT_TOK_BPE, LAYOUT_TOK_SPM, LAYOUT_TOK_BPE_TEXT,
+		LAYOUT_TOK_UNIGRAM };
+	return (kind & 3) == 3 && kind & 0x80 ? LAYOUT_TOK_WORDPIECE : models[kind & 3];
+}
+
+static bool has_merges(void)
+{
+	return h.tok_model == LAYOUT_TOK_BPE || h.tok_model == LAYOUT_TOK_BPE_TEXT;
+}
+
+static bool normalises(void)
+{
+	return h.tok_model == LAYOUT_TOK_UNIGRAM || h.tok_model == LAYOUT_TOK_WORDPIECE;
+}
+
+static void charsmap_take(struct input *in)
+{
+	size_t n = (size_t)take(in) << 8;
+	n |= take(in);
+	n = MIN(n, in->len);
+	h.charsmap = (struct layout_str){ h.strings_bytes, (u32)n };
+	memcpy(strings + h.strings_bytes, in->p, n);
+	h.strings_bytes += (u32)n;
+	in->p += n;
+	in->len -= n;
+}
+
 static void vocab_build(struct input *in)
 {
-	u8 kind = take(in), n = take(in), n_merges = take(in);
-	h = (struct layout_header){ .tok_model = kind & 1 ? LAYOUT_TOK_SPM : LAYOUT_TOK_BPE,
+	u8 kind = take(in), n = take(in), third = take(in);
+	h = (struct layout_header){ .tok_model = model_of(kind),
 		.tok_pre = (kind >> 3) % LAYOUT_PRE_COUNT,
 		.tok_flags = kind & 4 ? LAYOUT_SPACE_PREFIX : 0,
 		.bos = LAYOUT_NONE,
 		.eos = LAYOUT_NONE,
 		.eot = LAYOUT_NONE,
-		.unk = LAYOUT_NONE };
-	byte_tokens(kind & 1);
+		.unk = 256 };
+	if (normalises())
+		h.tok_flags = third;
+	byte_tokens(h.tok_model != LAYOUT_TOK_BPE);
+	token_add(TOK_UNKNOWN, 0, "<unk>", 5);
 	for (u32 i = 0; i < n && in->len; i++) {
 		u8 type = take(in) % 5 + 1; /* not TOK_BYTE */
 		f32 score = -(f32)take(in);
@@ -76,10 +109,14 @@ static void vocab_build(struct input *in)
 		in->p += k;
 		in->len -= k;
 	}
-	for (u32 i = 0; !(kind & 1) && i < n_merges && in->len >= 2; i++) {
+	h.chat_template = (struct layout_str){ 0,
+		h.strings_bytes }; /* all user-defined tokens in brackets stand in it */
+	for (u32 i = 0; has_merges() && i < third && in->len >= 2; i++) {
 		u32 l = take(in) * 2u % h.n_vocab, r = take(in) * 2u % h.n_vocab;
 		merges[h.n_merges++] = (struct layout_merge){ vocab[l].text, vocab[r].text };
 	}
+	if (h.tok_model == LAYOUT_TOK_UNIGRAM)
+		charsmap_take(in);
 }
 
 static void check_stream(const struct tok *t, const struct tok_ids *ids)
@@ -113,7 +150,7 @@ static size_t unescape(const u8 *s, size_t len, u8 *out)
 static void check_bytes(
 	const struct tok *t, const struct tok_ids *ids, const u8 *text, size_t len, bool blank)
 {
-	bool spm = h.tok_model == LAYOUT_TOK_SPM;
+	bool spm = h.tok_model != LAYOUT_TOK_BPE;
 	u8 *want = malloc(len + 2), *got = malloc(ids->n * 256 + 1), *flat = malloc(ids->n * 256 + 1);
 	size_t n_got = 0, n_want = 0, n;
 	assert(want && got && flat);
@@ -145,15 +182,18 @@ static void encode(const struct tok *t, const u8 *text, size_t len, bool trusted
 {
 	struct tok_work w = { 0 };
 	struct tok_ids ids = { 0 };
+	tok_looks = 0;
 	assert(tok_encode_with(t, &w, text, len, trusted, first, &ids) == 0);
+	/* what is normalised grows by CHARSMAP_VALUE_BYTES_MAX at most, and from each byte a trie is walked no further than the longest token */
+	assert(normalises() || tok_looks <= 18 * (u64)len * 3 + 64);
 	for (size_t i = 0; i < ids.n; i++) {
 		assert(ids.id[i] < h.n_vocab);
-		assert(trusted || t->type[ids.id[i]] != TOK_CONTROL);
+		assert(trusted || (t->type[ids.id[i]] != TOK_CONTROL && !t->marks[ids.id[i]]));
 	}
 	if (t->n_special == 0)
 		assert(w.heap.pushes <= 3 * (len + 1) + 64);
 	check_stream(t, &ids);
-	if (!trusted)
+	if (!trusted && !normalises())
 		check_bytes(t, &ids, text, len,
 			first && len && h.tok_model == LAYOUT_TOK_SPM && h.tok_flags & LAYOUT_SPACE_PREFIX);
 	tok_work_fini(&w);
