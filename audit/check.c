@@ -209,7 +209,7 @@ static void hash_rows(struct audit_rows *b)
 }
 
 /* 0 looked at (c->done says whether it was bad); -errno. */
-static int row_check(struct audit_check *c, const struct row *row, u32 n)
+static int row_check(struct audit_check *c, const struct audit_log *log, const struct row *row, u32 n)
 {
 	u64 i = c->next;
 	const char *line = (const char *)c->rows->bytes + row->at;
@@ -230,6 +230,8 @@ static int row_check(struct audit_check *c, const struct row *row, u32 n)
 		return bad(c, i, "record %" PRIu64 " does not start as record %" PRIu64, i, i);
 	if (h.event != row->event || h.intent != row->intent)
 		return bad(c, i, "the columns of record %" PRIu64 " differ from its text", i);
+	if (row->intent != INTENT_NONE)
+		audit_answers_note(c, log, row->intent, i);
 	int r = audit_tail_note(&c->tail, &h, line, row->len);
 	if (r > 0)
 		return bad(c, i, "record %" PRIu64 " answers record %" PRIu64 ", which is not an open intent",
@@ -266,7 +268,7 @@ static int check_rows(struct audit_check *c, struct audit_log *log)
 	u32 n = 0;
 	hash_rows(b);
 	while (!r && !c->done && n < b->n) {
-		r = row_check(c, &b->row[n], n);
+		r = row_check(c, log, &b->row[n], n);
 		n += !c->done;
 	}
 	struct audit_check first = { .done = c->done, .first_bad = c->first_bad };
@@ -413,6 +415,23 @@ static int state_check(struct audit_check *c, struct audit_log *log)
 	return 0;
 }
 
+/* Is every stored file the one that its digest says, those too that nothing names any more? 0 yes; 1 no; -errno. */
+static int files_check(struct audit_log *log)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOBS);
+	int rc;
+	bool same = true;
+	while (same && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		u8 digest[SHA256_BYTES];
+		const void *data = sqlite3_column_blob(s, 0);
+		sha256_of(data ? data : "", (size_t)sqlite3_column_bytes(s, 0), digest);
+		same = sqlite3_column_bytes(s, 1) == SHA256_BYTES &&
+		       memcmp(sqlite3_column_blob(s, 1), digest, sizeof digest) == 0;
+	}
+	sqlite3_reset(s);
+	return !same || (rc & 0xff) == SQLITE_CORRUPT ? 1 : rc == SQLITE_DONE ? 0 : err_origin(-EIO);
+}
+
 /* Is there a row behind the head? */
 static int extra(struct audit_check *c, struct audit_log *log)
 {
@@ -455,6 +474,12 @@ static int finish(struct audit_check *c, struct audit_log *log)
 		r = last_check(c, log);
 	if (r || c->done)
 		return r;
+	r = c->from ? 0 : audit_answers_check(c, log);
+	if (r)
+		return r < 0 ? r : bad(c, c->size, "the index of answers is not that of the records");
+	r = files_check(log);
+	if (r)
+		return r < 0 ? r : bad(c, c->size, "a stored file is not the one that its digest says");
 	r = c->from ? 0 : audit_nodes_count(log, c->size);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");

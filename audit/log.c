@@ -28,21 +28,24 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_SEALED] = "SELECT idx, line, seal, leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_SEAL_NEXT] =
 		"SELECT idx, seal FROM records WHERE idx >= ? AND seal IS NOT NULL ORDER BY idx LIMIT 1",
-	[SQL_LEAVES] = "SELECT leaf FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
+	[SQL_LEAVES] = "SELECT leaf, idx FROM records WHERE idx >= ? ORDER BY idx LIMIT ?",
 	[SQL_NODE_PUT] = "INSERT INTO nodes(level, n, hash) VALUES(?, ?, ?)",
-	[SQL_NODES] = "SELECT hash FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
+	[SQL_NODES] = "SELECT hash, n FROM nodes WHERE level = ? AND n >= ? ORDER BY n LIMIT ?",
 	[SQL_NODES_COUNT] = "SELECT count(*) FROM nodes",
 	[SQL_ANSWER] = "SELECT idx FROM records WHERE intent = ? ORDER BY idx LIMIT 1",
+	[SQL_ANSWERS] =
+		"SELECT intent, idx FROM records INDEXED BY answers WHERE intent IS NOT NULL ORDER BY intent",
 	[SQL_TRUST_PUT] = "INSERT OR REPLACE INTO trust(name, row) VALUES(?, ?)",
 	[SQL_TRUST_DROP] = "DELETE FROM trust WHERE name = ?",
-	[SQL_TRUST] = "SELECT row FROM trust ORDER BY name",
+	[SQL_TRUST] = "SELECT row, name FROM trust ORDER BY name",
 	[SQL_MODEL_PUT] = "INSERT OR REPLACE INTO models(digest, row) VALUES(?, ?)",
-	[SQL_MODELS] = "SELECT row FROM models ORDER BY digest",
+	[SQL_MODELS] = "SELECT row, digest FROM models ORDER BY digest",
 	[SQL_SINGLE_PUT] = "INSERT OR REPLACE INTO singles(name, row) VALUES(?, ?)",
 	[SQL_SINGLE_DROP] = "DELETE FROM singles WHERE name = ?",
 	[SQL_SINGLE] = "SELECT row FROM singles WHERE name = ?",
 	[SQL_BLOB_PUT] = "INSERT OR REPLACE INTO blobs(digest, data) VALUES(?, ?)",
 	[SQL_BLOB_DROP] = "DELETE FROM blobs WHERE digest = ?",
+	[SQL_BLOBS] = "SELECT data, digest FROM blobs NOT INDEXED",
 	[SQL_BLOB] = "SELECT data FROM blobs WHERE digest = ?",
 };
 
@@ -178,6 +181,7 @@ static int open_db(const char *path, int flags, const struct note_key *key, stru
 		return err_origin(-ENOMEM);
 	log->key = *key;
 	log->last_fd = -1;
+	randombytes_buf(log->sum_key, sizeof log->sum_key);
 	int r = boot_id(log->boot);
 	int rc = r ? SQLITE_OK : sqlite3_open_v2(path, &log->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (!r && rc == SQLITE_OK)

@@ -143,7 +143,9 @@ struct audit_check {
 	struct merkle tree;
 	struct checkpoint head;
 	struct audit_tail tail;
-	struct audit_rows *rows;     /* being hashed together */
+	struct audit_rows *rows; /* being hashed together */
+	u64 answers,
+		answers_sum; /* of the rows that answer an intent: how many, and a sum that their index must have too */
 	struct audit_pruned *pruned; /* which may be without text (pruned.c) */
 	u32 prunes;		     /* of the log, when that was read */
 	bool done, ok;

@@ -28,6 +28,7 @@ enum log_sql {
 	SQL_NODES,
 	SQL_NODES_COUNT,
 	SQL_ANSWER,
+	SQL_ANSWERS,
 	SQL_TRUST_PUT,
 	SQL_TRUST_DROP,
 	SQL_TRUST,
@@ -38,6 +39,7 @@ enum log_sql {
 	SQL_SINGLE,
 	SQL_BLOB_PUT,
 	SQL_BLOB_DROP,
+	SQL_BLOBS,
 	SQL_BLOB,
 	SQL_COUNT
 };
@@ -64,7 +66,8 @@ struct audit_log {
 	char note[1024]; /* the head of the last commit */
 	u64 head_size;
 	struct merkle_hash head_root;
-	int last_fd; /* last.c */
+	u8 sum_key[crypto_shorthash_KEYBYTES]; /* of answers.c */
+	int last_fd;			       /* last.c */
 	u64 last_size;
 	struct merkle_hash last_root;
 	u64 saved_size;		    /* of the last savepoint */
@@ -125,6 +128,13 @@ _must_use_ int audit_log_saved(struct audit_log *log, struct audit_check *c);
 void audit_last_open(struct audit_log *log, const char *path);
 /* The head that was just committed into it. */
 void audit_last_put(const struct audit_log *log);
+
+/* ---- answers.c: the index by which an intent's answer is found ---- */
+
+/* Row `index` answers `intent`. */
+void audit_answers_note(struct audit_check *c, const struct audit_log *log, u64 intent, u64 index);
+/* Does the index hold exactly those, in their order? 0 yes; 1 no; -errno. */
+_must_use_ int audit_answers_check(const struct audit_check *c, struct audit_log *log);
 
 /* ---- suspect.c: who is the first ---- */
 

@@ -103,6 +103,15 @@ int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index)
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? 1 : err_origin(audit_log_errno(rc));
 }
 
+/* A row begins with its key: a digest, or a name with the 0 behind it. */
+static bool keyed(sqlite3_stmt *s, enum log_sql which)
+{
+	const u8 *row = sqlite3_column_blob(s, 0), *key = sqlite3_column_blob(s, 1);
+	size_t n = (size_t)sqlite3_column_bytes(s, 1);
+	bool whole = which == SQL_MODELS ? n == MODEL_DIGEST_BYTES : n <= NAME_LEN_MAX && row[n] == 0;
+	return whole && key && memcmp(row, key, n) == 0;
+}
+
 /* Every row of a state table, each exactly row_len bytes, to rows[max]. */
 static int read_rows(
 	struct audit_log *log, enum log_sql which, void *rows, size_t row_len, u32 max, u32 *ret_n)
@@ -111,7 +120,7 @@ static int read_rows(
 	u32 n = 0;
 	int r = 0, rc;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		if (n == max || (size_t)sqlite3_column_bytes(s, 0) != row_len) {
+		if (n == max || (size_t)sqlite3_column_bytes(s, 0) != row_len || !keyed(s, which)) {
 			r = 1;
 			break;
 		}

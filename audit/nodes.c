@@ -27,13 +27,14 @@ int audit_nodes_put(
 	return rc;
 }
 
-/* Hashes of a statement that is bound, exactly n. */
-static int hashes(sqlite3_stmt *s, u32 n, struct merkle_hash *ret)
+/* Hashes of a statement that is bound: exactly those with the numbers first to first + n - 1. */
+static int hashes(sqlite3_stmt *s, u64 first, u32 n, struct merkle_hash *ret)
 {
 	int rc = SQLITE_ROW;
 	u32 i = 0;
 	for (; i < n && (rc = sqlite3_step(s)) == SQLITE_ROW; i++) {
-		if (sqlite3_column_bytes(s, 0) != (int)sizeof ret[i].b)
+		if (sqlite3_column_bytes(s, 0) != (int)sizeof ret[i].b ||
+			(u64)sqlite3_column_int64(s, 1) != first + i)
 			break;
 		memcpy(ret[i].b, sqlite3_column_blob(s, 0), sizeof ret[i].b);
 	}
@@ -50,7 +51,7 @@ static int stored(struct audit_log *log, u32 level, u64 first, u32 n, struct mer
 		sqlite3_bind_int64(s, at++, level);
 	sqlite3_bind_int64(s, at++, (sqlite3_int64)first);
 	sqlite3_bind_int64(s, at, n);
-	return hashes(s, n, ret);
+	return hashes(s, first, n, ret);
 }
 
 int audit_nodes_check(
