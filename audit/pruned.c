@@ -86,7 +86,8 @@ void audit_pruned_check(struct audit_check *c)
 		sha256_final(&o->set, set);
 		if (o->n != o->row.n_pruned || memcmp(set, o->row.set, sizeof set) != 0)
 			audit_check_bad(c, o->row.from,
-				"of the records that archive %" PRIu64 " holds, others are without text than were pruned",
+				"of the records that archive %" PRIu64
+				" holds, others are without text than were pruned",
 				o->row.index);
 	}
 }

@@ -355,6 +355,14 @@ static int zone_lines(
 	return MIN(r, 0);
 }
 
+/* Is every record wanted? Then those whose text was pruned are, too. */
+static bool everything(const struct audit_search *s)
+{
+	const struct proto_look *q = &s->q;
+	return !s->sum && !q->n_events && !q->n_actors && !q->n_models && !q->n_results && !q->text[0] &&
+	       q->since_ns == 0 && q->until_ns == UINT64_MAX;
+}
+
 /* Read records [first, last) of zone i and judge each. 0; -errno. */
 static int zone_read(
 	struct audit_search *s, struct audit_log *log, struct audit_zones *zones, u64 first, u64 last)
@@ -366,6 +374,8 @@ static int zone_read(
 	int e = zone_lines(s, log, known, first, last);
 	for (u32 i = 0; e >= 0 && i < s->b.n && s->b.index[i] < last; i++) {
 		e = facts_of(s, log, i, &r);
+		if (e > 0 && everything(s))
+			hits[n++] = i;
 		if (e)
 			continue;
 		if (!known)

@@ -31,7 +31,7 @@ static int list_page(void *arg, const struct fd_map *data)
 		char what[512];
 		facts_line(j, what, sizeof what);
 		out_table_row(&l->t, lines_cell(j, "index").s, lines_time(j, "time_ns").s,
-			lines_cell(j, "event").s, what, NULL);
+			json_object_get(j, "pruned") ? "(pruned)" : lines_cell(j, "event").s, what, NULL);
 	}
 	return l->bad ? out_fail(CLI_UNDECIDED, "keepd: its answer is malformed") : 0;
 }
@@ -63,20 +63,8 @@ static int ls(struct cli *c, int argc, char **argv)
 static int show(struct cli *c, int argc, char **argv)
 {
 	_cleanup_look_ struct look l = LOOK_NONE;
-	bool content = false, json = false;
-	u64 index;
-	int n;
-	const struct opt opts[] = { { "--content", OPT_FLAG, &content, NULL },
-		{ "--json", OPT_FLAG, &json, NULL } };
-	for (int i = 0; i < argc; i++)
-		content |= !strcmp(argv[i], "--content");
-	if (content) {
-		if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-			return n;
-		return opt_u64(argv[0], UINT64_MAX - 1, &index)
-			       ? out_usage(c, "%s: not the index of a record", argv[0])
-			       : text_show(c, index, json);
-	}
+	if (text_wanted(argc, argv))
+		return text_show(c, argc, argv);
 	return look_ask(&(struct look_verb){ c, argc, argv, QUERY_RECORD, LOOK_INDEX }, &l) ? look_print(&l)
 											    : l.status;
 }

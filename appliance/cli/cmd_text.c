@@ -156,7 +156,15 @@ static int show_people(u64 index, const struct text *t, bool request)
 	return CLI_DONE;
 }
 
-int text_show(struct cli *c, u64 index, bool json)
+bool text_wanted(int argc, char **argv)
+{
+	bool wanted = false;
+	for (int i = 0; i < argc; i++)
+		wanted |= !strcmp(argv[i], "--content");
+	return wanted;
+}
+
+static int show(struct cli *c, u64 index, bool json)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
@@ -174,4 +182,18 @@ int text_show(struct cli *c, u64 index, bool json)
 		return out_fail(CLI_REFUSED,
 			"record %" PRIu64 ": what was kept is not what the record speaks of", index);
 	return json ? show_json(index, &t, request) : show_people(index, &t, request);
+}
+
+int text_show(struct cli *c, int argc, char **argv)
+{
+	bool json = false, content = false;
+	u64 index;
+	int n;
+	const struct opt opts[] = { { "--content", OPT_FLAG, &content, NULL },
+		{ "--json", OPT_FLAG, &json, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+		return n;
+	if (opt_u64(argv[0], UINT64_MAX - 1, &index))
+		return out_usage(c, "%s: not the index of a record", argv[0]);
+	return show(c, index, json);
 }

@@ -13,5 +13,6 @@ _must_use_ int text_ask(struct ctl *k, u64 index, struct ctl_answer *a, struct t
 /* What a record shows of something with that digest, in hexadecimal: SHA-256(salt ‖ digest). */
 void text_shown(
 	const u8 salt[SHA256_BYTES], const u8 digest[SHA256_BYTES], char ret_hex[2 * SHA256_BYTES + 1]);
-/* audit show N --content. An exit status. */
-int text_show(struct cli *c, u64 index, bool json);
+/* audit show with --content among its words: is it that, and the verb itself. */
+bool text_wanted(int argc, char **argv);
+int text_show(struct cli *c, int argc, char **argv);

@@ -149,6 +149,21 @@ static void line_of(u64 index, char *out, size_t cap)
 	rig_answer_fini(&a);
 }
 
+/* Who lists everything sees that something is gone; who looks for something does not. */
+static void listed(void)
+{
+	struct proto_look q = { .what = LOOK_RECORDS, .to = 200, .until_ns = UINT64_MAX };
+	struct rig_answer a = office_ask(o.carol, CTL_LOOK, &q, sizeof q);
+	assert_int_equal(a.status, 0);
+	assert_non_null(strstr(a.data, "{\"v\":1,\"index\":100,\"pruned\":"));
+	rig_answer_fini(&a);
+	strcpy(q.events[q.n_events++], "policy-set");
+	a = office_ask(o.carol, CTL_LOOK, &q, sizeof q);
+	assert_int_equal(a.status, 0);
+	assert_true(!a.data || !strstr(a.data, "\"pruned\""));
+	rig_answer_fini(&a);
+}
+
 static void story(void **state)
 {
 	int gate;
@@ -208,6 +223,7 @@ static void story(void **state)
 	line_of(290, first, sizeof first); /* of a bundle that the archive holds in part */
 	assert_string_equal(first, later);
 	refused(old, "nothing in it is due");
+	listed();
 	json_t *j = whole();
 	const json_t *p = json_array_get(json_object_get(j, "pruned"), 0);
 	assert_int_equal(json_integer_value(json_object_get(p, "archive")), old);
