@@ -169,7 +169,7 @@ static int scaling_read(struct reader *r)
 {
 	struct layout_header *h = r->h;
 	bool none = false, finetuned = true, truncated = true;
-	f32 factor = 0;
+	f32 factor = 0, yarn_magnitude = 1;
 	int e = scaling_type_read(r, &none);
 	if (e)
 		return e;
@@ -182,6 +182,7 @@ static int scaling_read(struct reader *r)
 	const struct float_row rows[] = {
 		{ old ? "rope.scale_linear" : "rope.scaling.factor", &factor, 1e-6f, 1e6f, false, true },
 		{ "rope.scaling.attn_factor", &h->rope_magnitude, 1e-3f, 1e3f, false, false },
+		{ "rope.scaling.yarn_attn_factor", &yarn_magnitude, 1e-3f, 1e3f, false, false },
 		{ "rope.scaling.yarn_ext_factor", &h->yarn_ext_factor, -1, 1, false, false },
 		{ "rope.scaling.yarn_beta_fast", &h->yarn_beta_fast, 1e-3f, 1e6f, false, false },
 		{ "rope.scaling.yarn_beta_slow", &h->yarn_beta_slow, 1e-3f, 1e6f, false, false },
@@ -200,6 +201,9 @@ static int scaling_read(struct reader *r)
 	if (h->rope_scaling != ROPE_YARN && h->yarn_ext_factor > 0)
 		return network_contradiction(
 			r, "rope.scaling.yarn_ext_factor", "is set, and the scaling is not yarn");
+	if (yarn_magnitude != 1)
+		return network_contradiction(
+			r, "rope.scaling.yarn_attn_factor", "is not 1, which Keep does not compute");
 	if (h->rope_magnitude != 1 && h->rope_scaling == ROPE_LINEAR && !(r->arch->may & PART_ROPE_FACTORS))
 		return network_contradiction(
 			r, "rope.scaling.attn_factor", "is not 1, which Keep does not compute");
