@@ -342,7 +342,8 @@ static u32 repeated(struct calls *x, u32 from, u32 begin, u32 end, const char *b
 	u32 to = chat_gb_state(b);
 	chat_gb_return(b, end);
 	chat_gb_call(b, from, begin, to);
-	bool one = x->p->one || (x->f->syntax == CHAT_CHANNELS && x->f->call[1]); /* harmony's answer ends behind one */
+	bool one = x->p->one ||
+		   (x->f->syntax == CHAT_CHANNELS && x->f->call[1]); /* harmony's answer ends behind one */
 	if (!one)
 		chat_gb_call(b, text(x, blanks(x, to), between), begin, to);
 	return to;

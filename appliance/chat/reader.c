@@ -210,7 +210,8 @@ void chat_call_begin(struct chat_reader *r)
 		[CHAT_JSON_ARGS] = S_NAME,
 		[CHAT_XML] = S_NAME,
 		[CHAT_GEMMA] = S_NAME,
-		[CHAT_PYTHON] = S_PYTHON };
+		[CHAT_PYTHON] = S_PYTHON,
+		[CHAT_CHANNELS] = S_ARGS };
 	r->in_call = true;
 	r->name[0] = r->id[0] = 0;
 	r->args.n = 0;

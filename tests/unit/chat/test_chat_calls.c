@@ -287,7 +287,8 @@ static void every_format(void **state)
 		for (u32 how = 0; how < 8; how++) {
 			vocab_open(f, how & 1);
 			for (u32 k = 0; k < 12; k++)
-				ended += one_answer(f, how & 2 ? CHAT_CALLS_REQUIRED : CHAT_CALLS_AUTO, how & 4);
+				ended += one_answer(
+					f, how & 2 ? CHAT_CALLS_REQUIRED : CHAT_CALLS_AUTO, how & 4);
 			vocab_close();
 		}
 		if (ended < 24) /* else this test says little */
