@@ -175,6 +175,11 @@ struct keepd {
 	struct audit_state state;
 	struct role_groups groups;
 	struct {
+		u64 since_ns; /* of this hour */
+		u32 n;	      /* of strangers in it */
+		u64 left_out; /* not recorded since the last that was */
+	} denials;
+	struct {
 		bool sealed; /* it came as a credential */
 		bool has_next;
 		struct note_key next; /* a credential, for a rotation */

@@ -246,6 +246,7 @@ static void keepd_close(struct keepd **pk)
 	fd_close(&k->signals);
 	fd_close(&k->journal.fd);
 	fd_close(&k->reserve.fd);
+	sodium_memzero(&k->key, sizeof k->key);
 	free(k);
 }
 

@@ -78,7 +78,7 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_BOOT, 0, "boot", "previous kernel", "The machine was started since the last record" },
 	{ EVENT_GAP, EVENT_WARNS, "gap", "after of after_ns intents lost",
 		"The last end of keepd was not in order" },
-	{ EVENT_DENIED, EVENT_WARNS, "denied", "what needs why",
+	{ EVENT_DENIED, EVENT_WARNS, "denied", "what needs why left_out",
 		"Somebody was refused what their role does not allow" },
 	{ EVENT_ROLE_ADD, EVENT_STATE, "role-add", "name person_uid roles vkey reason state",
 		"A person was enrolled" },

@@ -138,6 +138,24 @@ bool role_file_ok(const struct conn *c, const void *data, size_t len)
 
 /* ---- what it may begin ---- */
 
+/* Whoever has no role may still knock, and must not fill the log by it: so many are recorded in an hour, the rest is counted. */
+static bool too_often(struct conn *c)
+{
+	struct keepd *k = c->k;
+	u64 now = keepd_now_ns();
+	const char *why;
+	if (role_of(c, &why))
+		return false;
+	if (!k->denials.since_ns || now - k->denials.since_ns >= 3600 * 1000000000ull) {
+		k->denials.since_ns = now;
+		k->denials.n = 0;
+	}
+	if (k->denials.n++ < DENIALS_PER_HOUR)
+		return false;
+	k->denials.left_out++;
+	return true;
+}
+
 static void record_denied(struct conn *c, const struct ipc_frame *f, u32 allowed, const char *why)
 {
 	struct audit_record rec;
@@ -145,10 +163,15 @@ static void record_denied(struct conn *c, const struct ipc_frame *f, u32 allowed
 	if (audit_log_failed(c->k->log) || c->denied)
 		return;
 	c->denied = true; /* once for a connection: it must not fill the log with what it may not do */
+	if (too_often(c))
+		return;
 	audit_log_record(c->k->log, &rec, EVENT_DENIED, INTENT_NONE, &who);
 	jsonw_kv_str(&rec.w, "what", client_word(f->h.type));
 	jsonw_kv_str(&rec.w, "needs", audit_role_words(allowed).s);
 	jsonw_kv_str(&rec.w, "why", why);
+	if (c->k->denials.left_out)
+		jsonw_kv_u64(&rec.w, "left_out", c->k->denials.left_out);
+	c->k->denials.left_out = 0;
 	int r = audit_log_append(c->k->log, &rec, NULL);
 	(void)r; /* the log has failed then, and the end of the turn says so */
 }

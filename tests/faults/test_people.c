@@ -225,6 +225,18 @@ static void strangers(void **state)
 		assert_non_null(strstr(a.text, rows[i].says));
 		close(c);
 	}
+	/* they are recorded, but cannot fill the log: these two, the one that looked whether keepd is up, and as many as fit and one more */
+	for (u32 i = 0; i <= DENIALS_PER_HOUR; i++) {
+		int c = rig_client_as(r, &frank);
+		assert_int_equal(status(c), END_REFUSED);
+		close(c);
+	}
+	int reader = rig_client_as(r, &carol);
+	assert_int_equal(rig_count(reader, "\"event\":\"denied\"", NULL), DENIALS_PER_HOUR);
+	assert_int_equal(
+		name(reader, CTL_REVOKE, "x").status, END_REFUSED); /* somebody with a role always is */
+	assert_int_equal(rig_count(reader, "\"event\":\"denied\"", "\"left_out\":4}", NULL), 1);
+	close(reader);
 	/* the gateway uses and reads, whatever group it was put into */
 	int g = rig_client_as(r, &(struct rig_person){ 1009, OFFICERS, 1 });
 	assert_int_equal(status(g), 0);
