@@ -128,6 +128,7 @@
 #define GATEWAY_CONNECTIONS_MAX \
 	1024u /* clients at once, each with one request; keepd lets TICKETS_OPEN_MAX run */
 #define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
+#define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
 #define GATEWAY_SEATS_MAX	  256u	 /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
 #define GATEWAY_HEADER_BYTES_MAX  16384u /* request line and headers; real clients send 1 KiB */
 #define GATEWAY_BODY_BYTES_MAX	  (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */

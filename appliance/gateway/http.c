@@ -28,6 +28,7 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct event *deadline;
 	enum http_state state;
+	u32 uid; /* of who connected, where the kernel knows; else UINT32_MAX */
 	bool chunked, keep;
 	bool late; /* its client does not read: it is about to be lost */
 	size_t head_len;
@@ -213,13 +214,7 @@ static void exchange_begin(struct http_conn *c)
 {
 	deadline(c, 0);
 	c->state = CONN_ANSWER;
-	struct ipc_peer peer = { .uid = UINT32_MAX };
-	struct sockaddr_storage a;
-	socklen_t n = sizeof a;
-	int fd = bufferevent_getfd(c->bev);
-	if (getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX && ipc_peer(fd, &peer))
-		peer.uid = UINT32_MAX;
-	c->x = (struct http_exchange){ .conn = c, .head = &c->head, .uid = peer.uid };
+	c->x = (struct http_exchange){ .conn = c, .head = &c->head, .uid = c->uid };
 }
 
 static void refuse(struct http_conn *c, u32 status, const char *why)
@@ -335,18 +330,33 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	conn_lost(c);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *ctx)
+static u32 uid_of(evutil_socket_t fd)
 {
-	struct http_server *s = ctx;
-	struct http_conn *c = s->n < GATEWAY_CONNECTIONS_MAX ? calloc(1, sizeof *c) : NULL;
-	struct timeval pause = { .tv_usec = HTTP_FULL_MS * 1000 };
-	if (!c) { /* who waits in the queue of the kernel costs nothing here */
+	struct ipc_peer peer;
+	struct sockaddr_storage a;
+	socklen_t n = sizeof a;
+	bool local = getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX;
+	return local && ipc_peer(fd, &peer) == 0 ? peer.uid : UINT32_MAX;
+}
+
+static u32 connections_of(const struct http_server *s, u32 uid)
+{
+	u32 n = 0;
+	for (const struct http_conn *c = s->conns; c; c = c->next)
+		n += c->uid == uid;
+	return n;
+}
+
+/* fd is taken. 0; -ENOMEM. */
+static int conn_make(struct http_server *s, evutil_socket_t fd, u32 uid)
+{
+	struct http_conn *c = calloc(1, sizeof *c);
+	if (!c) {
 		evutil_closesocket(fd);
-		evconnlistener_disable(l);
-		event_add(s->full, &pause);
-		return;
+		return -ENOMEM;
 	}
 	c->server = s;
+	c->uid = uid;
 	c->next = s->conns;
 	c->prev = &s->conns;
 	if (c->next)
@@ -359,20 +369,41 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 		evutil_closesocket(fd);
 	if (!c->bev || !c->deadline) {
 		conn_free(c);
-		return;
+		return -ENOMEM;
 	}
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, GATEWAY_HEADER_BYTES_MAX + 4);
 	deadline(c, GATEWAY_IDLE_S);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	return 0;
+}
+
+/* Who waits in the queue of the kernel costs nothing here. */
+static void pause_accepting(struct http_server *s)
+{
+	struct timeval pause = { .tv_usec = HTTP_FULL_MS * 1000 };
+	evconnlistener_disable(s->listener);
+	event_add(s->full, &pause);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *ctx)
+{
+	struct http_server *s = ctx;
+	u32 uid = uid_of(fd);
+	if (s->n < GATEWAY_CONNECTIONS_MAX && uid != UINT32_MAX && connections_of(s, uid) >= s->p.n_client) {
+		evutil_closesocket(fd);
+		return;
+	}
+	if (s->n < GATEWAY_CONNECTIONS_MAX && !conn_make(s, fd, uid))
+		return;
+	if (s->n >= GATEWAY_CONNECTIONS_MAX)
+		evutil_closesocket(fd);
+	pause_accepting(s);
 }
 
 static void on_accept_error(struct evconnlistener *l, void *ctx)
 {
-	struct http_server *s = ctx;
-	struct timeval pause = { .tv_usec = HTTP_FULL_MS * 1000 };
-	evconnlistener_disable(l);
-	event_add(s->full, &pause);
+	pause_accepting(ctx);
 }
 
 static void on_room(evutil_socket_t fd, short what, void *ctx)

@@ -1,7 +1,7 @@
 /* An HTTP/1.1 server on libevent: connections, deadlines, limits, replies whole or streamed. What a request means is its caller's.
  *
  * A connection reads one request at a time: head within HTTP_HEAD_S of its first byte, body within HTTP_BODY_S; what a client sends behind
- * waits until the answer is over. A client that hangs up is noticed while it is being answered. After a request that is malformed the
+ * waits until the answer is over. No user of this machine has more than n_client connections. A client that hangs up is noticed while it is being answered. After a request that is malformed the
  * connection ends, since nobody can say where the next one would begin. */
 #pragma once
 
@@ -24,6 +24,7 @@ struct http_exchange {
 struct http_params {
 	struct event_base *base;
 	int listener; /* borrowed; non-blocking */
+	u32 n_client; /* connections of one user at most */
 	/* A whole request. It is answered now or later. */
 	void (*serve)(void *ctx, struct http_exchange *x);
 	/* A request that cannot be read, of which only the status is known: answer with http_reply. */

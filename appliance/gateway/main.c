@@ -68,7 +68,8 @@ static int open_all(struct gateway *g, const char *run, int *listener)
 	}
 	g->base = event_base_new();
 	const struct seats_params seats = { g->base, g->run_dir };
-	const struct http_params http = { g->base, *listener, routes_serve, routes_refuse, g };
+	const struct http_params http = { g->base, *listener, GATEWAY_CLIENT_CONNECTIONS_MAX, routes_serve,
+		routes_refuse, g };
 	if (g->base)
 		g->stop = evsignal_new(g->base, SIGTERM, on_stop, g);
 	if (!g->stop || event_add(g->stop, NULL) || seats_create(&seats, &g->seats) ||

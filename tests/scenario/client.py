@@ -1,5 +1,5 @@
 """client.py SOCKET STORY: a client of the gateway, of Python's standard library alone. Each story ends with 0 or says what was wrong."""
-import http.client, json, re, socket, sys
+import http.client, json, re, socket, sys, time
 
 
 class Unix(http.client.HTTPConnection):
@@ -139,6 +139,63 @@ def story_hang_up_stream():
     c.request("POST", "/v1/chat/completions", json.dumps(dict(LONG, stream=True)))
     c.getresponse().read(40)
     c.close()
+
+
+def raw(data, wait=True):
+    """Bytes as they are; all that comes back."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)
+    s.connect(PATH)
+    try:
+        s.sendall(data)
+        out = b""
+        while wait and (part := s.recv(65536)):
+            out += part
+        return out
+    except (BrokenPipeError, ConnectionResetError):
+        return out if wait else b""
+    finally:
+        s.close()
+
+
+def story_hostile():
+    host = b"Host: k\r\n"
+    for data, status in ((b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/1.1\n" + host + b"\r\n", 400), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+                         (b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\n", 501),
+                         (b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456", 400),
+                         (b"GET / HTTP/1.1\r\n" + host + b"A: " + b"x" * 70000 + b"\r\n\r\n", 431),
+                         (b"POST /v1/chat/completions HTTP/1.1\r\n" + host + b"Content-Length: 99999999999\r\n\r\n", 413)):
+        want(raw(data).startswith(b"HTTP/1.1 %d " % status), "refused with %d" % status, data[:80])
+    head = b"POST /v1/chat/completions HTTP/1.1\r\n" + host + b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+    for body in (b"", b"\xff" * 1000, b"\x00" * 1000, b'{"model":' * 100000, b"[" * 5000000, b'{"model":"demo","messages":[' + b"0," * 2000000 + b"0]}",
+                 b'{"model":"demo","model":"demo"}', b'{"model":"demo\\u0000","messages":[{}]}'):
+        want(raw(head % len(body) + body).startswith(b"HTTP/1.1 400 "), "a body that is none", body[:40])
+    out = raw(b"".join(b"GET /health HTTP/1.1\r\n" + host + (b"Connection: close\r\n" if i == 49 else b"") + b"\r\n" for i in range(50)))
+    want(out.count(b"HTTP/1.1 200 OK") == 50, "fifty at once are answered one by one", out.count(b"HTTP/1.1 200 OK"))
+    chat = json.dumps(dict(LONG, stream=True)).encode()
+    for i in range(60):  # at every stage: before it is recorded, while it computes, in the middle of an event
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(PATH)
+        s.sendall(head % len(chat) + chat[:len(chat) - (i % 3 == 0)])
+        if i % 5 == 1 and i % 3:
+            s.settimeout(60)
+            s.recv(200 * (i % 7) + 1)
+        s.close()
+    crowd = []
+    for i in range(300):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(PATH)
+        crowd.append(s)
+    for s in crowd[280:]:
+        s.settimeout(20)
+        want(s.recv(1) == b"", "one user has no more than so many")
+    for s in crowd:
+        s.close()
+    for _ in range(200):  # until it has seen that they are gone
+        if raw(b"GET /health HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 "):
+            return
+        time.sleep(0.05)
+    want(False, "it is not there any more")
 
 
 globals()["story_" + sys.argv[2]]()

@@ -289,6 +289,31 @@ static void test_connection_limit(void **state)
 	turn(4);
 }
 
+/* One past as many as one user may have: hung up on, while whom the kernel names otherwise would get in. */
+static void test_client_limit(void **state)
+{
+	static int all[GATEWAY_CLIENT_CONNECTIONS_MAX];
+	const struct http_params p = { base, listener, GATEWAY_CLIENT_CONNECTIONS_MAX, serve, refuse, NULL };
+	http_free(server);
+	assert_int_equal(http_create(&p, &server), 0);
+	for (u32 i = 0; i < GATEWAY_CLIENT_CONNECTIONS_MAX; i++)
+		all[i] = client();
+	assert_int_equal(http_connections(server), GATEWAY_CLIENT_CONNECTIONS_MAX);
+	int past = client();
+	assert_int_equal(get(past), -1);
+	close(past);
+	put(all[0], "GET /still HTTP/1.1\r\n" HOST "\r\n");
+	assert_true(get(all[0]) > 0);
+	close(all[0]);
+	turn(4);
+	all[0] = client();
+	put(all[0], "GET /again HTTP/1.1\r\n" HOST "\r\n");
+	assert_true(get(all[0]) > 0);
+	for (u32 i = 0; i < GATEWAY_CLIENT_CONNECTIONS_MAX; i++)
+		close(all[i]);
+	turn(4);
+}
+
 static int setup(void **state)
 {
 	char dir[] = "/tmp/keep-http-XXXXXX";
@@ -301,7 +326,7 @@ static int setup(void **state)
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64))
 		return 1;
-	const struct http_params p = { base, listener, serve, refuse, NULL };
+	const struct http_params p = { base, listener, UINT32_MAX, serve, refuse, NULL };
 	return http_create(&p, &server);
 }
 
@@ -320,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole), cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_hang_up), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_backlog), cmocka_unit_test(test_header_limit),
-		cmocka_unit_test(test_body_limit), cmocka_unit_test(test_connection_limit) };
+		cmocka_unit_test(test_body_limit), cmocka_unit_test(test_connection_limit),
+		cmocka_unit_test(test_client_limit) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
