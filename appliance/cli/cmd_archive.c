@@ -5,6 +5,7 @@
 #include "cli/archive.h"
 #include "cli/filter.h"
 #include "cli/head.h"
+#include "cli/lines.h"
 #include "cli/person.h"
 
 #include <errno.h>
@@ -113,14 +114,10 @@ static int leave_out(struct job *j, u64 from, u64 to)
 
 static int add_page(struct job *j, const struct fd_map *page, u64 *ret_n)
 {
-	static const char prefix[] = "{\"v\":1,\"index\":";
 	struct tlog_text t = tlog_text(page->data, page->len);
 	struct tlog_line l;
 	for (*ret_n = 0; j->d.t.tree.size < j->r.to && tlog_text_line(&t, &l) == 0; ++*ret_n) {
-		char pruned[64];
-		int n = snprintf(
-			pruned, sizeof pruned, "%s%" PRIu64 ",\"pruned\":", prefix, j->d.t.tree.size);
-		if (l.len > (size_t)n && memcmp(l.s, pruned, (size_t)n) == 0)
+		if (lines_pruned(l.s, l.len, j->d.t.tree.size))
 			return out_fail(CLI_REFUSED, "record %" PRIu64 " is pruned: an older archive has it",
 				j->d.t.tree.size);
 		int r = tlog_tiles_add(&j->d, l.s, l.len);

@@ -25,6 +25,8 @@ static int add_page(struct tiles_dir *d, const struct fd_map *page, u64 size, u6
 	struct tlog_text t = tlog_text(page->data, page->len);
 	struct tlog_line l;
 	for (*ret_n = 0; d->t.tree.size < size && tlog_text_line(&t, &l) == 0; ++*ret_n) {
+		if (lines_pruned(l.s, l.len, d->t.tree.size))
+			return -ENODATA;
 		int r = tlog_tiles_add(d, l.s, l.len);
 		if (r)
 			return r < 0 ? r : -EMSGSIZE;
@@ -44,6 +46,11 @@ static int export_pages(struct ctl *k, struct tiles_dir *d, u64 size)
 		if (r)
 			return r;
 		r = add_page(d, &a.data, size, &n);
+		if (r == -ENODATA)
+			return out_fail(CLI_REFUSED,
+				"record %" PRIu64 " is pruned: an archive has it (keep retention show), or an older "
+				"export that is continued",
+				d->t.tree.size);
 		if (r || n == 0)
 			return r ? out_fail(CLI_UNDECIDED, "tiles: %s", out_reason(r)) : head_malformed();
 		out_progress("records", d->t.tree.size, size);

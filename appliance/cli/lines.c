@@ -149,3 +149,11 @@ void lines_print_object(const json_t *o, int indent)
 		}
 	}
 }
+
+bool lines_pruned(const char *line, size_t len, u64 index)
+{
+	char want[64];
+	int n = snprintf(
+		want, sizeof want, "{\"v\":1,\"index\":%llu,\"pruned\":\"", (unsigned long long)index);
+	return len > (size_t)n && memcmp(line, want, (size_t)n) == 0;
+}

@@ -27,5 +27,7 @@ struct cell lines_short(const json_t *o, const char *key);
 u64 lines_u64(const json_t *o, const char *key);
 /* A member time_ns as local "2026-01-31 12:34:56", "" when it is not there. */
 struct cell lines_time(const json_t *o, const char *key);
+/* Is it what a listing shows instead of record `index`, whose text was pruned? */
+bool lines_pruned(const char *line, size_t len, u64 index);
 /* All members, one per line: "key   value", nested ones indented. */
 void lines_print_object(const json_t *o, int indent);
