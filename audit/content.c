@@ -118,7 +118,7 @@ void content_fields(const struct exchange *x, struct audit_record *rec, bool req
 
 u64 content_room(const struct exchange *x, u64 bytes)
 {
-	return x->texts == TEXTS_CONTENT ? bytes + SUBJECT_SEAL_BYTES + 4096 : 1;
+	return x->texts == TEXTS_CONTENT ? 2 * (bytes + SUBJECT_SEAL_BYTES + 4096) : 1;
 }
 
 void content_keep(struct keepd *k, const struct exchange *x, u64 index, const void *text, size_t len)

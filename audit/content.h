@@ -18,7 +18,7 @@ void content_shown(const struct exchange *x, const u8 digest[SHA256_BYTES], u8 r
 void content_fields(const struct exchange *x, struct audit_record *rec, bool request, bool retained);
 /* Seal and store a text of the exchange, behind the append of its record. A failure fails the log. */
 void content_keep(struct keepd *k, const struct exchange *x, u64 index, const void *text, size_t len);
-/* Bytes of disk that keeping a text takes. */
+/* Bytes of disk that keeping a text takes: in the write-ahead log, then in the database. */
 u64 content_room(const struct exchange *x, u64 bytes);
 
 /* Has the runtime handed over another text than the one whose digest it reports? */
