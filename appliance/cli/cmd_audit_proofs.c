@@ -216,7 +216,7 @@ int proofs_cosign(struct cli *c, int argc, char **argv)
 		{ "--paper", OPT_FLAG, &paper, NULL }, { "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
-	int r = file_read(argv[0], WITNESS_BYTES_MAX, &text, &len, why, sizeof why);
+	int r = file_read_parts(argv[0], WITNESS_BYTES_MAX, &text, &len, why, sizeof why);
 	if (r)
 		return out_fail(r, "%s", why);
 	const char *what = text;

@@ -190,7 +190,7 @@ static int sign(struct cli *c, int argc, char **argv)
 		{ "--lines", OPT_FLAG, &lines, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
-	int r = file_read(argv[0], WITNESS_BYTES_MAX, &text, &len, why, sizeof why);
+	int r = file_read_parts(argv[0], WITNESS_BYTES_MAX, &text, &len, why, sizeof why);
 	if (r)
 		return out_fail(r, "%s", why);
 	r = open_witness(c, &o, false, &w);

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/file.h"
+#include "audit/tlog/parts.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -74,4 +75,22 @@ int file_write(const char *path, const void *data, size_t len)
 		return out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(-r));
 	}
 	return CLI_DONE;
+}
+
+int file_read_parts(const char *path, u64 max, char **ret, size_t *ret_len, char *why, size_t cap)
+{
+	char *whole;
+	u32 missing;
+	int r = file_read(path, max, ret, ret_len, why, cap);
+	int e = r ? 1 : tlog_parts_join(*ret, *ret_len, &whole, ret_len, &missing);
+	if (r || e == 1)
+		return r;
+	free_ptr(ret);
+	if (e == 0)
+		*ret = whole;
+	else if (e == 2)
+		snprintf(why, cap, "%s: part %u is missing, damaged or of another text", path, missing);
+	else
+		snprintf(why, cap, "%s: %s", path, strerror(ENOMEM));
+	return e == 0 ? CLI_DONE : e == 2 ? CLI_REFUSED : CLI_UNDECIDED;
 }

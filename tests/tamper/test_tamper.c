@@ -63,10 +63,10 @@ static void put_all(void)
 
 static void hash_value(struct sha256 *h, sqlite3_stmt *s, int i)
 {
-	int type = sqlite3_column_type(s, i);
+	bool null = sqlite3_column_type(s, i) == SQLITE_NULL; /* text or blob: the same bytes are the same */
 	const void *p = sqlite3_column_blob(s, i);
 	int n = sqlite3_column_bytes(s, i);
-	sha256_update(h, &type, sizeof type);
+	sha256_update(h, &null, sizeof null);
 	sha256_update(h, &n, sizeof n);
 	sha256_update(h, p, (size_t)n);
 }

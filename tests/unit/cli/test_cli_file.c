@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include "base/fd.h"
 #include "base/limits.h"
+#include "audit/tlog/parts.h"
 #include "cli/file.h"
+#include "cli/qr.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,9 +70,49 @@ static void written(void **state)
 	assert_int_not_equal(file_write("/nonexistent/f", "x", 1), CLI_DONE);
 }
 
+/* What one QR code does not hold goes in several; their texts, scanned in any order into one file, are read as the whole. */
+static void codes(void **state)
+{
+	char dir[] = "/tmp/keep-codes.XXXXXX", path[64], why[256], part[2331], *back;
+	static char text[5000];
+	size_t len = 0;
+	memset(text, 'x', sizeof text);
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/code.png", dir);
+	assert_int_equal(qr_png(text, 2331, path), CLI_DONE);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(qr_png(text, sizeof text, path), CLI_DONE);
+	assert_int_not_equal(unlink(path), 0);
+	for (u32 k = 1; k <= 3; k++) {
+		snprintf(path, sizeof path, "%s/code-%u.png", dir, k);
+		assert_int_equal(unlink(path), 0);
+	}
+	snprintf(path, sizeof path, "%s/scanned", dir);
+	for (u32 missing = 0; missing <= 3; missing++) {
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		for (u32 k = 3; k >= 1; k--) {
+			size_t n = tlog_part_write(text, sizeof text, k, 3, part, sizeof part);
+			if (k != missing)
+				fprintf(f, "%.*s\n", (int)n, part);
+		}
+		assert_int_equal(fclose(f), 0);
+		int r = file_read_parts(path, 1u << 20, &back, &len, why, sizeof why);
+		assert_int_equal(r, missing ? CLI_REFUSED : CLI_DONE);
+		if (r)
+			continue;
+		assert_int_equal(len, sizeof text);
+		assert_memory_equal(back, text, len);
+		free(back);
+	}
+	assert_non_null(strstr(why, "part 3 is missing"));
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(limits), cmocka_unit_test(pipes),
-		cmocka_unit_test(written) };
+		cmocka_unit_test(written), cmocka_unit_test(codes) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
