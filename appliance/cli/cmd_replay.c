@@ -3,6 +3,7 @@
 #include "base/jsonw.h"
 #include "cli/model.h"
 #include "cli/replay.h"
+#include "cli/replay_compare.h"
 #include "cli/text.h"
 
 #include <stdio.h>
@@ -15,6 +16,17 @@
 #define OUTCOME_TRIES	5u
 #define OUTCOME_WAIT_US 100000u
 
+/* What comes from the runtime. */
+struct stream {
+	u32 *ids;
+	size_t n_ids, cap_ids;
+	char *text;
+	size_t len, cap;
+	struct replay_mark *marks;
+	size_t n_marks, cap_marks;
+	bool failed;
+};
+
 struct replay {
 	u64 index; /* of the request's record */
 	json_t *request, *outcome, *session;
@@ -23,9 +35,11 @@ struct replay {
 	size_t len;
 	bool salted; /* the records show commitments */
 	u8 salt[SHA256_BYTES];
-	u32 *ids; /* streamed by this run */
-	size_t n_ids, cap_ids;
-	bool failed;
+	struct stream now; /* of this run */
+	u32 *was;	   /* the recorded tokens, where somebody has them */
+	size_t n_was;
+	char *was_text; /* the recorded text, where it was kept */
+	size_t was_len;
 };
 
 static void fini(struct replay *p)
@@ -34,7 +48,11 @@ static void fini(struct replay *p)
 	json_decref(p->outcome);
 	json_decref(p->session);
 	free(p->blob);
-	free(p->ids);
+	free(p->now.ids);
+	free(p->now.text);
+	free(p->now.marks);
+	free(p->was);
+	free(p->was_text);
 }
 
 static int get_record(struct ctl *k, u64 index, json_t **ret)
@@ -158,22 +176,81 @@ static int check_request(const struct replay *p, const char *path)
 	return 0;
 }
 
+/* Room for n more elements of `size` bytes. */
+static bool room(void **at, size_t *cap, size_t used, size_t n, size_t size)
+{
+	if (used + n <= *cap)
+		return true;
+	size_t want = MAX(2 * *cap, ALIGN_UP(used + n, (size_t)1024));
+	void *q = realloc(*at, want * size);
+	if (q) {
+		*at = q;
+		*cap = want;
+	}
+	return q != NULL;
+}
+
 static void on_tokens(void *ctx, const struct proto_tokens *t)
 {
-	struct replay *p = ctx;
-	if (p->n_ids + t->n_tokens > p->cap_ids) {
-		size_t cap = MAX(p->cap_ids * 2, (size_t)1024);
-		u32 *q = realloc(p->ids, cap * sizeof *q);
-		if (!q) {
-			p->failed = true;
-			return;
-		}
-		p->ids = q;
-		p->cap_ids = cap;
+	struct stream *s = &((struct replay *)ctx)->now;
+	if (!room((void **)&s->ids, &s->cap_ids, s->n_ids, t->n_tokens, sizeof *s->ids) ||
+		!room((void **)&s->text, &s->cap, s->len, t->text_len, 1) ||
+		!room((void **)&s->marks, &s->cap_marks, s->n_marks, 1, sizeof *s->marks)) {
+		s->failed = true;
+		return;
 	}
-	memcpy(p->ids + p->n_ids, t->tokens, t->n_tokens * sizeof(u32));
-	p->n_ids += t->n_tokens;
+	s->marks[s->n_marks++] = (struct replay_mark){ s->len, s->n_ids };
+	memcpy(s->ids + s->n_ids, t->tokens, t->n_tokens * sizeof(u32));
+	memcpy(s->text + s->len, t->text, t->text_len);
+	s->n_ids += t->n_tokens;
+	s->len += t->text_len;
 }
+
+/* ---- what is known of the recorded answer ---- */
+
+/* The tokens from what keep run --json printed: only those of which the record holds the digest. */
+static int read_answer(struct replay *p, const char *path)
+{
+	_cleanup_json_ json_t *j =
+		json_load_file(path, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
+	const json_t *list = json_object_get(j, "tokens");
+	u8 digest[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+	if (!json_is_array(list))
+		return out_fail(CLI_REFUSED, "%s: not what \"keep run --json\" prints", path);
+	p->n_was = json_array_size(list);
+	p->was = calloc(p->n_was + 1, sizeof *p->was);
+	if (!p->was)
+		return out_fail(CLI_UNDECIDED, "out of memory");
+	for (size_t i = 0; i < p->n_was; i++)
+		p->was[i] = (u32)json_integer_value(json_array_get(list, i));
+	sha256_of(p->was, p->n_was * sizeof *p->was, digest);
+	shown(p, digest, hex);
+	return strcmp(hex, lines_cell(p->outcome, "tokens").s)
+		       ? out_fail(CLI_REFUSED, "%s: is not the answer to request %llu", path,
+				 (unsigned long long)p->index)
+		       : 0;
+}
+
+/* The text of the answer, where it was kept. */
+static int kept_answer(struct ctl *k, struct replay *p)
+{
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	struct text t;
+	if (!json_is_true(json_object_get(p->outcome, "retained")))
+		return 0;
+	int r = text_ask(k, lines_u64(p->outcome, "index"), &a, &t);
+	if (r || !t.h.kept)
+		return r;
+	p->was_text = malloc(MAX(t.h.bytes, (u64)1));
+	if (!p->was_text)
+		return out_fail(CLI_UNDECIDED, "out of memory");
+	memcpy(p->was_text, t.data, t.h.bytes);
+	p->was_len = t.h.bytes;
+	return 0;
+}
+
+/* ---- comparing ---- */
 
 /* An answer that was cut off from outside is compared as far as it went. */
 static bool cut_off(const struct replay *p)
@@ -188,8 +265,8 @@ static bool compare(
 	u64 n = lines_u64(p->outcome, "n_generated");
 	u8 digest[SHA256_BYTES];
 	memcpy(digest, res->outcome.tokens, sizeof digest);
-	if (cut_off(p) && n <= p->n_ids)
-		sha256_of(p->ids, n * sizeof(u32), digest);
+	if (cut_off(p) && n <= p->now.n_ids)
+		sha256_of(p->now.ids, n * sizeof(u32), digest);
 	shown(p, digest, ret_hex);
 	return !strcmp(ret_hex, lines_cell(p->outcome, "tokens").s);
 }
@@ -207,44 +284,111 @@ static void put_side(struct jsonw *w, const char *name, u64 index, const char *t
 	jsonw_object_end(w);
 }
 
-static int say(const struct replay *p, const struct session_result *res)
+/* 0 none; 1 *ret; 2 nobody can say where. */
+static int difference(const struct replay *p, struct replay_difference *ret)
 {
-	char hex[2 * SHA256_BYTES + 1], set[2 * SHA256_BYTES + 1];
-	bool equal = compare(p, res, hex);
-	const char *finish = session_finish_name(res->outcome.finish);
-	struct cell tokens = lines_cell(p->outcome, "tokens"), dev = lines_cell(p->outcome, "device"),
-		    ks = lines_cell(p->outcome, "kernel_set"), fin = lines_cell(p->outcome, "finish");
-	bytes_hex(res->outcome.kernel_set, sizeof res->outcome.kernel_set, set);
-	if (p->json) {
-		char buf[4096];
-		struct jsonw w;
-		jsonw_init(&w, buf, sizeof buf);
-		jsonw_object(&w);
-		jsonw_kv_u64(&w, "request", p->index);
-		jsonw_kv_bool(&w, "equal", equal);
-		put_side(&w, "recorded", lines_u64(p->outcome, "index"), tokens.s, fin.s, dev.s, ks.s);
-		put_side(&w, "replayed", res->index, hex, finish, res->outcome.device, set);
-		jsonw_object_end(&w);
-		puts(w.full ? "{}" : buf);
-		return equal ? CLI_DONE : CLI_REFUSED;
+	const struct replay_side was = { p->was != NULL, p->was_text != NULL, p->was, p->n_was, p->was_text,
+		p->was_len };
+	const struct replay_side is = { true, true, p->now.ids, p->now.n_ids, p->now.text, p->now.len };
+	return replay_differ(&was, &is, p->now.marks, p->now.n_marks, ret);
+}
+
+/* What the two sides are called. */
+struct sides {
+	struct cell tokens, device, kernel_set, finish; /* recorded */
+	char is_tokens[2 * SHA256_BYTES + 1], is_set[2 * SHA256_BYTES + 1];
+	const char *is_finish, *is_device;
+	u64 index, is_index;
+	bool equal;
+};
+
+static int say_json(
+	const struct replay *p, const struct sides *s, int known, const struct replay_difference *d)
+{
+	char buf[8192];
+	struct jsonw w;
+	jsonw_init(&w, buf, sizeof buf);
+	jsonw_object(&w);
+	jsonw_kv_u64(&w, "request", p->index);
+	jsonw_kv_bool(&w, "equal", s->equal);
+	put_side(&w, "recorded", s->index, s->tokens.s, s->finish.s, s->device.s, s->kernel_set.s);
+	put_side(&w, "replayed", s->is_index, s->is_tokens, s->is_finish, s->is_device, s->is_set);
+	if (!s->equal) {
+		jsonw_kv_bool(&w, "where_known", known == 1);
+		if (known == 1)
+			jsonw_kv_u64(&w, "first_difference", d->token);
+		if (known == 1 && !d->by_token)
+			jsonw_kv_u64(&w, "first_byte", d->byte);
+		if (known == 1 && d->by_token && !d->ended_was)
+			jsonw_kv_u64(&w, "recorded_token", d->was);
+		if (known == 1 && d->by_token && !d->ended_is)
+			jsonw_kv_u64(&w, "replayed_token", d->is);
 	}
+	jsonw_object_end(&w);
+	puts(w.full ? "{}" : buf);
+	return s->equal ? CLI_DONE : CLI_REFUSED;
+}
+
+static void say_where(int known, const struct replay_difference *d)
+{
+	char was[24] = "the end", is[24] = "the end";
+	if (known != 1) {
+		puts("where they part nobody can say: the log has digests; --answer F gives what \"keep run "
+		     "--json\" printed then");
+		return;
+	}
+	if (!d->by_token) {
+		printf("first difference: byte %llu of the text, at or behind token %llu\n",
+			(unsigned long long)d->byte, (unsigned long long)d->token);
+		return;
+	}
+	if (!d->ended_was)
+		snprintf(was, sizeof was, "%u", d->was);
+	if (!d->ended_is)
+		snprintf(is, sizeof is, "%u", d->is);
+	printf("first difference: token %llu: recorded %s, replayed %s\n", (unsigned long long)d->token, was,
+		is);
+}
+
+static int say_people(const struct replay *p, struct sides *s, int known, const struct replay_difference *d)
+{
 	struct out_table t = { .n_cols = 3 };
 	char a[32], b[32];
-	/* a digest's first digits are enough for eyes; --json has all */
-	ks.s[SHOWN_DIGITS] = set[SHOWN_DIGITS] = tokens.s[SHOWN_DIGITS] = hex[SHOWN_DIGITS] = 0;
-	snprintf(a, sizeof a, "record %llu", (unsigned long long)lines_u64(p->outcome, "index"));
-	snprintf(b, sizeof b, "record %llu", (unsigned long long)res->index);
+	snprintf(a, sizeof a, "record %llu", (unsigned long long)s->index);
+	snprintf(b, sizeof b, "record %llu", (unsigned long long)s->is_index);
 	out_table_row(&t, "", "RECORDED", "REPLAYED", NULL);
 	out_table_row(&t, "log", a, b, NULL);
-	out_table_row(&t, "finish", fin.s, finish, NULL);
-	out_table_row(&t, "device", dev.s, res->outcome.device, NULL);
-	out_table_row(&t, "kernels", ks.s, set, NULL);
-	out_table_row(&t, "tokens", tokens.s, hex, NULL);
+	out_table_row(&t, "finish", s->finish.s, s->is_finish, NULL);
+	out_table_row(&t, "device", s->device.s, s->is_device, NULL);
+	if (s->equal) /* a digest's first digits are enough for eyes; --json, and a difference, has all */
+		s->kernel_set.s[SHOWN_DIGITS] = s->is_set[SHOWN_DIGITS] = s->tokens.s[SHOWN_DIGITS] =
+			s->is_tokens[SHOWN_DIGITS] = 0;
+	out_table_row(&t, "kernels", s->kernel_set.s, s->is_set, NULL);
+	out_table_row(&t, "tokens", s->tokens.s, s->is_tokens, NULL);
 	out_table_print(&t);
-	printf("%s%s%s: request %llu%s\n", out_style(1, equal ? OUT_GOOD : OUT_BAD),
-		equal ? "equal" : "different", out_style(1, OUT_PLAIN), (unsigned long long)p->index,
+	if (!s->equal)
+		say_where(known, d);
+	printf("%s%s%s: request %llu%s\n", out_style(1, s->equal ? OUT_GOOD : OUT_BAD),
+		s->equal ? "equal" : "different", out_style(1, OUT_PLAIN), (unsigned long long)p->index,
 		cut_off(p) ? " (compared as far as the recorded answer went)" : "");
-	return equal ? CLI_DONE : CLI_REFUSED;
+	return s->equal ? CLI_DONE : CLI_REFUSED;
+}
+
+static int say(const struct replay *p, const struct session_result *res)
+{
+	struct sides s = { .tokens = lines_cell(p->outcome, "tokens"),
+		.device = lines_cell(p->outcome, "device"),
+		.kernel_set = lines_cell(p->outcome, "kernel_set"),
+		.finish = lines_cell(p->outcome, "finish"),
+		.is_finish = session_finish_name(res->outcome.finish),
+		.is_device = res->outcome.device,
+		.index = lines_u64(p->outcome, "index"),
+		.is_index = res->index };
+	struct replay_difference d = { 0 };
+	s.equal = compare(p, res, s.is_tokens);
+	bytes_hex(res->outcome.kernel_set, sizeof res->outcome.kernel_set, s.is_set);
+	int known = s.equal ? 0 : difference(p, &d);
+	return p->json ? say_json(p, &s, known, &d) : say_people(p, &s, known, &d);
 }
 
 static int run_again(struct ctl *k, struct replay *p)
@@ -268,7 +412,7 @@ static int run_again(struct ctl *k, struct replay *p)
 			&res);
 	if (r)
 		return r;
-	if (p->failed)
+	if (p->now.failed)
 		return out_fail(CLI_UNDECIDED, "out of memory");
 	if (res.outcome.finish == FINISH_CANCELLED)
 		return out_fail(CLI_REFUSED, "cancelled");
@@ -277,12 +421,12 @@ static int run_again(struct ctl *k, struct replay *p)
 
 int replay_run(struct cli *c, int argc, char **argv)
 {
-	const char *path = NULL;
+	const char *path = NULL, *answer = NULL;
 	struct replay p = { 0 };
 	u64 index;
 	int n;
 	const struct opt opts[] = { { "--request", OPT_STR, &path, NULL },
-		{ "--json", OPT_FLAG, &p.json, NULL } };
+		{ "--answer", OPT_STR, &answer, NULL }, { "--json", OPT_FLAG, &p.json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (opt_u64(argv[0], UINT64_MAX - 1, &index))
@@ -298,6 +442,8 @@ int replay_run(struct cli *c, int argc, char **argv)
 			(unsigned long long)p.index);
 	r = r || p.blob ? r : model_read_file(path, REQUEST_BYTES_MAX, &p.blob, &p.len);
 	r = r ? r : check_request(&p, path ? path : "what was kept");
+	r = r || !answer ? r : read_answer(&p, answer);
+	r = r || answer ? r : kept_answer(&k, &p);
 	r = r ? r : run_again(&k, &p);
 	fini(&p);
 	return r;

@@ -163,7 +163,7 @@ const struct verb cli_verbs[] = {
 		"audit cosign F [--checkpoint F] [--paper] [--json]\n"
 		"audit archive FROM..TO DIR [--label TEXT] [--json]\naudit prune ARCHIVE [--reason TEXT] "
 		"[--key F]\n"
-		"audit replay N [--request F] [--json]",
+		"audit replay N [--request F] [--answer F] [--json]",
 		"  FILTER: --event E --actor UID --model NAME --result WORD (each may be a list with commas, "
 		"and come\n"
 		"  again), --since and --until DATE, --text BYTES, --from and --to RECORD, --acts: nothing "
