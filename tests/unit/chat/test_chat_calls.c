@@ -21,8 +21,9 @@
 	"\"may\":{\"type\":[\"string\",\"null\"]}},\"required\":[\"town\",\"unit\",\"code\"]}}},"           \
 	"{\"type\":\"function\",\"function\":{\"name\":\"now\"}}]"
 
-static const char *const TEXTS[] = { "{\"", "\": ", "\", \"", "\"}", "true", "null", "</", "para", "\n", "<",
-	">", "weather", "now", "\xc3\xa9", "\xf0\x9f", "\"\"", "\\u", NULL };
+static const char *const TEXTS[] = { "</parameter>", "</arg_value>", "<|\"|>", "</｜DSML｜parameter>", "{\"",
+	"\": ", "\", \"", "\"}", "true", "null", "</", "para", "\n", "<", ">", "weather", "now", "\xc3\xa9",
+	"\xf0\x9f", "\"\"", "\\u", NULL };
 
 /* ---- a vocabulary for one format ----------------------------------------------------------------------------------------- */
 

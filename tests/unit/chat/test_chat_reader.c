@@ -406,6 +406,15 @@ static void broken(void **state)
 			" B:<|tool_call_start|>[now(1)]<|tool_call_end|>" },
 		{ HARMONY, "«<|channel|>»commentary to=functions.now«<|message|>»[1]«<|end|>»",
 			" C:now/call00000 V B:<|channel|>commentary to=functions.now<|message|>[1]<|end|>" },
+		{ HERMES,
+			"«<tool_call>»{\"name\": \"now\", \"arguments\": {\"a\": "
+			"\"\\ud800\\ud83d\\ude00\"}}«</tool_call>»",
+			" C:now/call00000 A:{\"a\": \"\\ud800\\ud83 V B:<tool_call>{\"name\": \"now\", "
+			"\"arguments\": {\"a\": \"\\ud800\\ud83d\\ude00\"}}</tool_call>" },
+		{ HERMES,
+			"«<tool_call>»{\"name\": \"now\", \"arguments\": {\"a\": \"\\udc00\"}}«</tool_call>»",
+			" C:now/call00000 A:{\"a\": \"\\udc0 V B:<tool_call>{\"name\": \"now\", "
+			"\"arguments\": {\"a\": \"\\udc00\"}}</tool_call>" },
 		{ HARMONY, "Hello", " T:Hello" },
 		{ HERMES, "«<think>»never ends", " R:never ends" },
 		{ HERMES, "a<tool_cal", " T:a<tool_cal" },
@@ -423,6 +432,24 @@ static void typed(void **state)
 	static const struct row other = { HERMES, "a«<|im_start|>»b",
 		" T:ab" }; /* a control token of another kind is no text */
 	check_cuts(&other, TOOLS, true);
+}
+
+/* Nor does the byte that marks control tokens, which is no text. */
+static void marked(void **state)
+{
+	static const char said[] = "\xff<tool_call>\xff{\"name\": \"now\"}\xff</tool_call>\xff";
+	struct arena a = { 0 };
+	struct chat_turn t = open_turn(HERMES, TOOLS, true, &a);
+	struct heard *h = calloc(1, sizeof *h);
+	assert_non_null(h);
+	chat_reader_on(t.reader, hear, h);
+	assert_int_equal(chat_reader_push(t.reader, said, strlen(said)), 0);
+	assert_int_equal(chat_reader_control(t.reader, "a\xff", 2), 0);
+	assert_int_equal(chat_reader_end(t.reader), 0);
+	assert_string_equal(h->text, " T:?<tool_call>?{\"name\": \"now\"}?</tool_call>?");
+	free(h);
+	chat_turn_fini(&t);
+	arena_fini(&a);
 }
 
 /* Without tools nothing is a call; reasoning still is. */
@@ -515,60 +542,6 @@ static void limits(void **state)
 		padded(HARMONY, "to=functions.now ", CHAT_HEAD_BYTES_MAX, ' ', "<|message|>{}").n_end, 0);
 }
 
-static void tools_refused(const char *tools, const char *reason)
-{
-	struct arena a = { 0 };
-	struct chat_turn t;
-	const char *why = "";
-	int r = chat_turn_begin(
-		&(struct chat_ask){ .source = HERMES, .source_len = strlen(HERMES), .tools = tools }, &a, &t,
-		&why);
-	if (r != 1 || !strstr(why, reason))
-		fail_msg("%.60s: %d \"%s\", not \"%s\"", tools, r, why, reason);
-	arena_fini(&a);
-}
-
-/* n tools, or one that says so many bytes. */
-static char *many_tools(u32 n, size_t bytes)
-{
-	char *out;
-	size_t len;
-	FILE *f = open_memstream(&out, &len);
-	for (u32 i = 0; i < n; i++)
-		fprintf(f, "%s{\"function\":{\"name\":\"f%u\",\"description\":\"%*s\"}}", i ? "," : "[", i,
-			bytes > 43 ? (int)(bytes - 43) : 0, "");
-	fputs("]", f);
-	fclose(f);
-	return out;
-}
-
-static void tools(void **state)
-{
-	tools_refused("{}", "not a list");
-	tools_refused("[", "not JSON, at byte 1");
-	tools_refused("[{\"type\":\"web\"}]", "tools[0]: not");
-	tools_refused("[{\"function\":{\"name\":\"a b\"}}]", "no name of letters");
-	tools_refused("[{\"function\":{\"name\":\"a\",\"parameters\":[]}}]", "no schema");
-	tools_refused("[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"a\"}}]",
-		"tools[1]: a second tool");
-	tools_refused(
-		"[{\"function\":{\"name\":\"a\",\"parameters\":{\"type\":\"string\"}}}]", "not \"object\"");
-	tools_refused(
-		"[{\"function\":{\"name\":\"a\",\"parameters\":{\"anyOf\":[{}]}}}]", "at the top: \"anyOf\"");
-	char *s = many_tools(TOOLS_MAX + 1, 0);
-	tools_refused(s, "TOOLS_MAX");
-	free(s);
-	s = many_tools(1, TOOLS_BYTES_MAX + 1);
-	tools_refused(s, "TOOLS_BYTES_MAX");
-	free(s);
-	struct arena a = { 0 };
-	s = many_tools(TOOLS_MAX, 0);
-	struct chat_turn t = open_turn(HERMES, s, false, &a);
-	chat_turn_fini(&t);
-	free(s);
-	arena_fini(&a);
-}
-
 /* Every row of the table is found by its own marks, and by nothing else's. */
 static void marks(void **state)
 {
@@ -589,10 +562,10 @@ int main(void)
 		cmocka_unit_test(formats),
 		cmocka_unit_test(broken),
 		cmocka_unit_test(typed),
+		cmocka_unit_test(marked),
 		cmocka_unit_test(no_tools),
 		cmocka_unit_test(inside),
 		cmocka_unit_test(limits),
-		cmocka_unit_test(tools),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
