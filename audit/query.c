@@ -120,8 +120,10 @@ static int status(struct conn *c, u64 id)
 	jsonw_array_end(&w);
 	jsonw_key(&w, "sessions");
 	jsonw_array(&w);
+	const char *none;
+	bool staff = role_of(c, &none) & ROLE_STAFF; /* a user sees what is his */
 	for (const struct session *s = k->sessions; s; s = s->next)
-		if (s->client)
+		if (s->client && (staff || s->client->peer.uid == c->peer.uid))
 			put_session(&w, s);
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);
