@@ -197,9 +197,23 @@ struct proto_text {
 	u32 kept, reserved; /* 0: only the salt is there */
 };
 SIZE_PIN(proto_text, 128);
+/* What records say of requests and answers, and whether the texts are kept. */
+enum texts_mode {
+	TEXTS_DIGESTS = 0,     /* SHA-256 of the text: whoever has the text, or guesses it, can compare */
+	TEXTS_COMMITMENTS = 1, /* salted (audit/subject.h): only who is given the salt can */
+	TEXTS_CONTENT = 2,     /* the same, and the texts are kept, sealed under the subject's key */
+};
+/* Events by how long their records must be kept. What is in neither class is kept for ever: who may do what, what was decided, and all
+ * that retention is about. */
+enum retain_class {
+	RETAIN_USE,	/* sessions, requests, outcomes, reading the log */
+	RETAIN_OPERATE, /* start, stop, clock, imports, loading and unloading */
+	RETAIN_CLASSES,
+	RETAIN_FOREVER = RETAIN_CLASSES
+};
 struct proto_retain {
-	u32 texts;   /* enum texts_mode (audit/retain.h) */
-	u32 days[2]; /* by enum retain_class; 0: for ever */
+	u32 texts;		  /* enum texts_mode */
+	u32 days[RETAIN_CLASSES]; /* 0: for ever */
 	u32 reserved;
 	char reason[REASON_LEN_MAX + 1];
 };

@@ -5,27 +5,12 @@
  * are acts of two people, both are records, and a hold stops both. */
 #pragma once
 
-#include "base/limits.h"
-#include "base/sha256.h"
-#include "base/types.h"
+#include "appliance/proto.h"
 
-/* What records say of requests and answers, and whether the texts are kept. */
-enum texts_mode {
-	TEXTS_DIGESTS = 0,     /* SHA-256 of the text: whoever has the text, or guesses it, can compare */
-	TEXTS_COMMITMENTS = 1, /* salted (audit/subject.h): only who is given the salt can */
-	TEXTS_CONTENT = 2,     /* the same, and the texts are kept, sealed under the subject's key */
-};
+/* Of an enum texts_mode, of an enum retain_class. */
 const char *audit_texts_name(u32 mode);
-
-/* Events by how long their records must be kept. What is in neither class is kept for ever: who may do what, what was decided, and all
- * that this file is about. */
-enum retain_class {
-	RETAIN_USE,	/* sessions, requests, outcomes, reading the log */
-	RETAIN_OPERATE, /* start, stop, clock, imports, loading and unloading */
-	RETAIN_CLASSES,
-	RETAIN_FOREVER = RETAIN_CLASSES
-};
 const char *audit_retain_name(u32 class);
+
 /* The class of an event. An orphan is of the class of the intent that it answers: RETAIN_ASK. */
 #define RETAIN_ASK (RETAIN_CLASSES + 1u)
 u32 audit_retain_class(u32 event);
