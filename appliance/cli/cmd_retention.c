@@ -1,6 +1,5 @@
 /* retention, hold, erase: what is kept, what must be kept, and what is forgotten. */
 #define _GNU_SOURCE
-#include "audit/retain.h"
 #include "base/bytes.h"
 #include "cli/filter.h"
 #include "cli/head.h"
