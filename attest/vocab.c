@@ -65,7 +65,7 @@ static const struct {
 	{ "modern-bert", LAYOUT_PRE_GPT2, false, BOS_ABSENT },
 	{ "dbrx", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
 	{ "smaug-bpe", LAYOUT_PRE_DBRX, false, BOS_ABSENT },
-	{ "glm4", LAYOUT_PRE_DBRX, false, LAYOUT_NONE },
+	{ "glm4", LAYOUT_PRE_LLAMA3, false, LAYOUT_NONE },
 	{ "chatglm-bpe", LAYOUT_PRE_DBRX, false, LAYOUT_NONE },
 	{ "qwen2", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },
 	{ "deepseek-r1-qwen", LAYOUT_PRE_QWEN2, false, BOS_ABSENT },

@@ -43,7 +43,7 @@ def read_meta(path):
 KIND = {'llama': (1, 1, 2, 0, 5), 'gpt2': (2, 11, 11, None, 0), 't5': (3, None, 1, 2, 2), 'bert': (4, 101, 102, 100, 3), 'gemma4': (5, None, None, None, 1)}
 # The names that Keep has (attest/vocab.c) and the numbers of their rules (enum layout_tok_pre).
 PRE = {'default': 0, 'llama3': 1, 'llama-v3': 1, 'llama-bpe': 1, 'falcon3': 1, 'pixtral': 1, 'gpt-2': 2, 'phi-2': 2, 'olmo': 2,
-       'dbrx': 3, 'smaug-bpe': 3, 'glm4': 3, 'chatglm-bpe': 3, 'qwen2': 4, 'deepseek-r1-qwen': 4, 'stablelm2': 4, 'qwen35': 5, 'tekken': 6,
+       'dbrx': 3, 'smaug-bpe': 3, 'glm4': 1, 'chatglm-bpe': 3, 'qwen2': 4, 'deepseek-r1-qwen': 4, 'stablelm2': 4, 'qwen35': 5, 'tekken': 6,
        'gpt-4o': 7, 'llama4': 7, 'starcoder': 8, 'refact': 8, 'command-r': 8, 'smollm': 8, 'deepseek-v3': 9,
        'midm-2.0': 1, 'trillion': 2, 'granite-docling': 2, 'megrez': 4, 'kormo': 4, 'minerva-7b': 8,
        'falcon-h1': 1, 'lfm2': 1, 'jina-v5-nano': 1, 'mpt': 2, 'jais': 2, 'exaone4': 2, 'gigachat': 2, 'a.x-4.0': 2, 'mellum': 2, 'modern-bert': 2,
@@ -59,7 +59,7 @@ def write_vocab(kv, path):
     g = lambda k, d=None: kv.get('tokenizer.ggml.' + k, d)
     kind, bos, eos, unk, absent = KIND[g('model').decode()]
     pre = {2: lambda: PRE[g('pre', b'default').decode()], 5: lambda: 15}.get(kind, lambda: 0)()
-    if pre in ADD_BOS and kind == 2: absent |= 1
+    if pre in ADD_BOS and kind == 2 and g('pre') != b'glm4': absent |= 1
     flag = lambda key, bit: bit if g(key, absent & bit) else 0
     flags = flag('add_bos_token', 1) | flag('add_sep_token' if kind == 4 else 'add_eos_token', 2)
     if kind in (1, 3): flags |= flag('add_space_prefix', SPACE_PREFIX)

@@ -129,7 +129,7 @@ static void test_pre_tokenizers(void **state)
 		{ "granite-docling", LAYOUT_PRE_GPT2, 0 },
 		{ "dbrx", LAYOUT_PRE_DBRX, 0 },
 		{ "smaug-bpe", LAYOUT_PRE_DBRX, 0 },
-		{ "glm4", LAYOUT_PRE_DBRX, 0 },
+		{ "glm4", LAYOUT_PRE_LLAMA3, 0 },
 		{ "chatglm-bpe", LAYOUT_PRE_DBRX, 0 },
 		{ "qwen2", LAYOUT_PRE_QWEN2, 0 },
 		{ "deepseek-r1-qwen", LAYOUT_PRE_QWEN2, 0 },

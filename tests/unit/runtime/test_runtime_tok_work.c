@@ -304,6 +304,66 @@ static void white_space_by_powers(void **state)
 	}
 }
 
+/* Cuts that the vocabulary of the vectors does not show. */
+static void cuts(void **state)
+{
+	static const struct {
+		u32 pre;
+		const char *text;
+		u32 cut[4];
+	} cases[] = {
+		{ LAYOUT_PRE_DEEPSEEK_LLM, "§  ", { 2, 2 } }, /* blanks at the end of a line */
+		{ LAYOUT_PRE_DEEPSEEK_LLM, "§  \n", { 2, 2, 1 } },
+		{ LAYOUT_PRE_DEEPSEEK_LLM, "§ §", { 5 } },
+		{ LAYOUT_PRE_YOUTU, "!\u200d\u0301a", { 6, 1 } }, /* a mark behind others */
+		{ LAYOUT_PRE_GRANITE_MULTI, "!\u200d\u0301a", { 6, 1 } },
+		{ LAYOUT_PRE_QWEN35, "!\u200d\u0301a", { 4, 3 } },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct tok_words w = {
+			.pre = cases[i].pre, .text = (const u8 *)cases[i].text, .len = strlen(cases[i].text)
+		};
+		for (u32 k = 0; k < ARRAY_LEN(cases[i].cut); k++)
+			assert_int_equal(tok_words_next(&w), cases[i].cut[k]);
+	}
+}
+
+/* An unknown character costs more than any token; and what the template is built with is not to be had by merging either. */
+static void own_scores(void **state)
+{
+	static struct own o;
+	struct tok_ids ids = { 0 };
+	const char *why;
+	own_init(&o);
+	memcpy(o.strings + 7, "b<x{{'<x>'", 10); /* "ab" at 6, "<x" at 8, the template from 10 on */
+	o.strings[5] = 'q';
+	o.strings[6] = 'a';
+	o.vocab[1] = (struct layout_token){ { 6, 2 }, -1, TOK_NORMAL };
+	o.vocab[2] = (struct layout_token){ { 5, 1 }, -1, TOK_NORMAL };
+	o.h.charsmap.len = 0;
+	assert_int_equal(own_create(&o, &why), 0);
+	own_encode(&o, "abqab", &ids);
+	const u32 want[] = { 1, 2, 1 };
+	assert_int_equal(ids.n, 3);
+	assert_memory_equal(ids.id, want, sizeof want);
+	o.h.tok_model = LAYOUT_TOK_SPM;
+	o.vocab[1] = (struct layout_token){ { 8, 2 }, -1, TOK_NORMAL };
+	o.vocab[2] = (struct layout_token){ { 13, 3 }, 0, TOK_USER };
+	assert_memory_equal(o.strings + 13, "<x>", 3);
+	assert_int_equal(own_create(&o, &why), 0);
+	own_encode(&o, "<x>", &ids);
+	assert_int_equal(ids.n, 1);
+	assert_int_equal(ids.id[0], 2);
+	o.h.chat_template = (struct layout_str){ 10, 7 };
+	assert_int_equal(own_create(&o, &why), 0);
+	own_encode(&o, "<x>", &ids);
+	assert_int_equal(ids.n, 2);
+	assert_int_equal(ids.id[0], 1);
+	assert_int_equal(ids.id[1], 0);
+	tok_ids_fini(&ids);
+	tok_destroy(o.t);
+}
+
 /* ---- characters ---------------------------------------------------------------------------------------------------------- */
 
 static size_t first_word(u32 pre, const u8 *text, size_t len)
@@ -358,6 +418,8 @@ int main(void)
 		cmocka_unit_test(long_words),
 		cmocka_unit_test(space_behind_specials),
 		cmocka_unit_test(white_space_by_powers),
+		cmocka_unit_test(cuts),
+		cmocka_unit_test(own_scores),
 		cmocka_unit_test(classes_are_pinned),
 	};
 	return !fix_ready() ? 2 : cmocka_run_group_tests(tests, NULL, NULL);
