@@ -273,3 +273,52 @@ int tlog_merkle_consistency_check(const struct merkle_consistent *p)
 	}
 	return sn == 0 && equal(&fr, p->root1) && equal(&sr, p->root2) ? 0 : 1;
 }
+
+bool tlog_merkle_subtree_ok(u64 start, u64 end)
+{
+	if (end <= start)
+		return false;
+	u64 n = end - start, span = n > 1 ? 1ull << (64 - __builtin_clzll(n - 1)) : 1;
+	return n <= 1ull << 63 && start % span == 0;
+}
+
+int tlog_merkle_subtree_check(const struct merkle_subtree *p)
+{
+	const struct merkle none = { 0 };
+	struct merkle_hash empty = tlog_merkle_root(&none);
+	if (p->start == p->end && p->end <= p->size)
+		return p->n_proof == 0 && equal(p->subtree, &empty) ? 0 : 1;
+	if (!tlog_merkle_subtree_ok(p->start, p->end) || p->end > p->size)
+		return 1;
+	u64 fn = p->start, sn = p->end - 1, tn = p->size - 1;
+	/* up to where the subtree's own root stands, or its last complete part */
+	for (bool at_end = sn == tn; fn != sn && (at_end || (sn & 1));) {
+		fn >>= 1;
+		sn >>= 1;
+		tn >>= 1;
+	}
+	size_t i = 0;
+	if (fn != sn && p->n_proof == 0)
+		return 1;
+	struct merkle_hash fr = fn == sn ? *p->subtree : p->proof[i++], sr = fr;
+	for (; i < p->n_proof; i++) {
+		const struct merkle_hash *c = &p->proof[i];
+		if (tn == 0)
+			return 1;
+		if ((sn & 1) || sn == tn) {
+			if (fn < sn)
+				fr = tlog_merkle_node(c, &fr);
+			sr = tlog_merkle_node(c, &sr);
+			for (; !(sn & 1) && sn; sn >>= 1) {
+				fn >>= 1;
+				tn >>= 1;
+			}
+		} else {
+			sr = tlog_merkle_node(&sr, c);
+		}
+		fn >>= 1;
+		sn >>= 1;
+		tn >>= 1;
+	}
+	return tn == 0 && equal(&fr, p->subtree) && equal(&sr, p->root) ? 0 : 1;
+}

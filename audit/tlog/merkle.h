@@ -79,3 +79,16 @@ struct merkle_consistent {
 /* RFC 9162 2.1.4.2, where equal sizes need equal roots and no proof, and size1 = 0 proves nothing and is refused.
  * 0 the proof holds; 1 it does not. */
 _must_use_ int tlog_merkle_consistency_check(const struct merkle_consistent *p);
+
+/* A subtree [start, end) of the tree, which need not be complete: start is a multiple of the smallest power of two that is not below end - start,
+ * and end > start (subtrees of draft-ietf-plants-merkle-tree-certs; what ML-DSA-44 cosignatures sign). A proof that record index is in it is an
+ * inclusion proof of index - start among end - start. */
+bool tlog_merkle_subtree_ok(u64 start, u64 end);
+struct merkle_subtree {
+	u64 start, end, size;
+	const struct merkle_hash *subtree, *root, *proof;
+	size_t n_proof;
+};
+/* That the subtree is a part of the tree of `size` leaves; the empty one, with its root and without a proof, is of every tree. 0 the proof holds;
+ * 1 it does not. */
+_must_use_ int tlog_merkle_subtree_check(const struct merkle_subtree *p);

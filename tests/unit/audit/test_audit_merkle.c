@@ -110,6 +110,38 @@ static void consistency_all(void **state)
 	assert_int_equal(tlog_merkle_consistency(&any, 6, 5, &p), 1);
 }
 
+/* A subtree's complete parts and the tree that goes on behind it: from the definition, with the proof that a prefix has. */
+static void subtrees(void **state)
+{
+	for (u64 size = 1; size <= N; size++) {
+		struct merkle_hash root = mth(0, size);
+		for (u64 end = 1; end <= size; end++) {
+			struct merkle_proof p;
+			struct merkle_hash sub = mth(0, end);
+			const struct merkle_source s = { source_row, &steps[0], 0 };
+			assert_int_equal(tlog_merkle_consistency(&s, end, size, &p), 0);
+			struct merkle_subtree t = { 0, end, size, &sub, &root, p.h, p.n };
+			assert_int_equal(tlog_merkle_subtree_check(&t), 0);
+			t.subtree = &leaves[N - 1];
+			assert_int_equal(tlog_merkle_subtree_check(&t), 1);
+		}
+		for (u64 i = 0; i < size;
+			i++) { /* one leaf is a subtree, and its proof is one of inclusion */
+			struct merkle_proof p;
+			const struct merkle_source s = { source_row, &steps[0], 0 };
+			assert_int_equal(tlog_merkle_inclusion(&s, i, size, &p), 0);
+			struct merkle_subtree t = { i, i + 1, size, &leaves[i], &root, p.h, p.n };
+			assert_int_equal(tlog_merkle_subtree_check(&t), 0);
+			t.start = i + 1;
+			assert_int_equal(tlog_merkle_subtree_check(&t), 1);
+		}
+	}
+	assert_true(tlog_merkle_subtree_ok(4, 7) && tlog_merkle_subtree_ok(8, 16) &&
+		    tlog_merkle_subtree_ok(5, 6));
+	assert_false(
+		tlog_merkle_subtree_ok(2, 5) || tlog_merkle_subtree_ok(3, 3) || tlog_merkle_subtree_ok(4, 9));
+}
+
 /* ---- public vectors ---- */
 
 static u32 n_files, n_good;
@@ -167,6 +199,28 @@ static int check_consistency(const json_t *o)
 	return tlog_merkle_consistency_check(&c);
 }
 
+static int check_subtree_inclusion(const json_t *o)
+{
+	struct merkle_hash leaf, root, proof[128];
+	u64 index = number_of(o, "leafIdx"), start = number_of(o, "start"), end = number_of(o, "end");
+	if (!tlog_merkle_subtree_ok(start, end) || index < start ||
+		hash_of(json_object_get(o, "leafHash"), &leaf) || hash_of(json_object_get(o, "root"), &root))
+		return 1;
+	struct merkle_included in = { index - start, end - start, &leaf, &root, proof, 0 };
+	return proof_of(o, proof, &in.n_proof) ? 1 : tlog_merkle_inclusion_check(&in);
+}
+
+static int check_subtree(const json_t *o)
+{
+	struct merkle_hash subtree, root, proof[128];
+	struct merkle_subtree s = { number_of(o, "start"), number_of(o, "end"), number_of(o, "size"),
+		&subtree, &root, proof, 0 };
+	if (hash_of(json_object_get(o, "root1"), &subtree) || hash_of(json_object_get(o, "root2"), &root) ||
+		proof_of(o, proof, &s.n_proof))
+		return 1;
+	return tlog_merkle_subtree_check(&s);
+}
+
 static int one_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	if (type != FTW_F || !strstr(path, ".json"))
@@ -174,7 +228,10 @@ static int one_file(const char *path, const struct stat *st, int type, struct FT
 	json_t *o = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL);
 	if (!o)
 		fail_msg("%s: cannot be read", path);
-	int r = strstr(path, "/inclusion/") ? check_inclusion(o) : check_consistency(o);
+	int r = strstr(path, "/inclusion/")	     ? check_inclusion(o)
+		: strstr(path, "/consistency/")	     ? check_consistency(o)
+		: strstr(path, "/subtreeinclusion/") ? check_subtree_inclusion(o)
+						     : check_subtree(o);
 	bool bad = json_is_true(json_object_get(o, "wantErr"));
 	if ((r != 0) != bad)
 		fail_msg("%s: %d, wanted %s", path, r, bad ? "refusal" : "acceptance");
@@ -186,24 +243,25 @@ static int one_file(const char *path, const struct stat *st, int type, struct FT
 
 static void vectors(void **state)
 {
-	static const char *const kinds[] = { "inclusion", "consistency" };
+	static const char *const kinds[] = { "inclusion", "consistency", "subtreeinclusion",
+		"subtreeconsistency" };
 	const char *shared = getenv("KEEP_SHARED");
 	if (!shared) {
 		print_message("KEEP_SHARED is not set: no public vectors\n");
 		skip();
 	}
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		char path[4096];
 		snprintf(path, sizeof path, "%s/vectors/tlog/merkle/testdata/%s", shared, kinds[i]);
 		assert_int_equal(nftw(path, one_file, 8, FTW_PHYS), 0);
 	}
 	print_message("%u vectors, %u of them good\n", n_files, n_good);
-	assert_true(n_good >= 10 && n_files >= 100);
+	assert_true(n_good >= 20 && n_files >= 400);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(roots), cmocka_unit_test(inclusion_all),
-		cmocka_unit_test(consistency_all), cmocka_unit_test(vectors) };
+		cmocka_unit_test(consistency_all), cmocka_unit_test(subtrees), cmocka_unit_test(vectors) };
 	return cmocka_run_group_tests(tests, make_leaves, NULL);
 }
