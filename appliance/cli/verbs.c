@@ -192,7 +192,7 @@ const struct verb cli_verbs[] = {
 		"  Removing a hold takes two people.\n" },
 	{ "erase", cmd_erase, "forget what somebody asked and was answered",
 		"erase SUBJECT [--reason TEXT] [--key F]",
-		"  SUBJECT              a user's number, or a subject's name (keep retention show --json)\n"
+		"  SUBJECT              a user's number, or the name that records of requests give\n"
 		"  It takes two people; the log stays whole.\n" },
 	{ "witness", cmd_witness, "sign the checkpoints of other people's logs",
 		"witness init [--name NAME] [--state DIR] [--json]\nwitness show [--state DIR] [--json]\n"
