@@ -171,7 +171,7 @@ static void say(struct answer *a, u32 id)
 	size_t n = tok_stream_push(vocab.tok, &a->stream, id, text, sizeof text);
 	assert_int_equal(chat_reader_push(a->reader, text, n), 0);
 	if (name)
-		n = (size_t)snprintf(text, sizeof text, "«%s»", name);
+		n = (size_t)snprintf(text, sizeof text, "«%.*s»", (int)len, name);
 	assert_true(a->n + n < sizeof a->said);
 	memcpy(a->said + a->n, text, n);
 	a->n += n;
@@ -191,7 +191,10 @@ static bool choose(struct answer *a, u32 *ret)
 	static const char like[] = "\"}]<)>/";
 	for (u32 i = 0; i < 40; i++) {
 		u32 c = (u8)like[rnd(sizeof like - 1)];
-		id = rnd(3) == 0 ? c : rnd(4) == 0 ? n - 2 - rnd((u32)n_controls + 1) : rnd(n);
+		id = rnd(3) == 0   ? c
+		     : rnd(4) == 0 ? n - 2 - rnd((u32)n_controls + 1)
+		     : rnd(2)	   ? 256 + rnd(n - 256)
+				   : rnd(n);
 		if (id != vocab.h.eos && bits[id / 64] >> id % 64 & 1) {
 			*ret = id;
 			return true;
@@ -265,11 +268,11 @@ static bool one_answer(const struct chat_format *f, enum chat_choice choice, boo
 		trigger(a, t.grammar);
 	while (!a->over && a->n < 6000 && choose(a, &id))
 		say(a, id);
-	bool ended = a->over || a->n < 6000;
+	bool ended = a->over || a->n<6000, broken = h->n_broken> 0; /* what is cut off may be, at its end */
 	assert_int_equal(chat_reader_end(t.reader), 0);
 	bool calls = choice == CHAT_CALLS_REQUIRED || waits;
-	if (ended && (h->n_broken || (calls && !h->n_calls) || (one && h->n_calls > 1) ||
-			     (calls && h->n_text > 2)))
+	if (broken || (ended && (h->n_broken || (calls && !h->n_calls) || (one && h->n_calls > 1) ||
+					(calls && h->n_text > 2))))
 		fail_msg("%s: %zu calls, %zu broken, %zu bytes of text in %.*s", f->name, h->n_calls,
 			h->n_broken, h->n_text, (int)a->n, a->said);
 	mask_destroy(a->m);

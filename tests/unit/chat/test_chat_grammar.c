@@ -14,7 +14,8 @@ static struct byte_vocab vocab;
 static struct mask_trie trie;
 
 static const char *const TEXTS[] = { "{\"", "\":", "\": \"", "\",", " \"", "\"}", "true", "null", "12", "00",
-	"]", "[[", "\xc3\xa9", "\xe2\x82", "abc", "call>", "</", "\\u", NULL };
+	"]", "[[", "\xc3\xa9", "\xe2\x82", "abc", "call>", "</", "\\u", "ab", "abcd \xc3\xa9",
+	"abcdefghijklmnop", "abcdefghijklmnopq", NULL };
 static const char *const CONTROLS[] = { "<|tool|>", "</s>", NULL };
 
 static int setup(void **state)
@@ -460,6 +461,56 @@ static void random_answers(void **state)
 	assert_true(complete > 200);
 }
 
+/* ---- each bit of a mask is what happens when the token is said ------------------------------------------------------------- */
+
+static bool can_say(const char *source, const u32 *said, u32 n, u32 id)
+{
+	struct mask *m = open_mask(CHAT_GRAMMAR_SCHEMA, source, NULL);
+	const char *why;
+	bool over, ok = true;
+	for (u32 i = 0; ok && i < n; i++)
+		ok = mask_push(m, said[i], &over, &why) == 0;
+	assert_true(ok);
+	ok = mask_push(m, id, &over, &why) == 0;
+	mask_destroy(m);
+	return ok;
+}
+
+/* Strings take what is known of plain text; at every place of a random answer all tokens are tried. */
+static void each_bit(void **state)
+{
+	static const char *const source[] = { "{\"type\":\"string\"}",
+		"{\"type\":\"string\",\"maxLength\":3}",
+		"{\"type\":\"string\",\"minLength\":2,\"maxLength\":19}",
+		"{\"type\":\"string\",\"pattern\":\"^.{1,5}x?$\"}",
+		"{\"type\":\"string\",\"pattern\":\"^[^b]*$\"}", AB ",\"additionalProperties\":true}",
+		"{\"anyOf\":[{\"type\":\"string\",\"maxLength\":2},{\"enum\":[\"abcdef\"]}]}" };
+	for (u32 k = 0; k < ARRAY_LEN(source); k++) {
+		const char *text = source[k], *why;
+		struct mask *m = open_mask(CHAT_GRAMMAR_SCHEMA, text, NULL);
+		u32 said[6];
+		bool over = false;
+		for (u32 n = 0; n < ARRAY_LEN(said) && !over; n++) {
+			const u64 *bits;
+			u32 id;
+			assert_int_equal(mask_allowed(m, &bits, &why), 0);
+			for (id = 0; id < vocab.h.eos; id++)
+				if (bit(bits, id) != can_say(text, said, n, id))
+					fail_msg("%s, token %u behind %u: the bit says %d", text, id, n,
+						bit(bits, id));
+			do
+				id = rnd() % 3 ? 97 + (u32)rnd() % 5 : (u32)rnd() % vocab.h.n_vocab;
+			while (n && (!bit(bits, id) || id == vocab.h.eos) && rnd() % 400);
+			if (n == 0)
+				id = bit(bits, '"') ? '"' : '{';
+			if (!bit(bits, id) || id == vocab.h.eos)
+				break;
+			assert_int_equal(mask_push(m, said[n] = id, &over, &why), 0);
+		}
+		mask_destroy(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +521,7 @@ int main(void)
 		cmocka_unit_test(characters),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(random_answers),
+		cmocka_unit_test(each_bit),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
