@@ -232,6 +232,8 @@ struct keepd {
 u64 keepd_now_ns(void);
 /* Serve until SIGTERM. 0; -errno. */
 _must_use_ int keepd_serve(struct keepd *k);
+/* Accept who knocks (welcome.c). */
+void keepd_welcome(struct keepd *k);
 /* The end of a turn: reap what is dead, commit, do the effects, send. */
 void keepd_turn_end(struct keepd *k);
 /* Forget every connection, grant, session and ticket, without a record: the process ends. */

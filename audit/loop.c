@@ -25,13 +25,10 @@
 #define QUEUE_CLIENT_FULL 16u	/* from here on nothing more is read from it */
 #define QUEUE_OWN_MAX	  8192u /* of our own processes: two per file of the largest model, and tickets */
 #define CONNS_MAX	  (IPC_CLIENTS_MAX * 2 + 8)
-#define CLIENTS_KEPT	  8u /* of IPC_CLIENTS_MAX, for officers and auditors */
-#define STRANGERS_MAX \
-	8u /* somebody without any role gets in only while there are fewer clients, to be told so */
-#define STOP_WAIT_NS 2000000000u /* how long a stopping gate waits for outcomes */
-#define NS_PER_S     1000000000u
-#define LAZY_NS	     1000000u /* how long a record waits, at least, for which nobody waits */
-#define REREAD_SLICE 512u     /* records read again between two looks at the sockets: half a millisecond */
+#define STOP_WAIT_NS	  2000000000u /* how long a stopping gate waits for outcomes */
+#define NS_PER_S	  1000000000u
+#define LAZY_NS		  1000000u /* how long a record waits, at least, for which nobody waits */
+#define REREAD_SLICE	  512u /* records read again between two looks at the sockets: half a millisecond */
 
 struct out {
 	struct out *next;
@@ -359,45 +356,6 @@ void keepd_turn_end(struct keepd *k)
 		flush(c);
 }
 
-/* A few places are kept for those who can end what others do. */
-static bool too_many(const struct conn *c)
-{
-	const char *why;
-	u32 roles = role_of(c, &why);
-	u32 most = roles & ROLE_LOG ? IPC_CLIENTS_MAX
-		   : roles	    ? IPC_CLIENTS_MAX - CLIENTS_KEPT
-				    : STRANGERS_MAX;
-	return c->k->n_clients > most;
-}
-
-static void welcome(struct keepd *k)
-{
-	for (u32 i = 0; i < FRAMES_PER_TURN && k->n_clients < IPC_CLIENTS_MAX; i++) {
-		_cleanup_fd_ int fd = accept4(k->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		struct ipc_peer peer;
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				usleep(1000); /* it waits in the queue; do not spin */
-			return;
-		}
-		if (ipc_peer(fd, &peer))
-			continue;
-		if (k->single_user && peer.uid != k->uid && peer.uid != 0) {
-			daemon_say("client (pid %u): uid %u is not the one user of this appliance", peer.pid,
-				peer.uid);
-			continue;
-		}
-		struct conn *c = conn_add(k, CONN_CLIENT, &fd, CLIENT_IDLE);
-		if (!c)
-			return;
-		int r = role_peer(c);
-		if (r)
-			conn_drop(c, "its groups: %s", strerror(-r));
-		else if (too_many(c))
-			conn_drop(c, "uid %u: there are too many clients", peer.uid);
-	}
-}
-
 static int frame(struct conn *c, struct ipc_frame *f)
 {
 	switch (c->kind) {
@@ -570,7 +528,7 @@ static int look(struct keepd *k, u64 wait_ns)
 	if (r > 0 && p[0].revents)
 		stop_begin(k);
 	if (r > 0 && p[1].revents)
-		welcome(k);
+		keepd_welcome(k);
 	for (size_t i = 2; r > 0 && i < n; i++)
 		if (p[i].revents & (POLLIN | POLLHUP | POLLERR))
 			receive(who[i]);

@@ -128,11 +128,10 @@
 #define GATEWAY_CONNECTIONS_MAX \
 	1024u /* clients at once, each with one request; keepd lets TICKETS_OPEN_MAX run */
 #define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
-#define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
-#define GATEWAY_SEATS_MAX	  256u	 /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
-#define GATEWAY_HEADER_BYTES_MAX  16384u /* request line and headers; real clients send 1 KiB */
-#define GATEWAY_BODY_BYTES_MAX	  (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
-#define GATEWAY_BACKLOG_BYTES_MAX (1u << 20)  /* of a stream that its client does not read; then it is cut */
+#define GATEWAY_SEATS_MAX	       256u /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
+#define GATEWAY_HEADER_BYTES_MAX       16384u	   /* request line and headers; real clients send 1 KiB */
+#define GATEWAY_BODY_BYTES_MAX	       (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
+#define GATEWAY_BACKLOG_BYTES_MAX      (1u << 20) /* of a stream that its client does not read; then it is cut */
 
 /* grammars that hold an answer */
 #define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
@@ -167,8 +166,10 @@
 #define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
 
 /* the log */
-#define DENIALS_PER_HOUR 60u /* knocks of strangers that are recorded; the rest is counted in the next record */
-#define LOG_KEYS_MAX 256u /* keys that a log had before its current one: a rotation a month for twenty years */
+#define DENIALS_PER_HOUR \
+	60u /* knocks of strangers that are recorded; the rest is counted in the next record */
+#define LOG_KEYS_MAX \
+	256u /* keys that a log had before its current one: a rotation a month for twenty years */
 #define PERSONS_MAX	    256u /* enrolled persons of one appliance; whoever is not has the roles of a group */
 #define PENDING_MAX	    32u	  /* proposals that wait for a second person at once */
 #define DUAL_BODY_BYTES_MAX 2304u /* bytes of the act of a proposal: a trust root's row is the longest */
