@@ -18,8 +18,8 @@ static int print(FILE *out, struct rt_device *d)
 			return -1;
 		fprintf(out, "\t{");
 		for (u32 b = 0; b < 32; b++)
-			fprintf(out, "%s0x%02x,", b % 16 ? " " : "\n\t\t", digest[b]);
-		fprintf(out, "\n\t},\n");
+			fprintf(out, "%s0x%02x,", b == 16 ? "\n\t\t" : " ", digest[b]);
+		fprintf(out, " },\n");
 	}
 	fprintf(out, "};\n/* clang-format on */\n");
 	return 0;
