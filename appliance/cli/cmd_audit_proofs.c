@@ -48,7 +48,8 @@ static int export_pages(struct ctl *k, struct tiles_dir *d, u64 size)
 		r = add_page(d, &a.data, size, &n);
 		if (r == -ENODATA)
 			return out_fail(CLI_REFUSED,
-				"record %" PRIu64 " is pruned: an archive has it (keep retention show), or an older "
+				"record %" PRIu64
+				" is pruned: an archive has it (keep retention show), or an older "
 				"export that is continued",
 				d->t.tree.size);
 		if (r || n == 0)

@@ -299,7 +299,8 @@ static void zones_spare_reading(void **unused)
 	count(&q); /* now every whole zone is known */
 	_cleanup_search_ struct audit_search *s = run(&q);
 	assert_int_equal(audit_search_found(s), 1);
-	assert_true(audit_search_read(s) <= 1 + RECORDS % ZONE_RECORDS + 8); /* that one, and what is no whole zone */
+	assert_true(audit_search_read(s) <=
+		    1 + RECORDS % ZONE_RECORDS + 8); /* that one, and what is no whole zone */
 	/* a time before everything reads only what is not known: the end of the log */
 	q = look();
 	q.until_ns = 1;
