@@ -260,7 +260,8 @@ static struct ticket *ticket_of(struct keepd *k, u64 session, u64 request)
 	return NULL;
 }
 
-static void put_shown(struct jsonw *w, const char *key, const struct exchange *x, const u8 digest[SHA256_BYTES])
+static void put_shown(
+	struct jsonw *w, const char *key, const struct exchange *x, const u8 digest[SHA256_BYTES])
 {
 	u8 shown[SHA256_BYTES];
 	content_shown(x, digest, shown);
@@ -282,7 +283,8 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
 	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
 		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_F16 ||
-		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) || content_answer_wrong(t, p.text))
+		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) ||
+		content_answer_wrong(t, p.text))
 		return -EPROTO;
 	bool kept = content_answer_kept(k, t);
 	static struct audit_record rec; /* too large to be cleared for each outcome */

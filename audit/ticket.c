@@ -61,8 +61,8 @@ static struct session *session_of(struct conn *c, u64 id)
 }
 
 /* Why this request must not be let through; NULL when it may. *ret_bytes: its length; *ret_x: what may be said of it. */
-static const char *begin_check(
-	struct conn *c, const struct proto_begin *b, u64 request, int fd, u64 *ret_bytes, struct exchange *ret_x)
+static const char *begin_check(struct conn *c, const struct proto_begin *b, u64 request, int fd,
+	u64 *ret_bytes, struct exchange *ret_x)
 {
 	struct keepd *k = c->k;
 	_cleanup_map_ struct fd_map map = { 0 };
@@ -97,7 +97,8 @@ static const char *begin_check(
 		     : NULL;
 }
 
-static void record_request(struct audit_record *rec, const struct ticket *t, const struct proto_begin *b, u64 bytes)
+static void record_request(
+	struct audit_record *rec, const struct ticket *t, const struct proto_begin *b, u64 bytes)
 {
 	const struct session *s = t->session;
 	struct jsonw *w = &rec->w;
@@ -122,7 +123,8 @@ static void keep_request(struct keepd *k, const struct ticket *t, int fd)
 	_cleanup_map_ struct fd_map map = { 0 };
 	int r = t->keeps ? fd_map_sealed(fd, REQUEST_BYTES_MAX, &map) : 0;
 	if (r)
-		audit_log_fail(k->log, "text of record %" PRIu64 ": the request could not be read", t->intent);
+		audit_log_fail(
+			k->log, "text of record %" PRIu64 ": the request could not be read", t->intent);
 	else if (t->keeps)
 		content_keep(k, &t->exchange, t->intent, map.data, map.len);
 }
