@@ -122,7 +122,7 @@ struct secrets {
 static struct secrets secrets(void)
 {
 	struct secrets s = { .n = 0 };
-	char path[256], cmd[700];
+	char path[256], cmd[1200];
 	sqlite3 *db;
 	sqlite3_stmt *st;
 	snprintf(path, sizeof path, "%s/keys/subjects", o.rig.store);
