@@ -382,6 +382,23 @@ static int blobs_check(struct audit_log *log, const struct audit_state *s, const
 	return r;
 }
 
+/* Is every stored file the one that its digest says, those too that nothing names any more? 0 yes; 1 no; -errno. */
+static int files_check(struct audit_log *log)
+{
+	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOBS);
+	int rc;
+	bool same = true;
+	while (same && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		u8 digest[SHA256_BYTES];
+		const void *data = sqlite3_column_blob(s, 0);
+		sha256_of(data ? data : "", (size_t)sqlite3_column_bytes(s, 0), digest);
+		same = sqlite3_column_bytes(s, 1) == SHA256_BYTES &&
+		       memcmp(sqlite3_column_blob(s, 1), digest, sizeof digest) == 0;
+	}
+	sqlite3_reset(s);
+	return !same || (rc & 0xff) == SQLITE_CORRUPT ? 1 : rc == SQLITE_DONE ? 0 : err_origin(-EIO);
+}
+
 static int state_check(struct audit_check *c, struct audit_log *log)
 {
 	struct audit_state *state = malloc(sizeof *state);
@@ -411,25 +428,14 @@ static int state_check(struct audit_check *c, struct audit_log *log)
 	if (b)
 		return bad(
 			c, c->tail.state_index, "the file of %s is not the one that the state names", blob);
+	r = files_check(log);
+	if (r)
+		return r < 0 ? r
+			     : bad(c, c->size,
+				       "a stored file that nothing names any more is not the one that its "
+				       "digest says");
 	c->done = c->ok = true;
 	return 0;
-}
-
-/* Is every stored file the one that its digest says, those too that nothing names any more? 0 yes; 1 no; -errno. */
-static int files_check(struct audit_log *log)
-{
-	sqlite3_stmt *s = audit_log_stmt(log, SQL_BLOBS);
-	int rc;
-	bool same = true;
-	while (same && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		u8 digest[SHA256_BYTES];
-		const void *data = sqlite3_column_blob(s, 0);
-		sha256_of(data ? data : "", (size_t)sqlite3_column_bytes(s, 0), digest);
-		same = sqlite3_column_bytes(s, 1) == SHA256_BYTES &&
-		       memcmp(sqlite3_column_blob(s, 1), digest, sizeof digest) == 0;
-	}
-	sqlite3_reset(s);
-	return !same || (rc & 0xff) == SQLITE_CORRUPT ? 1 : rc == SQLITE_DONE ? 0 : err_origin(-EIO);
 }
 
 /* Is there a row behind the head? */
@@ -477,9 +483,6 @@ static int finish(struct audit_check *c, struct audit_log *log)
 	r = c->from ? 0 : audit_answers_check(c, log);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "the index of answers is not that of the records");
-	r = files_check(log);
-	if (r)
-		return r < 0 ? r : bad(c, c->size, "a stored file is not the one that its digest says");
 	r = c->from ? 0 : audit_nodes_count(log, c->size);
 	if (r)
 		return r < 0 ? r : bad(c, c->size, "there are more stored roots than the records have");
