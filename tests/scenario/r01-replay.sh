@@ -18,7 +18,7 @@ keep audit ls --json | grep -q "\"replay_of\":$a" || fail "the replay is not rec
 expect 1 keep audit replay "$a" --request "$work/b.req"
 says "digest is"
 expect 1 keep audit replay "$a"
-says 'digests'
+says 'the log keeps no text of it; --request F gives'
 # logits and token lists are requests like any other
 expect 0 keep run demo --tokens 1020,5,6,7 --max-tokens 5 --save-request "$work/t.req" --json
 expect 0 keep audit replay "$(member "$out" index)" --request "$work/t.req"
