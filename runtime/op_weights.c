@@ -39,12 +39,12 @@ static int grids_bind(struct rt_device *d, struct rt_call *c)
 	if (kernel_refs[c->kernel].n_bufs < 4)
 		return 0;
 	if (!d->grids) {
-		int r = rt_buf_create(d, RT_BUF_INPUT, sizeof(grids), "codebooks", &d->grids);
+		int r = rt_buf_create(d, RT_BUF_INPUT, sizeof(shader_grids), "codebooks", &d->grids);
 		if (r < 0)
 			return r;
-		memcpy(rt_host_ptr(d->grids), grids, sizeof(grids));
+		memcpy(rt_host_ptr(d->grids), shader_grids, sizeof(shader_grids));
 	}
-	op_call_buf(c, 3, (struct rt_view){ d->grids, 0 }, sizeof(grids));
+	op_call_buf(c, 3, (struct rt_view){ d->grids, 0 }, sizeof(shader_grids));
 	return 0;
 }
 

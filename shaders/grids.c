@@ -2,7 +2,7 @@
 #include "shaders/grids.h"
 
 /* clang-format off */
-const u32 grids[GRIDS_WORDS] = {
+const u32 shader_grids[GRIDS_WORDS] = {
 	/* IQ2_XXS */
 	0x00020000, 0x00080005, 0x0011000a, 0x00200014, 0x00280022, 0x0041002a, 0x00500044, 0x00610058,
 	0x00800064, 0x008a0082, 0x010100a2, 0x01100104, 0x01400115, 0x01980184, 0x02020200, 0x02820222,

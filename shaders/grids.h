@@ -18,12 +18,12 @@
 #define GRIDS_WORDS  2304u
 
 #ifndef VULKAN
-extern const u32 grids[GRIDS_WORDS];
+extern const u32 shader_grids[GRIDS_WORDS];
 
 /* Entry i of the codebook that begins at word `grid`. */
 static inline u32 grid_entry(u32 grid, u32 i)
 {
-	return grids[grid + i / 2] >> (16 * (i & 1)) & 0xffff;
+	return shader_grids[grid + i / 2] >> (16 * (i & 1)) & 0xffff;
 }
 #endif
 #endif
