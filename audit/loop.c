@@ -433,7 +433,8 @@ static bool reread(struct keepd *k)
 /* Work that nobody waits for, a little at a time. True: there is more. */
 static bool background(struct keepd *k)
 {
-	bool more = query_work(k) | reread(k);
+	bool more = query_work(k);
+	more |= reread(k);
 	import_watch(k);
 	dual_watch(k);
 	reserve_watch(k);
