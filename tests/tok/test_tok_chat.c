@@ -23,9 +23,7 @@ static const char *const NAMES[] = { "<s>", "</s>", "<bos>", "<eos>", "<|im_star
 	"[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "<|user|>", "<|assistant|>", "<|system|>",
 	"<|observation|>", "[gMASK]", "<sop>", "<think>", "</think>", "<tool_call>", "</tool_call>",
 	"<tool_response>", "<|start|>", "<|channel|>", "<|message|>", "<|call|>", "<|return|>",
-	"<\xef\xbd\x9cUser\xef\xbd\x9c>",
-	"<\xef\xbd\x9c"
-	"end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+	"<\xef\xbd\x9cUser\xef\xbd\x9c>", "<\xef\xbd\234end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
 	"<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|im_middle|>", "]~b]", "[e~[" };
 
 struct specials {
