@@ -201,7 +201,7 @@ static void damaged(void **unused)
 		char cmd[512];
 		sqlite3 *db;
 		snprintf(cmd, sizeof cmd,
-			"UPDATE records SET line = replace(CAST(line AS TEXT), '\"pid\":5', '\"pid\":6') "
+			"UPDATE records SET line = replace(CAST(line AS TEXT), '\"pid\":5,', '\"pid\":6,') "
 			"WHERE idx = %llu",
 			(unsigned long long)i);
 		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -210,8 +210,8 @@ static void damaged(void **unused)
 		if (i)
 			assert_int_equal(first_bad(&now), i);
 		snprintf(cmd, sizeof cmd,
-			"UPDATE records SET line = CAST(replace(CAST(line AS TEXT), '\"pid\":6', "
-			"'\"pid\":5') AS BLOB) WHERE idx = %llu",
+			"UPDATE records SET line = CAST(replace(CAST(line AS TEXT), '\"pid\":6,', "
+			"'\"pid\":5,') AS BLOB) WHERE idx = %llu",
 			(unsigned long long)i);
 		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 		assert_int_equal(sqlite3_exec(db, cmd, NULL, NULL, NULL), SQLITE_OK);
