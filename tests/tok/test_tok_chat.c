@@ -259,8 +259,8 @@ static void case_try(struct spot *x, const char *text)
 	x->row->cases++;
 	x->row->refused += (u32)r;
 	x->row->shown += shown;
-	x->row->other +=
-		!r && (got.n != x->want.n || memcmp(got.id, x->want.id, got.n * sizeof *got.id) != 0);
+	x->row->other += !r && (got.n != x->want.n ||
+				       (got.n && memcmp(got.id, x->want.id, got.n * sizeof *got.id) != 0));
 	tok_ids_fini(&got);
 	ask_fini(&a);
 }
