@@ -337,6 +337,10 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_F16 ||
 		want.ctx_tokens > CTX_TOKENS_MAX || !bytes_str_ok(want.principal, sizeof want.principal))
 		return -EPROTO;
+	if (want.principal[0] && !role_speaks_for_others(c)) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "only keep-gateway asks for somebody else");
+		return 0;
+	}
 	memcpy(c->principal, want.principal, sizeof c->principal);
 	if (client_refused(c, f->h.id, 1))
 		return 0;

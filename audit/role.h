@@ -58,6 +58,8 @@ struct ipc_frame;
 
 /* At the start of a connection: what the kernel says of it. 0; -errno. */
 _must_use_ int role_peer(struct conn *c);
+/* May its sessions name a principal? keep-gateway's may: nobody else says for whom he asks. */
+bool role_speaks_for_others(const struct conn *c);
 /* The roles that it has now; 0 and *ret_why when none. */
 u32 role_of(const struct conn *c, const char **ret_why);
 /* Its enrolled person, or NULL. */

@@ -29,6 +29,11 @@ static bool is_gateway(const struct keepd *k, u32 uid)
 	return k->groups.has_gateway && k->groups.gateway == uid;
 }
 
+bool role_speaks_for_others(const struct conn *c)
+{
+	return c->k->single_user || is_gateway(c->k, c->peer.uid);
+}
+
 int role_peer(struct conn *c)
 {
 	_cleanup_free_ u32 *gids = malloc((PEER_GROUPS_MAX + 1) * sizeof *gids);

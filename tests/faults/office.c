@@ -59,7 +59,7 @@ void office_up(struct office *o, const char *keepd, const char *variable)
 	put(o->etc, "group",
 		"root:x:0:\nkeep-user:x:2001:\nkeep-operator:x:2002:\nkeep-officer:x:2003:\nkeep-auditor:x:"
 		"2004:\n");
-	put(o->etc, "passwd", "root:x:0:0::/:/bin/sh\n");
+	put(o->etc, "passwd", "root:x:0:0::/:/bin/sh\nkeep-gateway:x:1009:1009::/:/bin/false\n");
 	office_page(o, "");
 	o->rig.etc = o->etc;
 	o->rig.env = o->env;

@@ -153,6 +153,15 @@ static struct rig_answer name(int sock, u32 type, const char *object)
 	return rig_name(sock, type, object, "why", -1);
 }
 
+static struct rig_answer session_for(int sock)
+{
+	struct proto_session_want w = { .name = "nobody", .principal = "uid:1000" };
+	struct rig_answer a;
+	assert_int_equal(ipc_send(sock, CTL_SESSION, next_id, &w, sizeof w, -1), 0);
+	rig_answer(sock, next_id++, &a);
+	return a;
+}
+
 static u32 status(int sock)
 {
 	struct rig_answer a = rig_query(sock, QUERY_STATUS, 0, 0, NULL);
@@ -242,6 +251,13 @@ static void strangers(void **state)
 	assert_int_equal(status(g), 0);
 	assert_int_equal(name(g, CTL_REVOKE, "x").status, END_REFUSED);
 	assert_int_equal(rig_query(g, QUERY_RECORDS, 0, 0, NULL).status, END_REFUSED);
+	/* it alone says for whom it asks */
+	assert_null(strstr(session_for(g).text, "somebody else"));
+	close(g);
+	g = rig_client_as(r, &dave);
+	struct rig_answer said = session_for(g);
+	assert_int_equal(said.status, END_REFUSED);
+	assert_non_null(strstr(said.text, "asks for somebody else"));
 	close(g);
 	/* as many groups as are read, and one more */
 	struct rig_person most = { 1003, AUDITORS, PEER_GROUPS_MAX },

@@ -202,10 +202,11 @@ static void texts(void **state)
 static void principals(void **state)
 {
 	static const char *const said[] = { "eve@example.org", "CN=Eve, O=Example" };
-	int gate;
+	int gate, eve = o.eve;
 	struct rig_session s;
 	office_session(&o, &gate, &s);
 	setting(2);
+	o.eve = rig_client_as(&o.rig, &(struct rig_person){ 1009, 2001, 1 }); /* the gateway, in her place */
 	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
 		struct proto_session_want w = { .name = "demo" };
 		struct rig_answer a;
@@ -226,6 +227,8 @@ static void principals(void **state)
 		snprintf(want, sizeof want, "%s%s", i ? "sha256:" : "", i ? hex : said[i]);
 		assert_string_equal(h.subject, want);
 	}
+	close(o.eve);
+	o.eve = eve;
 }
 
 /* An answer that nobody asked for, one of more than ANSWER_BYTES_MAX, one that is not sealed, a second one. */
