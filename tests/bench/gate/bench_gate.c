@@ -87,7 +87,7 @@ static bool running(int c)
 /* One run. True: within the limit. */
 static bool measure(void)
 {
-	static const struct rig_file files[] = { { "x.gguf", "xxx" } };
+	static const struct rig_file files[] = { { "x.gguf", "abc" } };
 	static u64 sync_ns[ROUNDS], begin_ns[ROUNDS], both_ns[ROUNDS];
 	struct rig r;
 	struct rig_session s;

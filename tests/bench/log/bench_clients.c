@@ -183,7 +183,7 @@ static void open_clients(struct rig *r, u32 n)
 
 int main(int argc, char **argv)
 {
-	static const struct rig_file files[] = { { "x.gguf", "xxx" } };
+	static const struct rig_file files[] = { { "x.gguf", "abc" } };
 	static const u32 counts[] = { 1, 2, 4, 8, 16, 64, CLIENTS };
 	struct rig r;
 	char env[512];

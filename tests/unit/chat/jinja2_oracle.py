@@ -5,7 +5,8 @@
 
 Every template of the directory over every set of messages below, printed as a table ("=" equal, "r" refused by both, "X" different;
 without and with the prompt of an answer), and every line of expressions.txt there as a template of its own. A line that begins with "!"
-must be refused by us (Jinja2 may do what it likes). Exit 77 if there is no jinja2.
+must be refused by us (Jinja2 may do what it likes). Exit 77 if there is no jinja2: it is the measure,
+and a newcomer may do without; CI installs it.
 """
 import json, os, subprocess, sys, time
 try:
