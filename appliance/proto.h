@@ -258,7 +258,7 @@ struct proto_index {
 	u32 index, reserved;
 };
 SIZE_PIN(proto_index, 8);
-enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV_F16 = 2 };
+enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV_F16 = 2, KV_INT8 = 3 };
 struct proto_session_want {
 	char name[NAME_LEN_MAX + 8]; /* a model's name or the hex of its digest's first bytes */
 	u32 kv_mode, ctx_tokens;     /* 0: the default */

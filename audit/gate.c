@@ -14,7 +14,10 @@
 
 const char *gate_kv_name(u32 kv_mode)
 {
-	return kv_mode == KV_F32 ? "f32" : kv_mode == KV_F16 ? "f16" : "default";
+	static const char *const names[] = {
+		[KV_DEFAULT] = "default", [KV_F32] = "f32", [KV_F16] = "f16", [KV_INT8] = "int8"
+	};
+	return names[kv_mode < ARRAY_LEN(names) ? kv_mode : KV_DEFAULT];
 }
 
 /* ---- grants ---- */
@@ -334,7 +337,7 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	struct keepd *k = c->k;
 	struct proto_session_want want;
 	memcpy(&want, f->body, sizeof want);
-	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_F16 ||
+	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
 		want.ctx_tokens > CTX_TOKENS_MAX || !bytes_str_ok(want.principal, sizeof want.principal))
 		return -EPROTO;
 	if (want.principal[0] && !role_speaks_for_others(c)) {

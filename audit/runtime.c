@@ -36,7 +36,7 @@ static int on_ready(void *conn, struct ipc_frame *f)
 	memcpy(&p, f->body, sizeof p);
 	struct grant *g = gate_grant_by_id(k, f->h.id);
 	if (!g || g->state == GRANT_READY || !bytes_str_ok(p.device, sizeof p.device) ||
-		!bytes_str_ok(p.driver, sizeof p.driver) || (p.kv_mode != KV_F32 && p.kv_mode != KV_F16))
+		!bytes_str_ok(p.driver, sizeof p.driver) || p.kv_mode == KV_DEFAULT || p.kv_mode > KV_INT8)
 		return -EPROTO;
 	if (g->state == GRANT_UNLOADING)
 		return 0;
@@ -282,7 +282,7 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	struct ticket *t = ticket_of(k, p.session, f->h.id);
 	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
 	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
-		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_F16 ||
+		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_INT8 ||
 		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) ||
 		content_answer_wrong(t, p.text))
 		return -EPROTO;

@@ -5,6 +5,7 @@
 
 #include "shaders/attention.h"
 #include "shaders/exact.h"
+#include "shaders/kv_int8.h"
 #include "shaders/kv_store.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ struct run {
 	u32 row, rows, head, heads; /* of q and y */
 	u32 g;			    /* head of K and V */
 	u32 first, pos_max;	    /* of all its rows */
-	bool f16;
+	enum kv_cache cache;
 };
 
 struct state {
@@ -39,10 +40,11 @@ struct state {
 
 struct block {
 	f32 keys[DIM_MAX_][KV_PAGE];	/* turned: element, position */
-	f32 values[KV_PAGE * DIM_MAX_]; /* position, element; where the cache holds float16 */
+	f32 values[KV_PAGE * DIM_MAX_]; /* position, element; where the cache holds no floats */
 	const f32 *v;
 	size_t v_stride;
-	u32 n; /* positions that are there */
+	u32 n;					      /* positions that are there */
+	f32 key_scale[KV_PAGE], value_scale[KV_PAGE]; /* int8 */
 };
 
 /* How a level of the instruction set does it: the loading of a block, and how many states its registers hold. */
@@ -66,47 +68,72 @@ u32 cpu_attention_items(const void *push)
 
 /* ---- a block of the cache ---- */
 
+/* The first element of the block, counted in elements, and from one position to the next. */
 BODY size_t cache_at(const struct run *r, u32 t0)
 {
-	size_t row = (size_t)r->pages[t0 / KV_PAGE] * KV_PAGE;
-	return (row * r->p->kv_heads + r->g) * r->p->head_dim;
+	u32 page = r->pages[t0 / KV_PAGE];
+	if (r->cache == KV_CACHE_INT8)
+		return 4 * (size_t)kv_int8_at(page, 0, r->p->kv_heads, r->g, r->p->head_dim);
+	return ((size_t)page * KV_PAGE * r->p->kv_heads + r->g) * r->p->head_dim;
+}
+
+BODY size_t cache_stride(const struct run *r)
+{
+	u32 dim = r->p->head_dim;
+	return (size_t)r->p->kv_heads * (r->cache == KV_CACHE_INT8 ? 4 * kv_int8_words(dim) : dim);
+}
+
+BODY f32 cache_element(const struct run *r, u32 b, size_t at)
+{
+	switch (r->cache) {
+	case KV_CACHE_F16:
+		return exact_from_half(((const u16 *)r->buf[b])[at]);
+	case KV_CACHE_INT8:
+		return ((const i8 *)r->buf[b])[at];
+	default:
+		return ((const f32 *)r->buf[b])[at];
+	}
+}
+
+BODY void scales_load(const struct run *r, u32 t0, struct block *b)
+{
+	size_t at = kv_int8_scale_at(r->pages[t0 / KV_PAGE], 0, r->p->kv_heads, r->g, r->p->head_dim);
+	for (u32 t = 0; t < KV_PAGE && r->cache == KV_CACHE_INT8; t++, at += r->p->kv_heads) {
+		b->key_scale[t] = t < b->n ? ((const f32 *)r->buf[0])[at] : 0;
+		b->value_scale[t] = t < b->n ? ((const f32 *)r->buf[1])[at] : 0;
+	}
 }
 
 /* Elements from .. dim of the keys. */
 BODY void keys_load(const struct run *r, u32 t0, u32 from, struct block *b)
 {
 	u32 dim = r->p->head_dim;
-	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
+	size_t at = cache_at(r, t0), stride = cache_stride(r);
 	for (u32 d = from; d < dim && b->n < KV_PAGE; d++)
 		memset(b->keys[d], 0, sizeof(b->keys[d]));
-	for (u32 t = 0; t < b->n; t++, at += stride) {
-		const f32 *k32 = (const f32 *)r->buf[0] + at;
-		const u16 *k16 = (const u16 *)r->buf[0] + at;
+	for (u32 t = 0; t < b->n; t++, at += stride)
 		for (u32 d = from; d < dim; d++)
-			b->keys[d][t] = r->f16 ? exact_from_half(k16[d]) : k32[d];
-	}
+			b->keys[d][t] = cache_element(r, 0, at + d);
 }
 
 /* Elements from .. dim of the values. */
 BODY void values_load(const struct run *r, u32 t0, u32 from, struct block *b)
 {
 	u32 dim = r->p->head_dim;
-	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
-	b->v = r->f16 ? b->values : (const f32 *)r->buf[1] + at;
-	b->v_stride = r->f16 ? dim : stride;
-	if (!r->f16)
-		return;
-	for (u32 t = 0; t < b->n; t++) {
-		const u16 *v = (const u16 *)r->buf[1] + at + t * stride;
+	size_t at = cache_at(r, t0), stride = cache_stride(r);
+	bool floats = r->cache == KV_CACHE_F32;
+	b->v = floats ? (const f32 *)r->buf[1] + at : b->values;
+	b->v_stride = floats ? stride : dim;
+	for (u32 t = 0; t < b->n && !floats; t++)
 		for (u32 d = from; d < dim; d++)
-			b->values[(size_t)t * dim + d] = exact_from_half(v[d]);
-	}
+			b->values[(size_t)t * dim + d] = cache_element(r, 1, at + t * stride + d);
 }
 
 BODY void block_load(const struct run *r, u32 t0, struct block *b)
 {
 	keys_load(r, t0, 0, b);
 	values_load(r, t0, 0, b);
+	scales_load(r, t0, b);
 }
 
 static void load_portable(const struct run *r, u32 t0, struct block *b)
@@ -129,8 +156,11 @@ FN __m512 cache_load(const struct run *r, u32 b, size_t at, bool there)
 {
 	if (!there)
 		return _mm512_setzero_ps();
-	if (!r->f16)
+	if (r->cache == KV_CACHE_F32)
 		return _mm512_loadu_ps((const f32 *)r->buf[b] + at);
+	if (r->cache == KV_CACHE_INT8)
+		return _mm512_cvtepi32_ps(
+			_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)((const i8 *)r->buf[b] + at))));
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)((const u16 *)r->buf[b] + at)));
 }
 
@@ -176,7 +206,7 @@ FN void turn_16(const __m512 *r, f32 *out, size_t stride)
 static CPU_ATTR_AVX512 void load_avx512(const struct run *r, u32 t0, struct block *b)
 {
 	u32 dim = r->p->head_dim, whole = dim / 16 * 16;
-	size_t at = cache_at(r, t0), stride = (size_t)r->p->kv_heads * dim;
+	size_t at = cache_at(r, t0), stride = cache_stride(r);
 	for (u32 d = 0; d < whole; d += 16)
 		for (u32 t = 0; t < KV_PAGE; t += 16) {
 			__m512 rows[16];
@@ -185,11 +215,12 @@ static CPU_ATTR_AVX512 void load_avx512(const struct run *r, u32 t0, struct bloc
 			turn_16(rows, &b->keys[d][t], KV_PAGE);
 		}
 	keys_load(r, t0, whole, b);
-	for (u32 t = 0; t < b->n && r->f16; t++)
+	for (u32 t = 0; t < b->n && r->cache != KV_CACHE_F32; t++)
 		for (u32 d = 0; d < whole; d += 16)
 			_mm512_storeu_ps(
 				b->values + (size_t)t * dim + d, cache_load(r, 1, at + t * stride + d, true));
 	values_load(r, t0, whole, b);
+	scales_load(r, t0, b);
 }
 #endif
 
@@ -197,7 +228,7 @@ static CPU_ATTR_AVX512 void load_avx512(const struct run *r, u32 t0, struct bloc
 
 struct result {
 	f32 max, sum;
-	f32 w[KV_PAGE];
+	f32 w[KV_PAGE]; /* dots, then weights, then what values are multiplied by */
 };
 
 /* The positions of a block that a row attends to. */
@@ -241,13 +272,16 @@ BODY f32 tree(const f32 *w)
 	return d0 + d1;
 }
 
-/* The products in r->w to weights, their maximum and sum. */
-BODY void weigh(struct span a, f32 scale, struct result *r)
+/* The products in r->w to weights, their maximum and sum; the scales of int8 where they belong. */
+BODY void weigh(const struct block *b, bool scaled, struct span a, f32 scale, struct result *r)
 {
 	f32 s[KV_PAGE] UNSET;
 	i32 most[KV_PAGE] UNSET;
 	for (u32 t = 0; t < KV_PAGE; t++) {
-		s[t] = exact_window(exact_window(r->w[t]) * scale);
+		f32 dot = exact_window(r->w[t]);
+		if (scaled)
+			dot = exact_window(dot * b->key_scale[t]);
+		s[t] = exact_window(dot * scale);
 		most[t] = t - a.from < a.n - a.from ? ordered(f2i(s[t])) : INT32_MIN;
 	}
 	for (u32 h = KV_PAGE / 2; h > 0; h /= 2)
@@ -260,6 +294,8 @@ BODY void weigh(struct span a, f32 scale, struct result *r)
 		r->w[t] = in ? w : 0;
 	}
 	r->sum = tree(r->w);
+	for (u32 t = 0; t < KV_PAGE && scaled; t++)
+		r->w[t] = attention_share(r->w[t], b->value_scale[t]);
 }
 
 /* out[i] = the windowed sum of r[i].w[t] * v[t] for `lanes` elements from d on. A weight of 0 adds a zero, which changes no sum. */
@@ -340,16 +376,17 @@ BODY void values_join(struct state *s, const struct joint *j, u32 d, const u32 l
 }
 
 /* N states, each of which attends to some position of the block. */
-BODY void states_add(struct state *s, const struct block *b, u32 dim, const struct span *a, const bool *first,
-	f32 scale, const u32 N)
+BODY void states_add(const struct run *run, struct state *s, const struct block *b, const struct span *a,
+	const bool *first, const u32 N)
 {
+	u32 dim = run->p->head_dim;
 	struct result r[GROUP_MAX] UNSET;
 	struct joint j[GROUP_MAX] UNSET;
 	f32 out[GROUP_MAX][LANES] UNSET;
 	struct span both = a[0];
 	dots(b, s, dim, N, r);
 	for (u32 i = 0; i < N; i++) {
-		weigh(a[i], scale, &r[i]);
+		weigh(b, run->cache == KV_CACHE_INT8, a[i], u2f(run->p->scale_bits), &r[i]);
 		both.from = MIN(both.from, a[i].from);
 		both.n = MAX(both.n, a[i].n);
 	}
@@ -373,8 +410,6 @@ BODY void block_add(
 {
 	struct span a[STATES_MAX] UNSET;
 	bool first[STATES_MAX] UNSET, in[STATES_MAX] UNSET;
-	u32 dim = r->p->head_dim;
-	f32 scale = u2f(r->p->scale_bits);
 	for (u32 i = 0; i < n; i++) {
 		u32 pos = r->pos[r->row + i / r->heads],
 		    lo = attention_first(pos, r->p->window, r->p->pieces);
@@ -387,9 +422,9 @@ BODY void block_add(
 		while (m < group && i + m < n && in[i + m])
 			m++;
 		if (m == group)
-			states_add(states + i, b, dim, a + i, first + i, scale, group);
+			states_add(r, states + i, b, a + i, first + i, group);
 		else if (m > 0)
-			states_add(states + i, b, dim, a + i, first + i, scale, m = 1);
+			states_add(r, states + i, b, a + i, first + i, m = 1);
 		i += MAX(m, 1u);
 	}
 }
@@ -437,7 +472,7 @@ struct item {
 };
 
 /* Rows as runs of one sequence, and as many heads at once as there are states for. */
-BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], struct item it,
+BODY void item_run(enum kv_cache cache, const struct push_attention *p, void *const buf[], struct item it,
 	block_load_fn *load, const u32 group)
 {
 	const u32 *tables = buf[2], *seq = buf[4], *pos = buf[5];
@@ -462,15 +497,15 @@ BODY void item_run(bool f16, const struct push_attention *p, void *const buf[], 
 				.g = it.g,
 				.first = attention_first(least, p->window, p->pieces),
 				.pos_max = most,
-				.f16 = f16 };
+				.cache = cache };
 			run_attend(&r, load, group);
 		}
 		row += n;
 	}
 }
 
-BODY void attention(bool f16, const void *push, void *const buf[], u32 first, u32 end, block_load_fn *load,
-	const u32 group)
+BODY void attention(enum kv_cache cache, const void *push, void *const buf[], u32 first, u32 end,
+	block_load_fn *load, const u32 group)
 {
 	const struct push_attention *p = push;
 	u32 shared = p->heads / p->kv_heads, parts = parts_of_heads(p), rows = rows_of_item(p);
@@ -481,19 +516,19 @@ BODY void attention(bool f16, const void *push, void *const buf[], u32 first, u3
 			.heads = shared / parts,
 			.row = row,
 			.end = MIN(row + rows, p->n) };
-		item_run(f16, p, buf, it, load, group);
+		item_run(cache, p, buf, it, load, group);
 	}
 }
 
-#define KERNELS(isa, attr, group)                                                           \
-	static attr void f32_##isa(const void *push, void *const buf[], u32 first, u32 end) \
-	{                                                                                   \
-		attention(false, push, buf, first, end, load_##isa, group);                 \
-	}                                                                                   \
-	static attr void f16_##isa(const void *push, void *const buf[], u32 first, u32 end) \
-	{                                                                                   \
-		attention(true, push, buf, first, end, load_##isa, group);                  \
+#define KERNEL(cache, C, isa, attr, group)                                                      \
+	static attr void cache##_##isa(const void *push, void *const buf[], u32 first, u32 end) \
+	{                                                                                       \
+		attention(KV_CACHE_##C, push, buf, first, end, load_##isa, group);              \
 	}
+#define KERNELS(isa, attr, group)          \
+	KERNEL(f32, F32, isa, attr, group) \
+	KERNEL(f16, F16, isa, attr, group) \
+	KERNEL(int8, INT8, isa, attr, group)
 
 KERNELS(portable, , 1)
 #ifdef __x86_64__
@@ -503,14 +538,28 @@ KERNELS(avx512, CPU_ATTR_AVX512, GROUP_MAX)
 
 kernel_ref_fn *cpu_attention_kernel(enum cpu_level level, enum kernel k)
 {
-	bool f16 = k == KERNEL_ATTENTION_F16;
-	if (!f16 && k != KERNEL_ATTENTION_F32)
-		return NULL;
+	static const struct {
+		enum kernel kernel;
+		kernel_ref_fn *portable, *avx2, *avx512;
+	} kernels[] = {
 #ifdef __x86_64__
-	if (level == CPU_AVX2)
-		return f16 ? f16_avx2 : f32_avx2;
-	if (level == CPU_AVX512)
-		return f16 ? f16_avx512 : f32_avx512;
+#define ROW(name, cache) { KERNEL_ATTENTION_##name, cache##_portable, cache##_avx2, cache##_avx512 }
+#else
+#define ROW(name, cache)                                              \
+	{                                                             \
+		KERNEL_ATTENTION_##name, cache##_portable, NULL, NULL \
+	}
 #endif
-	return f16 ? f16_portable : f32_portable;
+		ROW(F32, f32),
+		ROW(F16, f16),
+		ROW(INT8, int8),
+	};
+	for (u32 i = 0; i < ARRAY_LEN(kernels); i++) {
+		kernel_ref_fn *fast = level == CPU_AVX2	    ? kernels[i].avx2
+				      : level == CPU_AVX512 ? kernels[i].avx512
+							    : NULL;
+		if (kernels[i].kernel == k)
+			return fast ? fast : kernels[i].portable;
+	}
+	return NULL;
 }

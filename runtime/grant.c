@@ -78,7 +78,7 @@ static int choose(struct grant *g, struct proto_load_failed *f)
 	g->kv_mode = g->want.kv_mode;
 	if (g->kv_mode == KV_DEFAULT)
 		g->kv_mode = g->model.all_f32 ? KV_F32 : KV_F16;
-	if (g->kv_mode > KV_F16)
+	if (g->kv_mode > KV_INT8)
 		return refuse(f, LOAD_UNSUPPORTED, "unknown attention mode %u", g->kv_mode);
 	return 0;
 }

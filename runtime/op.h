@@ -61,14 +61,15 @@ struct op_rope {
 };
 int op_rope(struct rt_device *d, const struct op_rope *p);
 
-/* A paged cache of one layer: K and V each [pages, RT_KV_PAGE, kv_heads, head_dim] of f32 or f16 (round to nearest even), V after K.
+/* A paged cache of one layer: K and V each [pages, RT_KV_PAGE, kv_heads, head_dim] of f32, f16 (round to nearest even), or int8
+ * with a scale for each head of a position (shaders/kv_store.h), V after K.
  * A sequence owns a row of the page table: tables [n_seqs, pages_per_seq] u32; position p of sequence s lies in page
  * tables[s, p / RT_KV_PAGE], row p % RT_KV_PAGE. */
 struct op_kv {
 	struct rt_view k, v;   /* the caches of this layer */
 	struct rt_view tables; /* INPUT */
 	u32 pages_per_seq;
-	u32 kv_mode; /* KV_F32 or KV_F16 of proto.h */
+	u32 kv_mode; /* enum kv_mode of proto.h, but KV_DEFAULT */
 	u32 kv_heads, head_dim;
 };
 u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim); /* of K or V alone */

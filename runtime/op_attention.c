@@ -4,6 +4,7 @@
 #include "proto.h"
 #include "shaders/attention.h"
 #include "shaders/exact.h"
+#include "shaders/kv_int8.h"
 #include "shaders/kv_store.h"
 
 #include <errno.h>
@@ -11,9 +12,16 @@
 static_assert(KV_PAGE == RT_KV_PAGE, "the page of the kernels is the page of the runtime");
 static_assert(ATTENTION_HEAD_DIM_MAX == HEAD_DIM_MAX, "shared memory of the kernel holds one head");
 
+static const enum kernel store_of[] = {
+	[KV_F32] = KERNEL_KV_STORE_F32, [KV_F16] = KERNEL_KV_STORE_F16, [KV_INT8] = KERNEL_KV_STORE_INT8
+};
+static const enum kernel attention_of[] = {
+	[KV_F32] = KERNEL_ATTENTION_F32, [KV_F16] = KERNEL_ATTENTION_F16, [KV_INT8] = KERNEL_ATTENTION_INT8
+};
+
 static bool kv_ok(const struct op_kv *kv, u32 n)
 {
-	return n <= OP_ROWS_MAX && (kv->kv_mode == KV_F32 || kv->kv_mode == KV_F16) &&
+	return n <= OP_ROWS_MAX && kv->kv_mode != KV_DEFAULT && kv->kv_mode <= KV_INT8 &&
 	       kv->pages_per_seq > 0 && kv->pages_per_seq <= CTX_TOKENS_MAX / RT_KV_PAGE &&
 	       kv->kv_heads > 0 && kv->kv_heads <= HEADS_MAX && kv->head_dim > 0 &&
 	       kv->head_dim <= HEAD_DIM_MAX && kv->head_dim % 2 == 0;
@@ -21,6 +29,8 @@ static bool kv_ok(const struct op_kv *kv, u32 n)
 
 u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim)
 {
+	if (kv_mode == KV_INT8)
+		return (u64)pages * kv_int8_page_words(kv_heads, head_dim) * sizeof(u32);
 	return (u64)pages * RT_KV_PAGE * kv_heads * head_dim * (kv_mode == KV_F16 ? 2 : 4);
 }
 
@@ -37,8 +47,8 @@ int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, s
 	if (!kv_ok(kv, n))
 		return err_origin(-EINVAL);
 	u32 width = kv->kv_heads * kv->head_dim;
-	struct rt_call c = { .kernel = kv->kv_mode == KV_F16 ? KERNEL_KV_STORE_F16 : KERNEL_KV_STORE_F32,
-		.work_x = n * (width / 2),
+	struct rt_call c = { .kernel = store_of[kv->kv_mode],
+		.work_x = n * (kv->kv_mode == KV_INT8 ? kv->kv_heads : width / 2),
 		.work_y = 1,
 		.cost = 8ull * n * width };
 	if ((u64)n * width > UINT32_MAX)
@@ -48,7 +58,9 @@ int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, s
 	op_call_buf(&c, 4, v, 4ull * n * width);
 	op_call_buf(&c, 5, seq, 4ull * n);
 	op_call_buf(&c, 6, pos, 4ull * n);
-	const struct push_kv_store p = { .n = n, .width = width, .pages_per_seq = kv->pages_per_seq };
+	const struct push_kv_store p = {
+		.n = n, .width = width, .pages_per_seq = kv->pages_per_seq, .head_dim = kv->head_dim
+	};
 	op_call_push(&c, &p);
 	return op_call(d, &c);
 }
@@ -60,7 +72,7 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 		a->pos_max / RT_KV_PAGE >= kv->pages_per_seq || !(a->scale > 0 && a->scale <= 1024))
 		return err_origin(-EINVAL);
 	u64 reach = a->window ? MIN(a->pos_max + 1ull, a->window) : a->pos_max + 1ull;
-	struct rt_call c = { .kernel = kv->kv_mode == KV_F16 ? KERNEL_ATTENTION_F16 : KERNEL_ATTENTION_F32,
+	struct rt_call c = { .kernel = attention_of[kv->kv_mode],
 		.work_x = a->heads,
 		.work_y = a->n,
 		.cost = 2ull * a->n * a->heads * kv->head_dim * reach };

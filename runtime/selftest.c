@@ -84,6 +84,12 @@ const struct selftest_case selftest_cases[] = {
 			.pos = 120, .fill = FILL_PLAIN, .window = 50, .pieces = true, .sinks = true } },
 	{ KERNEL_ATTENTION_F16, { CASE_ATTENTION, KV_F16, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2,
 					.head_dim = 80, .pos = 70, .fill = FILL_MIXED, .sinks = true } },
+	KV(KV_STORE_INT8, CASE_KV_STORE, KV_INT8, FILL_MIXED),
+	KV(ATTENTION_INT8, CASE_ATTENTION, KV_INT8, FILL_PLAIN),
+	KV(ATTENTION_INT8, CASE_ATTENTION, KV_INT8, FILL_MIXED),
+	{ KERNEL_ATTENTION_INT8,
+		{ CASE_ATTENTION, KV_INT8, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 86,
+			.pos = 120, .fill = FILL_OUTLIER, .window = 50, .sinks = true } },
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

@@ -10,6 +10,8 @@
 
 #include "lang.h"
 
+#define QUANTIZE_INV_127 0.007874015718698501587f /* 1 / 127 as float32 */
+
 FUNC u32 act_scale_at(u32 rows, u32 k)
 {
 	return rows * (k / 4u);

@@ -1,8 +1,9 @@
 #version 450
 #include "common.glsl"
 #include "attention.h"
+#include "kv_int8.h"
 
-/* -DHALF: caches of float16. One workgroup a head of a token; lane t of a block scores position t, then adds up elements t, t + 32, … of V. */
+/* -DHALF: caches of float16; -DINT8: of int8. One workgroup a head of a token; lane t of a block scores position t, then adds up elements t, t + 32, … of V. */
 layout(local_size_x = 32) in;
 BUF_IN(0, k_cache);
 BUF_IN(1, v_cache);
@@ -15,26 +16,45 @@ BUF_IN(7, sinks);
 
 #define PAGE 32u
 
-#ifdef HALF
-#define CACHED(cache, at) exact_from_half(cache[(at) / 2u] >> (16u * ((at) & 1u)))
+/* Element d of the row that begins at `at`, as ROW_AT counts. */
+#if defined(INT8)
+#define CACHED(cache, at, d) tof(toi(cache[(at) + (d) / 4u] << (24u - 8u * ((d) & 3u))) >> 24)
+#define ROW_AT(page, g)	     kv_int8_at(page, 0u, p.kv_heads, g, p.head_dim)
+#define ROW_STRIDE	     (p.kv_heads * kv_int8_words(p.head_dim))
+#elif defined(HALF)
+#define CACHED(cache, at, d) exact_from_half(cache[((at) + (d)) / 2u] >> (16u * (((at) + (d)) & 1u)))
 #else
-#define CACHED(cache, at) u2f(cache[at])
+#define CACHED(cache, at, d) u2f(cache[(at) + (d)])
+#endif
+#ifndef INT8
+#define ROW_AT(page, g) (((page) * PAGE * p.kv_heads + (g)) * p.head_dim)
+#define ROW_STRIDE	(p.kv_heads * p.head_dim)
 #endif
 
 shared float query[ATTENTION_HEAD_DIM_MAX];
 shared float total[ATTENTION_HEAD_DIM_MAX]; /* O: lane l alone touches elements l, l + 32, … */
 shared float scores[PAGE];
 shared float weights[PAGE];
+#ifdef INT8
+shared float shares[PAGE]; /* weights with the scales of the values in them */
+#else
+#define shares weights
+#endif
 
-f32 score(u32 at)
+/* scale_at: of the scale, where caches have some */
+f32 score(u32 at, u32 scale_at)
 {
 	f32 dot_qk = 0.0f;
 	ROLLED for (u32 d = 0u; d < p.head_dim; d++) {
 		f32 a = query[d];
-		f32 b = CACHED(k_cache, at + d);
+		f32 b = CACHED(k_cache, at, d);
 		dot_qk = dot_qk + a * b;
 	}
 	f32 w = exact_window(dot_qk);
+#ifdef INT8
+	w = w * u2f(k_cache[scale_at]);
+	w = exact_window(w);
+#endif
 	f32 s = w * u2f(p.scale_bits);
 	f32 r = exact_window(s);
 	return r;
@@ -85,13 +105,14 @@ void main()
 	ROLLED for (u32 t0 = start; t0 <= last; t0 += PAGE) {
 		u32 from = t0 == start ? lo - start : 0u; /* positions from .. n of the block take part */
 		u32 n = min(PAGE, last + 1u - t0);
-		u32 row = tables[pages + t0 / PAGE] * PAGE;
-		u32 at = (row * p.kv_heads + g) * p.head_dim;
-		u32 stride = p.kv_heads * p.head_dim;
+		u32 page = tables[pages + t0 / PAGE];
+		u32 at = ROW_AT(page, g);
+		u32 stride = ROW_STRIDE;
+		u32 scale_at = kv_int8_scale_at(page, LANE, p.kv_heads, g, p.head_dim);
 
 		f32 mine = 0.0f;
 		if (LANE >= from && LANE < n)
-			mine = score(at + LANE * stride);
+			mine = score(at + LANE * stride, scale_at);
 		scores[LANE] = mine;
 		barrier();
 		f32 m = scores[from];
@@ -102,6 +123,12 @@ void main()
 		f32 w = attention_weight(mine - m);
 		w = LANE >= from && LANE < n ? w : 0.0f;
 		weights[LANE] = w;
+#ifdef INT8
+		f32 share = 0.0f;
+		if (LANE >= from && LANE < n)
+			share = attention_share(w, u2f(v_cache[scale_at]));
+		shares[LANE] = share;
+#endif
 		barrier();
 		f32 l = tree();
 
@@ -111,8 +138,8 @@ void main()
 		ROLLED for (u32 d = LANE; d < p.head_dim; d += PAGE) {
 			f32 o = 0.0f;
 			ROLLED for (u32 t = from; t < n; t++) {
-				f32 a = weights[t];
-				f32 b = CACHED(v_cache, at + t * stride + d);
+				f32 a = shares[t];
+				f32 b = CACHED(v_cache, at + t * stride, d);
 				o = o + a * b;
 			}
 			o = exact_window(o);

@@ -15,7 +15,11 @@
  * With sinks one more block, which has the score z = window(sink) and no value: M' = max(M, z), a = weight(M - M'), L = L * a + weight(z - M'),
  *   O[d] = window(O[d] * a).
  * y[d] = window(O[d] * exact_recip(L)).  weight(x) = exact_exp(x), or 0 where that is below 2^-60.
- * q passes the window when read; the caches hold what kv_store wrote. */
+ * q passes the window when read; the caches hold what kv_store wrote.
+ *
+ * int8: K[t, d] and V[t, d] are the integers, as floats; kt and vt are the scales of head g at position t.
+ *   s_t = window(window(window(dot_t) * kt) * scale);  o[d] = window(the sum of share(w_t, vt) * V[t, d])
+ * share(w, v) = w * v, or 0 where that is below 2^-80. m, w_t, l and all that follows are as above: the sum of weights has no scale in it. */
 #ifndef KEEP_SHADERS_ATTENTION_H
 #define KEEP_SHADERS_ATTENTION_H
 #include "exact.h"
@@ -49,8 +53,16 @@ FUNC f32 attention_weight(f32_in x)
 	return r;
 }
 
+FUNC f32 attention_share(f32_in w, f32_in scale)
+{
+	f32 s = w * scale;
+	f32 r = f2u(s) < 0x17800000u ? 0.0f : s;
+	return r;
+}
+
 #ifndef VULKAN
 void ref_attention_f32(const void *push, void *const buf[], u32 first, u32 end);
 void ref_attention_f16(const void *push, void *const buf[], u32 first, u32 end);
+void ref_attention_int8(const void *push, void *const buf[], u32 first, u32 end);
 #endif
 #endif

@@ -1,5 +1,6 @@
 #include "shaders/attention.h"
 #include "shaders/exact.h"
+#include "shaders/kv_int8.h"
 #include "shaders/kv_store.h"
 
 struct head {
@@ -8,7 +9,7 @@ struct head {
 	const f32 *q;
 	const u32 *pages;
 	u32 g; /* head of K and V */
-	bool f16;
+	enum kv_cache cache;
 };
 
 struct state {
@@ -20,13 +21,28 @@ struct state {
 static const f32 *cache_row(const struct head *h, u32 b, u32 t, f32 *scratch)
 {
 	const struct push_attention *p = h->p;
-	size_t row = (size_t)h->pages[t / KV_PAGE] * KV_PAGE + t % KV_PAGE;
+	u32 page = h->pages[t / KV_PAGE];
+	size_t row = (size_t)page * KV_PAGE + t % KV_PAGE;
 	size_t at = (row * p->kv_heads + h->g) * p->head_dim;
-	if (!h->f16)
+	if (h->cache == KV_CACHE_F32)
 		return (const f32 *)h->buf[b] + at;
+	if (h->cache == KV_CACHE_INT8) {
+		at = 4 * (size_t)kv_int8_at(page, t % KV_PAGE, p->kv_heads, h->g, p->head_dim);
+		for (u32 d = 0; d < p->head_dim; d++)
+			scratch[d] = ((const i8 *)h->buf[b])[at + d];
+		return scratch;
+	}
 	for (u32 d = 0; d < p->head_dim; d++)
 		scratch[d] = exact_from_half(((const u16 *)h->buf[b])[at + d]);
 	return scratch;
+}
+
+/* The scale of that row in a cache of int8. */
+static f32 cache_scale(const struct head *h, u32 b, u32 t)
+{
+	size_t at =
+		kv_int8_scale_at(h->pages[t / KV_PAGE], t % KV_PAGE, h->p->kv_heads, h->g, h->p->head_dim);
+	return ((const f32 *)h->buf[b])[at];
 }
 
 static f32 score(const struct head *h, u32 t)
@@ -38,7 +54,10 @@ static f32 score(const struct head *h, u32 t)
 		f32 m = h->q[d] * k[d];
 		dot = dot + m;
 	}
-	return exact_window(exact_window(dot) * u2f(h->p->scale_bits));
+	dot = exact_window(dot);
+	if (h->cache == KV_CACHE_INT8)
+		dot = exact_window(dot * cache_scale(h, 0, t));
+	return exact_window(dot * u2f(h->p->scale_bits));
 }
 
 /* Positions t0 + from .. t0 + n of the block at t0. */
@@ -55,8 +74,10 @@ static void block(const struct head *h, u32 t0, u32 from, u32 n, struct state *r
 	memset(ret->out, 0, dim * sizeof(f32));
 	for (u32 t = from; t < n; t++) {
 		const f32 *v = cache_row(h, 1, t0 + t, scratch);
+		f32 share =
+			h->cache == KV_CACHE_INT8 ? attention_share(w[t], cache_scale(h, 1, t0 + t)) : w[t];
 		for (u32 d = 0; d < dim; d++) {
-			f32 m = w[t] * v[d];
+			f32 m = share * v[d];
 			ret->out[d] = ret->out[d] + m;
 		}
 	}
@@ -107,7 +128,8 @@ static void head(const struct head *h, u32 pos, const f32 *z, f32 *y)
 		y[d] = exact_window(s.out[d] * r);
 }
 
-static void attention(bool f16, const struct push_attention *p, void *const buf[], u32 first, u32 end)
+static void attention(
+	enum kv_cache cache, const struct push_attention *p, void *const buf[], u32 first, u32 end)
 {
 	const u32 *tables = buf[2], *seq = buf[4], *pos = buf[5];
 	for (u32 i = 0; i < p->n; i++)
@@ -121,17 +143,22 @@ static void attention(bool f16, const struct push_attention *p, void *const buf[
 				.q = q,
 				.pages = tables + (size_t)seq[i] * p->pages_per_seq,
 				.g = x / (p->heads / p->kv_heads),
-				.f16 = f16 };
+				.cache = cache };
 			head(&h, pos[i], (const f32 *)buf[7] + x, (f32 *)buf[6] + at);
 		}
 }
 
 void ref_attention_f32(const void *push, void *const buf[], u32 first, u32 end)
 {
-	attention(false, push, buf, first, end);
+	attention(KV_CACHE_F32, push, buf, first, end);
 }
 
 void ref_attention_f16(const void *push, void *const buf[], u32 first, u32 end)
 {
-	attention(true, push, buf, first, end);
+	attention(KV_CACHE_F16, push, buf, first, end);
+}
+
+void ref_attention_int8(const void *push, void *const buf[], u32 first, u32 end)
+{
+	attention(KV_CACHE_INT8, push, buf, first, end);
 }

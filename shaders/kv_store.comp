@@ -2,7 +2,7 @@
 #include "common.glsl"
 #include "kv_store.h"
 
-/* -DHALF: caches of float16 */
+/* -DHALF: caches of float16. Those of int8 have a kernel of their own. */
 layout(local_size_x = 256) in;
 BUF_OUT(0, k_cache);
 BUF_OUT(1, v_cache);

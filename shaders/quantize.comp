@@ -1,6 +1,5 @@
 #version 450
 #include "common.glsl"
-#include "act.h"
 #include "quantize.h"
 
 /* -DGROUP=32 or 256. Every lane holds 32 / LANES_PER_32 elements of a group. */

@@ -7,9 +7,8 @@
  * q = round half to even (x * inv), held to -127..127.  x passes the window when read. */
 #ifndef KEEP_SHADERS_QUANTIZE_H
 #define KEEP_SHADERS_QUANTIZE_H
+#include "act.h"
 #include "lang.h"
-
-#define QUANTIZE_INV_127 0.007874015718698501587f /* 1 / 127 as float32 */
 
 PUSH(quantize)
 {

@@ -1,5 +1,4 @@
 #include "shaders/quantize.h"
-#include "shaders/act.h"
 #include "shaders/exact.h"
 
 static f32 group_max(const f32 *x, u32 n)

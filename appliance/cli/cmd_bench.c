@@ -435,7 +435,7 @@ static int parse(struct cli *c, int argc, char **argv, struct bench *b)
 	if (b->repeat < 1 || b->repeat > BENCH_REPEAT_MAX)
 		return out_usage(c, "--repeat: 1 to %u", BENCH_REPEAT_MAX);
 	if (session_kv_parse(kv, &b->kv))
-		return out_usage(c, "--kv: f32 or f16");
+		return out_usage(c, "--kv: f32, f16 or int8");
 	if ((r = parse_list(c, "--parallel", parallel, BATCH_REQUESTS_MAX, &b->parallel)) ||
 		(r = parse_list(c, "--ctx-sweep", sweep, CTX_TOKENS_MAX, &b->sweep)))
 		return r;

@@ -49,7 +49,7 @@ int cmd_logits(struct cli *c, int argc, char **argv)
 	if (!tokens || !out)
 		return out_usage(c, "--tokens and --out are needed");
 	if (session_kv_parse(kv_word, &kv))
-		return out_usage(c, "--kv: f32 or f16");
+		return out_usage(c, "--kv: f32, f16 or int8");
 	const struct request_header h = {
 		.kind = REQUEST_LOGITS, .flags = REQUEST_RAW, .top_p = 1, .repeat_penalty = 1
 	};

@@ -396,7 +396,8 @@ static int run_again(struct ctl *k, struct replay *p)
 	_cleanup_session_ struct session s = SESSION_NONE;
 	_cleanup_result_ struct session_result res = SESSION_RESULT_NONE;
 	struct cell model = lines_cell(p->request, "model"), kv = lines_cell(p->outcome, "kv_mode");
-	u32 kv_mode = !strcmp(kv.s, "f32") || !strcmp(kv.s, "1") ? KV_F32 : KV_F16;
+	u32 kv_mode = !strcmp(kv.s, "1") ? KV_F32 : KV_F16; /* old records have numbers */
+	(void)!session_kv_parse(kv.s, &kv_mode);
 	model.s[NAME_LEN_MAX] = 0;
 	const struct session_want w = { .model = model.s,
 		.kv_mode = kv_mode,

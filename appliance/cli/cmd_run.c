@@ -104,7 +104,7 @@ static int check(struct cli *c, const struct run *q, u32 *ret_kv)
 	_cleanup_free_ u32 *ids = NULL;
 	size_t n;
 	if (session_kv_parse(q->kv, ret_kv))
-		return out_usage(c, "--kv: f32 or f16");
+		return out_usage(c, "--kv: f32, f16 or int8");
 	if (q->tokens && opt_u32_list(q->tokens, &ids, &n))
 		return out_usage(c, "--tokens: \"%s\" is not a list of token ids like 1,2,3", q->tokens);
 	if (h->temperature != 0 && !(h->temperature >= TEMPERATURE_MIN && h->temperature <= TEMPERATURE_MAX))

@@ -21,22 +21,25 @@ void session_result_fini(struct session_result *r)
 	fd_unmap(&r->data);
 }
 
+static const char *const kv_names[] = {
+	[KV_DEFAULT] = "default", [KV_F32] = "f32", [KV_F16] = "f16", [KV_INT8] = "int8"
+};
+
 int session_kv_parse(const char *word, u32 *ret)
 {
-	if (!word)
-		*ret = KV_DEFAULT;
-	else if (!strcmp(word, "f32"))
-		*ret = KV_F32;
-	else if (!strcmp(word, "f16"))
-		*ret = KV_F16;
-	else
+	u32 mode = KV_DEFAULT;
+	while (word && ++mode < ARRAY_LEN(kv_names))
+		if (!strcmp(word, kv_names[mode]))
+			break;
+	if (mode == ARRAY_LEN(kv_names))
 		return 1;
+	*ret = mode;
 	return 0;
 }
 
 const char *session_kv_name(u32 kv_mode)
 {
-	return kv_mode == KV_F32 ? "f32" : kv_mode == KV_F16 ? "f16" : "default";
+	return kv_names[kv_mode < ARRAY_LEN(kv_names) ? kv_mode : KV_DEFAULT];
 }
 
 const char *session_finish_name(u32 finish)

@@ -61,5 +61,5 @@ _must_use_ int session_run_all(
 const char *session_token_text(const struct session *s, u32 id, size_t *ret_len);
 const char *session_finish_name(u32 finish);
 const char *session_kv_name(u32 kv_mode);
-/* "f32", "f16"; NULL is the default. 0; 1 another word. */
+/* "f32", "f16", "int8"; NULL is the default. 0; 1 another word. */
 _must_use_ int session_kv_parse(const char *word, u32 *ret);

@@ -27,7 +27,7 @@
 	"  --grammar FILE       the answer fits this GBNF grammar\n"                                        \
 	"  --ignore-eos         go on behind the end of the answer\n"                                       \
 	"  --ctx N              positions of the context\n"                                                 \
-	"  --kv f32|f16         type of the key-value cache\n"                                              \
+	"  --kv f32|f16|int8    type of the key-value cache\n"                                              \
 	"  --save-request F     write the request, for keep audit replay\n"                                 \
 	"  --json               one JSON object instead of the stream\n"
 
@@ -133,19 +133,19 @@ const struct verb cli_verbs[] = {
 		"  --special            as a prompt: control tokens in the text count, and the model's own\n"
 		"                       begin and end tokens are added\n" },
 	{ "logits", cmd_logits, "write a model's raw output for every input position",
-		"logits MODEL --tokens 1,2,3 --out FILE [--kv f32|f16] [--json]",
+		"logits MODEL --tokens 1,2,3 --out FILE [--kv f32|f16|int8] [--json]",
 		"  FILE                 float32, little-endian, [n_tokens, n_vocab]\n"
-		"  --kv f32|f16         type of the key-value cache (default f32)\n" },
+		"  --kv f32|f16|int8    type of the key-value cache (default f32)\n" },
 	{ "bench", cmd_bench, "measure a model on this machine, through the gate",
 		"bench MODEL [--prompt N] [--generate N] [--parallel 1,2,4,8] [--ctx-sweep 1024,4096]\n"
-		"    [--repeat R] [--kv f32|f16] [--json]",
+		"    [--repeat R] [--kv f32|f16|int8] [--json]",
 		"  --prompt N           tokens of a prompt (default 512)\n"
 		"  --generate N         tokens of an answer (default 128)\n"
 		"  --parallel LIST      so many requests at once, each with that prompt and answer "
 		"(1,2,4,8)\n"
 		"  --ctx-sweep LIST     prompts of these lengths too, and answers behind them\n"
 		"  --repeat R           rounds (default 3); a round measures every line once\n"
-		"  --kv f32|f16         type of the key-value cache\n" },
+		"  --kv f32|f16|int8    type of the key-value cache\n" },
 	{ "audit", cmd_audit, "read, review, check and repeat what the log holds",
 		"audit ls [FILTER] [--count N | --last N] [--json]\naudit show N [--content] [--json]\n"
 		"audit events [--json]\n"

@@ -1,7 +1,7 @@
 /* Logits of a GGUF file without an appliance: the layout is made as the layout job does, then the model is loaded and run as the runtime
  * does. Used where another program's logits are compared.
  *
- *   logits_of MODEL.gguf --tokens 1,2,3 --out FILE [--kv f32|f16] [--device NAME]    float32 [n_tokens, n_vocab] */
+ *   logits_of MODEL.gguf --tokens 1,2,3 --out FILE [--kv f32|f16|int8] [--device NAME]    float32 [n_tokens, n_vocab] */
 #define _GNU_SOURCE
 #include "attest/attest.h"
 #include "base/bytes.h"
@@ -151,7 +151,9 @@ int main(int argc, char **argv)
 		else if (c == 'o')
 			out_path = optarg;
 		else if (c == 'k')
-			kv_mode = strcmp(optarg, "f16") == 0 ? KV_F16 : KV_F32;
+			kv_mode = strcmp(optarg, "int8") == 0  ? KV_INT8
+				  : strcmp(optarg, "f16") == 0 ? KV_F16
+							       : KV_F32;
 		else if (c == 'd')
 			device = optarg;
 		else

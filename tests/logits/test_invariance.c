@@ -1,5 +1,5 @@
 /* The promise of the arithmetic, on whole models: the logits of a request are the same bits whatever its prompt was cut into, whatever else
- * was computed with it, whether a prefix came from the cache, and on every device. Every weight type, both attention modes.
+ * was computed with it, whether a prefix came from the cache, and on every device. Every weight type, every attention mode.
  *
  * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device, the native one, and the software
  * drivers of Vulkan that are there. The reference is scheduled in every way for every type, the second device for one model of mixed
@@ -24,12 +24,19 @@ static const u32 types[] = { TENSOR_FLOATS(TYPE) TENSOR_BLOCKS(TYPE) TINY_MIXED 
 
 /* A family stands among the types as FAMILY + its architecture, of mixed types: models of those differ in nothing that a type does. */
 #define FAMILY 0x10000u
+/* And as SCALED + one: of NVFP4 with a scale of every matrix and expert. */
+#define SCALED 0x20000u
 
 static struct rt_device *devices[8];
 static u32 n_devices;
 
 static const char *type_name(u32 type)
 {
+	static char name[32];
+	if (type >= SCALED) {
+		snprintf(name, sizeof name, "%s-scaled", arch_of(type - SCALED)->name);
+		return name;
+	}
 	if (type >= FAMILY)
 		return arch_of(type - FAMILY)->name;
 	return type == TINY_MIXED ? "mixed" : tensor_type_info(type)->name;
@@ -212,8 +219,24 @@ static void one_model(struct rt_device *d, const struct tiny *t, u32 kv_mode, co
 	grant_fini(&g);
 }
 
+static const char *const kv_names[] = { [KV_F32] = "f32", [KV_F16] = "f16", [KV_INT8] = "int8" };
+
+/* Does this model run in that attention mode? A mode is a property of attention, not of weights: int8 has one model of floats, one of mixed types, one
+ * with windows and one with sinks. */
+static bool has_mode(u32 type, u32 kv_mode)
+{
+	if (kv_mode == KV_INT8)
+		return type == TENSOR_F32 || type == TINY_MIXED || type == FAMILY + LAYOUT_ARCH_GEMMA3 ||
+		       type == FAMILY + LAYOUT_ARCH_GPT_OSS;
+	return type < FAMILY || kv_mode == KV_F16;
+}
+
 static struct tiny_spec spec_of(u32 type)
 {
+	if (type >= SCALED)
+		return (struct tiny_spec){
+			.type = TENSOR_NVFP4, .seed = type, .arch = type - SCALED, .scales = true
+		};
 	if (type >= FAMILY)
 		return (struct tiny_spec){ .type = TINY_MIXED, .seed = type, .arch = type - FAMILY };
 	return (struct tiny_spec){ .type = type,
@@ -231,7 +254,7 @@ static struct digests reference_of(const struct tiny *t, struct rt_device *d, u3
 static void stored(u32 type, u32 kv_mode, char *hex)
 {
 	char name[32];
-	snprintf(name, sizeof name, "%s/%s", type_name(type), kv_mode == KV_F32 ? "f32" : "f16");
+	snprintf(name, sizeof name, "%s/%s", type_name(type), kv_names[kv_mode]);
 	hex[0] = 0;
 	for (size_t i = 0; i < ARRAY_LEN(stored_digests); i++)
 		if (strcmp(stored_digests[i][0], name) == 0)
@@ -246,7 +269,7 @@ static bool in_every_way(u32 k, u32 type, u32 kv_mode)
 		return true;
 	if (type >= FAMILY)
 		return k == MIN(1u, n_devices - 1);
-	return k == 0 || (k == 1 && type == TINY_MIXED && kv_mode == KV_F16);
+	return k == 0 || (k == 1 && type == TINY_MIXED && kv_mode != KV_F32);
 }
 
 static void one_mode(const struct tiny *t, u32 type, u32 kv_mode)
@@ -257,7 +280,7 @@ static void one_mode(const struct tiny *t, u32 type, u32 kv_mode)
 	sha256_of(&want, sizeof want, all);
 	bytes_hex(all, sizeof all, hex);
 	stored(type, kv_mode, old);
-	fprintf(stderr, "%-8s kv f%s: %.16s\n", type_name(type), kv_mode == KV_F32 ? "32" : "16", hex);
+	fprintf(stderr, "%-8s kv %s: %.16s\n", type_name(type), kv_names[kv_mode], hex);
 	assert_string_equal(hex, old);
 	for (u32 k = 0; k < n_devices; k++) {
 		struct digests got = k ? reference_of(t, devices[k], kv_mode) : want;
@@ -272,8 +295,9 @@ static void one_type(u32 type)
 	struct tiny_spec spec = spec_of(type);
 	struct tiny t;
 	tiny_make(&spec, &t);
-	for (u32 kv_mode = type >= FAMILY ? KV_F16 : KV_F32; kv_mode <= KV_F16; kv_mode++)
-		one_mode(&t, type, kv_mode);
+	for (u32 kv_mode = KV_F32; kv_mode <= KV_INT8; kv_mode++)
+		if (has_mode(type, kv_mode))
+			one_mode(&t, type, kv_mode);
 	tiny_fini(&t);
 }
 
@@ -289,18 +313,29 @@ static void families_are_invariant(void **state)
 		one_type(FAMILY + arch);
 }
 
+/* Fused matrices; experts, a shared one and biases; experts with biases of their own. */
+static const u32 scaled[] = { LAYOUT_ARCH_PHI3, LAYOUT_ARCH_GLM4MOE, LAYOUT_ARCH_GPT_OSS };
+
+static void scales_are_invariant(void **state)
+{
+	for (u32 i = 0; i < ARRAY_LEN(scaled); i++)
+		one_type(SCALED + scaled[i]);
+}
+
 static void print_type(u32 type)
 {
 	struct tiny_spec spec = spec_of(type);
 	struct tiny t;
 	tiny_make(&spec, &t);
-	for (u32 kv_mode = type >= FAMILY ? KV_F16 : KV_F32; kv_mode <= KV_F16; kv_mode++) {
+	for (u32 kv_mode = KV_F32; kv_mode <= KV_INT8; kv_mode++) {
+		if (!has_mode(type, kv_mode))
+			continue;
 		struct digests want = reference_of(&t, devices[0], kv_mode);
 		u8 all[SHA256_BYTES];
 		char hex[65];
 		sha256_of(&want, sizeof want, all);
 		bytes_hex(all, sizeof all, hex);
-		printf("\t{ \"%s/%s\", \"%s\" },\n", type_name(type), kv_mode == KV_F32 ? "f32" : "f16", hex);
+		printf("\t{ \"%s/%s\", \"%s\" },\n", type_name(type), kv_names[kv_mode], hex);
 	}
 	tiny_fini(&t);
 }
@@ -314,6 +349,8 @@ static void print(void)
 		print_type(types[i]);
 	for (u32 arch = LAYOUT_ARCH_LLAMA; arch < LAYOUT_ARCHS_END; arch++)
 		print_type(FAMILY + arch);
+	for (u32 i = 0; i < ARRAY_LEN(scaled); i++)
+		print_type(SCALED + scaled[i]);
 	printf("};\n");
 }
 
@@ -360,7 +397,7 @@ static void open_devices(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(types_are_invariant),
-		cmocka_unit_test(families_are_invariant) };
+		cmocka_unit_test(families_are_invariant), cmocka_unit_test(scales_are_invariant) };
 	open_devices();
 	make_prompt(prompt, PROMPT, 1);
 	int r = 0;

@@ -1,5 +1,5 @@
 /* Every op, on every pipeline row, on every Vulkan driver found, against the references: bit for bit.
- *   test_ops [DEVICE]      VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
+ *   test_ops [DEVICE [OP]] VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
 #include "runtime/cpu.h"
 #include "runtime/gpu.h"
 #include "runtime/op_case.h"
@@ -174,6 +174,7 @@ static void add_all_cases(void)
 		add_row_cases(fills[f]);
 		add_kv_cases(KV_F32, fills[f]);
 		add_kv_cases(KV_F16, fills[f]);
+		add_kv_cases(KV_INT8, fills[f]);
 	}
 	/* more workgroups than one dimension takes */
 	add_case((struct op_case){ CASE_ADD, .rows = 4099, .k = 4099, .fill = FILL_PLAIN });
@@ -353,7 +354,8 @@ int main(int argc, char **argv)
 	add_all_cases();
 	add_split_cases();
 	for (u32 i = 0; i < n_cases; i++)
-		run_case(ref, &cases[i]);
+		if (argc < 3 || !strcmp(op_names[cases[i].op], argv[2]))
+			run_case(ref, &cases[i]);
 	for (u32 i = 0; i < n_targets; i++) {
 		struct target *t = &targets[i];
 		if (t->all)

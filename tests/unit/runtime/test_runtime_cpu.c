@@ -38,6 +38,8 @@ static const struct op_case cases[] = {
 	{ CASE_QUANTIZE, TENSOR_Q4_K, .rows = 64, .k = 4096, .fill = FILL_MIXED },
 	{ CASE_ATTENTION, KV_F16, .rows = 40, .n_out = 3, .heads = 8, .kv_heads = 2, .head_dim = 64,
 		.pos = 300, .fill = FILL_PLAIN },
+	{ CASE_ATTENTION, KV_INT8, .rows = 40, .n_out = 3, .heads = 8, .kv_heads = 2, .head_dim = 64,
+		.pos = 300, .fill = FILL_PLAIN },
 	{ CASE_SWIGLU, .rows = 64, .k = 5000, .fill = FILL_MIXED },
 	{ CASE_RMS_NORM, .rows = 64, .k = 3000, .fill = FILL_MIXED },
 };
