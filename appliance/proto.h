@@ -35,15 +35,16 @@ enum proto_type {
 	CTL_ROTATE,	/* proto_name: text = why; a new key for the log → END (proposed) */
 	CTL_DECIDE,	/* proto_decide: approve or reject a proposal → END */
 	CTL_LOOK, /* proto_look                           → PROGRESS…, DATA +fd, END (index: where the next page begins) */
-	CTL_REVIEW,   /* –                    +fd sign-off (audit/tlog/review.h) → END */
-	CTL_TAKEN,    /* proto_taken: an excerpt was made     → END */
-	CTL_RETAIN,   /* proto_retain: what is kept, and how long → END */
-	CTL_HOLD_ADD, /* proto_hold                           → END */
-	CTL_HOLD_RM,  /* proto_name                           → END (proposed) */
-	CTL_ERASE,    /* proto_name: a subject                → END (proposed) */
-	CTL_ARCHIVED, /* proto_archive: a period was written to a medium → END */
-	CTL_PRUNE,    /* proto_prune                          → END (proposed) */
-	CTL_TEXT,     /* proto_record                         → DATA +fd (proto_text, the text), END */
+	CTL_REVIEW,    /* –                    +fd sign-off (audit/tlog/review.h) → END */
+	CTL_TAKEN,     /* proto_taken: an excerpt was made     → END */
+	CTL_RETAIN,    /* proto_retain: what is kept, and how long → END */
+	CTL_HOLD_ADD,  /* proto_hold                           → END */
+	CTL_HOLD_RM,   /* proto_name                           → END (proposed) */
+	CTL_ERASE,     /* proto_name: a subject                → END (proposed) */
+	CTL_ARCHIVED,  /* proto_archive: a period was written to a medium → END */
+	CTL_PRUNE,     /* proto_prune                          → END (proposed) */
+	CTL_TEXT,      /* proto_record                         → DATA +fd (proto_text, the text), END */
+	CTL_QUOTA_SET, /* proto_name: text = why +fd quota file (base/quota.h) → END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
@@ -124,6 +125,8 @@ enum query_what {
 	QUERY_WITNESSED, /* the newest checkpoint that witnesses cosigned, and the policy */
 	QUERY_LEAVES,	 /* first, count: leaf hashes, as they are */
 	QUERY_SUBTREES,	 /* first, count: roots of 256 records each, as they are */
+	QUERY_QUOTA,	 /* the file of quotas */
+	QUERY_USAGE,	 /* what is left to whom: name: that principal; count 1: the client itself */
 };
 
 /* Who may do what (audit/role.h); one bit each. */
@@ -294,11 +297,14 @@ enum end_status {
 	END_DONE = 0,
 	END_REFUSED = 1,
 	END_USAGE = 2,
-	END_UNDECIDED = 3
-}; /* as the exit status of the CLI */
+	END_UNDECIDED = 3,
+	END_SPENT = 4, /* a quota is spent: retry_s */
+	END_AGAIN = 5  /* the session is too old for what holds now: open another */
+};		       /* as the exit status of the CLI; AGAIN stays between gate and client */
 struct proto_end {
-	u32 status, reserved;
-	u64 index; /* of the record that was written, or UINT64_MAX */
+	u32 status;
+	u32 retry_s; /* SPENT: in so many seconds there is more. DONE: likewise, where a quota left the request fewer tokens than it may want */
+	u64 index;   /* of the record that was written, or UINT64_MAX */
 	char text[REASON_LEN_MAX + 1];
 };
 SIZE_PIN(proto_end, 272);
@@ -429,7 +435,8 @@ struct proto_ticket {
 	u64 session;
 	u64 index; /* of the intent record */
 	u8 digest[SHA256_BYTES];
-	u32 keep, reserved; /* keep 1: what is said is wanted too, by ANSWER */
+	u32 keep;	/* 1: what is said is wanted too, by ANSWER */
+	u32 tokens_max; /* of prompt and answer together; 0: as many as the context holds */
 };
 SIZE_PIN(proto_ticket, 56);
 struct proto_answer {

@@ -371,6 +371,10 @@ static int blobs_check(struct audit_log *log, const struct audit_state *s, const
 {
 	*ret_what = "policy";
 	int r = blob_check(log, s->policy.digest, s->policy.bytes);
+	if (!r) {
+		*ret_what = "quotas";
+		r = blob_check(log, s->quota.digest, s->quota.bytes);
+	}
 	for (u32 i = 0; i < s->n_trust && !r; i++) {
 		*ret_what = s->trust[i].name;
 		r = blob_check(log, s->trust[i].key_id, s->trust[i].bytes);

@@ -61,6 +61,7 @@ static const struct ipc_rule rules[] = {
 		ROLE_OFFICER | ROLE_AUDITOR },
 	{ CTL_PRUNE, IDLE, sizeof(struct proto_prune), false, false, H(prune_frame), ROLE_OFFICER },
 	{ CTL_TEXT, IDLE, sizeof(struct proto_record), false, false, H(text_frame), ROLE_AUDITOR },
+	{ CTL_QUOTA_SET, IDLE, NAME, true, false, H(quota_set_frame), ROLE_OFFICER },
 	{ CTL_DECIDE, IDLE, sizeof(struct proto_decide), false, false, H(decide_frame),
 		ROLE_STAFF }, /* and as the act says: dual.c */
 };
@@ -88,6 +89,8 @@ static const u8 queries[] = {
 	[QUERY_WITNESSED] = ROLE_ANY,
 	[QUERY_LEAVES] = ROLE_LOG,
 	[QUERY_SUBTREES] = ROLE_LOG,
+	[QUERY_QUOTA] = ROLE_STAFF,
+	[QUERY_USAGE] = ROLE_ANY, /* of others: quota_set.c */
 };
 
 /* Commands in the words of the records. */
@@ -124,6 +127,7 @@ static const struct {
 	{ CTL_ARCHIVED, "archive" },
 	{ CTL_PRUNE, "prune" },
 	{ CTL_TEXT, "text" },
+	{ CTL_QUOTA_SET, "quota-set" },
 };
 
 const char *client_word(u32 type)
@@ -200,6 +204,13 @@ void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, 
 	va_start(ap, fmt);
 	send_end(c, id, status, index, fmt, ap);
 	va_end(ap);
+}
+
+void client_end_quota(struct conn *c, u64 id, const struct quota_no *no)
+{
+	struct proto_end end = { .status = no->status, .retry_s = no->retry_s, .index = UINT64_MAX };
+	snprintf(end.text, sizeof end.text, "%s", no->text);
+	conn_send(c, CTL_END, id, &end, sizeof end, NULL);
 }
 
 void client_done(struct conn *c, u32 status, u64 index, const char *fmt, ...)

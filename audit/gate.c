@@ -234,6 +234,7 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
 	memcpy(s->principal, c->principal, sizeof s->principal);
+	s->quotas = k->state.quota.index;
 	if (c->principal[0])
 		audit_record_str(&rec, "principal", c->principal, NAME_LEN_MAX);
 	s->id = rec.index;
@@ -350,6 +351,8 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	const struct model_row *m = usable(c, f->h.id, want.name);
 	if (!m)
 		return 0;
+	if (!quota_model_ok(c, f->h.id, m->name))
+		return 0;
 	int r = runtime_connect(k);
 	if (r) {
 		client_end(c, f->h.id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "keep-runtime: %s",
@@ -385,6 +388,7 @@ void gate_session_free(struct keepd *k, struct session *s)
 		*p = s->next;
 		break;
 	}
+	quota_session_gone(s);
 	fd_close(&s->sock);
 	s->grant->n_sessions--;
 	k->n_sessions--;
@@ -494,6 +498,7 @@ void gate_abandon(struct keepd *k)
 			return;
 		gate_ticket_free(k, k->tickets);
 	}
+	quota_watch(k, true);
 	audit_log_record(k->log, &rec, EVENT_STOP, INTENT_NONE, &self);
 	jsonw_kv_u64(&rec.w, "open", n);
 	keepd_clock_fields(k, &rec);

@@ -8,6 +8,7 @@
 #include "appliance/proto.h"
 #include "audit/clock.h"
 #include "audit/log.h"
+#include "audit/quota.h"
 #include "audit/role.h"
 #include "audit/store.h"
 #include "audit/subject.h"
@@ -102,6 +103,8 @@ struct session {
 	u32 n_open;
 	struct audit_actor actor;
 	char principal[NAME_LEN_MAX + 8]; /* for whom the client asked, as it said; "": itself */
+	u64 quotas;			  /* record that set those under which it was opened */
+	struct meter *meter;		  /* what it uses; NULL: nothing counts it yet */
 };
 
 /* Whose words a request and its answer are (content.h). */
@@ -117,6 +120,7 @@ struct ticket {
 	u64 request, intent, replay_of;
 	u8 digest[SHA256_BYTES];
 	struct exchange exchange;
+	struct quota_charge charge;
 	bool keeps, answered; /* its answer is to be kept; it has come */
 	struct fd_map answer;
 };
@@ -217,6 +221,7 @@ struct keepd {
 	struct witness_state witness;
 	struct audit_zones zones;
 	struct subjects subjects;
+	struct quotas *quotas;
 	struct {
 		u64 intent;
 		char subject[NAME_LEN_MAX + 8]; /* "": none is being erased */
@@ -256,6 +261,8 @@ void client_closed(struct conn *c);
 const char *client_word(u32 type);
 /* END for the frame `id`. */
 void client_end(struct conn *c, u64 id, u32 status, u64 index, const char *fmt, ...) _printf_(5, 6);
+/* The same, of a request that a quota has said something about. */
+void client_end_quota(struct conn *c, u64 id, const struct quota_no *no);
 /* END of the long command that the client waits for; it may give the next. */
 void client_done(struct conn *c, u32 status, u64 index, const char *fmt, ...) _printf_(4, 5);
 void client_progress(struct conn *c, u64 done, u64 total, const char *what);

@@ -129,6 +129,8 @@ static int recover(struct keepd *k)
 		int e = audit_log_state(k->log, &k->state);
 		if (e == 0 && c.ok)
 			e = witness_load(k, &c);
+		if (e == 0 && c.ok)
+			e = quota_load(k);
 		r = e > 0 ? 0 : e; /* malformed rows: the check has said so */
 	}
 	if (!r && c.ok) {
@@ -235,6 +237,7 @@ static void keepd_close(struct keepd **pk)
 	if (!k)
 		return;
 	witness_free(k);
+	quota_free(k);
 	if (k->reread)
 		audit_check_fini(k->reread);
 	free(k->reread);

@@ -292,6 +292,9 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 		return model(c, f->h.id, q->name);
 	case QUERY_POLICY:
 		return policy(c, f->h.id);
+	case QUERY_QUOTA:
+	case QUERY_USAGE:
+		return quota_query(c, q, f->h.id);
 	case QUERY_ROLES:
 	case QUERY_PENDING:
 	case QUERY_EVENTS:

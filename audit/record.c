@@ -42,12 +42,13 @@ static const struct audit_event_info catalogue[] = {
 		"A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
-		"session request name model digest bytes kv_mode ctx_tokens replay_of texts subject retained",
+		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject "
+		"retained",
 		"A request was let through" },
 	{ EVENT_OUTCOME, EVENT_CLOSES | EVENT_QUIET, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
 		"generate_ns digest tokens "
-		"text kernel_set device why replay texts retained",
+		"text kernel_set device why replay quota texts retained",
 		"A request ended" },
 	{ EVENT_ORPHAN, EVENT_CLOSES | EVENT_WARNS, "orphan", "of why",
 		"An intent has no outcome and will have none" },
@@ -104,6 +105,11 @@ static const struct audit_event_info catalogue[] = {
 		"The reserve was used, or is whole again" },
 	{ EVENT_FAULT, EVENT_WARNS, "fault", "object why",
 		"Something that should be there is missing or broken" },
+	{ EVENT_QUOTA_SET, EVENT_STATE, "quota-set", "old quotas bytes sections reason state",
+		"The quotas were set" },
+	{ EVENT_USAGE, EVENT_STATE, "usage", "principals state", "What principals have used was put down" },
+	{ EVENT_QUOTA_SPENT, EVENT_WARNS, "quota-spent", "principal limit tokens",
+		"The tokens of a principal's day are spent" },
 };
 
 const struct audit_event_info *audit_event_info(u32 event)

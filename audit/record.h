@@ -70,6 +70,9 @@ enum audit_event {
 	EVENT_STORAGE = 38,
 	EVENT_RESERVE = 39,
 	EVENT_FAULT = 40,
+	EVENT_QUOTA_SET = 80,
+	EVENT_USAGE = 81,
+	EVENT_QUOTA_SPENT = 82,
 };
 
 enum audit_event_flags {

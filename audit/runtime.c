@@ -280,11 +280,12 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	struct proto_outcome p;
 	memcpy(&p, f->body, sizeof p);
 	struct ticket *t = ticket_of(k, p.session, f->h.id);
+	u64 used = p.finish == FINISH_REFUSED ? 0 : (u64)p.n_prompt + p.n_generated;
 	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
 	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
 		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_INT8 ||
 		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) ||
-		content_answer_wrong(t, p.text))
+		(t->charge.reserved && used > t->charge.reserved) || content_answer_wrong(t, p.text))
 		return -EPROTO;
 	bool kept = content_answer_kept(k, t);
 	static struct audit_record rec; /* too large to be cleared for each outcome */
@@ -310,11 +311,14 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	audit_record_str(&rec, "why", p.why, sizeof p.why);
 	if (t->replay_of != REPLAY_NONE)
 		put_replay(k, w, t, p.tokens);
+	used = t->charge.reserved ? used : 0; /* ids of a prompt that was only counted are not charged */
+	quota_put(&rec, &t->charge, &used);
 	content_fields(&t->exchange, &rec, false, kept);
 	if (audit_log_append(k->log, &rec, NULL))
 		return 0;
 	if (kept)
 		content_keep(k, &t->exchange, rec.index, t->answer.data, t->answer.len);
+	quota_settle(&t->charge, used);
 	gate_ticket_free(k, t);
 	return 0;
 }

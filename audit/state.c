@@ -16,6 +16,11 @@ void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
 	sha256_update(&h, &s->n_pending, sizeof s->n_pending);
 	sha256_update(&h, s->pending, s->n_pending * sizeof s->pending[0]);
 	audit_retain_hash(&s->retain, &h);
+	if (s->quota.bytes) { /* a log without quotas has the digest that it had before there were any */
+		sha256_update(&h, &s->quota, sizeof s->quota);
+		sha256_update(&h, &s->n_usage, sizeof s->n_usage);
+		sha256_update(&h, s->usage, s->n_usage * sizeof s->usage[0]);
+	}
 	sha256_final(&h, ret);
 }
 
@@ -110,6 +115,25 @@ void audit_role_drop(struct audit_state *s, const char *name)
 	s->n_roles--;
 }
 
+/* ---- quotas ---- */
+
+void audit_usage_put(struct audit_state *s, const struct usage_row *row)
+{
+	u32 lo = 0, hi = s->n_usage;
+	while (lo < hi) {
+		u32 mid = (lo + hi) / 2;
+		if (strcmp(s->usage[mid].principal, row->principal) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (s->n_usage == QUOTA_PRINCIPALS_MAX)
+		return;
+	memmove(&s->usage[lo + 1], &s->usage[lo], (s->n_usage - lo) * sizeof *row);
+	s->usage[lo] = *row;
+	s->n_usage++;
+}
+
 /* ---- proposals ---- */
 
 struct dual_row *audit_pending_find(struct audit_state *s, u64 index)
@@ -146,6 +170,8 @@ bool audit_state_names(const struct audit_state *s, const u8 file[SHA256_BYTES])
 	for (u32 i = 0; i < s->n_pending; i++)
 		if (s->pending[i].file_bytes && memcmp(s->pending[i].file, file, SHA256_BYTES) == 0)
 			return true;
+	if (s->quota.bytes && memcmp(s->quota.digest, file, SHA256_BYTES) == 0)
+		return true;
 	return s->policy.bytes && memcmp(s->policy.digest, file, SHA256_BYTES) == 0;
 }
 

@@ -31,6 +31,23 @@ struct policy_row {
 };
 SIZE_PIN(policy_row, 56);
 
+/* The quotas in force (quota.h); all zero: none were ever set. The file lies in the table of blobs. */
+struct quota_row {
+	u8 digest[SHA256_BYTES];
+	u64 index; /* record that set them */
+	u64 bytes;
+	u64 usage; /* record behind which what was used is to be added up */
+};
+SIZE_PIN(quota_row, 56);
+/* What a principal had used when that record was made. */
+struct usage_row {
+	char principal[NAME_LEN_MAX + 8];
+	u64 day, day_tokens;	   /* days of UTC since 1970 */
+	u64 minute, minute_tokens; /* minutes likewise */
+	u32 minute_requests, reserved;
+};
+SIZE_PIN(usage_row, 112);
+
 /* An enrolled person. */
 struct role_row {
 	char name[NAME_LEN_MAX + 8];
@@ -98,6 +115,9 @@ struct audit_state {
 	struct role_row roles[PERSONS_MAX];	/* by name */
 	struct dual_row pending[PENDING_MAX];	/* by index */
 	struct retain_state retain;
+	struct quota_row quota;
+	u32 n_usage;
+	struct usage_row usage[QUOTA_PRINCIPALS_MAX]; /* by name */
 };
 
 /* SHA-256 over policy, clock, and of each table the count and the rows, byte for byte in their order. */
@@ -113,6 +133,9 @@ const struct role_row *audit_role_by_uid(const struct audit_state *s, u32 uid);
 /* Insert or replace. 0 done; 1 full. */
 _must_use_ int audit_role_put(struct audit_state *s, const struct role_row *row);
 void audit_role_drop(struct audit_state *s, const char *name);
+
+/* Insert, while there is room. */
+void audit_usage_put(struct audit_state *s, const struct usage_row *row);
 
 struct dual_row *audit_pending_find(struct audit_state *s, u64 index);
 /* Its index is the greatest. 0 done; 1 full. */

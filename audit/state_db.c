@@ -22,6 +22,12 @@ int audit_log_put_pending(struct audit_log *log, const struct audit_state *s)
 	return put(log, "pending", s->pending, sizeof s->pending[0], s->n_pending);
 }
 
+int audit_log_put_quota(struct audit_log *log, const struct audit_state *s)
+{
+	int r = put(log, "quota", &s->quota, sizeof s->quota, 1);
+	return r ? r : put(log, "usage", s->usage, sizeof s->usage[0], s->n_usage);
+}
+
 /* 0 done, *ret_n rows; 1 not whole rows, or too many; -errno. */
 static int get(struct audit_log *log, const char *name, void *rows, size_t row_len, u32 max, u32 *ret_n)
 {
@@ -57,6 +63,15 @@ int audit_log_state_tables(struct audit_log *log, struct audit_state *ret)
 	int r = get(log, "roles", ret->roles, sizeof ret->roles[0], PERSONS_MAX, &ret->n_roles);
 	if (!r)
 		r = get(log, "pending", ret->pending, sizeof ret->pending[0], PENDING_MAX, &ret->n_pending);
+	u32 n_quota = 0;
+	if (!r)
+		r = get(log, "quota", &ret->quota, sizeof ret->quota, 1, &n_quota);
+	if (!r)
+		r = get(log, "usage", ret->usage, sizeof ret->usage[0], QUOTA_PRINCIPALS_MAX, &ret->n_usage);
+	if (!r && ret->quota.bytes > QUOTA_FILE_BYTES_MAX)
+		r = 1;
+	for (u32 i = 0; !r && i < ret->n_usage; i++)
+		r = bytes_str_ok(ret->usage[i].principal, sizeof ret->usage[i].principal) ? 0 : 1;
 	for (u32 i = 0; !r && i < ret->n_roles; i++)
 		r = role_ok(&ret->roles[i]) ? 0 : 1;
 	for (u32 i = 0; !r && i < ret->n_pending; i++)

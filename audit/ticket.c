@@ -19,6 +19,7 @@ void gate_ticket_free(struct keepd *k, struct ticket *t)
 		break;
 	}
 	struct session *s = t->session;
+	quota_ticket_gone(&t->charge);
 	k->n_tickets--;
 	s->n_open--;
 	fd_unmap(&t->answer);
@@ -60,14 +61,22 @@ static struct session *session_of(struct conn *c, u64 id)
 	return NULL;
 }
 
-/* Why this request must not be let through; NULL when it may. *ret_bytes: its length; *ret_x: what may be said of it. */
-static const char *begin_check(struct conn *c, const struct proto_begin *b, u64 request, int fd,
-	u64 *ret_bytes, struct exchange *ret_x)
+/* What is known of a request when it is let through, or is not. */
+struct asked {
+	u64 bytes;	   /* its length */
+	struct exchange x; /* what may be said of it */
+	struct quota_let let;
+	struct quota_no no; /* status: a quota refused it */
+};
+
+/* Why this request must not be let through; NULL when it may. */
+static const char *begin_check(
+	struct conn *c, const struct proto_begin *b, u64 request, int fd, struct asked *ret)
 {
 	struct keepd *k = c->k;
 	_cleanup_map_ struct fd_map map = { 0 };
 	u8 digest[SHA256_BYTES];
-	const struct session *s = session_of(c, b->session);
+	struct session *s = session_of(c, b->session);
 	if (!s)
 		return "there is no such session of this client, or it has ended";
 	if (s->grant->state != GRANT_READY || !k->runtime || k->runtime->dead)
@@ -84,13 +93,15 @@ static const char *begin_check(struct conn *c, const struct proto_begin *b, u64 
 		       : r == 2 ? "the request is too long"
 				: "the request could not be read";
 	sha256_of(map.data, map.len, digest);
-	*ret_bytes = map.len;
+	ret->bytes = map.len;
 	if (memcmp(digest, b->digest, sizeof digest) != 0)
 		return "the digest is not that of the request";
-	const char *why = content_exchange(k, s, b->replay_of, ret_x);
+	if (quota_begin(s, map.data, map.len, &ret->let, &ret->no))
+		return ret->no.text;
+	const char *why = content_exchange(k, s, b->replay_of, &ret->x);
 	if (why || b->replay_of == REPLAY_NONE)
 		return why;
-	content_shown(&(struct exchange){ ret_x->texts, ret_x->subject, b->replay_of }, digest, digest);
+	content_shown(&(struct exchange){ ret->x.texts, ret->x.subject, b->replay_of }, digest, digest);
 	r = replay_check(k, b->replay_of, s->grant, digest);
 	return r < 0 ? "the record to replay could not be read"
 	       : r   ? "the record to replay is not a request with this digest to this model"
@@ -114,6 +125,7 @@ static void record_request(
 	jsonw_kv_u64(w, "ctx_tokens", s->grant->ready.ctx_tokens);
 	if (b->replay_of != REPLAY_NONE)
 		jsonw_kv_u64(w, "replay_of", b->replay_of);
+	quota_put(rec, &t->charge, NULL);
 	content_fields(&t->exchange, rec, true, t->keeps);
 }
 
@@ -129,22 +141,52 @@ static void keep_request(struct keepd *k, const struct ticket *t, int fd)
 		content_keep(k, &t->exchange, t->intent, map.data, map.len);
 }
 
+/* It may not: END says why. */
+static int refused(struct conn *c, u64 request, const struct asked *a, const char *why)
+{
+	if (a->no.status)
+		client_end_quota(c, request, &a->no);
+	else
+		client_end(c, request, END_REFUSED, UINT64_MAX, "request %" PRIu64 ": %s", request, why);
+	return 0;
+}
+
+static void ticket_add(struct keepd *k, struct ticket *t)
+{
+	*k->tickets_end = t;
+	k->tickets_end = &t->next;
+	k->n_tickets++;
+	t->session->n_open++;
+	t->session->last_request = t->request;
+	quota_take(&t->charge);
+}
+
+/* Behind the record: the ticket, and the answer. */
+static void let_through(struct conn *c, const struct ticket *t, const struct quota_let *let)
+{
+	struct proto_ticket p = {
+		.session = t->session->id, .index = t->intent, .keep = t->keeps, .tokens_max = let->tokens_max
+	};
+	struct proto_end end = { .status = END_DONE, .retry_s = let->retry_s, .index = t->intent };
+	memcpy(p.digest, t->digest, sizeof p.digest);
+	conn_send(c->k->runtime, GATE_TICKET, t->request, &p, sizeof p, NULL);
+	conn_send(c, CTL_END, t->request, &end, sizeof end, NULL);
+}
+
 int begin_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct keepd *k = c->k;
 	struct proto_begin b;
-	struct exchange x = { 0 };
-	u64 request = f->h.id, bytes = 0;
+	struct asked a = { 0 };
+	u64 request = f->h.id;
 	memcpy(&b, f->body, sizeof b);
 	if (client_refused(c, request, 1))
 		return 0;
-	const char *why = begin_check(c, &b, request, f->fd, &bytes, &x);
-	if (!why && client_refused(c, request, content_room(&x, bytes)))
+	const char *why = begin_check(c, &b, request, f->fd, &a);
+	if (!why && client_refused(c, request, content_room(&a.x, a.bytes)))
 		return 0;
-	if (why) {
-		client_end(c, request, END_REFUSED, UINT64_MAX, "request %" PRIu64 ": %s", request, why);
-		return 0;
-	}
+	if (why)
+		return refused(c, request, &a, why);
 	struct ticket *t = calloc(1, sizeof *t);
 	if (!t) {
 		client_end(c, request, END_UNDECIDED, UINT64_MAX, "request %" PRIu64 ": %s", request,
@@ -154,25 +196,21 @@ int begin_frame(struct conn *c, struct ipc_frame *f)
 	struct session *s = session_of(c, b.session);
 	static struct audit_record rec; /* too large to be cleared for each request */
 	audit_log_record(k->log, &rec, EVENT_REQUEST, INTENT_NONE, &s->actor);
-	t->session = s;
-	t->request = request;
-	t->intent = x.intent = rec.index;
-	t->replay_of = b.replay_of;
-	t->exchange = x;
-	t->keeps = x.texts == TEXTS_CONTENT;
-	record_request(&rec, t, &b, bytes);
+	*t = (struct ticket){ .session = s,
+		.request = request,
+		.intent = rec.index,
+		.replay_of = b.replay_of,
+		.exchange = a.x,
+		.charge = a.let.charge,
+		.keeps = a.x.texts == TEXTS_CONTENT };
+	t->exchange.intent = rec.index;
 	memcpy(t->digest, b.digest, sizeof t->digest);
-	*k->tickets_end = t;
-	k->tickets_end = &t->next;
-	k->n_tickets++;
-	s->n_open++;
-	s->last_request = request;
+	record_request(&rec, t, &b, a.bytes);
+	ticket_add(k, t);
 	if (audit_log_append(k->log, &rec, NULL))
 		return 0;
 	keep_request(k, t, f->fd);
-	struct proto_ticket p = { .session = s->id, .index = rec.index, .keep = t->keeps };
-	memcpy(p.digest, b.digest, sizeof p.digest);
-	conn_send(k->runtime, GATE_TICKET, request, &p, sizeof p, NULL);
-	client_end(c, request, END_DONE, rec.index, "%s", "");
+	let_through(c, t, &a.let);
+	quota_watch(k, false);
 	return 0;
 }

@@ -20,7 +20,8 @@ struct answer {
 	bool complete; /* what was said is all that the grammar allows */
 	struct tok_stream stream;
 	struct sha256 tokens, text;
-	bool keep; /* given: what is said goes to the memory file `kept` as well, for the gate */
+	u32 tokens_max; /* given: of prompt and answer, by the ticket; 0: as many as the context holds */
+	bool keep;	/* given: what is said goes to the memory file `kept` as well, for the gate */
 	int kept;
 	u64 kept_bytes;
 	int result; /* memory file that the logits go to */

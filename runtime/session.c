@@ -235,6 +235,7 @@ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t)
 	q->ticketed = true;
 	q->index = t->index;
 	q->a.keep = t->keep;
+	q->a.tokens_max = t->tokens_max;
 	memcpy(q->digest, t->digest, sizeof q->digest);
 	if (q->asked)
 		req_begin(q);

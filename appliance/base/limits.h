@@ -133,6 +133,13 @@
 #define GATEWAY_BODY_BYTES_MAX	       (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
 #define GATEWAY_BACKLOG_BYTES_MAX      (1u << 20) /* of a stream that its client does not read; then it is cut */
 
+/* quotas */
+#define QUOTA_FILE_BYTES_MAX (256u << 10) /* a file of quotas; a page for each group of people */
+#define QUOTA_LINE_BYTES_MAX 4096u	  /* bytes of one line; a pinned prompt is some hundred */
+#define QUOTA_RULES_MAX	     256u	  /* sections; each request of somebody new walks them */
+#define QUOTA_NAMES_MAX	     128u	  /* models or tools of one section */
+#define QUOTA_PRINCIPALS_MAX 4096u	  /* whose use is counted at once; each is a row of state of a day */
+
 /* grammars that hold an answer */
 #define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
 #define GRAMMAR_EDGES_MAX	  262144u    /* edges of a compiled grammar: four for each state */

@@ -97,6 +97,39 @@ static void persons(void **unused)
 	audit_log_close(&log);
 }
 
+/* What people have used: as many rows as there may be, by name; and one of them edited behind the log's back. */
+static void usage(void **unused)
+{
+	bool ok;
+	struct audit_log *log = open_checked(&ok);
+	for (u32 i = 0; i <= QUOTA_PRINCIPALS_MAX; i++) {
+		struct usage_row row = { .day = i };
+		snprintf(row.principal, sizeof row.principal, "p%u", i * 7919 % (QUOTA_PRINCIPALS_MAX + 1));
+		audit_usage_put(&state, &row);
+	}
+	assert_int_equal(state.n_usage, QUOTA_PRINCIPALS_MAX);
+	for (u32 i = 1; i < state.n_usage; i++)
+		assert_true(strcmp(state.usage[i - 1].principal, state.usage[i].principal) < 0);
+	sha256_of("text", 4, state.quota.digest);
+	state.quota.bytes = 4;
+	assert_int_equal(append(log, EVENT_USAGE), 0);
+	assert_int_equal(audit_log_put_blob(log, state.quota.digest, "text", 4), 0);
+	assert_int_equal(audit_log_put_quota(log, &state), 0);
+	assert_int_equal(audit_log_commit(log), 0);
+	assert_int_equal(audit_log_state(log, &read_back), 0);
+	assert_memory_equal(&read_back, &state, sizeof state);
+	audit_log_close(&log);
+	log = open_checked(&ok);
+	assert_true(ok);
+	state.usage[9].day_tokens++;
+	assert_int_equal(audit_log_put_quota(log, &state), 0);
+	assert_int_equal(audit_log_commit(log), 0);
+	audit_log_close(&log);
+	log = open_checked(&ok);
+	assert_false(ok);
+	audit_log_close(&log);
+}
+
 static void pending(void **unused)
 {
 	bool ok;
@@ -169,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(persons, make, clean),
+		cmocka_unit_test_setup_teardown(usage, make, clean),
 		cmocka_unit_test_setup_teardown(pending, make, clean),
 		cmocka_unit_test_setup_teardown(room, make, clean),
 	};
