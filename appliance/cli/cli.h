@@ -40,6 +40,7 @@ void cli_help_all(FILE *f);
 int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_up(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
+int cmd_doctor(struct cli *c, int argc, char **argv);
 int cmd_device(struct cli *c, int argc, char **argv);
 int cmd_keygen(struct cli *c, int argc, char **argv);
 int cmd_sign(struct cli *c, int argc, char **argv);

@@ -40,6 +40,11 @@ const struct verb cli_verbs[] = {
 		NULL },
 	{ "device", cmd_device, "list the devices that can compute, or test one",
 		"device ls [--json]\ndevice test [NAME] [--json]", NULL },
+	{ "doctor", cmd_doctor, "say what of this machine is well, what is not, and what mends it",
+		"doctor [--quick] [--json] [CHECK ...]",
+		"  CHECK                only this one, or this area: kernel, clock, room, device, program, "
+		"unit, egress\n"
+		"  --quick              without starting the devices\n" },
 	{ "keygen", cmd_keygen, "make a key pair to sign models with",
 		"keygen --out PREFIX [--curve p256|p384|p521]",
 		"  writes PREFIX.key.pem (secret) and PREFIX.pub.pem; needs no appliance\n" },
