@@ -323,11 +323,52 @@ static int parts_find(struct making *mk)
 	return 0;
 }
 
+enum known { UNKNOWN, KNOWN, UNUSED };
+
+/* The scale of a matrix, and that of its input, which some quantisations of activations are made with: Keep's are not. */
+static int scales_check(struct making *mk, const struct layout_want *w, u8 *known)
+{
+	struct layout_want s;
+	if (!layout_want_scale(w, &s))
+		return 0;
+	const struct layout_tensor *t = tensor_find(mk, s.name);
+	if (t)
+		known[t - mk->tensors] = KNOWN;
+	if (t && want_check(mk, &s, t))
+		return 1;
+	char name[sizeof s.name + 8];
+	snprintf(name, sizeof name, "%.*s.input_scale", (int)(strlen(s.name) - strlen(".scale")), s.name);
+	t = tensor_find(mk, name);
+	if (t)
+		known[t - mk->tensors] = UNUSED;
+	return t ? want_check(mk, &s, t) : 0;
+}
+
+static int extra_refuse(struct making *mk, const char *name)
+{
+	return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, name,
+		"the %s architecture, as Keep computes it, has no tensor %s", arch_of(mk->h.arch)->name,
+		name);
+}
+
+/* Refuses what nothing knows, and leaves out what nothing reads. */
+static int others_drop(struct making *mk, const u8 *known)
+{
+	u32 at = 0;
+	for (u32 i = 0; i < mk->h.n_tensors; i++) {
+		if (known[i] == UNKNOWN)
+			return extra_refuse(mk, mk->tensors[i].name);
+		if (known[i] == KNOWN)
+			mk->tensors[at++] = mk->tensors[i];
+	}
+	mk->h.n_tensors = at;
+	return 0;
+}
+
 /* All that the architecture wants, and nothing else. */
 static int tensors_check(struct making *mk)
 {
-	u32 n = mk->h.n_tensors;
-	bool *known = arena_alloc(&mk->arena, n);
+	u8 *known = arena_alloc(&mk->arena, mk->h.n_tensors * sizeof *known);
 	struct layout l = { .h = &mk->h, .layers = mk->layers };
 	if (!known)
 		return err_origin(-ENOMEM);
@@ -340,16 +381,12 @@ static int tensors_check(struct making *mk)
 			return attest_reject(mk->report, ATTEST_GGUF_TENSOR_MISSING, w.name,
 				"the tensor %s is missing", w.name);
 		int r = want_check(mk, &w, t);
+		r = r ? r : scales_check(mk, &w, known);
 		if (r)
 			return r;
-		known[t - mk->tensors] = true;
+		known[t - mk->tensors] = KNOWN;
 	}
-	for (u32 i = 0; i < n; i++)
-		if (!known[i])
-			return attest_reject(mk->report, ATTEST_GGUF_TENSOR_EXTRA, mk->tensors[i].name,
-				"the %s architecture, as Keep computes it, has no tensor %s",
-				arch_of(mk->h.arch)->name, mk->tensors[i].name);
-	return 0;
+	return others_drop(mk, known);
 }
 
 /* ---- what the first file says --------------------------------------------------------------------------------------------------- */

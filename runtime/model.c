@@ -157,6 +157,7 @@ static void make_experts(struct maker *mk, const struct model *m, struct model_w
 	ex->slots = make(mk, RT_BUF_INPUT, rows * used, "expert slots");
 	ex->weights = make(mk, RT_BUF_INPUT, rows * used, "expert weights");
 	ex->slot_weights = make(mk, RT_BUF_INPUT, slots, "slot weights");
+	ex->slot_experts = make(mk, RT_BUF_INPUT, slots, "slot experts");
 	ex->self = make(mk, RT_BUF_INPUT, slots, "slot numbers");
 	ex->x = make(mk, RT_BUF_WORK, slots * m->dim, "expert x");
 	ex->gate = make(mk, RT_BUF_WORK, slots * m->expert_dim, "expert gate");
@@ -245,8 +246,8 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
 		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
 		&w->zero, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part, &w->temperature,
-		&w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights, &w->ex.slot_weights, &w->ex.self,
-		&w->ex.x, &w->ex.gate, &w->ex.up, &w->ex.y, &w->ex.shared };
+		&w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights, &w->ex.slot_weights,
+		&w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up, &w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

@@ -14,6 +14,8 @@ struct model_weight {
 	u32 k, n_out, n;   /* elements of a row, rows, matrices */
 	u64 offset;	   /* of the first byte, in the tensor */
 	struct rt_view at; /* at.buf NULL: the model has none */
+	u32 scale; /* a tensor of numbers, one for each of the n, that multiply what the product says, or LAYOUT_NONE */
+	struct rt_view scale_at;
 };
 
 struct model_layer {
@@ -81,6 +83,7 @@ struct model_experts {
 	struct rt_buf *logits; /* OUTPUT [rows, n_experts] */
 	struct rt_buf *rows, *slots, *weights, *slot_weights,
 		*self; /* INPUT: [slots_max], [rows, used] twice, f32 [slots_max], 0, 1, 2, … */
+	struct rt_buf *slot_experts; /* INPUT [slots_max]: whose rows they are */
 	struct rt_buf *x, *gate, *up, *y,
 		*shared; /* [slots_max, dim], [slots_max, expert_dim] twice, as x, [rows, dim] */
 	u32 *ids;	 /* [rows, used] */

@@ -75,7 +75,18 @@ static struct model_weight *slot_in(void *at, const struct slot *s)
 	return (struct model_weight *)((u8 *)at + s->at);
 }
 
-static const struct model_weight none = { .tensor = LAYOUT_NONE };
+static const struct model_weight none = { .tensor = LAYOUT_NONE, .scale = LAYOUT_NONE };
+
+static u32 scale_of(const struct layout *l, const char *name)
+{
+	char full[TENSOR_NAME_LEN_MAX + 1];
+	const char *end = strstr(name, ".weight");
+	if (!end)
+		return LAYOUT_NONE;
+	snprintf(full, sizeof full, "%.*s.scale", (int)(end - name), name);
+	const struct layout_tensor *t = layout_tensor_find(l, full);
+	return t ? (u32)(t - l->tensors) : LAYOUT_NONE;
+}
 
 static struct model_weight weight_of(const struct layout *l, const char *name)
 {
@@ -86,7 +97,8 @@ static struct model_weight weight_of(const struct layout *l, const char *name)
 		.type = t->type,
 		.k = t->ne[0],
 		.n_out = t->ne[1],
-		.n = t->ne[2] };
+		.n = t->ne[2],
+		.scale = scale_of(l, name) };
 }
 
 /* Rows first .. first + n of the tensor that w is. */
@@ -264,6 +276,8 @@ static void place(struct model_weight *w, const struct rt_view *at)
 		return;
 	w->at = at[w->tensor];
 	w->at.offset += w->offset;
+	if (w->scale != LAYOUT_NONE)
+		w->scale_at = at[w->scale];
 }
 
 void model_place(struct model *m, const struct rt_view *at)
@@ -281,6 +295,7 @@ struct model_weight model_matrix(const struct model_weight *w, u32 i)
 	struct model_weight one = *w;
 	one.at.offset += (u64)w->k / t->block * t->bytes * w->n_out * i;
 	one.n = 1;
+	one.scale_at = (struct rt_view){ 0 }; /* applied to all at once */
 	return one;
 }
 

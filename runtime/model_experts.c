@@ -42,6 +42,16 @@ static void shared(struct run *run, const struct model_layer *l, struct act *h)
 	mul_mat(run, &l->shared_down, &up, run->m->dim, w->ex.shared);
 }
 
+/* Whose rows the slots are; those of nobody are expert 0's. */
+static void name_slots(const struct model_experts *ex)
+{
+	u32 *of = rt_host_ptr(ex->slot_experts);
+	memset(of, 0, ex->groups->n_slots * sizeof *of);
+	for (u32 i = 0; i < ex->groups->n; i++)
+		for (u32 k = 0; k < ex->groups->group[i].n; k++)
+			of[ex->groups->group[i].first + k] = ex->groups->group[i].expert;
+}
+
 /* What has been recorded runs, and the host reads the logits and decides. */
 static void choose(struct run *run, const struct model_layer *l)
 {
@@ -58,6 +68,7 @@ static void choose(struct run *run, const struct model_layer *l)
 		expert_choose(p, logits + (size_t)i * p->n_experts, l->choice,
 			ex->ids + (size_t)i * p->n_used, weights + (size_t)i * p->n_used);
 	expert_group(ex->ids, run->rows, p->n_used, ex->step, ex->groups, rt_host_ptr(ex->rows), slots);
+	name_slots(ex);
 	memset(of_slot, 0, ex->groups->n_slots * sizeof *of_slot);
 	for (u32 i = 0; i < run->rows * p->n_used && run->m->arch->routing_input; i++) {
 		of_slot[slots[i]] = weights[i];
@@ -77,6 +88,20 @@ static void gather(struct run *run)
 		run->r = op_row_scale(run->d, whole(ex->x), whole(ex->self), whole(ex->slot_weights), n, dim);
 }
 
+/* y = what the experts' matrices w said, of dim elements a slot: times their scales, plus their biases */
+static void finish(struct run *run, const struct model_weight *w, const struct model_weight *b,
+	struct rt_buf *y, u32 dim)
+{
+	const struct model_experts *ex = &run->w->ex;
+	if (w->scale_at.buf && !run->r)
+		run->r = op_row_scale(
+			run->d, whole(y), whole(ex->slot_experts), w->scale_at, ex->groups->n_slots, dim);
+	for (u32 i = 0; i < ex->groups->n; i++) {
+		const struct expert_group *g = &ex->groups->group[i];
+		add_biases(run, b, g->expert, rows_of(y, g->first, dim), g->n, dim);
+	}
+}
+
 /* up = act(x · Wg) ∘ (x · Wu), each group by its expert */
 static void widen(struct run *run, const struct model_layer *l)
 {
@@ -88,13 +113,11 @@ static void widen(struct run *run, const struct model_layer *l)
 		struct model_weight gate = model_matrix(&l->expert_gate, g->expert),
 				    up = model_matrix(&l->expert_up, g->expert);
 		struct act x = piece_of(ex->x, g, run->m->dim, &at);
-		struct rt_view gate_y = rows_of(ex->gate, g->first, wide),
-			       up_y = rows_of(ex->up, g->first, wide);
-		mul_mat_to(run, &gate, &x, wide, gate_y);
-		mul_mat_to(run, &up, &x, wide, up_y);
-		add_biases(run, &l->gate_biases, g->expert, gate_y, g->n, wide);
-		add_biases(run, &l->up_biases, g->expert, up_y, g->n, wide);
+		mul_mat_to(run, &gate, &x, wide, rows_of(ex->gate, g->first, wide));
+		mul_mat_to(run, &up, &x, wide, rows_of(ex->up, g->first, wide));
 	}
+	finish(run, &l->expert_gate, &l->gate_biases, ex->gate, wide);
+	finish(run, &l->expert_up, &l->up_biases, ex->up, wide);
 	activate(run, l, ex->gate, ex->up, (u64)ex->groups->n_slots * wide);
 }
 
@@ -108,10 +131,9 @@ static void narrow(struct run *run, const struct model_layer *l)
 		const struct expert_group *g = &ex->groups->group[i];
 		struct model_weight down = model_matrix(&l->expert_down, g->expert);
 		struct act up = piece_of(ex->up, g, run->m->expert_dim, &at);
-		struct rt_view y = rows_of(ex->y, g->first, dim);
-		mul_mat_to(run, &down, &up, dim, y);
-		add_biases(run, &l->down_biases, g->expert, y, g->n, dim);
+		mul_mat_to(run, &down, &up, dim, rows_of(ex->y, g->first, dim));
 	}
+	finish(run, &l->expert_down, &l->down_biases, ex->y, dim);
 }
 
 void experts(struct run *run, const struct model_layer *l, struct act *h, struct rt_buf *y)

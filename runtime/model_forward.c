@@ -33,6 +33,8 @@ void mul_mat_to(struct run *run, const struct model_weight *w, struct act *a, u3
 	p.act = act_as(run, a, op_act_kind(w->type));
 	if (!run->r)
 		run->r = op_mul_mat(run->d, &p);
+	if (w->scale_at.buf && !run->r) /* zero: every row takes element 0 */
+		run->r = op_row_scale(run->d, y, whole(run->w->zero), w->scale_at, a->rows, n_out);
 }
 
 void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)

@@ -197,3 +197,9 @@ const struct arch_tensor arch_layer_tensors[] = {
 	{ "layer_output_scale.weight", DIM_ONE, DIM_ONE, PART_LAYER_SCALE, true },
 };
 const u32 arch_layer_tensors_n = ARRAY_LEN(arch_layer_tensors);
+
+bool arch_tensor_scaled(const struct arch_tensor *t)
+{
+	bool looked_up = t->ne1 == DIM_VOCAB && t->part != PART_HEAD;
+	return !t->f32_only && !looked_up && t->ne1 != DIM_EXPERTS;
+}

@@ -164,6 +164,8 @@ struct arch_tensor {
 	u8 when;       /* enum arch_when */
 	u8 ne2;	       /* enum arch_dim: such matrices, one behind the other */
 };
+/* May it have a scale of its own (layout_want_scale)? What products read, but for the router. */
+bool arch_tensor_scaled(const struct arch_tensor *t);
 extern const struct arch_tensor arch_model_tensors[], arch_layer_tensors[];
 extern const u32 arch_model_tensors_n, arch_layer_tensors_n;
 extern const u32 arch_model_first_n; /* of arch_model_tensors: those that are read before the layers */

@@ -204,7 +204,21 @@ bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret)
 	ret->ne[2] = want_dim(l->h, &of, t->ne2);
 	ret->f32_only = t->f32_only;
 	ret->part = t->part;
+	ret->scaled = arch_tensor_scaled(t);
 	return is_in(t->when, of.tensors) && t->part & l->h->parts;
+}
+
+bool layout_want_scale(const struct layout_want *w, struct layout_want *ret)
+{
+	static const char weight[] = ".weight", scale[] = ".scale";
+	size_t stem = strlen(w->name) - (sizeof weight - 1);
+	if (!w->scaled)
+		return false;
+	assert(!strcmp(w->name + stem, weight));
+	*ret = (struct layout_want){ .ne = { w->ne[2], 1, 1 }, .f32_only = true, .part = w->part };
+	memcpy(ret->name, w->name, stem);
+	memcpy(ret->name + stem, scale, sizeof scale);
+	return true;
 }
 
 /* ---- layout -------------------------------------------------------------------------------------------------------------- */
@@ -464,7 +478,16 @@ static int tensor_check(const struct layout *l, u32 i, const struct segments *se
 	return 0;
 }
 
-/* Every tensor of the architecture with its shape, and none beside them. */
+static int want_check(const struct layout_want *w, const struct layout_tensor *t, const char **ret_why)
+{
+	if (memcmp(t->ne, w->ne, sizeof w->ne) || t->ne[3] != 1)
+		REFUSE("a tensor's shape is not the architecture's");
+	if (w->f32_only && t->type != TENSOR_F32)
+		REFUSE("a norm is not F32");
+	return 0;
+}
+
+/* Every tensor of the architecture with its shape, scales where there are some, and none beside them. */
 static int wants_check(const struct layout *l, const char **ret_why)
 {
 	u32 found = 0;
@@ -475,11 +498,14 @@ static int wants_check(const struct layout *l, const char **ret_why)
 		const struct layout_tensor *t = layout_tensor_find(l, w.name);
 		if (!t)
 			REFUSE("a tensor of the architecture is missing");
-		if (memcmp(t->ne, w.ne, sizeof w.ne) || t->ne[3] != 1)
-			REFUSE("a tensor's shape is not the architecture's");
-		if (w.f32_only && t->type != TENSOR_F32)
-			REFUSE("a norm is not F32");
-		found++;
+		struct layout_want s;
+		const struct layout_tensor *scale =
+			layout_want_scale(&w, &s) ? layout_tensor_find(l, s.name) : NULL;
+		int r = want_check(&w, t, ret_why);
+		r = r || !scale ? r : want_check(&s, scale, ret_why);
+		if (r)
+			return r;
+		found += scale ? 2 : 1;
 	}
 	if (found != l->h->n_tensors)
 		REFUSE("a tensor that the architecture does not have");

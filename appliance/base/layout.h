@@ -249,11 +249,15 @@ struct layout_want {
 	u32 ne[3];     /* row length, rows (1 for a vector), matrices (1 but for experts) */
 	bool f32_only; /* norms, biases and factors */
 	u32 part;      /* enum arch_part that it belongs to */
+	bool scaled;   /* layout_want_scale */
 };
 /* How many tensors l's architecture could have; hyper-parameters must be within limits.h. */
 u32 layout_want_count(const struct layout *l);
 /* The i-th, i < layout_want_count(l). false: it belongs to a part that is not in h->parts. */
 bool layout_want_at(const struct layout *l, u32 i, struct layout_want *ret);
+/* A matrix that products read may have a number that multiplies all of it (one for each of its experts), as the tensor "….scale" beside its "….weight":
+ * the second scale of NVFP4, which files leave out where it is 1. false: w cannot have one. */
+bool layout_want_scale(const struct layout_want *w, struct layout_want *ret);
 /* May a model of that architecture consist of these parts, no more and no less? */
 bool layout_parts_ok(u32 arch, u32 parts);
 

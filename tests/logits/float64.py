@@ -69,6 +69,9 @@ def gelu(x):
 class Model:
     def __init__(self, path):
         self.kv, self.w = read(path)
+        for name in [n for n in self.w if n.endswith('.scale')]:  # one number for a matrix, or for each of several
+            of = name.replace('.scale', '.weight')
+            self.w[of] = self.w[of] * self.w[name].reshape(-1, *[1] * (self.w[of].ndim - 1))
         self.arch = self.kv['general.architecture']
         self.layers = self.key('block_count') - self.key('nextn_predict_layers', 0)
         self.late = self.arch in ('glm4moe', 'gpt-oss')  # the norm before feed-forward has the name of one behind attention

@@ -29,6 +29,9 @@ for q in ('Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'):
 # the other types, of random blocks: every bit pattern, where a quantiser would write but some
 for q in ('Q4_1', 'Q5_0', 'Q5_1', 'Q2_K', 'Q3_K', 'IQ4_NL', 'IQ4_XS', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S', 'IQ1_S', 'IQ1_M', 'TQ1_0', 'TQ2_0', 'NVFP4'):
     ROWS.append((q, 'llama', 'f32', 'random', None, 0.02))
+# as NVFP4 is published: with a second scale of every matrix and expert
+for m in ('llama', 'qwen2', 'qwen3', 'phi3', 'glm4', 'cohere2', 'mixtral', 'qwen3moe', 'glm4moe', 'llama4'):
+    ROWS.append(('NVFP4 x', m, 'f32', 'scaled', None, 0.02))
 # mixtures as files are published
 for q in ('Q4_K_M', 'Q2_K', 'Q3_K_L', 'IQ3_M', 'IQ4_XS', 'TQ2_0'):
     ROWS.append((q + ' mix', 'llama', 'f32', q + ' mix', None, 0.02))
@@ -124,6 +127,10 @@ REASONS = {
     'llama4/pieces': (None, 'the peer has pieces of 8192 positions whatever the file says'),
     'llama4/full': (None, 'the peer aborts on a llama4 without pieces, which its converter writes: float64 stands in its place'),
 }
+# Families whose layer program, at the peer, leaves the scales of the feed-forward part out: with those of attention alone it is as near as anywhere.
+for m in ('qwen2', 'phi3', 'glm4', 'glm4moe', 'llama4'):
+    REASONS['NVFP4 x:' + m] = (None, 'the peer reads the scales of feed-forward matrices in this family and does not multiply by them')
+SCALED_KL_MAX = 0.02  # of these to float64, median row
 F64_NMSE_MAX = 1e-10  # F32 rows against float64
 # With experts, activations in 8 bits choose others where two scores are nearly equal, on both sides and not in the same rows: such a row is far off,
 # the others are as near as those of dense models. So the bounds are on the median row: its KL to the peer, and to float64 no farther than the peer's.
@@ -140,8 +147,8 @@ def choices_ok(kl_median, kl_max, ours, theirs):
 CTX = 4096  # of both sides
 
 
-def reason_of(model):
-    return REASONS.get(model) or REASONS.get(model.partition('/')[0])
+def reason_of(name, model):
+    return REASONS.get(name + ':' + model) or REASONS.get(model) or REASONS.get(model.partition('/')[0])
 
 
 def run_ours(path, ids, out):
@@ -177,24 +184,26 @@ def main():
     for seed, (name, model, dtype, quant, nmse_max, kl_max) in enumerate(ROWS):
         path = work + '/m.gguf'
         make(model, path, dtype, seed % 2 + 1)
-        if quant == 'random':
-            random_blocks.rewrite(path, work + '/q.gguf', blocks64.TYPES[name], seed)
+        if quant in ('random', 'scaled'):
+            random_blocks.rewrite(path, work + '/q.gguf', blocks64.TYPES[name.removesuffix(' x')], seed, quant == 'scaled')
             os.replace(work + '/q.gguf', path)
         elif quant:
             pure, quant = [] if quant.endswith(' mix') else ['--pure'], quant.replace(' mix', '')
             pure = [] if quant.endswith('_M') or quant == 'MXFP4_MOE' else pure
             peer('llama-quantize', *pure, path, work + '/q.gguf', quant, '1')
             os.replace(work + '/q.gguf', path)
-        reason = reason_of(model)
+        reason = reason_of(name, model)
         want, got, true = run_all(work, path, bool(reason and reason[0] is None))
         nmse, kl, kl_worst, same, margin, kl_median = compare(want, got)
         ours_far, peer_far = compare(true, got), compare(true, want)
         if reason:
             nmse_max = reason[0] if nmse_max else None
-            why[model if model in REASONS else model.partition('/')[0]] = reason[1]
+            why[name + ' ' + model if name == 'NVFP4 x' else model if model in REASONS else model.partition('/')[0]] = reason[1]
         excused = reason and reason[0] is None
         ok = excused or ((nmse_max is None or nmse < nmse_max) and (kl_max is None or kl < kl_max) and margin <= NEAR_TIE)
-        if kl_max and name not in ('F16', 'BF16') and chooses(model):
+        if excused and quant == 'scaled':
+            ok = ours_far[5] < SCALED_KL_MAX
+        elif kl_max and name not in ('F16', 'BF16') and chooses(model):
             ok, reason = choices_ok(kl_median, kl_max, ours_far, peer_far), (None, CHOICE)
             why['experts'] = CHOICE
         ok = ok and (name != 'F32' or ours_far[0] < F64_NMSE_MAX)

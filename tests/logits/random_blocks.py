@@ -1,5 +1,6 @@
 """A GGUF of floats with its matrices made anew as random blocks of one type: every bit pattern of a type, of the size that the floats had. What
-quantisers write uses but a part of these.  rewrite(from, to, type, seed)"""
+quantisers write uses but a part of these.  rewrite(from, to, type, seed); with scales, as NVFP4 is published: each matrix but embedding and router is
+times a number of its own, each expert too, and has another for its input, which nobody reads."""
 import struct
 import numpy as np
 
@@ -40,16 +41,35 @@ def blocks(t, n, size, rng):
     return raw.tobytes()
 
 
-def rewrite(path, out, t, seed):
-    b = open(path, 'rb').read()
+def scales_of(name, dims, size, rng):
+    """The numbers of a matrix, of about a 32nd of the size of its elements, and the tensors that say them."""
+    x = (size / 32 * rng.uniform(0.5, 1.5, dims[2] if len(dims) > 2 else 1)).astype('<f4')
+    return x, [(name.replace('.weight', '.scale'), [len(x)], 0, x.tobytes()), (name.replace('.weight', '.input_scale'), [len(x)], 0, (x * 3).tobytes())]
+
+
+def tensors(b, t, seed, scales):
+    """Name, dimensions, type and bytes of what the new file holds."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    _, infos_at, infos, start = float64.header(b)
-    head, data = b[:infos_at], b''
+    _, _, infos, start = float64.header(b)
     for name, dims, kind, at in infos:
-        matrix = len(dims) == 2 and kind == 0 and dims[0] % blocks64.BLOCKS[t][0] == 0
         n = int(np.prod(dims))
+        matrix = len(dims) >= 2 and kind == 0 and dims[0] % blocks64.BLOCKS[t][0] == 0 and not name.endswith('.bias')
+        if scales and ('ffn_gate_inp' in name or 'token_embd' in name) or len(dims) > 2 and not scales:
+            matrix = False
         x = np.frombuffer(b, '<f4', n, start + at)
+        own = scales_of(name, dims, x.std(), rng) if matrix and scales else ([1.0], [])
+        parts = [blocks(t, n // len(own[0]), x.std() / s, rng) for s in own[0]] if matrix else [x.tobytes()]
+        yield name, dims, t if matrix else kind, b''.join(parts)
+        yield from own[1]
+
+
+def rewrite(path, out, t, seed, scales=False):
+    b = open(path, 'rb').read()
+    _, infos_at, _, _ = float64.header(b)
+    made = list(tensors(b, t, seed, scales))
+    head, data = b[:8] + struct.pack('<Q', len(made)) + b[16:infos_at], b''
+    for name, dims, kind, raw in made:
         data += b'\0' * (-len(data) % 32)
-        head += struct.pack('<Q', len(name)) + name.encode() + struct.pack('<I%dQIQ' % len(dims), len(dims), *dims, t if matrix else kind, len(data))
-        data += blocks(t, n, x.std(), rng) if matrix else x.tobytes()
+        head += struct.pack('<Q', len(name)) + name.encode() + struct.pack('<I%dQIQ' % len(dims), len(dims), *dims, kind, len(data))
+        data += raw
     open(out, 'wb').write(head + b'\0' * (-len(head) % 32) + data)

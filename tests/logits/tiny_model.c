@@ -200,29 +200,35 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct layout_tensor *)a)->name, ((const struct layout_tensor *)b)->name);
 }
 
+static struct layout_tensor *tensor_add(struct maker *m, const struct layout_want *w, u32 type, u64 at)
+{
+	const struct tensor_type_info *info = tensor_type_info(type);
+	MUST(m->h.n_tensors < ARRAY_LEN(m->tensors));
+	struct layout_tensor *t = &m->tensors[m->h.n_tensors++];
+	*t = (struct layout_tensor){ .offset = at,
+		.bytes = (u64)w->ne[0] / info->block * info->bytes * w->ne[1] * w->ne[2],
+		.type = type,
+		.n_dims = w->ne[2] > 1	  ? 3
+			  : w->ne[1] == 1 ? 1
+					  : 2,
+		.ne = { w->ne[0], w->ne[1], w->ne[2], 1 } };
+	memcpy(t->name, w->name, sizeof t->name);
+	return t;
+}
+
 /* In the order of the architecture in the file, by name in the table. */
 static u64 make_tensors(struct maker *m, const struct tiny_spec *spec)
 {
 	u64 at = JUNK_BYTES;
 	struct layout l = { .h = &m->h, .layers = m->differ ? m->layers : NULL };
 	for (u32 i = 0, nth = 0, n = layout_want_count(&l); i < n; i++) {
-		struct layout_want w;
+		struct layout_want w, s;
 		if (!layout_want_at(&l, i, &w))
 			continue;
 		u32 type = spec->type == TINY_MIXED ? types[nth++ % ARRAY_LEN(types)] : spec->type;
-		type = w.f32_only ? TENSOR_F32 : type;
-		const struct tensor_type_info *info = tensor_type_info(type);
-		MUST(m->h.n_tensors < ARRAY_LEN(m->tensors));
-		struct layout_tensor *t = &m->tensors[m->h.n_tensors++];
-		*t = (struct layout_tensor){ .offset = at,
-			.type = type,
-			.n_dims = w.ne[2] > 1	 ? 3
-				  : w.ne[1] == 1 ? 1
-						 : 2,
-			.ne = { w.ne[0], w.ne[1], w.ne[2], 1 } };
-		t->bytes = (u64)w.ne[0] / info->block * info->bytes * w.ne[1] * w.ne[2];
-		memcpy(t->name, w.name, sizeof t->name);
-		at = ALIGN_UP(at + t->bytes, 32u);
+		at = ALIGN_UP(at + tensor_add(m, &w, w.f32_only ? TENSOR_F32 : type, at)->bytes, 32u);
+		if (spec->scales && layout_want_scale(&w, &s))
+			at = ALIGN_UP(at + tensor_add(m, &s, TENSOR_F32, at)->bytes, 32u);
 	}
 	return at;
 }

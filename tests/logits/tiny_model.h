@@ -16,6 +16,7 @@ struct tiny_spec {
 	u64 seed;
 	u32 ffn;  /* width of the feed-forward part; 0: 512 */
 	u32 arch; /* enum layout_arch; 0: llama. The others have all that their row of base/arch.h allows */
+	bool scales; /* of every matrix that may have one */
 };
 #define TINY_MIXED 0xffffu
 

@@ -63,6 +63,38 @@ static void test_drafts(void **state)
 	attest_blob_fini(&b);
 }
 
+/* One of a matrix, one of each expert; what is said of inputs is not in the table. */
+static void test_scales(void **state)
+{
+	struct layout l;
+	struct attest_blob b = layout_of(GGUF "good-scales-experts.gguf", &l);
+	assert_int_equal(layout_tensor_find(&l, "output.scale")->ne[0], 1);
+	assert_int_equal(layout_tensor_find(&l, "blk.0.attn_q.scale")->ne[0], 1);
+	assert_int_equal(layout_tensor_find(&l, "blk.0.ffn_down_exps.scale")->ne[0], 4);
+	assert_null(layout_tensor_find(&l, "blk.0.attn_k.scale"));
+	assert_null(layout_tensor_find(&l, "blk.0.attn_q.input_scale"));
+	struct layout_header *h = (void *)b.data;
+	struct layout_tensor *t = (void *)(b.data + h->off_tensors);
+	const char *why = "";
+	for (u32 i = 0; i < h->n_tensors; i++) {
+		char *end = strstr(t[i].name, ".scale");
+		if (!end)
+			continue;
+		end[6] = 'x'; /* still in its place by name */
+		assert_int_equal(layout_open(b.data, b.len, NULL, &l, &why), 1);
+		assert_string_equal(why, "a tensor that the architecture does not have");
+		end[6] = 0;
+		t[i].ne[0]++;
+		t[i].bytes += 4;
+		assert_int_equal(layout_open(b.data, b.len, NULL, &l, &why), 1);
+		assert_string_equal(why, "a tensor's shape is not the architecture's");
+		t[i].ne[0]--;
+		t[i].bytes -= 4;
+	}
+	assert_int_equal(layout_open(b.data, b.len, NULL, &l, &why), 0);
+	attest_blob_fini(&b);
+}
+
 static void test_pieces(void **state)
 {
 	struct layout l;
@@ -131,7 +163,7 @@ static void test_used_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_families), cmocka_unit_test(test_drafts),
-		cmocka_unit_test(test_pieces), cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_scales), cmocka_unit_test(test_pieces), cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_used_limit) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -406,6 +406,27 @@ lie('mistral3', 'yarn-beta', H, lambda m: key(m, 'rope.scaling.yarn_beta_fast', 
 lie('mistral3', 'temperature', H, lambda m: key(m, 'attention.temperature_scale', F32, 1e9))
 lie('mistral3', 'temperature-nan', 'gguf-value', lambda m: key(m, 'attention.temperature_scale', F32, float('nan')))
 
+# ---- the second scales of NVFP4: of a matrix one, of experts one each; those of inputs are left out
+def scales(m):
+    for n in ('attn_q', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'):
+        if any(t[0] == f'blk.0.{n}.weight' for t in m.t): tens(m, n + '.scale', [1]); tens(m, n + '.input_scale', [1])
+    tens(m, 'output.scale', [1], None)
+def expert_scales(m):
+    experts(m); scales(m)
+    for k in ('gate', 'up', 'down'): tens(m, f'ffn_{k}_exps.scale', [4]); tens(m, f'ffn_{k}_exps.input_scale', [4])
+def scaled(name, code, f): edit(name, code, lambda m: (expert_scales(m), f(m)))
+edit('good-scales', ok, scales)
+scaled('good-scales-experts', ok, lambda m: None)
+scaled('bad-scale-two', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.attn_q.scale').__setitem__(1, [2]))
+scaled('bad-scale-experts-one', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.ffn_up_exps.scale').__setitem__(1, [1]))
+scaled('bad-scale-f16', 'gguf-tensor-type', lambda m: m.tensor('blk.0.attn_q.scale').__setitem__(2, 'F16'))
+scaled('bad-scale-input-two', 'gguf-tensor-shape', lambda m: m.tensor('blk.0.attn_q.input_scale').__setitem__(1, [2]))
+scaled('bad-scale-router', 'gguf-tensor-extra', lambda m: tens(m, 'ffn_gate_inp.scale', [1]))
+scaled('bad-scale-embedding', 'gguf-tensor-extra', lambda m: tens(m, 'token_embd.scale', [1], None))
+scaled('bad-scale-norm', 'gguf-tensor-extra', lambda m: tens(m, 'attn_norm.scale', [1]))
+scaled('bad-scale-alone', 'gguf-tensor-extra', lambda m: tens(m, 'ffn_gate.scale', [1]))
+scaled('bad-scale-twice', N, lambda m: tens(m, 'attn_q.scale', [1]))
+
 def splits():
     """Several files: name → {file: Model}."""
     def parts(n, bend=lambda ms: None, order=None):
