@@ -224,7 +224,7 @@ static int on_ticket(void *conn, struct ipc_frame *f)
 {
 	struct proto_ticket t;
 	memcpy(&t, f->body, sizeof t);
-	if (t.keep > 1 || t.reserved)
+	if (t.keep > 1)
 		return broken(f);
 	return session_ticket(conn, f->h.id, &t);
 }
