@@ -44,6 +44,7 @@ enum proto_type {
 	CTL_ARCHIVED,  /* proto_archive: a period was written to a medium → END */
 	CTL_PRUNE,     /* proto_prune                          → END (proposed) */
 	CTL_TEXT,      /* proto_record                         → DATA +fd (proto_text, the text), END */
+	CTL_EXPORT, /* proto_name: text = what for, or onto what → DATA +fd (segments), STORED…, END; or END (proposed) */
 	CTL_QUOTA_SET, /* proto_name: text = why +fd quota file (base/quota.h) → END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
@@ -53,6 +54,7 @@ enum proto_type {
 	CTL_END,	       /* proto_end */
 	CTL_SIGNER,	       /* proto_signer                      before VERDICT, as RULE */
 	CTL_RULE,	       /* proto_rule */
+	CTL_STORED, /* proto_stored +fd  a file of an exported model, read-only: bundles, then files */
 
 	/* job socket: keepd → keep-attest, one job per connection */
 	JOB_BEGIN = 0x0200, /* proto_job            +fd what the kind says */
@@ -146,7 +148,7 @@ struct proto_sign {
 };
 SIZE_PIN(proto_sign, 96);
 /* Acts that need two people where the policy's two-persons names them; one bit each. */
-enum two_persons { TWO_TRUST = 1, TWO_POLICY = 2, TWO_SERVE = 4 };
+enum two_persons { TWO_TRUST = 1, TWO_POLICY = 2, TWO_SERVE = 4, TWO_EXPORT = 8 };
 struct proto_decide {
 	u64 index;   /* of the proposal */
 	u32 approve; /* 1; 0: reject */
@@ -253,10 +255,18 @@ struct proto_import {
 SIZE_PIN(proto_import, 88);
 struct proto_file {
 	u64 bytes;
+	u64 offset;	     /* 0: the whole file; else bytes from there on, of a longer one */
 	u32 index, reserved; /* 0, 1, 2, … */
 	char path[PATH_LEN_MAX + 1];
 };
-SIZE_PIN(proto_file, 528);
+SIZE_PIN(proto_file, 536);
+struct proto_stored {
+	u32 bundle; /* 1: a bundle; 0: a file, in the order of the segments */
+	u32 index;  /* 0, 1, 2, … of its kind */
+	u8 model[MODEL_DIGEST_BYTES];
+	char name[NAME_LEN_MAX + 8]; /* of the model */
+};
+SIZE_PIN(proto_stored, 128);
 struct proto_index {
 	u32 index, reserved;
 };

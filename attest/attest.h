@@ -152,6 +152,7 @@ struct attest_source {
 	char path[PATH_LEN_MAX + 1]; /* relative to the model */
 	int fd;			     /* read-only, a regular file; owned by the tree */
 	u64 bytes;
+	u64 offset; /* 0: the whole file; else `bytes` from there on, of a longer one: a member of a transfer (transfer.h) */
 };
 struct attest_tree {
 	struct attest_source *files; /* sorted by path, byte order */
@@ -174,11 +175,12 @@ struct attest_tree_params {
 	/* the caller's: each left out with all below it, but what listed lists; relative to the model */
 	const char *const *ignore;
 	u32 n_ignore;
+	bool transfers; /* a file that is an archive is the model in it */
 };
 /* Open every file of a model, once, read-only, below one directory descriptor: no symbolic link is followed, anything that is
  * neither file nor directory is refused. .git, .github, .gitignore, .gitattributes at the top are left out (OMS §6.2). Raises the
  * soft limit of open files as far as allowed.
- * 1: ATTEST_SYMLINK, _SPECIAL_FILE, _PATH, _FILE_LIMIT, _EMPTY_MODEL. -ENOENT: no such model. */
+ * 1: ATTEST_SYMLINK, _SPECIAL_FILE, _PATH, _FILE_LIMIT, _EMPTY_MODEL, _TRANSFER. -ENOENT: no such model. */
 _must_use_ int attest_tree_open(
 	const struct attest_tree_params *p, struct attest_tree *ret, struct attest_report *report);
 void attest_tree_fini(struct attest_tree *t);

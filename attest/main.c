@@ -167,11 +167,13 @@ static int on_source(void *conn, struct ipc_frame *f)
 	struct job *j = conn;
 	const struct proto_file *p = (const void *)f->body;
 	if (j->n_sources == j->begin.n_files || p->index != j->n_sources || p->reserved ||
+		(p->offset && !kinds[j->begin.kind].stages) || p->offset > UINT64_MAX - p->bytes ||
 		!bytes_str_ok(p->path, sizeof p->path))
 		return -EPROTO;
 	struct attest_source *s = &j->sources[j->n_sources++];
 	memcpy(s->path, p->path, sizeof s->path);
 	s->bytes = p->bytes;
+	s->offset = p->offset;
 	s->fd = fd_steal(&f->fd);
 	return 0;
 }

@@ -221,7 +221,9 @@ static int size_check(const struct pass_task *t, struct attest_report *report)
 			t->source->path);
 	if (r < 0)
 		return attest_about(report, r, t->source->path);
-	return size == t->source->bytes ? 0 : changed(t, size, report);
+	const struct attest_source *s = t->source;
+	bool there = s->offset ? size >= s->offset && size - s->offset >= s->bytes : size == s->bytes;
+	return there ? 0 : changed(t, size, report);
 }
 
 static int part_copy(const struct pass_task *t, const struct part *b, struct attest_report *report)
@@ -229,7 +231,7 @@ static int part_copy(const struct pass_task *t, const struct part *b, struct att
 	int r = b->at == t->from ? size_check(t, report) : 0;
 	if (r)
 		return r;
-	r = fd_pread_all(t->source->fd, b->data, b->len, b->at);
+	r = fd_pread_all(t->source->fd, b->data, b->len, t->source->offset + b->at);
 	if (r == -ENODATA)
 		return changed(t, b->at, report);
 	r = r || t->stage < 0 ? r : fd_pwrite_all(t->stage, b->data, b->len, b->at);

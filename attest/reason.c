@@ -46,6 +46,7 @@ static const struct {
 	{ ATTEST_DIGEST, "digest", "the bytes are not the ones that were signed" },
 	{ ATTEST_CHANGED, "changed", "the file changed while it was read" },
 	{ ATTEST_EMPTY_FILE, "empty-file", "an empty file has no shard, so its name would not be signed" },
+	{ ATTEST_TRANSFER, "transfer", "an archive that is no transfer of a model" },
 	{ ATTEST_CERTIFICATE, "certificate", "it is not an X.509 v3 certificate in exact DER" },
 	{ ATTEST_CHAIN, "chain", "the certificate does not lead to a pinned root" },
 	{ ATTEST_EXPIRED, "expired", "a certificate of the chain has expired at the judged time" },

@@ -51,6 +51,7 @@ enum attest_reason {
 	ATTEST_DIGEST = 54,	  /* the bytes are not the ones that were signed */
 	ATTEST_CHANGED = 55,	  /* the file changed while it was read */
 	ATTEST_EMPTY_FILE = 56,	  /* an empty file cannot be signed in shards */
+	ATTEST_TRANSFER = 57,	  /* an archive that is no transfer of a model (transfer.h) */
 
 	/* certificates, before the signature */
 	ATTEST_CERTIFICATE = 100, /* not an X.509 v3 certificate in exact DER */

@@ -4,6 +4,7 @@
  * has shown a regular file; the descriptor that was looked at is the one that is read. */
 #define _GNU_SOURCE
 #include "attest/internal.h"
+#include "attest/transfer.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 
@@ -281,6 +282,27 @@ static int single_file(struct walk *w, int *fd, const struct stat *st)
 	return file_add(w, base, fd, (u64)st->st_size);
 }
 
+/* Every file of a transfer has a descriptor of its own, for whoever it is sent to. */
+static int transfer_files(struct walk *w, int fd)
+{
+	struct transfer tr;
+	int r = transfer_read(fd, &tr, w->report);
+	if (r)
+		return r;
+	snprintf(w->t->name, sizeof w->t->name, "%s", tr.name);
+	w->t->single = tr.single;
+	for (u32 i = 0; !r && i < tr.n_files; i++) {
+		if (ignored(w, tr.files[i].path))
+			continue;
+		_cleanup_fd_ int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		r = own < 0 ? err_errno() : file_add(w, tr.files[i].path, &own, tr.files[i].bytes);
+		if (!r)
+			w->t->files[w->t->n_files - 1].offset = tr.files[i].offset;
+	}
+	transfer_fini(&tr);
+	return r;
+}
+
 static int tree_read(struct walk *w)
 {
 	/* the caller's own path may lead through links; what it names may not be one */
@@ -295,7 +317,7 @@ static int tree_read(struct walk *w)
 	if (fstat(fd, &st) < 0)
 		return err_errno();
 	if (S_ISREG(st.st_mode))
-		return single_file(w, &fd, &st);
+		return w->p->transfers && transfer_is(fd) ? transfer_files(w, fd) : single_file(w, &fd, &st);
 	if (!S_ISDIR(st.st_mode))
 		return special(w, w->p->path, &st);
 	w->root = fd;

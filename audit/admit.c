@@ -166,7 +166,7 @@ static void undecided(struct import *im, const char *what, int r)
 /* Queue source i, from fd (taken). */
 static void send_source(struct conn *jc, const struct import_file *file, u32 i, int *fd)
 {
-	struct proto_file pf = { .bytes = file->bytes, .index = i };
+	struct proto_file pf = { .bytes = file->bytes, .offset = file->offset, .index = i };
 	memcpy(pf.path, file->path, sizeof pf.path);
 	conn_send(jc, JOB_SOURCE, 0, &pf, sizeof pf, fd);
 }
@@ -321,6 +321,7 @@ static int reorder(struct import *im, const struct segments *seg)
 		taken[at] = true;
 		sorted[i] = im->files[at];
 		sorted[i].fd = -1;
+		sorted[i].offset = 0; /* what is staged stands alone */
 		snprintf(from, sizeof from, "%04u", at);
 		snprintf(to, sizeof to, "t%04u", i);
 		if (renameat(im->stage, from, im->stage, to) < 0)

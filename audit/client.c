@@ -60,6 +60,7 @@ static const struct ipc_rule rules[] = {
 	{ CTL_ARCHIVED, IDLE, sizeof(struct proto_archive), false, false, H(archived_frame),
 		ROLE_OFFICER | ROLE_AUDITOR },
 	{ CTL_PRUNE, IDLE, sizeof(struct proto_prune), false, false, H(prune_frame), ROLE_OFFICER },
+	{ CTL_EXPORT, IDLE, NAME, false, false, H(export_frame), ROLE_OPERATOR },
 	{ CTL_TEXT, IDLE, sizeof(struct proto_record), false, false, H(text_frame), ROLE_AUDITOR },
 	{ CTL_QUOTA_SET, IDLE, NAME, true, false, H(quota_set_frame), ROLE_OFFICER },
 	{ CTL_DECIDE, IDLE, sizeof(struct proto_decide), false, false, H(decide_frame),
@@ -128,6 +129,7 @@ static const struct {
 	{ CTL_PRUNE, "prune" },
 	{ CTL_TEXT, "text" },
 	{ CTL_QUOTA_SET, "quota-set" },
+	{ CTL_EXPORT, "export" },
 };
 
 const char *client_word(u32 type)

@@ -22,6 +22,7 @@ static const struct dual_act acts[] = {
 	{ CTL_PRUNE, "prune", ROLE_OFFICER, 0, prune_refused, prune_run, false },
 	{ CTL_ROTATE, "rotate", ROLE_OFFICER, 0, rotate_refused, rotate_run, false },
 	{ CTL_SERVE, "serve", ROLE_OFFICER, 0, model_serve_refused, model_serve_run, false },
+	{ CTL_EXPORT, "export", ROLE_OFFICER, TWO_EXPORT, export_refused, export_run, false },
 	{ CTL_TRUST_ADD, "trust-add", ROLE_OFFICER, TWO_TRUST, trust_add_refused, trust_add_run, true },
 	{ CTL_TRUST_RM, "trust-rm", ROLE_OFFICER, TWO_TRUST, trust_rm_refused, trust_rm_run, false },
 	{ CTL_POLICY_SET, "policy-set", ROLE_OFFICER, TWO_POLICY, policy_set_refused, policy_set_run, false },

@@ -72,6 +72,8 @@ bool model_lift_refused(struct keepd *k, const struct dual_row *row, char why[RE
 int model_lift_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool model_serve_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int model_serve_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
+bool export_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
+int export_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool rotate_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int rotate_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool trust_add_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);

@@ -139,7 +139,11 @@ int import_file_frame(struct conn *c, struct ipc_frame *f)
 		!bytes_str_ok(pf.path, sizeof pf.path) || !pf.path[0])
 		return -EPROTO;
 	int r = fd_regular_size(f->fd, &size);
-	if (r || size != pf.bytes || size > im->want.bytes - im->sum) {
+	u64 there = r						      ? 0
+		    : !pf.offset				      ? size
+		    : pf.offset > size || pf.bytes > size - pf.offset ? 0
+								      : pf.bytes;
+	if (r || there != pf.bytes || pf.bytes > im->want.bytes - im->sum) {
 		snprintf(text, sizeof text, "file %.180s: %s", pf.path,
 			r < 0 ? strerror(-r)
 			: r   ? "not a regular file"
@@ -148,9 +152,10 @@ int import_file_frame(struct conn *c, struct ipc_frame *f)
 	}
 	struct import_file *file = &im->files[im->n++];
 	file->fd = fd_steal(&f->fd);
-	file->bytes = size;
+	file->bytes = pf.bytes;
+	file->offset = pf.offset;
 	memcpy(file->path, pf.path, sizeof file->path);
-	im->sum += size;
+	im->sum += pf.bytes;
 	im->since_ns = keepd_now_ns();
 	return 0;
 }

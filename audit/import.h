@@ -5,7 +5,7 @@
 
 struct import_file {
 	int fd;
-	u64 bytes;
+	u64 bytes, offset; /* as in struct proto_file */
 	char path[PATH_LEN_MAX + 1];
 };
 

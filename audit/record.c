@@ -42,8 +42,7 @@ static const struct audit_event_info catalogue[] = {
 		"A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
-		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject "
-		"retained",
+		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject retained",
 		"A request was let through" },
 	{ EVENT_OUTCOME, EVENT_CLOSES | EVENT_QUIET, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
@@ -103,6 +102,10 @@ static const struct audit_event_info catalogue[] = {
 		"The medium crossed a mark of fullness" },
 	{ EVENT_RESERVE, EVENT_WARNS, "reserve", "why bytes left free",
 		"The reserve was used, or is whole again" },
+	{ EVENT_EXPORT, EVENT_STATE, "export", "name model bytes n_files label state",
+		"A model was exported" },
+	{ EVENT_EXPORT_ALLOW, EVENT_STATE, "export-allow", "name model person_uid reason state",
+		"Two people allowed that a model is exported" },
 	{ EVENT_FAULT, EVENT_WARNS, "fault", "object why",
 		"Something that should be there is missing or broken" },
 	{ EVENT_QUOTA_SET, EVENT_STATE, "quota-set", "old quotas bytes sections reason state",

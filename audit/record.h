@@ -73,6 +73,8 @@ enum audit_event {
 	EVENT_QUOTA_SET = 80,
 	EVENT_USAGE = 81,
 	EVENT_QUOTA_SPENT = 82,
+	EVENT_EXPORT = 41,
+	EVENT_EXPORT_ALLOW = 42,
 };
 
 enum audit_event_flags {

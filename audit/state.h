@@ -96,7 +96,8 @@ struct model_row {
 	u8 bundle[SHA256_BYTES], segments[SHA256_BYTES], layout[SHA256_BYTES], key_id[SHA256_BYTES];
 	char signer[NAME_LEN_MAX + 8];
 	u64 bytes; /* of all files */
-	u32 n_files, reserved;
+	u32 n_files;
+	u32 may_leave; /* 1 + uid of who may export it once, as two people said; 0: nobody */
 	char reason[REASON_LEN_MAX + 1]; /* of the last change, where it has one */
 	u8 policy[SHA256_BYTES];	 /* that the verdict was held to */
 	u64 sequence;			 /* that the model states; 0: none */

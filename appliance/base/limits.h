@@ -66,6 +66,9 @@
 #define SPDX_BYTES_MAX	      1024u	   /* bytes of a licence expression; published ones stay below 100 */
 #define SPDX_TERMS_MAX	      64u	   /* licences of an expression */
 #define LICENCE_BYTES_MAX     1024u /* bytes of the licence that a model states; longer ones are no expression */
+#define TRANSFER_PARTS_MAX      999u /* parts of a transfer: three digits of a name */
+#define TRANSFER_LIST_BYTES_MAX (1u << 20) /* the list of them: a line each */
+#define TRANSFER_PART_BYTES_MIN (1u << 20) /* bytes of a part; a floppy disk has more */
 #define CARD_BYTES_MAX	      (256u << 10) /* bytes of a README.md whose front matter is read */
 #define SEQUENCE_BYTES_MAX    20u	   /* bytes of model.sequence: 19 digits and a line feed */
 

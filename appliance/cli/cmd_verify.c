@@ -1,5 +1,8 @@
+#include "attest/transfer.h"
+#include "base/fd.h"
 #include "cli/model.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -36,8 +39,6 @@ static void trust_fini(struct trust *t)
 
 static int args_check(const struct cli *c, const struct args *a)
 {
-	if (!a->bundle)
-		return out_usage(c, "--bundle F is needed");
 	if ((a->key != NULL) + (a->roots.n > 0) + (a->trusted_root != NULL) != 1)
 		return out_usage(c, "one of --key, --root and --trusted-root is needed");
 	if (a->crls.n && !a->roots.n)
@@ -54,9 +55,29 @@ static int args_check(const struct cli *c, const struct args *a)
 	return 0;
 }
 
-/* Everything that is trusted, then the bundle. 0; otherwise an exit status, said. */
-static int trust_read(const struct cli *c, const struct args *a, char **more, int n_more, struct trust *t)
+/* The bundle, or the first one that a transfer brings. */
+static int bundle_read(const struct cli *c, const struct args *a, const char *model, struct trust *t)
 {
+	struct transfer tr;
+	struct attest_report rep;
+	if (a->bundle)
+		return model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &t->data, &t->len, a->json);
+	_cleanup_fd_ int fd = open(model, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || !transfer_is(fd))
+		return out_usage(c, "--bundle F is needed");
+	attest_report_init(&rep);
+	int r = transfer_read(fd, &tr, &rep);
+	if (r)
+		return model_say_result(r, &rep, model, a->json);
+	r = transfer_bundle(fd, &tr, 0, &t->data, &t->len);
+	transfer_fini(&tr);
+	return r ? model_say_result(r, &rep, model, a->json) : 0;
+}
+
+/* Everything that is trusted, then the bundle. 0; otherwise an exit status, said. */
+static int trust_read(const struct cli *c, const struct args *a, char **argv, int n_more, struct trust *t)
+{
+	char **more = argv + 1;
 	int r = model_read_pins(c, &a->pins, &t->identity);
 	for (size_t i = 0; i < a->roots.n && !r; i++)
 		r = model_read_roots(a->roots.v[i], &t->roots, a->json);
@@ -70,7 +91,7 @@ static int trust_read(const struct cli *c, const struct args *a, char **more, in
 		r = model_read_trusted_root(a->trusted_root, &t->trusted_root, a->json);
 	if (a->key && !r)
 		r = model_read_key(a->key, &t->key, a->json);
-	return r ? r : model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &t->data, &t->len, a->json);
+	return r ? r : bundle_read(c, a, argv[0], t);
 }
 
 static int verify(const struct args *a, const struct trust *t, const char *model)
@@ -122,6 +143,6 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 	r = attest_prepare();
 	if (r)
 		return out_fail(CLI_UNDECIDED, "OpenSSL: %s", out_reason(r));
-	r = trust_read(c, &a, argv + 1, n - 1, &t);
+	r = trust_read(c, &a, argv, n - 1, &t);
 	return r ? r : verify(&a, &t, argv[0]);
 }

@@ -171,6 +171,9 @@ void ctl_answer_fini(struct ctl_answer *a)
 {
 	fd_close(&a->session_fd);
 	fd_unmap(&a->data);
+	for (u32 i = 0; i < a->n_bundles + a->n_files; i++)
+		fd_close(&a->stored[i]);
+	a->n_bundles = a->n_files = 0;
 }
 
 static int gone(const struct ctl *k)
@@ -215,6 +218,23 @@ static int take_ground(struct ctl_answer *a, struct ipc_frame *f)
 	return !bytes_str_ok(r->text, sizeof r->text);
 }
 
+/* Bundles first, of one model, each kind counted from 0. */
+static int take_stored(struct ctl_answer *a, struct ipc_frame *f)
+{
+	const struct proto_stored *p = (const void *)f->body;
+	u32 *n = p->bundle ? &a->n_bundles : &a->n_files;
+	u32 max = p->bundle ? BUNDLES_MAX : MODEL_FILES_MAX, at = a->n_bundles + a->n_files;
+	if (p->bundle > 1 || (p->bundle && a->n_files) || p->index != *n || *n == max ||
+		!bytes_str_ok(p->name, sizeof p->name) || !bytes_name_ok(p->name) ||
+		(at && memcmp(p->model, a->model, sizeof a->model)))
+		return 1;
+	memcpy(a->model, p->model, sizeof a->model);
+	memcpy(a->stored_name, p->name, sizeof a->stored_name);
+	a->stored[at] = fd_steal(&f->fd);
+	++*n;
+	return 0;
+}
+
 /* 0 go on; 1 it breaks the protocol. */
 static int take(struct ctl_answer *a, struct ipc_frame *f)
 {
@@ -226,6 +246,7 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 		{ CTL_END, 1, sizeof(struct proto_end), false, false, NULL },
 		{ CTL_SIGNER, 1, sizeof(struct proto_signer), false, false, NULL },
 		{ CTL_RULE, 1, sizeof(struct proto_rule), false, false, NULL },
+		{ CTL_STORED, 1, sizeof(struct proto_stored), true, false, NULL },
 	};
 	u64 seen = 0;
 	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f))
@@ -247,6 +268,8 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 	case CTL_SIGNER:
 	case CTL_RULE:
 		return take_ground(a, f);
+	case CTL_STORED:
+		return take_stored(a, f);
 	case CTL_SESSION_OPEN:
 		memcpy(&a->session, f->body, sizeof a->session);
 		fd_close(&a->session_fd);

@@ -36,6 +36,11 @@ struct ctl_answer {
 	struct proto_signer signers[BUNDLES_MAX];
 	struct proto_rule rules[2 * RULES_MAX]; /* of two jobs */
 	int session_fd;				/* -1: none */
+	/* files of an exported model: the bundles, then the files of the segments */
+	u32 n_bundles, n_files;
+	u8 model[MODEL_DIGEST_BYTES];
+	char stored_name[NAME_LEN_MAX + 8];
+	int stored[BUNDLES_MAX + MODEL_FILES_MAX];
 	struct fd_map data;
 	bool has_data;
 };

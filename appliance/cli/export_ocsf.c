@@ -34,7 +34,8 @@ static const struct {
 	{ ACCOUNT_CHANGE, "Account Change", { [6] = "Delete" } },
 	{ AUTHENTICATION, "Authentication", { [2] = "Logoff" } },
 	{ AUTHORIZE_SESSION, "Authorize Session", { [1] = "Assign Privileges" } },
-	{ ENTITY_MANAGEMENT, "Entity Management", { [1] = "Create", [3] = "Update", [4] = "Delete" } },
+	{ ENTITY_MANAGEMENT, "Entity Management",
+		{ [1] = "Create", [2] = "Read", [3] = "Update", [4] = "Delete" } },
 	{ USER_ACCESS, "User Access Management", { [3] = "Assign Role", [4] = "Remove Role" } },
 	{ API_ACTIVITY, "API Activity", { [1] = "Create", [2] = "Read", [3] = "Update", [4] = "Delete" } },
 };
@@ -64,6 +65,8 @@ static const struct event {
 	{ "quarantine", ENTITY_MANAGEMENT, 3, "model", "name" },
 	{ "lift", ENTITY_MANAGEMENT, 3, "model", "name" },
 	{ "serve", ENTITY_MANAGEMENT, 3, "model", "name" },
+	{ "export", ENTITY_MANAGEMENT, 2, "model", "name" },
+	{ "export-allow", ENTITY_MANAGEMENT, 3, "model", "name" },
 	{ "role-add", USER_ACCESS, 3, NULL, "name" },
 	{ "role-remove", USER_ACCESS, 4, NULL, "name" },
 	{ "grant", API_ACTIVITY, 1, NULL, NULL },

@@ -157,6 +157,7 @@ static int judge_files(
 					 .bundle_path = p->bundle,
 					 .listed = m,
 					 .only_listed = p->only_listed,
+					 .transfers = !p->bundle,
 					 .ignore = p->ignore,
 					 .n_ignore = p->n_ignore },
 		&tree, rep);

@@ -50,7 +50,7 @@ _must_use_ int model_read_pins(const struct cli *c, const struct model_pins *p, 
 i64 model_now(void);
 
 struct model_judge_params {
-	const char *model, *bundle;	   /* paths */
+	const char *model, *bundle;	   /* paths; bundle NULL: the model is a transfer */
 	struct attest_bundle_params trust; /* the bundle's bytes, and whom to believe */
 	bool only_listed;		   /* files that were not signed are nobody's business */
 	const char *const *ignore;	   /* relative to the model */

@@ -63,7 +63,7 @@ const struct verb cli_verbs[] = {
 		"  --hash NAME          of the files; default sha256, which every verifier knows\n"
 		"  --shards BYTES       sign pieces of that size instead of whole files\n" },
 	{ "verify", cmd_verify, "verify a model against its bundle, without an appliance",
-		"verify MODEL --bundle F (--key PUB.pem | --root CA.pem ... [--crl F ...] | --trusted-root "
+		"verify MODEL [--bundle F] (--key PUB.pem | --root CA.pem ... [--crl F ...] | --trusted-root "
 		"F)\n"
 		"    [--identity NAME] [--identity-provider URL] [--leaf SHA256] [--issuer DN] [--policy-oid "
 		"OID]\n"
@@ -117,12 +117,25 @@ const struct verb cli_verbs[] = {
 		"  --sign-with F        sign this with your own key (keep role), where it takes two "
 		"people\n" },
 	{ "import", cmd_import, "verify a signed model and take it in",
-		"import PATH [--bundle F ...] [--name NAME] [--json]\nimport ls | show | revoke | rm ...",
+		"import PATH [--bundle F ...] [--name NAME] [--into DIR] [--json]\nimport ls | show | revoke "
+		"| "
+		"rm ...",
+		"  PATH                 a directory, one file, a transfer (keep export), or a part of one\n"
 		"  --bundle F           default: model.sig in the directory, or FILE.sig beside the file; "
 		"may come\n"
 		"                       several times, where the policy asks for more signers than one\n"
 		"  --name NAME          [a-z0-9._-]{1,64}; default: from PATH\n"
+		"  --into DIR           where parts are put together; default: incoming, in the state "
+		"directory\n"
 		"  A directory that is itself called ls, show, revoke or rm is written ./ls and so on.\n" },
+	{ "export", cmd_export, "write a stored model to one file that can be carried",
+		"export NAME FILE [--split BYTES [--part N]] [--label TEXT] [--key FILE] [--json]",
+		"  --split BYTES        FILE.001, FILE.002 ... of at most so many bytes, and their list "
+		"FILE.sha256;\n"
+		"                       given again, it goes on where it was interrupted\n"
+		"  --part N             only that one, for a medium that holds no more\n"
+		"  --label TEXT         what for, or onto what, for the record\n"
+		"  --key FILE           sign the proposal, where the policy wants two people\n" },
 	{ "ls", cmd_ls, "list the models", "ls [--json]", NULL },
 	{ "show", cmd_show, "show everything that is known of a model", "show NAME [--json]", NULL },
 	{ "revoke", cmd_revoke, "withdraw a model; its sessions end at once", "revoke NAME [--reason TEXT]",

@@ -5,6 +5,8 @@
 [ "$(id -u)" = 0 ] || skip "only root can become several users"
 command -v setpriv >/dev/null || skip "setpriv is not there: not a Linux with util-linux"
 appliance
+printf '[policy]\nversion = 1\ntwo-persons = export\n[models *]\nrequire = 1 any\nlicence = any\n' >"$work/policy"
+expect 0 keep policy set "$work/policy"
 etc=$work/etc
 mkdir "$etc"
 printf 'keep-user:x:61001:\nkeep-operator:x:61002:\nkeep-officer:x:61003:\nkeep-auditor:x:61004:\n' >"$etc/group"
@@ -92,6 +94,27 @@ expect 0 $python "$KEEP_SOURCE/audit/verify/verify.py" "$work/excerpts/e" --vkey
 expect 1 "$verify" evidence "$work/excerpts/e" --vkey "$old"
 expect 1 as $dave audit sign-off 0..9 --vkey "$(cat "$work/bob.vkey")" --out "$work/excerpts/draft" --remark "no auditor"
 says "it takes the role"
+
+# a model leaves, once, to whom two people have allowed it
+tar=$work/excerpts/demo.tar
+expect 1 as $carol export demo "$tar"
+says 'it takes the role operator'
+expect 1 as $dave export demo "$tar" --label 'stick 7'
+says 'proposed: another officer says keep approve [0-9]+'
+index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
+expect 1 as $dave export demo "$tar" --label 'stick 7'
+says "proposal $index waits already"
+expect 1 as $dave approve "$index"
+expect 0 as $alice approve "$index"
+[ ! -e "$tar" ] || fail "it left before it was allowed"
+expect 0 as $dave export demo "$tar" --label 'stick 7'
+expect 0 keep verify "$tar" --key "$work/pub.pub.pem"
+expect 1 as $dave export demo "$work/excerpts/again.tar"
+says 'proposed: '
+expect 0 as $dave reject "$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)"
+expect 0 as $carol audit ls --json --last 12
+says '"event":"export-allow".*"person_uid":61105'
+says '"event":"export",.*"label":"stick 7"'
 
 # revoked by one, lifted by two; and taken back
 expect 0 as $alice revoke demo --reason 'a rumour'

@@ -52,6 +52,7 @@ static void test_two_persons(void **state)
 		{ HEAD "[models *]\nrequire = 1 any\n", 0 },
 		{ HEAD "two-persons = trust\n[models *]\nrequire = 1 any\n", TWO_TRUST },
 		{ HEAD "two-persons = serve, policy\n[models *]\nrequire = 1 any\n", TWO_POLICY | TWO_SERVE },
+		{ HEAD "two-persons = export\n[models *]\nrequire = 1 any\n", TWO_EXPORT },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
 		struct attest_policy *p = helper_policy(said[i].text);
