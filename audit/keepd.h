@@ -1,8 +1,9 @@
-/* Inside of keepd: one thread, one poll loop, one rule.
+/* Inside of keepd: one thread with one poll loop, one rule; a second thread does nothing but sync.
  *
  * A turn of the loop reads what is there, lets the handlers write records and queue frames, and commits once. Queued frames leave,
  * and effects happen, only after that commit: so an effect without its record cannot exist, whatever a handler forgets, and requests
- * that arrive together share one sync. When the commit fails, what the turn queued is dropped and the gate is shut. */
+ * that arrive together share one sync. When the commit fails, what the turn queued is dropped and the gate is shut. While the sync of
+ * requests and outcomes runs, those of the next commit are read (turn.c). */
 #pragma once
 
 #include "appliance/proto.h"
@@ -16,6 +17,8 @@
 #include "audit/zones.h"
 #include "base/fd.h"
 #include "base/types.h"
+
+#include <sys/statvfs.h>
 
 #define KEEPD_VERSION "0.1.0"
 
@@ -43,8 +46,9 @@ struct conn {
 	u64 seen;
 	struct ipc_peer peer;
 	struct out *first, *last;
-	u32 n_out, n_released; /* queued; of these, from the front, behind a commit */
-	u32 n_ends;	       /* ENDs among what this turn queued */
+	u32 n_out, n_held,
+		n_released;    /* queued; of these, from the front, with the last commit; behind its sync */
+	u32 n_ends, held_ends; /* ENDs among what this turn queued; among what is held */
 	u32 due;	       /* ENDs that the last commit let go, and no frame has come since */
 	bool stuck;	       /* the kernel has no room for more descriptors in flight: try again soon */
 	bool dead;	       /* to be reaped in this turn */
@@ -171,6 +175,7 @@ struct pace {
 	u64 patience_ns; /* how long a commit waits for those whom the one before has answered */
 	u32 due;	 /* how many of them have not come back */
 	u64 oldest_ns;	 /* since when a record waits for which nobody waits; 0: none */
+	u32 fresh;	 /* requests let through since the last commit: their tickets have not left */
 };
 
 struct keepd {
@@ -193,6 +198,8 @@ struct keepd {
 		u64 bytes;  /* that it holds */
 		u32 level;  /* the mark that the medium has crossed, in percent; 0: none */
 		u64 due_ns; /* when the medium is looked at again */
+		bool looked;
+		struct statvfs seen; /* in this turn, when somebody has asked */
 	} reserve;
 	struct journal {
 		int fd; /* -1: there is none */
@@ -223,11 +230,18 @@ struct keepd {
 	struct subjects subjects;
 	struct quotas *quotas;
 	struct {
+		u64 requests, spent; /* let through; refused by a quota */
+		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */
+		u64 commits, commit_ns;
+	} totals; /* since the start, for who watches the machine */
+	struct {
 		u64 intent;
 		char subject[NAME_LEN_MAX + 8]; /* "": none is being erased */
 	} erasing;
 	struct effect *effects, **effects_end;
 	struct pace pace;
+	struct syncer *syncer;	    /* NULL: every commit is synced where it is made */
+	bool syncing;		    /* what the queues hold waits for it */
 	struct audit_check *reread; /* of what was unread at the start; NULL: none, or done */
 	u64 reread_due_ns;
 };
@@ -239,17 +253,35 @@ u64 keepd_now_ns(void);
 _must_use_ int keepd_serve(struct keepd *k);
 /* Accept who knocks (welcome.c). */
 void keepd_welcome(struct keepd *k);
-/* The end of a turn: reap what is dead, commit, do the effects, send. */
-void keepd_turn_end(struct keepd *k);
 /* Forget every connection, grant, session and ticket, without a record: the process ends. */
 void keepd_close_all(struct keepd *k);
+
+/* ---- turn.c ---- */
+
+/* The end of a turn: reap what is dead, commit, do the effects, send. With k->syncing the commit's sync has only begun. */
+void keepd_turn_end(struct keepd *k);
+/* Wait for the sync that is under way, if one is, and send what it lets go; or shut the gate. */
+void keepd_sync_end(struct keepd *k);
+/* Do something after the commit of this turn. fd is taken, model is copied; either may be NULL. */
+void keepd_effect(struct keepd *k, enum effect_kind kind, int *fd, const u8 *model);
+/* Every effect of the turn. When the log has failed, only sockets are still shut: that is never wrong. */
+void keepd_effects(struct keepd *k);
+
+/* ---- conn.c ---- */
+
 struct conn *conn_add(struct keepd *k, enum conn_kind kind, int *fd, u32 state);
 /* Queue a frame: it leaves after the commit of this turn. fd is taken (NULL: none). */
 void conn_send(struct conn *c, u32 type, u64 id, const void *body, u32 len, int *fd);
 /* Close the connection at the end of this turn. */
 void conn_drop(struct conn *c, const char *fmt, ...) _printf_(2, 3);
-/* Do something after the commit of this turn. fd is taken, model is copied; either may be NULL. */
-void keepd_effect(struct keepd *k, enum effect_kind kind, int *fd, const u8 *model);
+/* Send what is released, as far as the socket takes it. */
+void conn_flush(struct conn *c);
+/* Take back what no commit has let go; a client hears that it is undecided, and why. */
+void conn_unsay(struct conn *c, const char *why);
+/* Free the dead, and end what hung on them. */
+void conn_reap(struct keepd *k);
+void conn_free_all(struct keepd *k);
+
 struct audit_actor keepd_self(const struct keepd *k);
 struct audit_actor conn_actor(const struct conn *c);
 
@@ -353,7 +385,7 @@ _must_use_ int reserve_open(struct keepd *k);
 /* Bytes that users and operators may still use. */
 u64 reserve_room(const struct keepd *k);
 /* Is there too little room for `need` bytes of theirs, or (0) for an act of an officer or auditor? True: why says so. */
-bool reserve_refused(const struct keepd *k, u64 need, char why[REASON_LEN_MAX + 1]);
+bool reserve_refused(struct keepd *k, u64 need, char why[REASON_LEN_MAX + 1]);
 /* Give back what the open transaction may need; may add a record to it. */
 void reserve_before_commit(struct keepd *k);
 void reserve_watch(struct keepd *k);

@@ -140,6 +140,7 @@ static int begin(struct audit_log *log)
 	if (r)
 		return r;
 	log->dirty = true;
+	log->light = true;
 	return 0;
 }
 
@@ -183,7 +184,8 @@ static int open_db(const char *path, int flags, const struct note_key *key, stru
 	log->last_fd = -1;
 	randombytes_buf(log->sum_key, sizeof log->sum_key);
 	int r = boot_id(log->boot);
-	int rc = r ? SQLITE_OK : sqlite3_open_v2(path, &log->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc =
+		r ? SQLITE_OK : sqlite3_open_v2(path, &log->db, flags | SQLITE_OPEN_NOMUTEX, audit_wal_vfs());
 	if (!r && rc == SQLITE_OK)
 		rc = sqlite3_exec(log->db, pragmas, NULL, NULL, NULL);
 	if (!r && rc == SQLITE_OK)
@@ -374,6 +376,7 @@ int audit_log_append(struct audit_log *log, struct audit_record *r, const struct
 	int e = begin(log);
 	if (!e)
 		e = insert(log, r);
+	log->light = log->light && (audit_event_info(r->event)->flags & EVENT_QUIET);
 	if (!e && log->on_record)
 		log->on_record(log->on_record_arg, r);
 	return e;
@@ -391,6 +394,7 @@ static int put_row(struct audit_log *log, enum log_sql which, const void *key, s
 	int r = begin(log);
 	if (r)
 		return r;
+	log->light = false;
 	sqlite3_stmt *s = audit_log_stmt(log, which);
 	if (which == SQL_MODEL_PUT || which == SQL_BLOB_PUT || which == SQL_BLOB_DROP)
 		sqlite3_bind_blob(s, 1, key, (int)key_len, SQLITE_STATIC);
@@ -457,27 +461,31 @@ static int seal(struct audit_log *log, const struct merkle_hash *root)
 	return r || log->tree.size - log->saved_size < SAVE_RECORDS ? r : audit_log_save(log);
 }
 
-int audit_log_commit(struct audit_log *log)
+/* The head row, for all records of the open transaction. */
+static int put_head(struct audit_log *log)
 {
-	if (log->failed)
-		return err_origin(-EIO);
-	if (!log->dirty)
-		return 0;
-	struct merkle_hash root = tlog_merkle_root(&log->tree);
-	int r = seal(log, &root);
+	struct log_head *h = &log->next;
+	char text[SIGNED_TEXT_MAX];
+	h->size = log->tree.size;
+	h->root = tlog_merkle_root(&log->tree);
+	int r = seal(log, &h->root);
 	if (r)
 		return r;
-	char text[SIGNED_TEXT_MAX], note[sizeof log->note];
-	tlog_checkpoint_text(log->key.name, log->tree.size, &root, text, sizeof text);
-	if (audit_key_head(log, text, note, sizeof note)) {
+	tlog_checkpoint_text(log->key.name, h->size, &h->root, text, sizeof text);
+	if (audit_key_head(log, text, h->note, sizeof h->note)) {
 		audit_log_fail(log, "log: the checkpoint is too long");
 		return err_origin(-EMSGSIZE);
 	}
 	sqlite3_stmt *s = audit_log_stmt(log, SQL_HEAD_PUT);
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)log->tree.size);
-	sqlite3_bind_blob(s, 2, root.b, sizeof root.b, SQLITE_STATIC);
-	sqlite3_bind_text(s, 3, note, -1, SQLITE_STATIC);
-	r = run(log, SQL_HEAD_PUT, "log: head");
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)h->size);
+	sqlite3_bind_blob(s, 2, h->root.b, sizeof h->root.b, SQLITE_STATIC);
+	sqlite3_bind_text(s, 3, h->note, -1, SQLITE_STATIC);
+	return run(log, SQL_HEAD_PUT, "log: head");
+}
+
+static int write_commit(struct audit_log *log)
+{
+	int r = put_head(log);
 	if (r)
 		return r;
 	audit_log_stmt(log, SQL_COMMIT);
@@ -485,13 +493,65 @@ int audit_log_commit(struct audit_log *log)
 	if (r)
 		return r;
 	log->dirty = false;
-	memcpy(log->note, note, sizeof note);
-	log->head_size = log->tree.size;
-	log->head_root = root;
 	log->seal_len = 0;
+	return 0;
+}
+
+/* What was written last is durable. */
+static void settle(struct audit_log *log)
+{
+	memcpy(log->note, log->next.note, sizeof log->note);
+	log->head_size = log->next.size;
+	log->head_root = log->next.root;
 	audit_key_settled(log);
 	audit_last_put(log);
-	return 0;
+}
+
+int audit_log_commit(struct audit_log *log)
+{
+	assert(!log->next.owed);
+	if (log->failed)
+		return err_origin(-EIO);
+	if (!log->dirty)
+		return 0;
+	int r = write_commit(log);
+	if (!r)
+		settle(log);
+	return r;
+}
+
+bool audit_log_light(const struct audit_log *log)
+{
+	return log->dirty && log->light && !log->rotating;
+}
+
+int audit_log_commit_begin(struct audit_log *log)
+{
+	assert(audit_log_light(log) && !log->next.owed);
+	bool can = audit_wal_put_off(log->db);
+	int r = write_commit(log);
+	log->next.owed = can ? audit_wal_owed(log->db) : NULL;
+	if (r || log->next.owed)
+		return r;
+	settle(log);
+	return 1;
+}
+
+int audit_log_sync(const struct audit_log *log)
+{
+	return audit_wal_sync(log->next.owed);
+}
+
+int audit_log_commit_end(struct audit_log *log, int synced)
+{
+	assert(log->next.owed);
+	log->next.owed = NULL;
+	if (synced == SQLITE_OK) {
+		settle(log);
+		return 0;
+	}
+	audit_log_fail(log, "log: commit: %s", sqlite3_errstr(synced));
+	return err_origin(audit_log_errno(synced));
 }
 
 bool audit_log_dirty(const struct audit_log *log)
@@ -499,9 +559,14 @@ bool audit_log_dirty(const struct audit_log *log)
 	return log->dirty;
 }
 
+bool audit_log_wal_long(const struct audit_log *log)
+{
+	return log->wal_pages >= WAL_PAGES_LONG;
+}
+
 int audit_log_tidy(struct audit_log *log, bool force)
 {
-	if (log->failed || log->dirty || log->wal_pages < (force ? 1 : WAL_PAGES_LONG))
+	if (log->failed || log->dirty || log->next.owed || log->wal_pages < (force ? 1 : WAL_PAGES_LONG))
 		return 0;
 	int rc = sqlite3_wal_checkpoint_v2(log->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
 	if (rc != SQLITE_OK)

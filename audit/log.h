@@ -84,6 +84,19 @@ u64 audit_log_key_index(const struct audit_log *log);
 
 /* Sign the head and commit, with one sync. 0 durable, or nothing to do; -errno and the log has failed. */
 _must_use_ int audit_log_commit(struct audit_log *log);
+/* The same in two steps, with the sync between them in another thread (audit_log_sync), while the next records are added. Only of a
+ * transaction that is light: SQLite shows what it has written, and after a failed sync nothing but rows behind the head may show. Until
+ * the end nothing is committed, tidied or acknowledged. 0 the sync is owed; 1 it was not put off, and all is done; -errno and the log has
+ * failed. */
+_must_use_ int audit_log_commit_begin(struct audit_log *log);
+/* The sync that is owed; any thread. What it returns goes to audit_log_commit_end. */
+_must_use_ int audit_log_sync(const struct audit_log *log);
+/* 0 durable; -errno and the log has failed. */
+_must_use_ int audit_log_commit_end(struct audit_log *log, int synced);
+/* Does the open transaction hold requests and outcomes, and nothing else: no row of state, no file, no text, no other record? */
+bool audit_log_light(const struct audit_log *log);
+/* Is the WAL due to be moved into the database? */
+bool audit_log_wal_long(const struct audit_log *log);
 /* A savepoint in the open transaction: everything up to here was verified, or written, by this process or by one that signed so. The log
  * makes one itself now and then; at the end of a process it spares the next one work. 0 done; -errno and the log has failed. */
 _must_use_ int audit_log_save(struct audit_log *log);

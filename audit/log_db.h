@@ -1,4 +1,4 @@
-/* Inside of the log: log.c writes, log_read.c reads, seal.c signs, nodes.c keeps subtrees, check.c and suspect.c verify. */
+/* Inside of the log: log.c writes, wal.c puts syncs off, log_read.c reads, seal.c signs, nodes.c keeps subtrees, check.c and suspect.c verify. */
 #pragma once
 
 #include "audit/log.h"
@@ -66,6 +66,13 @@ struct audit_log {
 	char note[1024]; /* the head of the last commit */
 	u64 head_size;
 	struct merkle_hash head_root;
+	struct log_head { /* of the commit that is being written, or whose sync is under way */
+		char note[1024];
+		u64 size;
+		struct merkle_hash root;
+		sqlite3_file *owed; /* NULL: none */
+	} next;
+	bool light; /* the open transaction holds requests and outcomes, and nothing else */
 	u8 sum_key[crypto_shorthash_KEYBYTES]; /* of answers.c */
 	int last_fd;			       /* last.c */
 	u64 last_size;
@@ -81,6 +88,17 @@ struct audit_log {
 	bool failed;
 	char why[REASON_LEN_MAX + 1];
 };
+
+/* ---- wal.c: the sync of a commit, later ---- */
+
+/* The name of the file layer that can do so; registered with SQLite at the first call. */
+const char *audit_wal_vfs(void);
+/* The next commit leaves its sync to be done. False: it cannot, and will sync as always. */
+bool audit_wal_put_off(sqlite3 *db);
+/* What that commit owes, and an end to putting off; NULL: nothing. */
+sqlite3_file *audit_wal_owed(sqlite3 *db);
+/* Do it; from any thread, while no other commit is written. SQLite's result. */
+int audit_wal_sync(sqlite3_file *owed);
 
 /* The statement, reset and unbound. */
 sqlite3_stmt *audit_log_stmt(struct audit_log *log, enum log_sql which);

@@ -65,9 +65,18 @@ static int vouch(struct audit_log *log, u64 index, const void *line, size_t len)
 	return err_origin(-EBADMSG);
 }
 
+/* Of a log that has failed, what stands behind the last durable head is shown to nobody: SQLite may have rows there of a commit whose sync
+ * did not work. */
+static u64 shown(const struct audit_log *log, u64 first, u64 count)
+{
+	u64 most = first < log->head_size ? log->head_size - first : 0;
+	return log->failed ? MIN(count, most) : count;
+}
+
 int audit_log_lines(struct audit_log *log, u64 first, u64 count,
 	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg)
 {
+	count = shown(log, first, count);
 	sqlite3_stmt *s = audit_log_stmt(log, SQL_LINES);
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)MIN(first, (u64)INT64_MAX));
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(count, (u64)INT64_MAX));
@@ -97,9 +106,12 @@ int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index)
 	sqlite3_stmt *s = audit_log_stmt(log, SQL_ANSWER);
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)intent);
 	int rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*ret_index = (u64)sqlite3_column_int64(s, 0);
+	u64 index = rc == SQLITE_ROW ? (u64)sqlite3_column_int64(s, 0) : 0;
 	sqlite3_reset(s);
+	if (rc == SQLITE_ROW && !shown(log, index, 1))
+		return 1;
+	if (rc == SQLITE_ROW)
+		*ret_index = index;
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? 1 : err_origin(audit_log_errno(rc));
 }
 

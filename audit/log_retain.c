@@ -35,6 +35,7 @@ static int make(struct audit_log *log, const char *sql, sqlite3_stmt **ret)
 static int write_one(struct audit_log *log, sqlite3_stmt *s, const char *what)
 {
 	assert(log->dirty || log->failed);
+	log->light = false;
 	if (log->failed)
 		return err_origin(-EIO);
 	if (s && sqlite3_step(s) == SQLITE_DONE)

@@ -4,6 +4,7 @@
 #include "audit/keepd.h"
 #include "base/daemon.h"
 #include "base/fd.h"
+#include "audit/sync.h"
 #include "base/sandbox.h"
 
 #include <errno.h>
@@ -278,6 +279,11 @@ static int serve(const struct args *a)
 	r = recover(k);
 	if (r) {
 		daemon_say("log: %s", strerror(-r));
+		return 1;
+	}
+	r = sync_start(&k->syncer); /* before the sandbox, which closes around every thread */
+	if (r) {
+		daemon_say("thread: %s", strerror(-r));
 		return 1;
 	}
 	if (enter(a))

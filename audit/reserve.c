@@ -33,6 +33,19 @@ static int look(const struct keepd *k, struct statvfs *ret)
 	return fstatvfs(k->store.dir, ret) < 0 ? err_errno() : 0;
 }
 
+/* What was free when this turn first asked: nothing is written before its commit. */
+static int look_once(struct keepd *k, struct statvfs *ret)
+{
+	if (!k->reserve.looked) {
+		int r = look(k, &k->reserve.seen);
+		if (r)
+			return r;
+		k->reserve.looked = true;
+	}
+	*ret = k->reserve.seen;
+	return 0;
+}
+
 static u64 free_of(const struct statvfs *v)
 {
 	return (u64)v->f_bavail * v->f_frsize;
@@ -63,10 +76,10 @@ u64 reserve_room(const struct keepd *k)
 	return is > keep ? is - keep : 0;
 }
 
-bool reserve_refused(const struct keepd *k, u64 need, char why[REASON_LEN_MAX + 1])
+bool reserve_refused(struct keepd *k, u64 need, char why[REASON_LEN_MAX + 1])
 {
 	struct statvfs v;
-	int r = look(k, &v);
+	int r = look_once(k, &v);
 	u64 is = r ? 0 : free_of(&v), keep = need ? kept(k) + 2 * LOG_OUTCOME_BYTES : 0;
 	if (need && !r && (is < keep || is - keep < need))
 		snprintf(why, REASON_LEN_MAX + 1,
@@ -125,6 +138,7 @@ static void record(struct keepd *k, const char *why, u64 bytes, u64 is)
 void reserve_before_commit(struct keepd *k)
 {
 	struct statvfs v;
+	k->reserve.looked = false;
 	if (k->reserve.fd < 0 || !k->reserve.bytes || look(k, &v) || free_of(&v) >= LOG_FREE_MIN_BYTES)
 		return;
 	u64 want = ALIGN_UP(LOG_FREE_MIN_BYTES - free_of(&v), (u64)STEP_BYTES),

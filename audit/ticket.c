@@ -144,6 +144,7 @@ static void keep_request(struct keepd *k, const struct ticket *t, int fd)
 /* It may not: END says why. */
 static int refused(struct conn *c, u64 request, const struct asked *a, const char *why)
 {
+	c->k->totals.spent += a->no.status == END_SPENT;
 	if (a->no.status)
 		client_end_quota(c, request, &a->no);
 	else
@@ -156,9 +157,11 @@ static void ticket_add(struct keepd *k, struct ticket *t)
 	*k->tickets_end = t;
 	k->tickets_end = &t->next;
 	k->n_tickets++;
+	k->pace.fresh++;
 	t->session->n_open++;
 	t->session->last_request = t->request;
 	quota_take(&t->charge);
+	k->totals.requests++;
 }
 
 /* Behind the record: the ticket, and the answer. */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COPIED_MAX \
+	16384u /* bytes of a sealed file up to which reading it costs less than mapping it, page faults and all */
 #define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 void fd_close(int *fd)
@@ -104,6 +106,22 @@ int fd_memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd)
 	return 0;
 }
 
+static int map(int fd, struct fd_map *m)
+{
+	m->copied = m->len <= COPIED_MAX;
+	void *p = m->copied ? malloc(m->len) : mmap(NULL, m->len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (!p || p == MAP_FAILED)
+		return m->copied ? err_origin(-ENOMEM) : err_errno();
+	ssize_t n = m->copied ? pread(fd, p, m->len, 0) : (ssize_t)m->len;
+	if (n != (ssize_t)m->len) { /* only of a copy */
+		int r = n < 0 ? err_errno() : err_origin(-EIO);
+		free(p);
+		return r;
+	}
+	m->data = p;
+	return 0;
+}
+
 int fd_map_sealed(int fd, u64 max, struct fd_map *ret_map)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -115,19 +133,18 @@ int fd_map_sealed(int fd, u64 max, struct fd_map *ret_map)
 	if (st.st_size < 0 || (u64)st.st_size > max)
 		return 2;
 	struct fd_map m = { .len = (size_t)st.st_size };
-	if (m.len) {
-		void *p = mmap(NULL, m.len, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED)
-			return err_errno();
-		m.data = p;
-	}
-	*ret_map = m;
-	return 0;
+	int r = m.len ? map(fd, &m) : 0;
+	if (!r)
+		*ret_map = m;
+	return r;
 }
 
 void fd_unmap(struct fd_map *map)
 {
-	if (map->data)
+	if (map->copied && map->data) { /* somebody's words: no copy stays */
+		explicit_bzero((void *)(uintptr_t)map->data, map->len);
+		free((void *)(uintptr_t)map->data);
+	} else if (map->data)
 		munmap((void *)(uintptr_t)map->data, map->len);
 	*map = (struct fd_map){ 0 };
 }

@@ -29,10 +29,11 @@ _must_use_ int fd_pwrite_all(int fd, const void *buf, size_t len, u64 offset);
  * 0 done, *ret_fd owned by the caller; -errno. */
 _must_use_ int fd_memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd);
 
-/* A sealed memory file mapped for reading. data is NULL when len is 0. */
+/* A sealed memory file for reading: mapped, or copied where it is so short that mapping costs more. data is NULL when len is 0. */
 struct fd_map {
 	const u8 *data;
 	size_t len;
+	bool copied;
 };
 
 /* Map a memory file that a less trusted peer sent. It must carry all four seals and be at most max bytes.

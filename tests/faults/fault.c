@@ -9,13 +9,18 @@
  * and with MODE:N:PATH one byte is written to that file when it comes to the n-th. Counted are SQLite's writes, syncs and truncations (by a VFS around the unix one) and our own write, fsync, fdatasync, openat, renameat2,
  * mkdirat, unlinkat and sendmsg (by the linker's --wrap). Without KEEP_FAULT nothing changes.
  *
+ * A sync of SQLite's takes 200 us, so that other things come while it runs. KEEP_FAULT=slow:US:PATH makes that US while a file PATH-slow is there;
+ * and it fails while PATH-fail is.
+ *
  * KEEP_FAULT=trace:PATH writes what happens to the database and what is sent, in its order, to that file (trace.h), and breaks nothing. */
 #define _GNU_SOURCE
 #include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,37 +28,48 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <stdarg.h>
+#include <time.h>
 #include <unistd.h>
 
 static enum { NONE, KILL, TORN, FAIL, FULL, ONCE, SHRT } mode;
-static u64 at, done;
+static u64 at;
+static u32 slow_us;
+static const char *marks; /* PATH; NULL: none */
+static _Atomic u64 done;  /* two threads count */
 
 ssize_t __wrap_write(int fd, const void *p, size_t n);
 ssize_t __real_write(int fd, const void *p, size_t n);
 
 static int trace_fd = -1, struck_fd = -1;
+static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic u64 traced; /* events so far */
 
 static void trace(u32 kind, u32 file, u64 off, const void *data, u32 len)
 {
 	struct trace_event e = { .kind = kind, .file = file, .off = off, .len = len };
 	if (trace_fd < 0)
 		return;
+	pthread_mutex_lock(&trace_lock);
+	traced++;
 	if (__real_write(trace_fd, &e, sizeof e) != sizeof e ||
 		__real_write(trace_fd, data, len) != (ssize_t)len)
 		_exit(98);
+	pthread_mutex_unlock(&trace_lock);
 }
+
+static _Thread_local u64 mine; /* the number of the operation that this thread is at */
 
 /* Is this the operation (or, for FAIL and FULL, one after it)? */
 static bool struck(void)
 {
-	done++;
-	if (mode == NONE || done < at)
+	mine = atomic_fetch_add(&done, 1) + 1;
+	if (mode == NONE || mine < at)
 		return false;
-	if (struck_fd >= 0 && done == at && __real_write(struck_fd, "x", 1) != 1)
+	if (struck_fd >= 0 && mine == at && __real_write(struck_fd, "x", 1) != 1)
 		_exit(98);
 	if (mode == KILL)
 		_exit(137);
-	return mode == FAIL || mode == FULL ? true : done == at;
+	return mode == FAIL || mode == FULL ? true : mine == at;
 }
 
 /* For an operation that takes no room: how it ends when it is struck. 0 it works after all. */
@@ -145,7 +161,7 @@ ssize_t __wrap_sendmsg(int s, const struct msghdr *m, int flags)
 	bool hit = struck();
 	if (hit && mode == TORN)
 		__real_sendmsg(s, m, flags), _exit(137);
-	if (hit && mode != FULL && done == at) { /* one send fails: that peer is lost */
+	if (hit && mode != FULL && mine == at) { /* one send fails: that peer is lost */
 		errno = EPIPE;
 		return -1;
 	}
@@ -199,12 +215,23 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 	trace(TRACE_TRUNCATE, WHICH(f), (u64)size, NULL, 0);
 	return REAL(f)->pMethods->xTruncate(REAL(f), size);
 }
+static bool marked(const char *what)
+{
+	char path[512];
+	return marks && snprintf(path, sizeof path, "%s%s", marks, what) > 0 && access(path, F_OK) == 0;
+}
+
 static int f_sync(sqlite3_file *f, int flags)
 {
 	if (broken(0))
 		return SQLITE_IOERR_FSYNC;
+	u64 before = traced;
+	u32 us = marked("-slow") ? slow_us : 200;
+	nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+	if (marked("-fail"))
+		return SQLITE_IOERR_FSYNC;
 	int r = REAL(f)->pMethods->xSync(REAL(f), flags);
-	trace(TRACE_SYNC, WHICH(f), 0, NULL, 0);
+	trace(TRACE_SYNC, WHICH(f), before, NULL, 0);
 	return r;
 }
 static int f_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -292,6 +319,11 @@ __attribute__((constructor)) static void install(void)
 		}
 	if (e && strncmp(e, "trace:", 6) == 0)
 		trace_fd = open(e + 6, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (e && strncmp(e, "slow:", 5) == 0) {
+		char *path;
+		slow_us = (u32)strtoul(e + 5, &path, 10);
+		marks = *path == ':' ? path + 1 : NULL;
+	}
 	sqlite3_initialize();
 	unix_vfs = sqlite3_vfs_find(NULL);
 	fault_vfs = *unix_vfs;

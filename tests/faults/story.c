@@ -14,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HELD	8u /* tickets that the fake runtime lets wait */
+#define IDLE_MS 10
+
 /* What the fake runtime saw, in shared memory: it is a process of its own. */
 static struct seen {
 	u32 n_tickets;
@@ -27,12 +30,35 @@ void story_setup(void)
 	assert_true(seen != MAP_FAILED);
 }
 
+static int answer(int s, const struct ipc_frame *ticket)
+{
+	struct proto_ticket t;
+	memcpy(&t, ticket->body, sizeof t);
+	struct proto_outcome o = { .session = t.session, .finish = FINISH_STOP, .kv_mode = KV_F16 };
+	memcpy(o.request, t.digest, sizeof o.request);
+	return ipc_send(s, GATE_OUTCOME, ticket->h.id, &o, sizeof o, -1);
+}
+
+/* Answer what waits when HELD tickets do, or none came for a while: so that requests come while others have their ticket and no outcome. */
 static void runtime_conn(int s)
 {
+	static struct ipc_frame held[HELD];
 	struct ipc_frame f;
-	u64 session = 0;
-	while (ipc_recv(s, &f) == 0) {
-		int r = 0;
+	u32 n = 0;
+	u64 unload = 0;
+	for (int r = 0; !r;) {
+		struct pollfd p = { .fd = s, .events = POLLIN };
+		bool now = unload || n == HELD || (n && poll(&p, 1, IDLE_MS) == 0);
+		for (u32 i = 0; now && i < n && !r; i++)
+			r = answer(s, &held[i]);
+		n = now ? 0 : n;
+		if (unload && !r)
+			r = ipc_send(s, GATE_UNLOADED, unload, NULL, 0, -1);
+		unload = 0;
+		if (now && !r)
+			continue;
+		if (r || ipc_recv(s, &f))
+			break;
 		if (f.h.type == GATE_LOAD) {
 			struct proto_ready ready = { .device = "fake", .kv_mode = KV_F16, .ctx_tokens = 64 };
 			seen->n_loads++;
@@ -40,19 +66,12 @@ static void runtime_conn(int s)
 		} else if (f.h.type == GATE_TICKET) {
 			struct proto_ticket t;
 			memcpy(&t, f.body, sizeof t);
-			session = t.session;
 			seen->tickets[seen->n_tickets++ % ARRAY_LEN(seen->tickets)] = t.index;
-			struct proto_outcome o = {
-				.session = session, .finish = FINISH_STOP, .kv_mode = KV_F16
-			};
-			memcpy(o.request, t.digest, sizeof o.request);
-			r = ipc_send(s, GATE_OUTCOME, f.h.id, &o, sizeof o, -1);
+			held[n++] = f;
 		} else if (f.h.type == GATE_UNLOAD) {
-			r = ipc_send(s, GATE_UNLOADED, f.h.id, NULL, 0, -1);
+			unload = f.h.id;
 		}
 		ipc_frame_fini(&f);
-		if (r)
-			break;
 	}
 	close(s);
 }
@@ -273,6 +292,37 @@ static void tell_crowd(struct rig *r, struct acked *k)
 	}
 }
 
+/* ---- requests while others have no outcome yet ---- */
+
+static void tell_stream(struct rig *r, struct acked *k)
+{
+	static const struct rig_file files[] = { { "w.gguf", "weights" }, { "LICENSE", "free" } };
+	struct rig_session s = { .sock = -1 };
+	struct rig_answer a;
+	u32 granted = 0, waves = 6, each = 4;
+	int c = rig_client(r);
+	a = rig_import(c, "first", "one", files, 2);
+	bool good = ack(k, &a, "import-verdict");
+	struct proto_session_want w = { .name = "first" };
+	if (a.gone || ipc_send(c, CTL_SESSION, 5, &w, sizeof w, -1) || rig_session_take(c, 5, &s, &a))
+		goto out;
+	ack(k, &a, "session");
+	for (u64 i = 1; i <= waves * each + each; i++) {
+		if (i <= waves * each)
+			rig_begin_ask(c, &(struct rig_begin){ s.id, i, REPLAY_NONE, "hello" });
+		if (i <= each) /* so many are always on the way */
+			continue;
+		rig_answer(c, i - each, &a);
+		granted += ack(k, &a, "request");
+		if (a.gone)
+			goto out;
+	}
+	k->whole = good && granted == waves * each;
+out:
+	fd_close(&s.sock);
+	close(c);
+}
+
 /* ---- a start after a crash ---- */
 
 static void crash_first(struct rig *r, struct acked *k)
@@ -293,7 +343,7 @@ static void tell_recovery(struct rig *r, struct acked *k)
 }
 
 const struct story stories[] = { { "models", tell_models, NULL }, { "crowd", tell_crowd, NULL },
-	{ "recovery", tell_recovery, crash_first } };
+	{ "stream", tell_stream, NULL }, { "recovery", tell_recovery, crash_first } };
 const u32 n_stories = ARRAY_LEN(stories);
 
 /* ---- what must hold ---- */

@@ -30,13 +30,14 @@ struct story {
 };
 /* "models": a key, a root and its successor, a policy, two models, a session, requests, a revocation, a removal, one after the other.
  * "crowd": three clients with all their requests on the way at once, a witness policy, a checkpoint that comes home cosigned, a revocation
- * in the middle of requests. "recovery": a start after a crash in the middle of all that. */
+ * in the middle of requests. "stream": one client with four requests on the way at any time, while others
+ * have their ticket and no outcome: their syncs run beside the reading of what comes next. "recovery": a start after a crash in the middle of all that. */
 extern const struct story stories[];
 extern const u32 n_stories;
 
 /* Once, before the first story: memory that the fake runtime shares. */
 void story_setup(void);
-/* A fake runtime that answers every ticket at once, and remembers it; what it saw before is forgotten. */
+/* A fake runtime that answers tickets a few at a time, and remembers them; what it saw before is forgotten. */
 pid_t story_runtime(int listening);
 /* keepd is started again, without faults, and everything above is looked at; the test fails otherwise. */
 void story_check(struct rig *r, const struct acked *k, const char *fault);

@@ -191,7 +191,7 @@ static void disks(struct disk d[2], u32 n, enum luck luck)
 	d[TRACE_WAL].len = 0;
 	for (u32 i = 0; i < n; i++)
 		if (t.event[i]->kind == TRACE_SYNC && t.event[i]->file <= TRACE_WAL)
-			synced[t.event[i]->file] = i;
+			synced[t.event[i]->file] = (u32)t.event[i]->off;
 	for (u32 i = 0; i < n; i++) {
 		const struct trace_event *e = t.event[i];
 		if (e->kind < TRACE_SYNC || e->kind == TRACE_DELETE)

@@ -8,7 +8,7 @@ enum trace_file { TRACE_DB, TRACE_WAL, TRACE_OTHER };
 
 struct trace_event {
 	u32 kind, file;
-	u64 off; /* of a truncation: the size */
+	u64 off; /* of a truncation: the size; of a sync, which stands where it ended: how many events there were when it began */
 	u32 len, zero;
 };
 SIZE_PIN(trace_event, 24);

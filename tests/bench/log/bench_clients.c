@@ -148,21 +148,38 @@ static void drain(u32 n)
 	}
 }
 
-static void row(u32 n, const char *dir)
+/* Processor time that a process has used, in us. */
+static f64 cpu_us(pid_t pid)
 {
-	f64 raw = raw_rate(dir);
+	clockid_t c;
+	struct timespec t = { 0, 0 };
+	assert_int_equal(clock_getcpuclockid(pid, &c), 0);
+	clock_gettime(c, &t);
+	return (f64)t.tv_sec * 1e6 + (f64)t.tv_nsec / 1e3;
+}
+
+static void row(u32 n, const struct rig *r, pid_t rt)
+{
+	const char *dir = r->root;
+	const pid_t who[] = { 0, rt, r->pid };
+	f64 raw = raw_rate(dir), cpu[ARRAY_LEN(who)];
 	for (u32 i = 0; i < n; i++)
 		ask(&clients[i]);
 	serve(n, WARM_NS);
+	for (size_t i = 0; i < ARRAY_LEN(who); i++)
+		cpu[i] = cpu_us(who[i]);
 	u64 t = now_ns(), acked = serve(n, RUN_NS);
 	f64 rate = (f64)acked / ((f64)(now_ns() - t) / 1e9);
+	for (size_t i = 0; i < ARRAY_LEN(who); i++)
+		cpu[i] = (cpu_us(who[i]) - cpu[i]) / (f64)acked;
 	drain(n);
 	raw = (raw + raw_rate(dir)) / 2;
 	if (refused)
 		print_message("%llu were refused\n", (unsigned long long)refused);
 	refused = 0;
-	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s  %7.0f records/s\n",
-		n, rate, rate / (n * raw), n, raw, 2 * rate);
+	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s  %7.0f records/s"
+		      "  processor time each: clients %.1f, runtime %.1f, keepd %.1f us\n",
+		n, rate, rate / (n * raw), n, raw, 2 * rate, cpu[0], cpu[1], cpu[2]);
 }
 
 static void open_clients(struct rig *r, u32 n)
@@ -184,7 +201,7 @@ static void open_clients(struct rig *r, u32 n)
 int main(int argc, char **argv)
 {
 	static const struct rig_file files[] = { { "x.gguf", "abc" } };
-	static const u32 counts[] = { 1, 2, 4, 8, 16, 64, CLIENTS };
+	u32 counts[] = { 1, 2, 4, 8, 16, 64, CLIENTS }, only = getenv("KEEP_BENCH_CLIENTS") ? (u32)atoi(getenv("KEEP_BENCH_CLIENTS")) : 0;
 	struct rig r;
 	char env[512];
 	assert(argc == 3 || argc == 4);
@@ -205,8 +222,10 @@ int main(int argc, char **argv)
 	assert_int_equal(rig_import(c, "demo", "good", files, 1).status, 0);
 	print_message("%s, %s\n", dir, slow_sync_us ? "a sync takes 1 ms" : "real syncs");
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		if (only && counts[i] != only)
+			continue;
 		open_clients(&r, counts[i]);
-		row(counts[i], r.root);
+		row(counts[i], &r, rt);
 	}
 	kill(rt, SIGKILL);
 	waitpid(rt, NULL, 0);

@@ -86,6 +86,24 @@ static void sealed_memory_cannot_change(void **state)
 	assert_ptr_equal(mmap(NULL, 5, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
 }
 
+/* A short one is copied, a long one mapped; both are the file, wherever its offset stands. */
+static void short_and_long_ones(void **state)
+{
+	static u8 text[16385];
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (u8)(i * 7);
+	for (size_t len = sizeof text - 1; len <= sizeof text; len++) {
+		_cleanup_fd_ int fd = -1;
+		_cleanup_map_ struct fd_map m = { 0 };
+		assert_int_equal(fd_memfd_sealed("t", text, len, &fd), 0);
+		assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
+		assert_int_equal(fd_map_sealed(fd, sizeof text, &m), 0);
+		assert_int_equal(m.len, len);
+		assert_int_equal(m.copied, len < sizeof text);
+		assert_memory_equal(m.data, text, len);
+	}
+}
+
 static void every_seal_is_needed(void **state)
 {
 	const int all[] = { F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE };
@@ -143,6 +161,7 @@ int main(void)
 		cmocka_unit_test(whole_transfers),
 		cmocka_unit_test(short_transfers),
 		cmocka_unit_test(sealed_memory_cannot_change),
+		cmocka_unit_test(short_and_long_ones),
 		cmocka_unit_test(every_seal_is_needed),
 		cmocka_unit_test(empty_memory),
 		cmocka_unit_test(whole_files),
