@@ -7,157 +7,9 @@
 
 #define MASKS_AT_ONCE 256u /* masks remembered; 5 MB at 150,000 tokens */
 
-/* ---- walking ------------------------------------------------------------------------------------------------------------- */
-
-static bool visit(struct mask *m, u32 node)
-{
-	if (node == LAYOUT_NONE)
-		return false;
-	if (m->node[node].stamp == m->stamp)
-		return true;
-	if (m->n_walk == GRAMMAR_CONFIGS_MAX)
-		return mask_fail(m, "the grammar has more ways at once than GRAMMAR_CONFIGS_MAX");
-	if (++m->work > GRAMMAR_WORK_MAX)
-		return mask_fail(m, "one choice of the grammar takes more steps than GRAMMAR_WORK_MAX");
-	m->node[node].stamp = m->stamp;
-	m->walk[m->n_walk++] = node;
-	return true;
-}
-
-static bool call(struct mask *m, const struct grammar_edge *e, u32 parent)
-{
-	if (m->tail[e->to])
-		return visit(m, mask_node_of(m, e->call, parent));
-	if (parent != LAYOUT_NONE && m->node[parent].depth >= GRAMMAR_DEPTH_MAX)
-		return true; /* a way that does not exist */
-	u32 back = mask_node_of(m, e->to, parent);
-	return back != LAYOUT_NONE && visit(m, mask_node_of(m, e->call, back));
-}
-
-/* Everything that walk[] leads to without a byte; found[] are the nodes that take one. */
-static bool close_walk(struct mask *m, bool *ret_accept)
-{
-	*ret_accept = false;
-	for (u32 i = 0; i < m->n_walk; i++) {
-		u32 id = m->walk[i], parent = m->node[id].parent, state = m->node[id].state;
-		bool takes = false, ok = true;
-		for (u32 k = m->g.first[state]; ok && k < m->g.first[state + 1]; k++) {
-			const struct grammar_edge *e = &m->g.edges[k];
-			if (e->kind == GRAMMAR_BYTE)
-				takes = true;
-			else if (e->kind == GRAMMAR_NOTHING)
-				ok = visit(m, mask_node_of(m, e->to, parent));
-			else if (e->kind == GRAMMAR_CALL)
-				ok = call(m, e, parent);
-			else if (parent == LAYOUT_NONE)
-				*ret_accept = true;
-			else
-				ok = visit(m, parent);
-		}
-		if (!ok)
-			return false;
-		if (takes)
-			m->found[m->n_found++] = id;
-	}
-	return true;
-}
-
-static void walk_begin(struct mask *m)
-{
-	m->stamp++;
-	m->n_walk = m->n_found = 0;
-}
-
-/* The set of everything that walk[] leads to. */
-static bool walk_end(struct mask *m, u32 *ret)
-{
-	bool accept;
-	if (!close_walk(m, &accept))
-		return false;
-	if (m->n_found == 0 && !accept) {
-		*ret = MASK_DEAD;
-		return true;
-	}
-	return mask_set_of(m, m->found, m->n_found, accept, ret);
-}
-
-static bool start_set(struct mask *m, u32 *ret)
-{
-	walk_begin(m);
-	return visit(m, mask_node_of(m, m->g.h->start, LAYOUT_NONE)) && walk_end(m, ret);
-}
-
-/* Behind byte b in front of the trigger's byte at (Knuth, Morris and Pratt). */
-static bool step_prefix(struct mask *m, u32 at, u8 b, u32 *ret)
-{
-	while (at && m->g.trigger[at] != b)
-		at = m->border[at - 1];
-	if (m->g.trigger[at] == b)
-		at++;
-	if (at == mask_n_prefix(m))
-		return start_set(m, ret);
-	*ret = 1 + at;
-	return true;
-}
-
-/* Bytes around b on which the edge decides as on b. */
-static void narrow(const struct grammar_edge *e, u8 b, u8 *lo, u8 *hi)
-{
-	if (b >= e->lo && b <= e->hi) {
-		*lo = MAX(*lo, e->lo);
-		*hi = MIN(*hi, e->hi);
-	} else if (e->hi < b) {
-		*lo = MAX(*lo, (u8)(e->hi + 1));
-	} else {
-		*hi = MIN(*hi, (u8)(e->lo - 1));
-	}
-}
-
-/* Behind b, and behind every other byte of lo..hi. */
-static bool step_set(struct mask *m, u32 set, u8 b, u8 *lo, u8 *hi, u32 *ret)
-{
-	walk_begin(m);
-	for (u32 i = 0; i < m->set[set].n; i++) {
-		u32 id = m->pool[m->set[set].off + i], state = m->node[id].state;
-		for (u32 k = m->g.first[state]; k < m->g.first[state + 1]; k++) {
-			const struct grammar_edge *e = &m->g.edges[k];
-			if (e->kind != GRAMMAR_BYTE)
-				continue;
-			narrow(e, b, lo, hi);
-			if (b >= e->lo && b <= e->hi && !visit(m, mask_node_of(m, e->to, m->node[id].parent)))
-				return false;
-		}
-	}
-	return walk_end(m, ret);
-}
-
-/* The set behind byte b; LAYOUT_NONE: noted. */
-static u32 step(struct mask *m, u32 set, u8 b)
-{
-	u32 to;
-	u8 lo = 0, hi = 255;
-	if (m->set[set].next && m->set[set].next[b] != MASK_UNKNOWN)
-		return m->set[set].next[b];
-	if (!m->set[set].next) {
-		u32 *next = malloc(256 * sizeof *next);
-		if (!next) {
-			mask_fail(m, "no memory for the grammar");
-			return LAYOUT_NONE;
-		}
-		memset(next, 0xff, 256 * sizeof *next);
-		m->set[set].next = next;
-	}
-	bool prefix = mask_is_prefix(m, set);
-	if (!(prefix ? step_prefix(m, set - 1, b, &to) : step_set(m, set, b, &lo, &hi, &to)))
-		return LAYOUT_NONE;
-	for (u32 c = prefix ? b : lo; c <= (prefix ? b : hi); c++)
-		m->set[set].next[c] = to;
-	return to;
-}
-
 static bool tidy(struct mask *m)
 {
-	m->work = 0;
+	m->work = m->look_work = 0;
 	bool full = m->n_sets > GRAMMAR_SETS_MAX / 4 || m->n_nodes > GRAMMAR_NODES_MAX / 4 ||
 		    m->n_masks >= MASKS_AT_ONCE || m->stamp > 0xf0000000u;
 	if (!full)
@@ -169,12 +21,10 @@ static bool tidy(struct mask *m)
 
 /* ---- what the answer asks ------------------------------------------------------------------------------------------------ */
 
-static void set_token(const struct mask_trie *t, const struct mask_node *x, u64 *bits)
+static void set_tokens(const u32 *id, u32 n, u64 *bits)
 {
-	if (x->token != LAYOUT_NONE)
-		bits[x->token / 64] |= 1ull << x->token % 64;
-	for (u32 id = x->token; x->same && id != LAYOUT_NONE; id = t->same[id])
-		bits[id / 64] |= 1ull << id % 64;
+	for (u32 i = 0; i < n; i++)
+		bits[id[i] / 64] |= 1ull << id[i] % 64;
 }
 
 /* Nodes from..to of a trie, whose first is reached from `set` by its last byte: those that the grammar follows. */
@@ -192,13 +42,15 @@ static bool walk_nodes(struct mask *m, const struct mask_nodes *t, u32 from, u32
 			continue;
 		}
 		if (way == MASK_UNKNOWN) { /* then look, and come again */
-			if (step(m, at[x->depth - 1], x->byte) == LAYOUT_NONE)
+			if (mask_step(m, at[x->depth - 1], x->byte) == LAYOUT_NONE)
 				return false;
 			continue;
 		}
 		at[x->depth] = way;
-		set_token(m->trie, x, bits);
-		i++;
+		const struct mask_below *below = x->below == LAYOUT_NONE ? NULL : &t->below[x->below];
+		u32 last = below && mask_chars_fit(m, way, below->chars, below->most) ? x->end : i + 1;
+		set_tokens(t->id + x->first, t->v[last].first - x->first, bits);
+		i = last;
 	}
 	return true;
 }
@@ -221,19 +73,10 @@ static u32 descend(const struct mask_nodes *t, const u8 *s, u32 n)
 	return found;
 }
 
-static void clear_nodes(const struct mask *m, u32 from, u32 to, u64 *bits)
-{
-	const struct mask_nodes *t = &m->trie->all;
-	for (u32 i = from; i < to; i++)
-		for (u32 id = t->v[i].token; id != LAYOUT_NONE;
-			id = t->v[i].same ? m->trie->same[id] : LAYOUT_NONE)
-			bits[id / 64] &= ~(1ull << id % 64);
-}
-
 static bool says_bytes(struct mask *m, const u8 *s, size_t len, u32 set, u32 *ret)
 {
 	for (size_t i = 0; i < len; i++)
-		if ((set = step(m, set, s[i])) == LAYOUT_NONE)
+		if ((set = mask_step(m, set, s[i])) == LAYOUT_NONE)
 			return false;
 	*ret = set;
 	return true;
@@ -247,6 +90,22 @@ static bool says(struct mask *m, u32 id, u32 set, u32 *ret)
 	return says_bytes(m, s, len, set, ret);
 }
 
+/* Tokens that begin with these bytes, the end of the trigger: what stands behind it must fit from `start` on. */
+static bool fill_behind(struct mask *m, const u8 *bytes, u32 n, u32 start, u64 *bits)
+{
+	for (u32 i = 0; i < MASK_PARTS; i++) {
+		const struct mask_nodes *t = &m->trie->part[i];
+		u32 x = descend(t, bytes, n);
+		if (x == LAYOUT_NONE)
+			continue;
+		for (u32 k = t->v[x + 1].first; k < t->v[t->v[x].end].first; k++)
+			bits[t->id[k] / 64] &= ~(1ull << t->id[k] % 64);
+		if (!walk_nodes(m, t, x + 1, t->v[x].end, start, bits))
+			return false;
+	}
+	return true;
+}
+
 /* Everything, but what goes on behind the trigger as the grammar does not. */
 static bool fill_free(struct mask *m, u64 *bits)
 {
@@ -254,15 +113,11 @@ static bool fill_free(struct mask *m, u64 *bits)
 	memset(bits, 0xff, (size_t)m->trie->n_vocab / 8);
 	for (u32 id = m->trie->n_vocab & ~7u; id < m->trie->n_vocab; id++)
 		bits[id / 64] |= 1ull << id % 64;
-	if (!start_set(m, &start))
+	if (!mask_start_set(m, &start))
 		return false;
 	for (bool more = true; more; at = at ? m->border[at - 1] : 0) {
-		u32 x = descend(&m->trie->all, m->g.trigger + at, n - at);
 		more = at > 0;
-		if (x == LAYOUT_NONE)
-			continue;
-		clear_nodes(m, x + 1, m->trie->all.v[x].end, bits);
-		if (!walk_nodes(m, &m->trie->all, x + 1, m->trie->all.v[x].end, start, bits))
+		if (!fill_behind(m, m->g.trigger + at, n - at, start, bits))
 			return false;
 	}
 	for (u32 i = 0; i < m->n_inner; i++) {
@@ -277,100 +132,54 @@ static bool fill_free(struct mask *m, u64 *bits)
 
 /* ---- inside of the grammar ---- */
 
-/* How many plain characters the way is good for, at least; *ret_next: the state that goes on behind the first, if it is one. */
-static u32 plain_run(const struct mask *m, const struct mask_way *x, u32 *ret_next)
+static bool takes_any(const struct mask *m, u32 set)
 {
-	u32 here = m->plain[x->state] & ~MASK_RETURNS;
-	bool back = m->plain[x->state] & MASK_RETURNS && x->parent != LAYOUT_NONE;
-	/* a character that was called for: what follows it is the caller's */
-	u32 called = back ? 1 + (m->plain[m->node[x->parent].state] & ~MASK_RETURNS) : 0;
-	if (x->depth + 2 >= GRAMMAR_DEPTH_MAX)
-		return 0; /* a call from here may be one too deep */
-	*ret_next = called > here ? m->node[x->parent].state : m->plain_to[x->state];
-	return MAX(here, called);
-}
-
-static bool takes_plain(const struct mask *m, u32 state)
-{
-	for (u32 k = m->g.first[state]; k < m->g.first[state + 1]; k++) {
-		const struct grammar_edge *e = &m->g.edges[k];
-		bool mark = e->lo == e->hi && (e->lo == '"' || e->lo == '\\' || e->lo == '<');
-		if (e->kind == GRAMMAR_BYTE && e->hi >= 0x20 && !mark)
+	const struct mask_set *s = &m->set[set];
+	for (u32 i = 0; i < s->n; i++)
+		if (m->any[m->node[m->pool[s->off + i]].state])
 			return true;
-	}
 	return false;
 }
 
-/* After `run` plain characters, the first of which leads to state next: is there no place for another one? */
-static bool ends_there(struct mask *m, u32 run, u32 next, bool *ret)
+/* Parts of the trie whose tokens are known without walking: *ret_bits are those that fit, *ret_part the first that is not known. */
+static bool known(struct mask *m, const u64 **ret_bits, u32 *ret_part)
 {
-	u32 set = m->now;
-	*ret = false;
-	for (u32 i = 1; i < run; i++)
-		if (next == LAYOUT_NONE || (next = m->plain_to[next]) == LAYOUT_NONE)
-			return true;
-	for (u32 i = 0; i < run; i++)
-		if ((set = step(m, set, 'q')) == LAYOUT_NONE)
-			return false;
-	for (u32 b = 0x20; b < 0xf5; b++) {
-		u32 to = b == '"' || b == '\\' || b == '<' ? MASK_DEAD : step(m, set, (u8)b);
-		if (to == LAYOUT_NONE)
-			return false;
-		if (to != MASK_DEAD)
-			return true;
-	}
-	*ret = true;
+	u32 n;
+	bool all;
+	if (!mask_chars_run(m, m->now, mask_chars_plain, &n, &all))
+		return false;
+	*ret_bits = m->trie->plain[n];
+	*ret_part = MASK_ODD;
+	if (all)
+		return true;
+	if (!mask_chars_run(m, m->now, mask_chars_words, &n, &all))
+		return false;
+	*ret_bits = m->trie->words[all ? n : 0];
+	*ret_part = all ? MASK_OTHERS : MASK_WORDS;
 	return true;
 }
 
-enum known { WALK_ALL, WALK_ODD, WALK_CONTROL };
-
-/* Which tokens need not be walked through: all with text; or those that are plain, of which *ret_bits fit. */
-static bool known(struct mask *m, enum known *ret, const u64 **ret_bits)
+static bool fill_any(struct mask *m, u64 *bits)
 {
-	const struct mask_set *s = &m->set[m->now];
-	u32 run = 0, n_plain = 0, next = LAYOUT_NONE;
-	*ret = WALK_ALL;
-	for (u32 i = 0; i < s->n && run < MASK_PLAIN_CHARS; i++) {
-		const struct mask_way *x = &m->node[m->pool[s->off + i]];
-		u32 here = plain_run(m, x, &next);
-		if (m->any[x->state]) {
-			*ret = WALK_CONTROL;
-			*ret_bits = m->trie->text;
-			return true;
-		}
-		n_plain += here || takes_plain(m, x->state);
-		run = MAX(run, here);
-	}
-	bool ends = run >= MASK_PLAIN_CHARS;
-	if (!ends && (n_plain != 1 || run == 0))
-		return true;
-	if (!ends && !ends_there(m, run, next, &ends))
-		return false;
-	if (ends) {
-		*ret = WALK_ODD;
-		*ret_bits = m->trie->plain[MIN(run, MASK_PLAIN_CHARS)];
-	}
-	return true;
+	const struct mask_nodes *odd = &m->trie->part[MASK_ODD];
+	memcpy(bits, m->trie->text, DIV_UP(m->trie->n_vocab, 64u) * sizeof *bits);
+	u32 x = descend(odd, (const u8[]){ GRAMMAR_CONTROL }, 1); /* what is left are control tokens */
+	return x == LAYOUT_NONE || walk_nodes(m, odd, x, odd->v[x].end, m->now, bits);
 }
 
 static bool fill_held(struct mask *m, u64 *bits)
 {
 	const struct mask_trie *t = m->trie;
-	u32 words = DIV_UP(t->n_vocab, 64u), set = m->now;
-	const u64 *fit = NULL;
-	enum known how;
-	if (!known(m, &how, &fit))
-		return false;
-	if (fit)
+	u32 words = DIV_UP(t->n_vocab, 64u), part = MASK_PARTS;
+	const u64 *fit;
+	bool any = takes_any(m, m->now), ok = any ? fill_any(m, bits) : known(m, &fit, &part);
+	if (ok && !any)
 		memcpy(bits, fit, words * sizeof *bits);
-	for (u32 i = 0; i < words && m->set[set].accept; i++)
+	for (u32 i = 0; i < words && m->set[m->now].accept; i++)
 		bits[i] |= t->ends[i];
-	const struct mask_nodes *nodes = how == WALK_ODD ? &t->odd : &t->all;
-	if (how != WALK_CONTROL)
-		return walk_nodes(m, nodes, 0, nodes->n, set, bits);
-	u32 x = descend(&t->all, (const u8[]){ GRAMMAR_CONTROL }, 1);
-	return x == LAYOUT_NONE || walk_nodes(m, &t->all, x, t->all.v[x].end, set, bits);
+	for (; ok && part < MASK_PARTS; part++)
+		ok = walk_nodes(m, &t->part[part], 0, t->part[part].n, m->now, bits);
+	return ok;
 }
 
 static bool fill(struct mask *m, u64 *bits)
@@ -447,7 +256,7 @@ int mask_again(struct mask *m, const char **ret_why)
 	if (ok && mask_n_prefix(m))
 		m->now = 1;
 	else if (ok)
-		ok = start_set(m, &m->now);
+		ok = mask_start_set(m, &m->now);
 	if (!ok)
 		*ret_why = m->why;
 	return ok ? 0 : 1;
@@ -516,21 +325,19 @@ static bool begin(struct mask *m)
 {
 	u32 n = m->g.h->n_states;
 	m->tail = calloc(n, 1);
-	m->plain = calloc(n, 1);
 	m->any = calloc(n, 1);
-	m->plain_to = calloc(n, sizeof *m->plain_to);
 	m->border = calloc(mask_n_prefix(m) + 1, sizeof *m->border);
 	m->walk = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->walk);
 	m->found = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->found);
-	if (!m->tail || !m->plain || !m->plain_to || !m->any || !m->border || !m->walk || !m->found ||
-		mask_plain_find(&m->g, m->plain, m->any, m->plain_to))
+	if (!m->tail || !m->any || !m->border || !m->walk || !m->found)
 		return mask_fail(m, "no memory for the grammar");
+	mask_any_find(&m->g, m->any);
 	find_tails(m);
 	find_borders(m);
 	if (!find_inner(m) || !mask_sets_begin(m))
 		return false;
 	m->now = 1;
-	return mask_n_prefix(m) || start_set(m, &m->now);
+	return mask_n_prefix(m) || mask_start_set(m, &m->now);
 }
 
 int mask_create(const struct mask_trie *trie, const struct tok *t, const void *data, size_t len,
@@ -568,8 +375,8 @@ struct mask *mask_destroy(struct mask *m)
 	if (!m)
 		return NULL;
 	mask_sets_free(m);
-	void *const parts[] = { m->blob, m->tail, m->plain, m->plain_to, m->any, m->inner, m->border, m->node,
-		m->node_at.slot, m->set, m->set_at.slot, m->pool, m->walk, m->found };
+	void *const parts[] = { m->blob, m->tail, m->any, m->inner, m->border, m->node, m->node_at.slot,
+		m->set, m->set_at.slot, m->pool, m->walk, m->found };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	free(m);

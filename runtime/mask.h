@@ -2,8 +2,10 @@
  * with what it has said so far, and asks for a bit per token before each choice.
  *
  * Sets of grammar states are interned and their transitions remembered, so one walk through the trie is a table look-up per node; the
- * bits of a set are remembered too. Where any text may follow, the tokens that are plain text are known beforehand and only the others
- * are walked through. What is remembered is bounded and may be forgotten at any time without a difference in the result.
+ * bits of a set are remembered too. Where any text may follow, or anything that is plain, those tokens are known beforehand and only the
+ * others are walked through. Elsewhere a set knows which characters lead from it to one and the same set, and how often: where all that
+ * stands below a node of the trie is made of them, it fits and is not walked through. What is remembered is bounded and may be forgotten
+ * at any time without a difference in the result.
  * The grammar comes from a stranger: calls deeper than GRAMMAR_DEPTH_MAX are ways that do not exist, and more than GRAMMAR_CONFIGS_MAX
  * ways at once, or more than GRAMMAR_NODES_MAX different stacks, are an error of the request. */
 #pragma once
@@ -16,26 +18,44 @@
 /* A plain token: whole characters, at most MASK_PLAIN_CHARS of them, without control characters, '"', '\\' and '<'. */
 #define MASK_PLAIN_CHARS 16u
 
+/* A set of characters, one bit each: ASCII from tabulator on by itself, everything beyond by the bytes it takes. */
+enum mask_char { MASK_CHAR_2 = 0, MASK_CHAR_3 = 1, MASK_CHAR_4 = 2, MASK_CHAR_NONE = 3, MASK_CHAR_ASCII = 9 };
+struct mask_chars {
+	u64 v[2];
+};
+
 struct mask_node {
 	u32 end;   /* the first node that is not below this one */
-	u32 token; /* a token that ends here, LAYOUT_NONE if none */
+	u32 first; /* where in id[] its tokens begin; they end where those of the next node begin */
+	u32 below; /* index of what stands below it; LAYOUT_NONE: too little to be worth it */
 	u16 depth; /* from 1 */
 	u8 byte;
-	u8 same; /* more tokens end here */
 };
-/* Nodes in depth-first order: the children of a node follow it. */
+/* All texts below a node: their characters, with MASK_CHAR_NONE where something is no whole character; at most so many of them. */
+struct mask_below {
+	struct mask_chars chars;
+	u32 most;
+};
+/* Nodes in depth-first order: the children of a node follow it, and so do their tokens. */
 struct mask_nodes {
-	u32 n;
-	struct mask_node *v; /* [n] */
+	u32 n, n_below;
+	struct mask_node *v; /* [n + 1], the last one only says where the tokens end */
+	struct mask_below *below;
+	u32 *id; /* the tokens, by their bytes */
 };
 /* Bytes of tokens as a grammar reads them: their text, and of a control token GRAMMAR_CONTROL, its name, GRAMMAR_CONTROL. Text with that
  * byte is in no trie: it fits no grammar. */
+enum mask_part {
+	MASK_WORDS, /* plain, of ASCII letters and blanks alone: no other character keeps a whole branch from fitting */
+	MASK_OTHERS, /* plain */
+	MASK_ODD,    /* not plain */
+	MASK_PARTS
+};
 struct mask_trie {
 	u32 n_vocab;
-	struct mask_nodes all;
-	struct mask_nodes odd;		  /* those that are not plain */
-	u32 *same;			  /* [n_vocab] the next token of the same bytes */
+	struct mask_nodes part[MASK_PARTS];
 	u64 *plain[MASK_PLAIN_CHARS + 1]; /* bits of the plain tokens of at most so many characters */
+	u64 *words[MASK_PLAIN_CHARS + 1]; /* of those that are words */
 	u64 *text;			  /* bits of all tokens with text that fits a grammar */
 	u64 *ends;			  /* bits of the tokens that end an answer */
 	u8 *names; /* of control tokens, as a grammar reads them: a length of two bytes, and the bytes */

@@ -1,13 +1,12 @@
 /* Inside of the mask: a way through the grammar is a node: a state and the nodes that wait for its RETURN. Nodes are interned, so equal
  * stacks are one node and stacks share their lower parts. What may be the case after some bytes is a set of nodes; sets are interned
- * too (mask_sets.c). mask_plain.c knows from which states plain text may follow. */
+ * too (mask_sets.c). mask_step.c goes from set to set, mask_chars.c knows which characters lead from one to the same other. */
 #pragma once
 
 #include "runtime/mask.h"
 
 #define MASK_DEAD    0u		 /* the set of no ways */
 #define MASK_UNKNOWN 0xffffffffu /* a transition that was not looked at yet */
-#define MASK_RETURNS 0x80u	 /* behind one plain character the part that the state begins may be over */
 
 struct mask_way {
 	u32 state;
@@ -19,8 +18,11 @@ struct mask_way {
 struct mask_set {
 	u32 off, n;  /* its nodes, ascending, in pool: those whose state takes a byte */
 	bool accept; /* the answer may end here */
-	u32 *next;   /* [256] sets, MASK_UNKNOWN where not looked at; NULL: nowhere was looked */
-	u64 *bits;   /* NULL: not made yet */
+	bool looked; /* the next two are known */
+	u32 to;	     /* the set that each of these characters leads to */
+	struct mask_chars chars;
+	u32 *next; /* [256] sets, MASK_UNKNOWN where not looked at; NULL: nowhere was looked */
+	u64 *bits; /* NULL: not made yet */
 };
 
 struct mask_table {
@@ -34,8 +36,6 @@ struct mask {
 	u32 *blob;
 	struct grammar g;
 	u8 *tail; /* [n_states] nothing but RETURN is left there: a call from here needs no place on the stack */
-	u8 *plain; /* [n_states] so many plain characters may follow; and MASK_RETURNS (mask_plain.c) */
-	u32 *plain_to; /* [n_states] the one state that every plain character leads to; LAYOUT_NONE: none, or several */
 	u8 *any;     /* [n_states] everything may follow, for ever */
 	u32 *border; /* [trigger_len] how long a beginning of the trigger is an end of its first i + 1 bytes */
 	u32 *inner;  /* tokens that hold the whole trigger, but not at their beginning */
@@ -54,7 +54,7 @@ struct mask {
 	u32 *found;
 	u32 now; /* set */
 	u32 n_masks;
-	u64 work;
+	u64 work, look_work;
 	const char *why;
 	struct mask_stats stats;
 };
@@ -80,7 +80,21 @@ bool mask_set_of(struct mask *m, u32 *v, u32 n, bool accept, u32 *ret);
 bool mask_forget(struct mask *m); /* everything but where we are */
 void mask_sets_free(struct mask *m);
 
-/* ---- mask_plain.c -------------------------------------------------------------------------------------------------------- */
+/* ---- mask_step.c: all note what went wrong ------------------------------------------------------------------------------- */
 
-/* plain, any and plain_to of every state. 0; -ENOMEM. */
-_must_use_ int mask_plain_find(const struct grammar *g, u8 *plain, u8 *any, u32 *to);
+/* The set that the grammar begins with. */
+bool mask_start_set(struct mask *m, u32 *ret);
+/* The set behind byte b; LAYOUT_NONE: noted. */
+u32 mask_step(struct mask *m, u32 set, u8 b);
+
+/* ---- mask_chars.c -------------------------------------------------------------------------------------------------------- */
+
+/* Does everything that is made of at most `most` of these characters fit behind the set? false: not, or nobody knows. */
+bool mask_chars_fit(struct mask *m, u32 set, struct mask_chars chars, u32 most);
+/* How many of these characters in turn fit behind the set whatever they are, up to MASK_PLAIN_CHARS. *ret_all: and no more of them fit, or
+ * these are as many as are asked for. */
+bool mask_chars_run(struct mask *m, u32 set, struct mask_chars chars, u32 *ret_n, bool *ret_all);
+/* Those that plain tokens are made of, and those that words are. */
+extern const struct mask_chars mask_chars_plain, mask_chars_words;
+/* From which states everything may follow, for ever. */
+void mask_any_find(const struct grammar *g, u8 *any);

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BELOW_MIN 8u /* tokens below a node from which on it is worth to know what they are made of */
+
 struct work {
 	struct mask_trie *tr;
 	const struct tok *t;
-	u32 *id; /* tokens of the trie that is made */
-	u32 n;
+	struct mask_nodes *to;	  /* the part that is made; id[] are its tokens */
+	struct mask_below *below; /* [nodes of the part] */
+	u32 n;			  /* of to->id */
 };
 
 const u8 *mask_token_bytes(const struct mask_trie *tr, const struct tok *t, u32 id, size_t *ret_len)
@@ -85,6 +88,14 @@ static u32 plain_chars(const u8 *s, size_t n)
 	return chars <= MASK_PLAIN_CHARS ? chars : 0;
 }
 
+static enum mask_part part_of(const u8 *s, size_t n)
+{
+	bool word = true;
+	for (size_t i = 0; i < n && word; i++)
+		word = s[i] == ' ' || ((s[i] | 0x20u) >= 'a' && (s[i] | 0x20u) <= 'z');
+	return plain_chars(s, n) == 0 ? MASK_ODD : word ? MASK_WORDS : MASK_OTHERS;
+}
+
 /* ---- nodes --------------------------------------------------------------------------------------------------------------- */
 
 static const u8 *bytes_of(const struct work *w, u32 id, size_t *ret_len)
@@ -121,7 +132,7 @@ static size_t count_nodes(const struct work *w)
 	const u8 *last = NULL;
 	for (u32 i = 0; i < w->n; i++) {
 		size_t len;
-		const u8 *s = bytes_of(w, w->id[i], &len);
+		const u8 *s = bytes_of(w, w->to->id[i], &len);
 		nodes += len - common(last, before, s, len);
 		last = s;
 		before = len;
@@ -129,98 +140,157 @@ static size_t count_nodes(const struct work *w)
 	return nodes;
 }
 
-/* The nodes of one text behind those that it shares with the last; at[d] is the open node of depth d. */
-static void add(struct mask_nodes *to, u32 *at, size_t shared, size_t open, const u8 *s, size_t len)
+/* The nodes of token i behind those that it shares with the last; at[d] is the open node of depth d. */
+static void add(struct mask_nodes *to, u32 *at, size_t shared, size_t open, u32 i, const u8 *s, size_t len)
 {
 	for (size_t d = open; d > shared; d--)
 		to->v[at[d]].end = to->n;
 	for (size_t d = shared + 1; d <= len; d++) {
 		at[d] = to->n;
-		to->v[to->n++] =
-			(struct mask_node){ .token = LAYOUT_NONE, .depth = (u16)d, .byte = s[d - 1] };
+		to->v[to->n++] = (struct mask_node){
+			.first = i, .below = LAYOUT_NONE, .depth = (u16)d, .byte = s[d - 1]
+		};
 	}
 }
 
-static void fill(const struct work *w, struct mask_nodes *to)
+/* Which character it is, *ret_len bytes; of something that is none, one. */
+static u32 char_bit(const u8 *s, size_t n, size_t *ret_len)
 {
+	*ret_len = 1;
+	if (!whole(s, n) || s[0] < MASK_CHAR_ASCII)
+		return MASK_CHAR_NONE;
+	*ret_len = char_len(s[0]);
+	return s[0] < 0x80 ? s[0] : MASK_CHAR_2 + (u32)*ret_len - 2;
+}
+
+/* Note a token at the nodes that it goes through: its characters behind each. */
+static void note(struct mask_below *below, const u32 *at, const u8 *s, size_t len)
+{
+	u32 chars = 0;
+	for (size_t i = 0, n; i < len; i += n, chars++)
+		(void)char_bit(s + i, len - i, &n);
+	for (size_t i = 0, n; i < len; i += n, chars--) {
+		u32 bit = char_bit(s + i, len - i, &n);
+		for (size_t d = 1; d <= i; d++)
+			below[at[d]].chars.v[bit / 64] |= 1ull << bit % 64;
+		for (size_t d = i + 1; d < i + n; d++) /* inside of a character */
+			below[at[d]].chars.v[0] |= 1ull << MASK_CHAR_NONE;
+		below[at[i + n]].most = MAX(below[at[i + n]].most, chars - 1);
+	}
+}
+
+static void fill(const struct work *w)
+{
+	struct mask_nodes *to = w->to;
 	u32 at[TOKEN_BYTES_MAX + 3];
 	size_t open = 0;
 	const u8 *last = NULL;
 	for (u32 i = 0; i < w->n; i++) {
 		size_t len;
-		const u8 *s = bytes_of(w, w->id[i], &len);
-		add(to, at, common(last, open, s, len), open, s, len);
-		struct mask_node *end = &to->v[at[len]];
-		w->tr->same[w->id[i]] = end->token;
-		end->same = end->token != LAYOUT_NONE;
-		end->token = w->id[i];
+		const u8 *s = bytes_of(w, to->id[i], &len);
+		add(to, at, common(last, open, s, len), open, i, s, len);
+		note(w->below, at, s, len);
 		last = s;
 		open = len;
 	}
 	for (; open; open--)
 		to->v[at[open]].end = to->n;
+	to->v[to->n] = (struct mask_node){ .end = to->n, .first = w->n, .below = LAYOUT_NONE };
 }
 
-/* Tokens of the same bytes are all plain or all not: `same` is right for both tries. */
-static int make(struct work *w, struct mask_nodes *to)
+/* Keep what is worth it. */
+static int keep_below(const struct work *w)
 {
-	to->v = calloc(MAX(count_nodes(w), (size_t)1), sizeof *to->v);
-	if (!to->v)
+	struct mask_nodes *to = w->to;
+	u32 n = 0;
+	for (u32 i = 0; i < to->n; i++)
+		if (to->v[to->v[i].end].first - to->v[i + 1].first >= BELOW_MIN) {
+			w->below[n] = w->below[i];
+			to->v[i].below = n++;
+		}
+	to->n_below = n;
+	to->below = malloc((n + 1) * sizeof *to->below);
+	if (!to->below)
 		return -ENOMEM;
-	fill(w, to);
+	memcpy(to->below, w->below, n * sizeof *to->below);
 	return 0;
 }
 
-static void sort_out(struct work *w)
+static int make(struct work *w)
 {
-	struct mask_trie *tr = w->tr;
+	qsort_r(w->to->id, w->n, sizeof *w->to->id, by_bytes, w);
+	size_t n = count_nodes(w);
+	w->to->v = calloc(n + 1, sizeof *w->to->v);
+	w->below = calloc(n + 1, sizeof *w->below);
+	int r = w->to->v && w->below ? 0 : -ENOMEM;
+	if (!r) {
+		fill(w);
+		r = keep_below(w);
+	}
+	free(w->below);
+	return r;
+}
+
+static void set_bit(u64 *bits, u32 id)
+{
+	bits[id / 64] |= 1ull << id % 64;
+}
+
+/* The tokens of each part, n[] of them. */
+static void sort_out(const struct tok *t, struct mask_trie *tr, u32 *n)
+{
 	for (u32 i = 0; i < tr->n_vocab; i++) {
 		size_t len;
 		bool control = tr->name[i] != LAYOUT_NONE;
-		const u8 *s = bytes_of(w, i, &len);
-		u64 bit = 1ull << i % 64;
-		if (tok_ends(w->t, i))
-			tr->ends[i / 64] |= bit;
-		else if (len && (control || !memchr(s, GRAMMAR_CONTROL, len)))
-			w->id[w->n++] = i;
-		else
+		const u8 *s = mask_token_bytes(tr, t, i, &len);
+		if (tok_ends(t, i)) {
+			set_bit(tr->ends, i);
 			continue;
-		if (control || tok_ends(w->t, i))
+		}
+		if (len == 0 || (!control && memchr(s, GRAMMAR_CONTROL, len)))
 			continue;
-		tr->text[i / 64] |= bit;
-		for (u32 n = plain_chars(s, len); n && n <= MASK_PLAIN_CHARS; n++)
-			tr->plain[n][i / 64] |= bit;
+		enum mask_part part = control ? MASK_ODD : part_of(s, len);
+		tr->part[part].id[n[part]++] = i;
+		if (!control)
+			set_bit(tr->text, i);
+		for (u32 k = plain_chars(s, len); part != MASK_ODD && k <= MASK_PLAIN_CHARS; k++) {
+			set_bit(tr->plain[k], i);
+			if (part == MASK_WORDS)
+				set_bit(tr->words[k], i);
+		}
 	}
 }
 
 static int build(struct work *w)
 {
 	struct mask_trie *tr = w->tr;
-	u32 words = DIV_UP(tr->n_vocab, 64u), n = 0;
+	u32 words = DIV_UP(tr->n_vocab, 64u), n[MASK_PARTS] = { 0 };
 	tr->ends = calloc(words, sizeof *tr->ends);
-	u64 *plain = calloc((MASK_PLAIN_CHARS + 1) * (size_t)words, sizeof *plain);
-	for (u32 i = 0; plain && i <= MASK_PLAIN_CHARS; i++)
-		tr->plain[i] = plain + (size_t)i * words;
+	u64 *plain = calloc(2 * (MASK_PLAIN_CHARS + 1) * (size_t)words, sizeof *plain);
+	for (u32 i = 0; plain && i <= MASK_PLAIN_CHARS; i++) {
+		tr->plain[i] = plain + 2 * i * (size_t)words;
+		tr->words[i] = tr->plain[i] + words;
+	}
 	tr->text = calloc(words, sizeof *tr->text);
-	tr->same = calloc(tr->n_vocab, sizeof *tr->same);
-	if (!tr->ends || !plain || !tr->text || !tr->same || names(w))
-		return -ENOMEM;
-	sort_out(w);
-	qsort_r(w->id, w->n, sizeof *w->id, by_bytes, w);
-	int r = make(w, &tr->all);
-	for (u32 i = 0; i < w->n; i++)
-		if (!(tr->plain[MASK_PLAIN_CHARS][w->id[i] / 64] >> w->id[i] % 64 & 1))
-			w->id[n++] = w->id[i];
-	w->n = n;
-	return r ? r : make(w, &tr->odd);
+	bool room = tr->ends && plain && tr->text;
+	for (u32 i = 0; i < MASK_PARTS; i++)
+		room = (tr->part[i].id = calloc(tr->n_vocab, sizeof(u32))) != NULL && room;
+	int r = room ? names(w) : -ENOMEM;
+	if (!r)
+		sort_out(w->t, tr, n);
+	for (u32 i = 0; !r && i < MASK_PARTS; i++) {
+		w->to = &tr->part[i];
+		w->n = n[i];
+		r = make(w);
+	}
+	return r;
 }
 
 int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 {
 	struct mask_trie tr = { .n_vocab = tok_n_vocab(t) };
-	struct work w = { .tr = &tr, .t = t, .id = calloc(tr.n_vocab, sizeof *w.id) };
-	int r = w.id ? build(&w) : -ENOMEM;
-	free(w.id);
+	struct work w = { .tr = &tr, .t = t };
+	int r = build(&w);
 	if (r) {
 		mask_trie_fini(&tr);
 		return r;
@@ -231,8 +301,12 @@ int mask_trie_create(const struct tok *t, struct mask_trie *ret)
 
 void mask_trie_fini(struct mask_trie *t)
 {
-	void *const parts[] = { t->all.v, t->odd.v, t->same, t->ends, t->plain[0], t->text, t->names,
-		t->name };
+	for (u32 i = 0; i < MASK_PARTS; i++) {
+		free(t->part[i].v);
+		free(t->part[i].below);
+		free(t->part[i].id);
+	}
+	void *const parts[] = { t->ends, t->plain[0], t->text, t->names, t->name };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	*t = (struct mask_trie){ 0 };
