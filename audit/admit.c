@@ -105,6 +105,7 @@ static struct model_row row_of(const struct import *im, const struct attest_repo
 	memcpy(m.policy, r->policy, sizeof m.policy);
 	m.sequence = r->sequence;
 	m.n_bundles = im->n_bundles;
+	m.used_s = im->judged.at_s;
 	memcpy(m.files, im->files_digest, sizeof m.files);
 	return m;
 }

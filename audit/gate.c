@@ -148,7 +148,7 @@ static void record_load_failed(struct keepd *k, const struct grant *g, const cha
 /* The grant is made now: record, then (behind the commit) the frames. */
 void gate_load(struct grant *g, struct keepd *k)
 {
-	const struct model_row *m = audit_model_by_digest(&k->state, g->model);
+	struct model_row *m = audit_model_by_digest(&k->state, g->model);
 	struct audit_record rec;
 	audit_log_record(k->log, &rec, EVENT_GRANT, INTENT_NONE, &g->actor);
 	jsonw_kv_str(&rec.w, "name", g->name);
@@ -157,7 +157,8 @@ void gate_load(struct grant *g, struct keepd *k)
 	jsonw_kv_hex(&rec.w, "layout", m->layout, sizeof m->layout);
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->want_kv));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->want_ctx);
-	if (audit_log_append(k->log, &rec, NULL))
+	m->used_s = keepd_judged(k).at_s;
+	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_model(k->log, m))
 		return;
 	g->id = rec.index;
 	g->state = GRANT_LOADING;

@@ -209,6 +209,7 @@ static void put_model(struct jsonw *w, const struct keepd *k, const struct model
 	jsonw_kv_u64(w, "index", m->index);
 	jsonw_kv_u64(w, "changed", m->changed);
 	jsonw_kv_str(w, "reason", m->reason);
+	jsonw_kv_u64(w, "used_s", m->used_s);
 	jsonw_kv_u64(w, "grants", grants_of(k, m->digest));
 	jsonw_kv_u64(w, "sessions", gate_sessions_of(k, m->digest));
 }

@@ -30,7 +30,8 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_REVOKE, EVENT_STATE, "revoke", "name model reason sessions state", "A model was revoked" },
 	{ EVENT_QUARANTINE, EVENT_STATE | EVENT_WARNS, "quarantine",
 		"name model reason file path offset state", "A model's stored bytes were found changed" },
-	{ EVENT_GRANT, EVENT_OPENS, "grant", "name model segments layout kv_mode ctx_tokens",
+	{ EVENT_GRANT, EVENT_OPENS | EVENT_STATE, "grant",
+		"name model segments layout kv_mode ctx_tokens state",
 		"A model was granted to a runtime" },
 	{ EVENT_LOAD, EVENT_CLOSES, "load",
 		"result reason text device driver kernel_set numerics kv_mode ctx_tokens n_vocab "

@@ -104,8 +104,9 @@ struct model_row {
 	u32 n_bundles;			 /* stored ones */
 	u32 approved;			 /* 1: two people said that it may be served */
 	u8 files[SHA256_BYTES]; /* of names and digests of all files, sorted: who signed them in which order is not in it */
+	u64 used_s; /* seconds of UTC of its last grant; of its import, while there was none */
 };
-SIZE_PIN(model_row, 696);
+SIZE_PIN(model_row, 704);
 
 struct audit_state {
 	u32 n_trust, n_models, n_roles, n_pending;

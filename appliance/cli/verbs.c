@@ -141,6 +141,11 @@ const struct verb cli_verbs[] = {
 	{ "revoke", cmd_revoke, "withdraw a model; its sessions end at once", "revoke NAME [--reason TEXT]",
 		NULL },
 	{ "rm", cmd_rm, "remove a model's files", "rm NAME", NULL },
+	{ "gc", cmd_gc, "say what room the models take, and remove those that nobody needs",
+		"gc [--unused DAYS] [--withdrawn] [--remove] [--json]",
+		"  --unused DAYS        models that were not used for so long\n"
+		"  --withdrawn          models that were revoked or quarantined\n"
+		"  --remove             remove them; without it they are only shown\n" },
 	{ "run", cmd_run, "ask a model",
 		"run MODEL [PROMPT] [--raw] [--tokens 1,2,3] [--max-tokens N] [--temp T] [--seed S]\n"
 		"    [--save-request F] [--json]",
