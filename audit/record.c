@@ -31,8 +31,7 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_QUARANTINE, EVENT_STATE | EVENT_WARNS, "quarantine",
 		"name model reason file path offset state", "A model's stored bytes were found changed" },
 	{ EVENT_GRANT, EVENT_OPENS | EVENT_STATE, "grant",
-		"name model segments layout kv_mode ctx_tokens state",
-		"A model was granted to a runtime" },
+		"name model segments layout kv_mode ctx_tokens state", "A model was granted to a runtime" },
 	{ EVENT_LOAD, EVENT_CLOSES, "load",
 		"result reason text device driver kernel_set numerics kv_mode ctx_tokens n_vocab "
 		"weight_bytes kv_bytes "
@@ -43,7 +42,8 @@ static const struct audit_event_info catalogue[] = {
 		"A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
-		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject retained",
+		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject "
+		"retained",
 		"A request was let through" },
 	{ EVENT_OUTCOME, EVENT_CLOSES | EVENT_QUIET, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
