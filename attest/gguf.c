@@ -485,7 +485,7 @@ static int head_read(struct reader *rd)
 		return r;
 	if (version != 3) {
 		attest_reject(rd->report, ATTEST_GGUF_VERSION, rd->src->name, "%s is version %u%s",
-			rd->src->name, version, version & 0xffff ? "" : " (big-endian)");
+			rd->src->name, version, version && !(version & 0xffff) ? " (big-endian)" : "");
 		attest_expected_u64(rd->report, 3, version);
 		return 1;
 	}

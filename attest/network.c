@@ -375,8 +375,11 @@ static int xielu_read(struct reader *r, const char *key, u32 which)
 	for (u32 i = 0; i < r->h->n_layers; i++) {
 		if (many)
 			memcpy(&f, kv->value + 4ul * i, sizeof f);
-		if (!(f >= -1e4f && f <= 1e4f))
-			return out_of_range(r, "-10000 to 10000", "beyond it");
+		if (!(f >= -1e4f && f <= 1e4f)) {
+			char value[32];
+			snprintf(value, sizeof value, "%g", (double)f);
+			return out_of_range(r, "-10000 to 10000", value);
+		}
 		r->layers[i].xielu[which] = f;
 	}
 	return 0;
