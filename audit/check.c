@@ -173,15 +173,18 @@ static int reserve(struct audit_rows *b, size_t len)
 static int take(struct audit_rows *b, sqlite3_stmt *s)
 {
 	struct row *r = &b->row[b->n];
-	const void *line = sqlite3_column_blob(s, 3);
-	int len = sqlite3_column_bytes(s, 3);
-	r->index = (u64)sqlite3_column_int64(s, 0);
-	r->event = (u64)sqlite3_column_int64(s, 1);
-	r->intent = sqlite3_column_type(s, 2) == SQLITE_NULL ? INTENT_NONE : (u64)sqlite3_column_int64(s, 2);
+	sqlite3_value *v[5];
+	for (int i = 0; i < 5; i++)
+		v[i] = sqlite3_column_value(
+			s, i); /* read before the next step, as they are: nothing is converted */
+	const void *line = sqlite3_value_blob(v[3]), *leaf = sqlite3_value_blob(v[4]);
+	int len = sqlite3_value_bytes(v[3]);
+	r->index = (u64)sqlite3_value_int64(v[0]);
+	r->event = (u64)sqlite3_value_int64(v[1]);
+	r->intent = sqlite3_value_type(v[2]) == SQLITE_NULL ? INTENT_NONE : (u64)sqlite3_value_int64(v[2]);
 	r->none = len == 0;
 	r->len = line && len <= (int)RECORD_BYTES_MAX ? (size_t)len : 0;
-	const void *leaf = sqlite3_column_blob(s, 4);
-	r->leaf_whole = sqlite3_column_bytes(s, 4) == (int)sizeof r->leaf.b;
+	r->leaf_whole = sqlite3_value_bytes(v[4]) == (int)sizeof r->leaf.b;
 	if (r->leaf_whole)
 		memcpy(r->leaf.b, leaf, sizeof r->leaf.b);
 	int e = reserve(b, r->len);

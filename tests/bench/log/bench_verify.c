@@ -187,6 +187,7 @@ int main(int argc, char **argv)
 	const char *base = argc > 2 ? argv[2] : "/dev/shm";
 	char dir[256];
 	snprintf(dir, sizeof dir, "%s/keep-verify.XXXXXX", base);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (sodium_init() < 0 || !mkdtemp(dir))
 		return 1;
 	must(tlog_note_key_make(NULL, NOTE_ED25519, &key), "key");

@@ -106,6 +106,47 @@ static void heads(void **state)
 		assert_int_equal(audit_record_head(bad[i], strlen(bad[i]), &h), 1);
 }
 
+static int read_index(const char *digits, size_t n, u64 *ret)
+{
+	char line[256];
+	struct audit_record_head h = { 0 };
+	int at = snprintf(line, sizeof line, "{\"v\":1,\"index\":");
+	memcpy(line + at, digits, n);
+	snprintf(line + at + n, sizeof line - (size_t)at - n,
+		",\"time_ns\":1,\"boot\":\"00112233445566778899aabbccddeeff\",\"boottime_ns\":5,\"event\":"
+		"\"revoke\",\"actor\":{\"uid\":1}}");
+	int r = audit_record_head(line, (size_t)at + n + strlen(line + at + n), &h);
+	*ret = h.index;
+	return r;
+}
+
+/* Numbers of every length, eight digits at a time or one by one; and none with any other byte at any place of it. */
+static void numbers(void **state)
+{
+	u64 v = 1, got;
+	char text[32];
+	for (u32 len = 1; len <= 20; len++, v = len < 20 ? v * 10 : UINT64_MAX)
+		for (u32 i = 0; i < 5; i++) {
+			const u64 some[] = { v, v + 1, v / 10 * 9 + v, UINT64_MAX / (v / 2 + 1), v - 1 };
+			int n = snprintf(text, sizeof text, "%llu", (unsigned long long)some[i]);
+			if (read_index(text, (size_t)n, &got))
+				fail_msg("%s was refused", text);
+			assert_true(got == some[i]);
+		}
+	for (u32 at = 0; at < 19; at++)
+		for (u32 byte = 0; byte < 256; byte++) {
+			snprintf(text, sizeof text, "1234567890123456789");
+			text[at] = (char)byte;
+			bool digit = byte >= '0' && byte <= '9' && (at > 0 || byte != '0');
+			assert_int_equal(read_index(text, 19, &got), digit ? 0 : 1);
+		}
+	assert_int_equal(read_index("18446744073709551616", 20, &got), 1);
+	assert_int_equal(read_index("99999999999999999999", 20, &got), 1);
+	assert_int_equal(read_index("100000000000000000000", 21, &got), 1);
+	assert_int_equal(read_index("01", 2, &got), 1);
+	assert_int_equal(read_index("", 0, &got), 1);
+}
+
 /* The worst that a captured process can say fits, is valid JSON, and forges no field. */
 static void hostile(void **state)
 {
@@ -143,6 +184,6 @@ static void hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(exact), cmocka_unit_test(catalogue),
-		cmocka_unit_test(heads), cmocka_unit_test(hostile) };
+		cmocka_unit_test(heads), cmocka_unit_test(numbers), cmocka_unit_test(hostile) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
