@@ -66,6 +66,11 @@ static const char *base_of(const char *file)
 	return slash ? slash + 1 : file;
 }
 
+bool carry_split_ok(u64 part_bytes)
+{
+	return part_bytes >= TRANSFER_PART_BYTES_MIN;
+}
+
 /* ---- text ---- */
 
 /* The first line says nothing that it could not have been made from. 0; 1 malformed; -ENOMEM. */

@@ -24,6 +24,8 @@ struct carry_list {
 _must_use_ int carry_list_make(const char *name, const u8 model[MODEL_DIGEST_BYTES], u64 bytes,
 	u64 part_bytes, struct carry_list *ret);
 void carry_list_fini(struct carry_list *l);
+/* May somebody ask for parts of so many bytes? */
+bool carry_split_ok(u64 part_bytes);
 /* Bytes of part i. */
 u64 carry_part_bytes(const struct carry_list *l, u32 i);
 /* "FILE.001" of part 0 into ret[cap]. 0; 1 too long. */

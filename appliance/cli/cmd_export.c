@@ -338,7 +338,7 @@ int cmd_export(struct cli *c, int argc, char **argv)
 		return n;
 	a.model = argv[0];
 	a.file = argv[1];
-	if (a.split_given && a.split < TRANSFER_PART_BYTES_MIN)
+	if (a.split_given && !carry_split_ok(a.split))
 		return out_usage(c, "--split: a part has at least %u bytes", TRANSFER_PART_BYTES_MIN);
 	if (part_given && (!a.split_given || !a.part))
 		return out_usage(c, "--part: counts from 1, of the parts of --split");

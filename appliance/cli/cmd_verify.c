@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "cli/model.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
@@ -37,8 +38,20 @@ static void trust_fini(struct trust *t)
 	attest_trusted_root_free(t->trusted_root);
 }
 
-static int args_check(const struct cli *c, const struct args *a)
+/* Open, if it is one; else -1. */
+static int transfer_file(const char *model)
 {
+	int fd = open(model, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && !transfer_is(fd))
+		fd_close(&fd);
+	return fd;
+}
+
+static int args_check(const struct cli *c, const struct args *a, const char *model)
+{
+	_cleanup_fd_ int transfer = a->bundle ? -1 : transfer_file(model);
+	if (!a->bundle && transfer < 0)
+		return out_usage(c, "--bundle F is needed");
 	if ((a->key != NULL) + (a->roots.n > 0) + (a->trusted_root != NULL) != 1)
 		return out_usage(c, "one of --key, --root and --trusted-root is needed");
 	if (a->crls.n && !a->roots.n)
@@ -56,17 +69,15 @@ static int args_check(const struct cli *c, const struct args *a)
 }
 
 /* The bundle, or the first one that a transfer brings. */
-static int bundle_read(const struct cli *c, const struct args *a, const char *model, struct trust *t)
+static int bundle_read(const struct args *a, const char *model, struct trust *t)
 {
 	struct transfer tr;
 	struct attest_report rep;
 	if (a->bundle)
 		return model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &t->data, &t->len, a->json);
-	_cleanup_fd_ int fd = open(model, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || !transfer_is(fd))
-		return out_usage(c, "--bundle F is needed");
+	_cleanup_fd_ int fd = transfer_file(model);
 	attest_report_init(&rep);
-	int r = transfer_read(fd, &tr, &rep);
+	int r = fd < 0 ? -errno : transfer_read(fd, &tr, &rep);
 	if (r)
 		return model_say_result(r, &rep, model, a->json);
 	r = transfer_bundle(fd, &tr, 0, &t->data, &t->len);
@@ -91,7 +102,7 @@ static int trust_read(const struct cli *c, const struct args *a, char **argv, in
 		r = model_read_trusted_root(a->trusted_root, &t->trusted_root, a->json);
 	if (a->key && !r)
 		r = model_read_key(a->key, &t->key, a->json);
-	return r ? r : bundle_read(c, a, argv[0], t);
+	return r ? r : bundle_read(a, argv[0], t);
 }
 
 static int verify(const struct args *a, const struct trust *t, const char *model)
@@ -137,7 +148,7 @@ int cmd_verify(struct cli *c, int argc, char **argv)
 		return n;
 	if (n > 1 && !a.roots.n)
 		return out_usage(c, "too many arguments, from \"%s\" on", argv[1]);
-	int r = args_check(c, &a);
+	int r = args_check(c, &a, argv[0]);
 	if (r)
 		return r;
 	r = attest_prepare();

@@ -295,6 +295,7 @@ struct breach {
 	size_t len;
 	bool fd, after_begin;
 	struct proto_job job;
+	size_t at; /* of the body, the byte that is 0xff; 0: none */
 };
 
 static void test_breaches(void **state)
@@ -326,8 +327,8 @@ static void test_breaches(void **state)
 		{ "a key that is none", JOB_KEY, sizeof(struct proto_key), false, true, { 0 } },
 		{ "STAGE beyond the files", JOB_STAGE, sizeof(struct proto_index), true, true,
 			{ .kind = 5 } },
-		{ "SOURCE out of order", JOB_SOURCE, sizeof(struct proto_file), true, true,
-			{ .kind = 0, .n_keys = 1 } },
+		{ "SOURCE out of order", JOB_SOURCE, sizeof(struct proto_file), true, true, { 0 },
+			offsetof(struct proto_file, index) },
 		{ "SOURCE without descriptor", JOB_SOURCE, sizeof(struct proto_file), false, true, { 0 } },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(breaches); i++) {
@@ -335,6 +336,7 @@ static void test_breaches(void **state)
 		u8 body[2048] = { 0 };
 		_cleanup_fd_ int fd = open_vector("oms/good-p256.sig");
 		memcpy(body, &b->job, sizeof b->job);
+		body[b->at] = b->at ? 0xff : body[b->at];
 		start();
 		if (b->after_begin)
 			put_begin(JOB_KIND_VERIFY, 1, 1, "oms/good-p256.sig");

@@ -138,6 +138,8 @@ static void test_twins(void **state)
 /* Reasons that no file at rest can provoke; other tests do. */
 static const u32 elsewhere[] = { ATTEST_SIZE_LIMIT, ATTEST_KEY, ATTEST_SYMLINK, ATTEST_SPECIAL_FILE,
 	ATTEST_CHANGED, ATTEST_EMPTY_FILE, ATTEST_SEGMENTS,
+	/* test_attest_transfer makes archives */
+	ATTEST_TRANSFER,
 	/* test_attest_chain makes a chain for each */
 	ATTEST_CERTIFICATE, ATTEST_CHAIN, ATTEST_EXPIRED, ATTEST_NOT_YET, ATTEST_EKU, ATTEST_KEY_USAGE,
 	ATTEST_WEAK_KEY, ATTEST_WEAK_HASH, ATTEST_PATH_LENGTH, ATTEST_NAME_CONSTRAINT,

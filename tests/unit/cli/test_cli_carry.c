@@ -16,6 +16,7 @@ static void limits(void **state)
 {
 	struct carry_list l;
 	(void)state;
+	assert_true(carry_split_ok(TRANSFER_PART_BYTES_MIN) && !carry_split_ok(TRANSFER_PART_BYTES_MIN - 1));
 	assert_int_equal(carry_list_make("m", model, 0, 10, &l), 1);
 	assert_int_equal(carry_list_make("m", model, 10, 0, &l), 1);
 	assert_int_equal(carry_list_make("m", model, 10 * (TRANSFER_PARTS_MAX + 1ull), 10, &l), 1);
