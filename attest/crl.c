@@ -112,11 +112,14 @@ static bool fresh(X509_CRL *c, i64 at)
 	return from && to && X509_cmp_time(from, &t) < 0 && X509_cmp_time(to, &t) > 0;
 }
 
-/* Nothing critical that nobody here interprets, of the list or of an entry: then it would be partial, indirect or about something else. */
+/* Nothing critical that nobody here interprets, of the list or of an entry: then it would be partial, indirect or about something else. The two
+ * extensions that make it so count even where their author forgot to say that they are critical. */
 static bool complete(X509_CRL *c)
 {
 	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(c);
-	if (X509_CRL_get_ext_by_critical(c, 1, -1) >= 0)
+	if (X509_CRL_get_ext_by_critical(c, 1, -1) >= 0 ||
+		X509_CRL_get_ext_by_NID(c, NID_issuing_distribution_point, -1) >= 0 ||
+		X509_CRL_get_ext_by_NID(c, NID_delta_crl, -1) >= 0)
 		return false;
 	for (int i = 0; i < sk_X509_REVOKED_num(entries); i++)
 		if (X509_REVOKED_get_ext_by_critical(sk_X509_REVOKED_value(entries, i), 1, -1) >= 0)

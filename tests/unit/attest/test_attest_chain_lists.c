@@ -13,6 +13,7 @@ struct list {
 	i64 from, to; /* to: 0 none */
 	X509 *revoked;
 	bool partial, sha1, odd_entry;
+	bool quiet; /* partial, or a delta where not partial, by an extension that is not critical, as it ought to be */
 };
 
 static void add_list(const struct list *l)
@@ -44,8 +45,14 @@ static void add_list(const struct list *l)
 	if (l->partial) {
 		ISSUING_DIST_POINT *p = ISSUING_DIST_POINT_new();
 		p->onlyuser = 0xff;
-		assert_int_equal(X509_CRL_add1_ext_i2d(c, NID_issuing_distribution_point, p, 1, 0), 1);
+		assert_int_equal(
+			X509_CRL_add1_ext_i2d(c, NID_issuing_distribution_point, p, !l->quiet, 0), 1);
 		ISSUING_DIST_POINT_free(p);
+	} else if (l->quiet) {
+		ASN1_INTEGER *base = ASN1_INTEGER_new();
+		ASN1_INTEGER_set(base, 1);
+		assert_int_equal(X509_CRL_add1_ext_i2d(c, NID_delta_crl, base, 0, 0), 1);
+		ASN1_INTEGER_free(base);
 	}
 	assert_true(X509_CRL_sign(c, *l->by, l->sha1 ? EVP_sha1() : EVP_sha256()) > 0);
 	BIO *b = BIO_new(BIO_s_mem());
@@ -127,6 +134,14 @@ void test_revocation(void **state)
 			{ of_root, { .issuer = mid, .by = &keys.p521, .to = end, .revoked = leaf } } },
 		{ "partial", "crl",
 			{ of_root, { .issuer = mid, .by = &keys.mid, .to = end, .partial = true } } },
+		{ "partial, and quiet about it", "crl",
+			{ of_root, { .issuer = mid,
+					   .by = &keys.mid,
+					   .to = end,
+					   .partial = true,
+					   .quiet = true } } },
+		{ "a delta, and quiet about it", "crl",
+			{ of_root, { .issuer = mid, .by = &keys.mid, .to = end, .quiet = true } } },
 		{ "an entry with something critical", "crl",
 			{ of_root, { .issuer = mid,
 					   .by = &keys.mid,
