@@ -35,17 +35,24 @@ enum proto_type {
 	CTL_ROTATE,	/* proto_name: text = why; a new key for the log → END (proposed) */
 	CTL_DECIDE,	/* proto_decide: approve or reject a proposal → END */
 	CTL_LOOK, /* proto_look                           → PROGRESS…, DATA +fd, END (index: where the next page begins) */
-	CTL_REVIEW,    /* –                    +fd sign-off (audit/tlog/review.h) → END */
-	CTL_TAKEN,     /* proto_taken: an excerpt was made     → END */
-	CTL_RETAIN,    /* proto_retain: what is kept, and how long → END */
-	CTL_HOLD_ADD,  /* proto_hold                           → END */
-	CTL_HOLD_RM,   /* proto_name                           → END (proposed) */
-	CTL_ERASE,     /* proto_name: a subject                → END (proposed) */
-	CTL_ARCHIVED,  /* proto_archive: a period was written to a medium → END */
-	CTL_PRUNE,     /* proto_prune                          → END (proposed) */
-	CTL_TEXT,      /* proto_record                         → DATA +fd (proto_text, the text), END */
+	CTL_REVIEW,   /* –                    +fd sign-off (audit/tlog/review.h) → END */
+	CTL_TAKEN,    /* proto_taken: an excerpt was made     → END */
+	CTL_RETAIN,   /* proto_retain: what is kept, and how long → END */
+	CTL_HOLD_ADD, /* proto_hold                           → END */
+	CTL_HOLD_RM,  /* proto_name                           → END (proposed) */
+	CTL_ERASE,    /* proto_name: a subject                → END (proposed) */
+	CTL_ARCHIVED, /* proto_archive: a period was written to a medium → END */
+	CTL_PRUNE,    /* proto_prune                          → END (proposed) */
+	CTL_TEXT,     /* proto_record                         → DATA +fd (proto_text, the text), END */
 	CTL_EXPORT, /* proto_name: text = what for, or onto what → DATA +fd (segments), STORED…, END; or END (proposed) */
-	CTL_QUOTA_SET, /* proto_name: text = why +fd quota file (base/quota.h) → END */
+	CTL_QUOTA_SET,	/* proto_name: text = why +fd quota file (base/quota.h) → END */
+	CTL_ACCESS_ADD, /* proto_access: an API key, or a rule for certificates → END */
+	CTL_ACCESS_RM,	/* proto_name: one of them              → END */
+	CTL_TLS_SET,	/* proto_tls: the gateway has a new certificate → END */
+	/* keep-gateway says who asks, and shows why that is so; the session that follows is for that principal */
+	CTL_PROVE_PEER, /* –                    +fd the client's connection to http.sock → PRINCIPAL, END */
+	CTL_PROVE_KEY,	/* proto_prove_key                      → PRINCIPAL, END */
+	CTL_PROVE_CERT, /* proto_prove_cert                     → PRINCIPAL, END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
@@ -54,7 +61,8 @@ enum proto_type {
 	CTL_END,	       /* proto_end */
 	CTL_SIGNER,	       /* proto_signer                      before VERDICT, as RULE */
 	CTL_RULE,	       /* proto_rule */
-	CTL_STORED, /* proto_stored +fd  a file of an exported model, read-only: bundles, then files */
+	CTL_STORED,    /* proto_stored +fd  a file of an exported model, read-only: bundles, then files */
+	CTL_PRINCIPAL, /* proto_principal */
 
 	/* job socket: keepd → keep-attest, one job per connection */
 	JOB_BEGIN = 0x0200, /* proto_job            +fd what the kind says */
@@ -129,6 +137,9 @@ enum query_what {
 	QUERY_SUBTREES,	 /* first, count: roots of 256 records each, as they are */
 	QUERY_QUOTA,	 /* the file of quotas */
 	QUERY_USAGE,	 /* what is left to whom: name: that principal; count 1: the client itself */
+	QUERY_ACCESS,	 /* keys and rules for certificates, without any secret */
+	QUERY_CLIENTS, /* first: the generation that is known. What vouches for clients, where it is another: proto_clients, then
+			    each root as proto_client_root and its bytes */
 };
 
 /* Who may do what (audit/role.h); one bit each. */
@@ -148,7 +159,7 @@ struct proto_sign {
 };
 SIZE_PIN(proto_sign, 96);
 /* Acts that need two people where the policy's two-persons names them; one bit each. */
-enum two_persons { TWO_TRUST = 1, TWO_POLICY = 2, TWO_SERVE = 4, TWO_EXPORT = 8 };
+enum two_persons { TWO_TRUST = 1, TWO_POLICY = 2, TWO_SERVE = 4, TWO_EXPORT = 8, TWO_ACCESS = 16 };
 struct proto_decide {
 	u64 index;   /* of the proposal */
 	u32 approve; /* 1; 0: reject */
@@ -275,10 +286,8 @@ enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV
 struct proto_session_want {
 	char name[NAME_LEN_MAX + 8]; /* a model's name or the hex of its digest's first bytes */
 	u32 kv_mode, ctx_tokens;     /* 0: the default */
-	char principal[NAME_LEN_MAX +
-		       8]; /* for whom, as the client asserts; "": itself. Never shares anything with another */
 };
-SIZE_PIN(proto_session_want, 152);
+SIZE_PIN(proto_session_want, 80);
 struct proto_session_open {
 	u64 session, grant;
 	u64 index; /* of the session's record */
@@ -318,6 +327,78 @@ struct proto_end {
 	char text[REASON_LEN_MAX + 1];
 };
 SIZE_PIN(proto_end, 272);
+
+/* ---- who comes over the network (base/access.h) ---- */
+
+enum access_kind { ACCESS_KEY = 1, ACCESS_CERT };
+/* What somebody may use; one bit each. */
+enum access_use { USE_GENERATE = 1, USE_COUNT = 2 /* tokens */, USE_LIST = 4 /* models */ };
+#define USE_ALL 7u
+/* A way in: an API key, or what a certificate must show. Fields of the other kind are zero. */
+struct proto_access {
+	char name[NAME_LEN_MAX + 8];	  /* of the key, or of the rule */
+	char principal[NAME_LEN_MAX + 8]; /* who comes by it; certificates: "" the name that san matched */
+	u32 kind, role;			  /* enum access_kind; one of those that may ask a model */
+	u32 uses, reserved;		  /* enum access_use */
+	u64 expires_s;			  /* seconds of UTC; 0, of rules only: never */
+	char models[NAME_LEN_MAX + 8];	  /* names that it may use, as a pattern; "": all */
+	u8 hash[SHA256_BYTES];		  /* of keys */
+	char ca[NAME_LEN_MAX + 8];	  /* of rules: the trust root that the path leads to */
+	char san[ACCESS_NAME_LEN_MAX +
+		 1]; /* "email:…", "dns:…", "uri:…" or "upn:…", where one * stands for one or more characters; "": any */
+	char issuer[ACCESS_NAME_LEN_MAX + 1];	 /* who signed the leaf, as RFC 2253 writes it; "": any */
+	char policy_oid[ACCESS_OID_LEN_MAX + 1]; /* a policy that the path states; "": any */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_access, 1112);
+struct proto_prove_key {
+	char name[NAME_LEN_MAX + 8];
+	u8 proof[SHA256_BYTES];
+};
+SIZE_PIN(proto_prove_key, 104);
+/* What a client's certificate says, as keep-gateway has read it after it had judged the path. */
+struct proto_prove_cert {
+	u64 generation; /* of the roots and lists that it was judged by: as proto_clients has it */
+	u64 until_s;	/* when the first of path and lists ends, seconds of UTC */
+	u8 leaf[SHA256_BYTES];
+	char ca[NAME_LEN_MAX + 8]; /* the trust root that the path leads to */
+	char issuer[ACCESS_NAME_LEN_MAX + 1];
+	u32 n_names, n_policies;
+	char names[ACCESS_NAMES_MAX][ACCESS_NAME_LEN_MAX + 1];
+	char policies[ACCESS_POLICIES_MAX][ACCESS_OID_LEN_MAX + 1];
+};
+SIZE_PIN(proto_prove_cert, 2400);
+/* How it is known who asks. */
+enum principal_how { HOW_PEER = 1 /* the kernel says so of a unix socket */, HOW_KEY, HOW_CERT };
+struct proto_principal {
+	char name[NAME_LEN_MAX + 8];	   /* "uid:1000", "alice", "email:alice@example.org" */
+	char credential[NAME_LEN_MAX + 8]; /* the key or rule; "": the kernel's word */
+	u32 how, role;			   /* enum principal_how; one of enum role */
+	u32 uses, reserved;		   /* enum access_use */
+	u64 expires_s;			   /* 0: never */
+	u64 generation;		 /* of what it was judged by; a newer one ends it where how is HOW_CERT */
+	u8 digest[SHA256_BYTES]; /* of the credential: hash of the key, leaf certificate; zero: none */
+	char models[NAME_LEN_MAX + 8];
+};
+SIZE_PIN(proto_principal, 280);
+struct proto_clients {
+	u64 generation; /* record that changed it last; 0: nothing ever did */
+};
+SIZE_PIN(proto_clients, 8);
+/* A trust root of kind CLIENTS, and every list that serves it, in PEM. */
+struct proto_client_root {
+	char name[NAME_LEN_MAX + 8];
+	u64 bytes; /* behind this */
+};
+SIZE_PIN(proto_client_root, 80);
+/* The certificate that keep-gateway shows, for records and warnings. */
+struct proto_tls {
+	u8 leaf[SHA256_BYTES];
+	u64 from_s, until_s; /* seconds of UTC */
+	char subject[ACCESS_NAME_LEN_MAX + 1];
+	char issuer[ACCESS_NAME_LEN_MAX + 1];
+};
+SIZE_PIN(proto_tls, 496);
 
 /* ---- attest ---- */
 
@@ -396,6 +477,7 @@ enum trust_kind {
 	TRUST_CRL,	/* revocation lists in PEM, for the roots that they serve */
 	TRUST_TSA,	/* certificates of time stamp authorities in PEM, likewise */
 	TRUST_SIGSTORE, /* a trusted-root file, with an identity */
+	TRUST_CLIENTS,	/* CA certificates in PEM that vouch for people and programs, never for models */
 };
 /* Something that vouches, or helps to judge who vouches. In jobs the descriptor is a sealed memory file. */
 struct proto_trust {

@@ -63,6 +63,16 @@ static const struct ipc_rule rules[] = {
 	{ CTL_EXPORT, IDLE, NAME, false, false, H(export_frame), ROLE_OPERATOR },
 	{ CTL_TEXT, IDLE, sizeof(struct proto_record), false, false, H(text_frame), ROLE_AUDITOR },
 	{ CTL_QUOTA_SET, IDLE, NAME, true, false, H(quota_set_frame), ROLE_OFFICER },
+	{ CTL_ACCESS_ADD, IDLE, sizeof(struct proto_access), false, false, H(access_add_frame),
+		ROLE_OFFICER },
+	{ CTL_ACCESS_RM, IDLE, NAME, false, false, H(access_rm_frame), ROLE_OFFICER },
+	{ CTL_TLS_SET, IDLE, sizeof(struct proto_tls), false, false, H(tls_set_frame),
+		ROLE_OPERATOR | ROLE_OFFICER },
+	/* keep-gateway alone has these granted (principal.h) */
+	{ CTL_PROVE_PEER, IDLE, 0, true, false, H(prove_peer_frame), ROLE_ANY },
+	{ CTL_PROVE_KEY, IDLE, sizeof(struct proto_prove_key), false, false, H(prove_key_frame), ROLE_ANY },
+	{ CTL_PROVE_CERT, IDLE, sizeof(struct proto_prove_cert), false, false, H(prove_cert_frame),
+		ROLE_ANY },
 	{ CTL_DECIDE, IDLE, sizeof(struct proto_decide), false, false, H(decide_frame),
 		ROLE_STAFF }, /* and as the act says: dual.c */
 };
@@ -92,6 +102,8 @@ static const u8 queries[] = {
 	[QUERY_SUBTREES] = ROLE_LOG,
 	[QUERY_QUOTA] = ROLE_STAFF,
 	[QUERY_USAGE] = ROLE_ANY, /* of others: quota_set.c */
+	[QUERY_ACCESS] = ROLE_STAFF,
+	[QUERY_CLIENTS] = ROLE_ANY,
 };
 
 /* Commands in the words of the records. */
@@ -130,6 +142,12 @@ static const struct {
 	{ CTL_TEXT, "text" },
 	{ CTL_QUOTA_SET, "quota-set" },
 	{ CTL_EXPORT, "export" },
+	{ CTL_ACCESS_ADD, "access-add" },
+	{ CTL_ACCESS_RM, "access-rm" },
+	{ CTL_TLS_SET, "tls-set" },
+	{ CTL_PROVE_PEER, "prove-peer" },
+	{ CTL_PROVE_KEY, "prove-key" },
+	{ CTL_PROVE_CERT, "prove-cert" },
 };
 
 const char *client_word(u32 type)

@@ -70,12 +70,12 @@ static void subject_name(const struct session *s, char out[NAME_LEN_MAX + 8])
 {
 	u8 digest[SHA256_BYTES];
 	char hex[41];
-	if (!s->principal[0]) {
+	if (!s->who.name[0]) {
 		snprintf(out, NAME_LEN_MAX + 8, "uid:%u", s->actor.uid);
-	} else if (audit_subject_name_ok(s->principal)) {
-		memcpy(out, s->principal, NAME_LEN_MAX + 8);
+	} else if (audit_subject_name_ok(s->who.name)) {
+		memcpy(out, s->who.name, NAME_LEN_MAX + 8);
 	} else {
-		sha256_of(s->principal, strlen(s->principal), digest);
+		sha256_of(s->who.name, strlen(s->who.name), digest);
 		bytes_hex(digest, 20, hex);
 		snprintf(out, NAME_LEN_MAX + 8, "sha256:%s", hex);
 	}

@@ -1,5 +1,6 @@
 /* The gate: grants and sessions. Every one is made by a record and known by that record's index. */
 #include "audit/keepd.h"
+#include "base/access.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -202,11 +203,11 @@ static u64 principal_of(const struct conn *c)
 {
 	struct sha256 h;
 	u8 digest[SHA256_BYTES];
-	if (!c->principal[0])
+	if (!c->who.name[0])
 		return c->peer.uid;
 	sha256_init(&h);
 	sha256_update(&h, &c->peer.uid, sizeof c->peer.uid);
-	sha256_update(&h, c->principal, sizeof c->principal);
+	sha256_update(&h, c->who.name, sizeof c->who.name);
 	sha256_final(&h, digest);
 	return bytes_u64le(digest) | 1ull << 63; /* never a bare uid */
 }
@@ -228,16 +229,17 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 	}
 	struct audit_record rec;
 	s->actor = conn_actor(c);
+	if (c->who.name[0])
+		s->actor.role = c->who.role;
 	audit_log_record(k->log, &rec, EVENT_SESSION, INTENT_NONE, &s->actor);
 	jsonw_kv_u64(&rec.w, "grant", g->id);
 	jsonw_kv_str(&rec.w, "name", g->name);
 	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
-	memcpy(s->principal, c->principal, sizeof s->principal);
+	s->who = c->who;
 	s->quotas = k->state.quota.index;
-	if (c->principal[0])
-		audit_record_str(&rec, "principal", c->principal, NAME_LEN_MAX);
+	principal_fields(&s->who, &rec);
 	s->id = rec.index;
 	s->grant = g;
 	s->client = c;
@@ -267,6 +269,11 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 
 static void session_for(struct keepd *k, struct conn *c, struct grant *g)
 {
+	const char *ended = principal_ended(k, &c->who);
+	if (ended) {
+		client_done(c, END_REFUSED, UINT64_MAX, "%s", ended);
+		return;
+	}
 	int r = k->n_sessions < IPC_SESSIONS_MAX ? open_session(k, c, g) : 1;
 	if (r > 0)
 		client_done(c, END_REFUSED, UINT64_MAX, "there are %u sessions already", k->n_sessions);
@@ -340,18 +347,22 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	struct proto_session_want want;
 	memcpy(&want, f->body, sizeof want);
 	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
-		want.ctx_tokens > CTX_TOKENS_MAX || !bytes_str_ok(want.principal, sizeof want.principal))
+		want.ctx_tokens > CTX_TOKENS_MAX)
 		return -EPROTO;
-	if (want.principal[0] && !role_speaks_for_others(c)) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "only keep-gateway asks for somebody else");
-		return 0;
-	}
-	memcpy(c->principal, want.principal, sizeof c->principal);
 	if (client_refused(c, f->h.id, 1))
 		return 0;
 	const struct model_row *m = usable(c, f->h.id, want.name);
 	if (!m)
 		return 0;
+	if (!c->who.name[0] && !c->who.how && !k->single_user && role_speaks_for_others(c)) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "keep-gateway has not shown who asks");
+		return 0;
+	}
+	if (!principal_may_use(&c->who, m->name)) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s %s may not use model %s",
+			access_how_name(c->who.how), c->who.credential, m->name);
+		return 0;
+	}
 	if (!quota_model_ok(c, f->h.id, m->name))
 		return 0;
 	int r = runtime_connect(k);

@@ -9,6 +9,7 @@
 #include "appliance/proto.h"
 #include "audit/clock.h"
 #include "audit/log.h"
+#include "audit/principal.h"
 #include "audit/quota.h"
 #include "audit/role.h"
 #include "audit/store.h"
@@ -61,10 +62,10 @@ struct conn {
 	struct grant *grant;   /* waiting for it to load */
 	struct audit_check *check;
 	struct audit_search *search;
-	char principal[NAME_LEN_MAX + 8]; /* for whom it asks, as it says itself; "": itself */
-	u32 group_roles;		  /* enum role: of the groups that it came with */
-	u32 role;			  /* under which its command is allowed */
-	bool denied;			  /* a denial of its was recorded */
+	struct proto_principal who; /* for whom it asks, as it has proven (principal.h); no name: itself */
+	u32 group_roles;	    /* enum role: of the groups that it came with */
+	u32 role;		    /* under which its command is allowed */
+	bool denied;		    /* a denial of its was recorded */
 	struct conn_sign {
 		bool given; /* for the command with this id */
 		bool holds; /* the command that runs was signed */
@@ -106,9 +107,9 @@ struct session {
 	u64 last_request;
 	u32 n_open;
 	struct audit_actor actor;
-	char principal[NAME_LEN_MAX + 8]; /* for whom the client asked, as it said; "": itself */
-	u64 quotas;			  /* record that set those under which it was opened */
-	struct meter *meter;		  /* what it uses; NULL: nothing counts it yet */
+	struct proto_principal who; /* for whom the client asked, as it had proven; no name: itself */
+	u64 quotas;		    /* record that set those under which it was opened */
+	struct meter *meter;	    /* what it uses; NULL: nothing counts it yet */
 };
 
 /* Whose words a request and its answer are (content.h). */
@@ -230,7 +231,7 @@ struct keepd {
 	struct subjects subjects;
 	struct quotas *quotas;
 	struct {
-		u64 requests, spent; /* let through; refused by a quota */
+		u64 requests, spent;				       /* let through; refused by a quota */
 		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */
 		u64 commits, commit_ns;
 	} totals; /* since the start, for who watches the machine */

@@ -66,6 +66,7 @@ _must_use_ int audit_log_put_clock(struct audit_log *log, const struct clock_row
 _must_use_ int audit_log_put_roles(struct audit_log *log, const struct audit_state *s);
 _must_use_ int audit_log_put_pending(struct audit_log *log, const struct audit_state *s);
 _must_use_ int audit_log_put_quota(struct audit_log *log, const struct audit_state *s);
+_must_use_ int audit_log_put_access(struct audit_log *log, const struct audit_state *s);
 _must_use_ int audit_log_state_tables(struct audit_log *log, struct audit_state *ret);
 /* A file by its digest; harmless when it is there. */
 _must_use_ int audit_log_put_blob(

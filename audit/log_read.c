@@ -189,7 +189,7 @@ int audit_log_blob(struct audit_log *log, const u8 digest[SHA256_BYTES], u8 **re
 static bool trust_row_ok(const struct trust_row *t)
 {
 	return bytes_str_ok(t->name, sizeof t->name) && t->der_len <= KEY_DER_BYTES_MAX &&
-	       t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->bytes <= TRUST_FILE_BYTES_MAX &&
+	       t->kind >= TRUST_KEY && t->kind <= TRUST_CLIENTS && t->bytes <= TRUST_FILE_BYTES_MAX &&
 	       bytes_str_ok(t->models, sizeof t->models) && bytes_str_ok(t->serves, sizeof t->serves);
 }
 

@@ -131,6 +131,7 @@ static bool background(struct keepd *k)
 	more |= reread(k);
 	import_watch(k);
 	dual_watch(k);
+	tls_watch(k);
 	reserve_watch(k);
 	keepd_clock_look(k);
 	if (k->sweep && !k->import && !audit_log_failed(k->log)) {

@@ -105,6 +105,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
 	witness_status(k, &w);
 	reserve_status(k, &w);
+	tls_status(k, &w);
 	jsonw_kv_u64(&w, "pending", k->state.n_pending);
 	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
 	jsonw_kv_u64(&w, "models", stored_models(&k->state));
@@ -296,6 +297,9 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 	case QUERY_QUOTA:
 	case QUERY_USAGE:
 		return quota_query(c, q, f->h.id);
+	case QUERY_CLIENTS:
+		return clients_answer(c, f->h.id, q->first);
+	case QUERY_ACCESS:
 	case QUERY_ROLES:
 	case QUERY_PENDING:
 	case QUERY_EVENTS:

@@ -34,6 +34,8 @@ int query_people(struct conn *c, const struct proto_query *q, u64 id)
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	if (q->what == QUERY_ROLES)
 		role_list(c->k, &w);
+	else if (q->what == QUERY_ACCESS)
+		access_list(c->k, &w);
 	else if (q->what == QUERY_PENDING)
 		dual_list(c->k, &w);
 	else

@@ -69,12 +69,12 @@ void quota_who(const struct session *s, char ret[NAME_LEN_MAX + 8])
 {
 	u8 digest[SHA256_BYTES];
 	char hex[41];
-	if (!s->principal[0]) {
+	if (!s->who.name[0]) {
 		snprintf(ret, NAME_LEN_MAX + 8, "uid:%u", s->actor.uid);
-	} else if (audit_subject_name_ok(s->principal)) {
-		memcpy(ret, s->principal, NAME_LEN_MAX + 8);
+	} else if (audit_subject_name_ok(s->who.name)) {
+		memcpy(ret, s->who.name, NAME_LEN_MAX + 8);
 	} else {
-		sha256_of(s->principal, strlen(s->principal), digest);
+		sha256_of(s->who.name, strlen(s->who.name), digest);
 		bytes_hex(digest, 20, hex);
 		snprintf(ret, NAME_LEN_MAX + 8, "sha256:%s", hex);
 	}
@@ -85,13 +85,14 @@ static const struct quota_rule *rule_of(const struct session *s, const struct ke
 	char uid[32];
 	snprintf(uid, sizeof uid, "uid:%u", s->actor.uid);
 	return quota_rule_for(
-		&k->quotas->rules, s->principal[0] ? s->principal : uid, audit_role_name(s->actor.role));
+		&k->quotas->rules, s->who.name[0] ? s->who.name : uid, audit_role_name(s->actor.role));
 }
 
 bool quota_model_ok(struct conn *c, u64 id, const char *model)
 {
 	struct session as = { .actor = conn_actor(c) };
-	memcpy(as.principal, c->principal, sizeof as.principal);
+	as.who = c->who;
+	as.actor.role = c->who.name[0] ? c->who.role : as.actor.role;
 	const struct quota_rule *r = rule_of(&as, c->k);
 	if (quota_allows_model(r, model))
 		return true;

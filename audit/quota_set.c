@@ -195,7 +195,7 @@ static int usage(struct conn *c, const struct proto_query *q, u64 id)
 		return 0;
 	}
 	jsonw_init_grow(&w, ANSWER_MAX);
-	memcpy(as.principal, q->name, sizeof as.principal);
+	memcpy(as.who.name, q->name, sizeof as.who.name);
 	quota_who(&as, name);
 	snprintf(uid, sizeof uid, "uid:%u", c->peer.uid);
 	if (q->name[0] || !staff || q->count == 1)

@@ -39,12 +39,12 @@ static const struct audit_event_info catalogue[] = {
 		"work_bytes load_ns file path offset",
 		"A grant was loaded, or failed to" },
 	{ EVENT_UNLOAD, 0, "unload", "grant model why", "A grant was unloaded and its memory overwritten" },
-	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens principal",
+	{ EVENT_SESSION, 0, "session", "grant name model kv_mode ctx_tokens principal how credential leaf",
 		"A session was opened" },
 	{ EVENT_SESSION_END, 0, "session-end", "session why", "A session ended" },
 	{ EVENT_REQUEST, EVENT_OPENS | EVENT_QUIET, "request",
-		"session request name model digest bytes kv_mode ctx_tokens replay_of quota texts subject "
-		"retained",
+		"session request principal name model digest bytes kv_mode ctx_tokens replay_of quota texts "
+		"subject retained",
 		"A request was let through" },
 	{ EVENT_OUTCOME, EVENT_CLOSES | EVENT_QUIET, "outcome",
 		"session request finish n_prompt n_cached n_generated kv_mode seed numerics prompt_ns "
@@ -108,6 +108,16 @@ static const struct audit_event_info catalogue[] = {
 		"A model was exported" },
 	{ EVENT_EXPORT_ALLOW, EVENT_STATE, "export-allow", "name model person_uid reason state",
 		"Two people allowed that a model is exported" },
+	{ EVENT_ACCESS_ADD, EVENT_STATE, "access-add",
+		"name kind principal person_role uses models expires_s hash ca san issuer policy_oid reason "
+		"state",
+		"An API key, or a rule for certificates, was added" },
+	{ EVENT_ACCESS_REMOVE, EVENT_STATE, "access-remove", "name kind principal sessions reason state",
+		"An API key, or a rule for certificates, was removed" },
+	{ EVENT_TLS_SET, EVENT_STATE, "tls-set", "leaf subject issuer from_s until_s state",
+		"The gateway was given a certificate" },
+	{ EVENT_TLS_ENDS, EVENT_STATE | EVENT_WARNS, "tls-ends", "leaf until_s days state",
+		"The gateway's certificate ends soon" },
 	{ EVENT_FAULT, EVENT_WARNS, "fault", "object why",
 		"Something that should be there is missing or broken" },
 	{ EVENT_QUOTA_SET, EVENT_STATE, "quota-set", "old quotas bytes sections reason state",

@@ -75,6 +75,10 @@ enum audit_event {
 	EVENT_QUOTA_SPENT = 82,
 	EVENT_EXPORT = 41,
 	EVENT_EXPORT_ALLOW = 42,
+	EVENT_ACCESS_ADD = 50,
+	EVENT_ACCESS_REMOVE = 51,
+	EVENT_TLS_SET = 52,
+	EVENT_TLS_ENDS = 53,
 };
 
 enum audit_event_flags {

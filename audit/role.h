@@ -60,6 +60,12 @@ struct ipc_frame;
 _must_use_ int role_peer(struct conn *c);
 /* May its sessions name a principal? keep-gateway's may: nobody else says for whom he asks. */
 bool role_speaks_for_others(const struct conn *c);
+/* The roles that whoever is at the other end of a unix socket would have at ctl.sock. 0, *ret may be none and *ret_why says why; -errno. */
+_must_use_ int role_of_socket(const struct keepd *k, int fd, u32 *ret, const char **ret_why);
+/* One more was refused of whom anybody may send any number: has the log heard of enough in this hour? */
+bool role_denied_often(struct keepd *k);
+/* How many it has not heard of, into the record of the next. */
+void role_denied_more(struct keepd *k, struct audit_record *rec);
 /* The roles that it has now; 0 and *ret_why when none. */
 u32 role_of(const struct conn *c, const char **ret_why);
 /* Its enrolled person, or NULL. */

@@ -34,18 +34,24 @@ bool role_speaks_for_others(const struct conn *c)
 	return c->k->single_user || is_gateway(c->k, c->peer.uid);
 }
 
-int role_peer(struct conn *c)
+/* 0, *ret the roles of its peer's groups; -errno. */
+static int roles_of_groups(const struct keepd *k, int fd, u32 gid, u32 *ret)
 {
 	_cleanup_free_ u32 *gids = malloc((PEER_GROUPS_MAX + 1) * sizeof *gids);
 	socklen_t len = PEER_GROUPS_MAX * sizeof *gids;
 	if (!gids)
 		return err_origin(-ENOMEM);
-	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) < 0)
 		return errno == ERANGE ? err_origin(-E2BIG) : err_errno();
 	size_t n = len / sizeof *gids;
-	gids[n++] = c->peer.gid;
-	c->group_roles = audit_role_of_groups(&c->k->groups, gids, n);
+	gids[n++] = gid;
+	*ret = audit_role_of_groups(&k->groups, gids, n);
 	return 0;
+}
+
+int role_peer(struct conn *c)
+{
+	return roles_of_groups(c->k, c->fd, c->peer.gid, &c->group_roles);
 }
 
 const struct role_row *role_row_of(const struct conn *c)
@@ -53,26 +59,47 @@ const struct role_row *role_row_of(const struct conn *c)
 	return audit_role_by_uid(&c->k->state, c->peer.uid);
 }
 
-u32 role_of(const struct conn *c, const char **ret_why)
+static u32 role_of_uid(const struct keepd *k, u32 uid, u32 group_roles, const char **ret_why)
 {
-	const struct keepd *k = c->k;
 	*ret_why = NULL;
 	if (k->single_user)
 		return ROLE_ANY;
-	if (is_unit(k, c->peer.uid)) {
+	if (is_unit(k, uid)) {
 		*ret_why = "it is one of Keep's own units";
 		return 0;
 	}
-	if (is_gateway(k, c->peer.uid))
+	if (is_gateway(k, uid))
 		return ROLE_USER;
-	const struct role_row *row = role_row_of(c);
-	u32 mask = row ? row->roles : c->group_roles;
+	const struct role_row *row = audit_role_by_uid(&k->state, uid);
+	u32 mask = row ? row->roles : group_roles;
 	*ret_why = audit_role_conflict(mask);
 	if (!mask)
 		*ret_why = "it is in none of the groups keep-user, keep-operator, keep-officer, "
 			   "keep-auditor, and "
 			   "not enrolled";
 	return *ret_why ? 0 : mask;
+}
+
+u32 role_of(const struct conn *c, const char **ret_why)
+{
+	return role_of_uid(c->k, c->peer.uid, c->group_roles, ret_why);
+}
+
+int role_of_socket(const struct keepd *k, int fd, u32 *ret, const char **ret_why)
+{
+	struct ipc_peer peer;
+	u32 groups;
+	int r = ipc_peer(fd, &peer);
+	r = r ? r : roles_of_groups(k, fd, peer.gid, &groups);
+	if (r)
+		return r;
+	*ret = role_of_uid(k, peer.uid, groups, ret_why);
+	if (k->single_user ? peer.uid != k->uid && peer.uid != 0 : is_gateway(k, peer.uid)) {
+		*ret = 0;
+		*ret_why = k->single_user ? "it is not the one user of this appliance"
+					  : "it is keep-gateway itself";
+	}
+	return 0;
 }
 
 struct audit_actor conn_actor(const struct conn *c)
@@ -144,13 +171,9 @@ bool role_file_ok(const struct conn *c, const void *data, size_t len)
 /* ---- what it may begin ---- */
 
 /* Whoever has no role may still knock, and must not fill the log by it: so many are recorded in an hour, the rest is counted. */
-static bool too_often(struct conn *c)
+bool role_denied_often(struct keepd *k)
 {
-	struct keepd *k = c->k;
 	u64 now = keepd_now_ns();
-	const char *why;
-	if (role_of(c, &why))
-		return false;
 	if (!k->denials.since_ns || now - k->denials.since_ns >= 3600 * 1000000000ull) {
 		k->denials.since_ns = now;
 		k->denials.n = 0;
@@ -161,6 +184,13 @@ static bool too_often(struct conn *c)
 	return true;
 }
 
+void role_denied_more(struct keepd *k, struct audit_record *rec)
+{
+	if (k->denials.left_out)
+		jsonw_kv_u64(&rec->w, "left_out", k->denials.left_out);
+	k->denials.left_out = 0;
+}
+
 static void record_denied(struct conn *c, const struct ipc_frame *f, u32 allowed, const char *why)
 {
 	struct audit_record rec;
@@ -168,15 +198,14 @@ static void record_denied(struct conn *c, const struct ipc_frame *f, u32 allowed
 	if (audit_log_failed(c->k->log) || c->denied)
 		return;
 	c->denied = true; /* once for a connection: it must not fill the log with what it may not do */
-	if (too_often(c))
+	const char *none;
+	if (!role_of(c, &none) && role_denied_often(c->k))
 		return;
 	audit_log_record(c->k->log, &rec, EVENT_DENIED, INTENT_NONE, &who);
 	jsonw_kv_str(&rec.w, "what", client_word(f->h.type));
 	jsonw_kv_str(&rec.w, "needs", audit_role_words(allowed).s);
 	jsonw_kv_str(&rec.w, "why", why);
-	if (c->k->denials.left_out)
-		jsonw_kv_u64(&rec.w, "left_out", c->k->denials.left_out);
-	c->k->denials.left_out = 0;
+	role_denied_more(c->k, &rec);
 	int r = audit_log_append(c->k->log, &rec, NULL);
 	(void)r; /* the log has failed then, and the end of the turn says so */
 }

@@ -1,6 +1,17 @@
 #include "audit/state.h"
 #include "base/bytes.h"
 
+/* Logs that never had any keep the digests that they have. */
+static void access_hash(const struct audit_state *s, struct sha256 *h)
+{
+	static const struct access_head none;
+	if (!s->n_access && !memcmp(&s->access, &none, sizeof none))
+		return;
+	sha256_update(h, &s->access, sizeof s->access);
+	sha256_update(h, &s->n_access, sizeof s->n_access);
+	sha256_update(h, s->ways, s->n_access * sizeof s->ways[0]);
+}
+
 void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
 {
 	struct sha256 h;
@@ -21,6 +32,7 @@ void audit_state_digest(const struct audit_state *s, u8 ret[SHA256_BYTES])
 		sha256_update(&h, &s->n_usage, sizeof s->n_usage);
 		sha256_update(&h, s->usage, s->n_usage * sizeof s->usage[0]);
 	}
+	access_hash(s, &h);
 	sha256_final(&h, ret);
 }
 
@@ -132,6 +144,48 @@ void audit_usage_put(struct audit_state *s, const struct usage_row *row)
 	memmove(&s->usage[lo + 1], &s->usage[lo], (s->n_usage - lo) * sizeof *row);
 	s->usage[lo] = *row;
 	s->n_usage++;
+}
+
+/* ---- ways in ---- */
+
+static u32 access_at(const struct audit_state *s, const char *name)
+{
+	u32 low = 0, high = s->n_access;
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (strcmp(s->ways[mid].what.name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct access_row *audit_access_find(struct audit_state *s, const char *name)
+{
+	u32 i = access_at(s, name);
+	return i < s->n_access && strcmp(s->ways[i].what.name, name) == 0 ? &s->ways[i] : NULL;
+}
+
+int audit_access_put(struct audit_state *s, const struct access_row *row)
+{
+	if (s->n_access == ACCESS_MAX || audit_access_find(s, row->what.name))
+		return 1;
+	u32 i = access_at(s, row->what.name);
+	memmove(&s->ways[i + 1], &s->ways[i], (s->n_access - i) * sizeof *row);
+	s->ways[i] = *row;
+	s->n_access++;
+	return 0;
+}
+
+void audit_access_drop(struct audit_state *s, const char *name)
+{
+	struct access_row *row = audit_access_find(s, name);
+	if (!row)
+		return;
+	u32 i = (u32)(row - s->ways);
+	memmove(row, row + 1, (s->n_access - i - 1) * sizeof *row);
+	s->n_access--;
 }
 
 /* ---- proposals ---- */

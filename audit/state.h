@@ -108,6 +108,20 @@ struct model_row {
 };
 SIZE_PIN(model_row, 704);
 
+/* Ways in over the network (principal.h), and the certificate that the gateway shows. */
+struct access_row {
+	struct proto_access what; /* its text is empty: the record has it */
+	u64 index;		  /* record that added it */
+};
+SIZE_PIN(access_row, 1120);
+struct access_head {
+	u64 generation; /* record that last changed what certificates are judged by */
+	u64 tls_index;	/* record that set it; 0: none */
+	struct proto_tls tls;
+	u32 tls_warned, reserved; /* days before its end that a record has warned of; 0: none */
+};
+SIZE_PIN(access_head, 520);
+
 struct audit_state {
 	u32 n_trust, n_models, n_roles, n_pending;
 	struct policy_row policy;
@@ -120,6 +134,9 @@ struct audit_state {
 	struct quota_row quota;
 	u32 n_usage;
 	struct usage_row usage[QUOTA_PRINCIPALS_MAX]; /* by name */
+	struct access_head access;
+	u32 n_access;
+	struct access_row ways[ACCESS_MAX]; /* by name */
 };
 
 /* SHA-256 over policy, clock, and of each table the count and the rows, byte for byte in their order. */
@@ -138,6 +155,10 @@ void audit_role_drop(struct audit_state *s, const char *name);
 
 /* Insert, while there is room. */
 void audit_usage_put(struct audit_state *s, const struct usage_row *row);
+struct access_row *audit_access_find(struct audit_state *s, const char *name);
+/* Insert. 0 done; 1 full, or there is one of that name. */
+_must_use_ int audit_access_put(struct audit_state *s, const struct access_row *row);
+void audit_access_drop(struct audit_state *s, const char *name);
 
 struct dual_row *audit_pending_find(struct audit_state *s, u64 index);
 /* Its index is the greatest. 0 done; 1 full. */

@@ -1,6 +1,7 @@
 /* Tables of state that are short and change seldom: persons and proposals. Each is one value of the table of singles, its rows one after
  * the other, written whole. */
 #include "audit/log_db.h"
+#include "base/access.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -26,6 +27,13 @@ int audit_log_put_quota(struct audit_log *log, const struct audit_state *s)
 {
 	int r = put(log, "quota", &s->quota, sizeof s->quota, 1);
 	return r ? r : put(log, "usage", s->usage, sizeof s->usage[0], s->n_usage);
+}
+
+int audit_log_put_access(struct audit_log *log, const struct audit_state *s)
+{
+	static const struct access_head none;
+	int r = put(log, "access", &s->access, sizeof s->access, memcmp(&s->access, &none, sizeof none) != 0);
+	return r ? r : put(log, "ways", s->ways, sizeof s->ways[0], s->n_access);
 }
 
 /* 0 done, *ret_n rows; 1 not whole rows, or too many; -errno. */
@@ -58,6 +66,13 @@ static bool pending_ok(const struct dual_row *d)
 	       d->file_bytes <= TRUST_FILE_BYTES_MAX;
 }
 
+/* As access_add_frame lets them in, in their order. */
+static bool way_ok(const struct audit_state *s, u32 i)
+{
+	return !access_check(&s->ways[i].what) &&
+	       (i == 0 || strcmp(s->ways[i - 1].what.name, s->ways[i].what.name) < 0);
+}
+
 int audit_log_state_tables(struct audit_log *log, struct audit_state *ret)
 {
 	int r = get(log, "roles", ret->roles, sizeof ret->roles[0], PERSONS_MAX, &ret->n_roles);
@@ -72,6 +87,16 @@ int audit_log_state_tables(struct audit_log *log, struct audit_state *ret)
 		r = 1;
 	for (u32 i = 0; !r && i < ret->n_usage; i++)
 		r = bytes_str_ok(ret->usage[i].principal, sizeof ret->usage[i].principal) ? 0 : 1;
+	u32 head = 0;
+	if (!r)
+		r = get(log, "access", &ret->access, sizeof ret->access, 1, &head);
+	if (!r)
+		r = get(log, "ways", ret->ways, sizeof ret->ways[0], ACCESS_MAX, &ret->n_access);
+	for (u32 i = 0; !r && i < ret->n_access; i++)
+		r = way_ok(ret, i) ? 0 : 1;
+	if (!r && (!bytes_str_ok(ret->access.tls.subject, sizeof ret->access.tls.subject) ||
+			  !bytes_str_ok(ret->access.tls.issuer, sizeof ret->access.tls.issuer)))
+		r = 1;
 	for (u32 i = 0; !r && i < ret->n_roles; i++)
 		r = role_ok(&ret->roles[i]) ? 0 : 1;
 	for (u32 i = 0; !r && i < ret->n_pending; i++)

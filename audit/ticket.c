@@ -79,6 +79,9 @@ static const char *begin_check(
 	struct session *s = session_of(c, b->session);
 	if (!s)
 		return "there is no such session of this client, or it has ended";
+	const char *ended = principal_ended(k, &s->who);
+	if (ended)
+		return ended;
 	if (s->grant->state != GRANT_READY || !k->runtime || k->runtime->dead)
 		return "its grant has ended";
 	if (s->actor.role == ROLE_AUDITOR && b->replay_of == REPLAY_NONE)
@@ -117,6 +120,8 @@ static void record_request(
 	content_shown(&t->exchange, b->digest, shown);
 	jsonw_kv_u64(w, "session", s->id);
 	jsonw_kv_u64(w, "request", t->request);
+	if (s->who.name[0])
+		audit_record_str(rec, "principal", s->who.name, NAME_LEN_MAX);
 	jsonw_kv_str(w, "name", s->grant->name);
 	jsonw_kv_hex(w, "model", s->grant->model, sizeof s->grant->model);
 	jsonw_kv_hex(w, "digest", shown, sizeof shown);

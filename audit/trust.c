@@ -18,7 +18,8 @@ static const char *kind_name(u32 kind)
 		[TRUST_ROOT] = "root",
 		[TRUST_CRL] = "crl",
 		[TRUST_TSA] = "tsa",
-		[TRUST_SIGSTORE] = "sigstore" };
+		[TRUST_SIGSTORE] = "sigstore",
+		[TRUST_CLIENTS] = "clients" };
 	return kind < ARRAY_LEN(names) && names[kind] ? names[kind] : "unknown";
 }
 
@@ -38,7 +39,7 @@ static bool pattern_ok(const char *s)
 static bool frame_ok(const struct proto_trust *t)
 {
 	const struct proto_identity *id = &t->identity;
-	return t->kind >= TRUST_KEY && t->kind <= TRUST_SIGSTORE && t->replace <= 1 &&
+	return t->kind >= TRUST_KEY && t->kind <= TRUST_CLIENTS && t->replace <= 1 &&
 	       bytes_str_ok(t->name, sizeof t->name) && bytes_str_ok(t->models, sizeof t->models) &&
 	       bytes_str_ok(t->serves, sizeof t->serves) && pattern_ok(t->models) && pattern_ok(t->serves) &&
 	       bytes_str_ok(id->san, sizeof id->san) && bytes_str_ok(id->provider, sizeof id->provider) &&
@@ -225,6 +226,13 @@ static int drop_blob(struct keepd *k, const struct trust_row *gone)
 		       : audit_log_drop_blob(k->log, gone->key_id);
 }
 
+/* Whoever came by certificate proves it again. */
+static void clients_changed(struct keepd *k, u32 kind, u64 index)
+{
+	if (kind == TRUST_CLIENTS || kind == TRUST_CRL)
+		k->state.access.generation = index;
+}
+
 /* The row into record and state, and its file. */
 static int add(struct keepd *k, const struct trust_row *from, const struct dual_doing *d, u64 *ret_index)
 {
@@ -239,8 +247,10 @@ static int add(struct keepd *k, const struct trust_row *from, const struct dual_
 	int r = audit_trust_put(&k->state, &row);
 	assert(r == 0); /* refusal() has just looked */
 	put_row(&rec, &row, was ? &old : NULL);
+	clients_changed(k, row.kind, rec.index);
 	r = audit_log_append(k->log, &rec, &k->state);
 	r = r ? r : audit_log_put_trust(k->log, &row);
+	r = r ? r : audit_log_put_access(k->log, &k->state);
 	r = r || !was ? r : drop_blob(k, &old);
 	return r || !row.bytes ? r : audit_log_put_blob(k->log, row.key_id, d->file, d->file_len);
 }
@@ -343,18 +353,30 @@ int trust_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 	jsonw_kv_hex(&rec.w, "key_id", gone.key_id, sizeof gone.key_id);
 	audit_record_str(&rec, "reason", n.text, sizeof n.text);
 	audit_trust_drop(&k->state, n.name);
+	clients_changed(k, gone.kind, rec.index);
 	int r = audit_log_append(k->log, &rec, &k->state);
 	r = r ? r : audit_log_drop_trust(k->log, n.name);
+	r = r ? r : audit_log_put_access(k->log, &k->state);
 	return r ? r : drop_blob(k, &gone);
 }
 
 /* ---- for jobs ---------------------------------------------------------------------------------------------------------------- */
 
+/* What vouches for clients, and the lists that serve it alone, say nothing of a model. */
+static bool about_models(const struct keepd *k, const struct trust_row *row)
+{
+	const struct trust_row *served =
+		row->serves[0] ? audit_trust_find((struct audit_state *)(uintptr_t)&k->state, row->serves)
+			       : NULL;
+	return row->kind != TRUST_CLIENTS && !(served && served->kind == TRUST_CLIENTS);
+}
+
 void trust_count(const struct keepd *k, struct proto_job *p)
 {
 	p->n_keys = p->n_trust = 0;
 	for (u32 i = 0; i < k->state.n_trust; i++)
-		*(k->state.trust[i].kind == TRUST_KEY ? &p->n_keys : &p->n_trust) += 1;
+		if (about_models(k, &k->state.trust[i]))
+			*(k->state.trust[i].kind == TRUST_KEY ? &p->n_keys : &p->n_trust) += 1;
 }
 
 static void send_key(struct conn *jc, const struct trust_row *t)
@@ -383,6 +405,8 @@ int trust_send(struct keepd *k, struct conn *jc)
 	for (u32 i = 0; i < k->state.n_trust; i++) {
 		const struct trust_row *row = &k->state.trust[i];
 		_cleanup_fd_ int fd = -1;
+		if (!about_models(k, row))
+			continue;
 		if (row->kind == TRUST_KEY) {
 			send_key(jc, row);
 			continue;

@@ -7,7 +7,7 @@ bad=0
 programs="attest/keep-attest audit/keepd runtime/keep-runtime appliance/cli/keep appliance/gateway/keep-gateway"
 never='getaddrinfo|freeaddrinfo|getnameinfo|gethostby[a-z0-9_]*|gethostent|getservby[a-z_]*|getnetby[a-z_]*|gai_[a-z]*'
 never="$never|__?res_[a-z]*|res_[a-z]*|ns_[a-z_]*|dn_(comp|expand)|inet_[a-z]*|curl_.*|soup_.*|ne_[a-z_]*|nghttp2_.*|evhttp_.*"
-never="$never|OSSL_HTTP_.*|BIO_(s_connect|new_connect|s_accept|new_accept|s_socket|connect|lookup|lookup_ex)|SSL_[a-z_]*|sd_resolve_.*"
+never="$never|OSSL_HTTP_.*|BIO_(s_connect|new_connect|s_accept|new_accept|s_socket|connect|lookup|lookup_ex)|SSL_(connect|new_session_ticket|set_connect_state)|TLS_(client_)?method|sd_resolve_.*"
 never="$never|getpwnam.*|getpwuid.*|getgrnam.*|getgrgid.*|popen|system|wordexp"
 
 fault() { echo "$1"; bad=$((bad + 1)); }
@@ -18,9 +18,15 @@ for p in $programs; do
 	names=$(nm -D --undefined-only "$f" | awk '{sub(/@.*/, "", $2); print $2}') || fault "$p: nm failed"
 	found=$(printf '%s\n' "$names" | grep -xE "$never" | tr '\n' ' ')
 	[ -z "$found" ] || fault "$p: imports $found"
-	# libevent is the gateway's, of which the part with loop and buffers alone; it makes its sockets by what it inherits
-	[ "$p" = appliance/gateway/keep-gateway ] && core='libevent_core-' || core='^$'
-	libs=$(readelf -d "$f" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v "$core" | grep -E '^lib(curl|soup|ssl|nghttp|event|resolv|anl|gnutls|neon|cups)' | tr '\n' ' ')
+	# libevent is the gateway's, of which the parts with loop, buffers and TLS alone; its sockets are what it inherits. TLS is, too: the server's end
+	tls=$(printf '%s\n' "$names" | grep -E '^(SSL|TLS)_' | tr '\n' ' ')
+	if [ "$p" = appliance/gateway/keep-gateway ]; then
+		core='libevent_core-|libevent_openssl-|libssl\.'
+	else
+		core='^$'
+		[ -z "$tls" ] || fault "$p: imports $tls"
+	fi
+	libs=$(readelf -d "$f" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE "$core" | grep -E '^lib(curl|soup|ssl|nghttp|event|resolv|anl|gnutls|neon|cups)' | tr '\n' ' ')
 	[ -z "$libs" ] || fault "$p: is linked with $libs"
 done
 
@@ -46,7 +52,7 @@ while read -r folder prefix; do
 		[ -z "$found" ] || fault "$folder: $(basename "$other" .wants) uses names without its prefix: $found"
 	done
 done <<END
-appliance/base arch_|build_time|err_|fd_|free_ptr|grammar_|bytes_|ipc_|json_shape|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
+appliance/base access_|arch_|build_time|err_|fd_|free_ptr|grammar_|bytes_|ipc_|json_shape|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
 attest attest_
 audit audit_|keepd_|tlog_
 shaders ref_|shader_|kernel_|kernels_|exact_|rt_|op_|block_|pipeline_

@@ -94,26 +94,78 @@ static bool number(const char *s, unsigned long *ret)
 	return !errno && !*end;
 }
 
-int daemon_inherited_fd(int *ret_fd)
+/* The n-th of names with colons between them; "" where there is none, or it is longer. */
+static void name_put(const char *names, u32 n, char *ret, size_t size)
+{
+	while (names && n) {
+		names = strchr(names, ':');
+		names = names ? names + 1 : NULL;
+		n--;
+	}
+	size_t len = names ? strcspn(names, ":") : 0;
+	if (len >= size)
+		len = 0;
+	memcpy(ret, names ? names : "", len);
+	ret[len] = 0;
+}
+
+static int socket_take(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return errno == EBADF ? 1 : err_errno();
+	if (!S_ISSOCK(st.st_mode))
+		return 1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? err_errno() : 0;
+}
+
+int daemon_inherited_fds(struct daemon_socket *ret, u32 max, u32 *ret_n)
 {
 	const char *pid = getenv("LISTEN_PID");
 	unsigned long who, n = 0;
 	bool ours = !pid || (number(pid, &who) && who == (unsigned long)getpid());
-	bool one = ours && number(getenv("LISTEN_FDS"), &n) && n == 1;
+	bool some = ours && number(getenv("LISTEN_FDS"), &n) && n >= 1 && n <= max;
+	int r = some ? 0 : 1;
 	notify_connect();
+	for (u32 i = 0; !r && i < n; i++) {
+		ret[i].fd = FIRST_FD + (int)i;
+		name_put(getenv("LISTEN_FDNAMES"), i, ret[i].name, sizeof ret[i].name);
+		r = socket_take(ret[i].fd);
+	}
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv("NOTIFY_SOCKET");
-	if (!one)
-		return 1;
-	struct stat st;
-	if (fstat(FIRST_FD, &st) < 0)
-		return errno == EBADF ? 1 : err_errno();
-	if (!S_ISSOCK(st.st_mode))
-		return 1;
-	if (fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return err_errno();
-	*ret_fd = FIRST_FD;
+	if (!r)
+		*ret_n = (u32)n;
+	return r;
+}
+
+int daemon_inherited_fd(int *ret_fd)
+{
+	struct daemon_socket one;
+	u32 n;
+	int r = daemon_inherited_fds(&one, 1, &n);
+	if (!r)
+		*ret_fd = one.fd;
+	return r;
+}
+
+int daemon_credential(const char *name, size_t max, u8 **ret, size_t *ret_len)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	_cleanup_fd_ int at = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_fd_ int fd = at < 0 ? -1 : openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	u8 *data = NULL;
+	size_t len = 0;
+	if (fd < 0)
+		return !dir || errno == ENOENT ? 1 : err_errno();
+	int r = fd_read_file(fd, max, &data, &len);
+	if (r || !len) {
+		free(data);
+		return r < 0 ? r : 1;
+	}
+	*ret = data;
+	*ret_len = len;
 	return 0;
 }

@@ -9,6 +9,17 @@
  * make no socket; so call it first. The variables are removed. 0 done; 1 none, several, or not a socket; -errno. */
 _must_use_ int daemon_inherited_fd(int *ret_fd);
 
+/* Several, which LISTEN_FDNAMES tells apart (FileDescriptorName= of a socket unit), as the one above; without names all are "". At most max.
+ * 0, *ret_n of them; 1 none, too many, or something that is no socket; -errno. */
+struct daemon_socket {
+	int fd;
+	char name[32];
+};
+_must_use_ int daemon_inherited_fds(struct daemon_socket *ret, u32 max, u32 *ret_n);
+/* A credential of the unit's, or of whoever started this ($CREDENTIALS_DIRECTORY/name), read whole. 0, *ret to be freed; 1 there is none, or it is
+ * empty or longer than max; -errno. */
+_must_use_ int daemon_credential(const char *name, size_t max, u8 **ret, size_t *ret_len);
+
 /* Tell the supervisor (NOTIFY_SOCKET) that the process serves; no effect when nobody asked. */
 void daemon_ready(void);
 /* Tell it one line of state for `systemctl status`. */

@@ -143,6 +143,15 @@
 #define QUOTA_NAMES_MAX	     128u	  /* models or tools of one section */
 #define QUOTA_PRINCIPALS_MAX 4096u	  /* whose use is counted at once; each is a row of state of a day */
 
+/* who comes over the network */
+#define ACCESS_MAX 512u /* API keys and rules for certificates; each is a kilobyte of state */
+#define ACCESS_NAME_LEN_MAX \
+	223u /* bytes of a name in a client's certificate; SPIFFE identities have some 100 */
+#define ACCESS_NAMES_MAX    8u	  /* alternative names of a client's certificate; people have one or two */
+#define ACCESS_POLICIES_MAX 4u	  /* certificate policies of a client's certificate; cards state one or two */
+#define ACCESS_OID_LEN_MAX  63u	  /* characters of a policy's number; registered ones stay below 40 */
+#define ACCESS_KEY_DAYS_MAX 3650u /* days that an API key is good for */
+
 /* grammars that hold an answer */
 #define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
 #define GRAMMAR_EDGES_MAX	  262144u    /* edges of a compiled grammar: four for each state */

@@ -256,7 +256,6 @@ static const struct ask_fns fns = { .seated = on_seated,
 void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_form form)
 {
 	struct api_error e;
-	char principal[NAME_LEN_MAX + 1];
 	struct answer *a = calloc(1, sizeof *a);
 	if (a)
 		a->alive = evtimer_new(g->base, on_alive, a);
@@ -288,8 +287,7 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 	}
 	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
 	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage };
-	gateway_principal(x, principal);
-	seat_take(g->seats, &a->ask, principal, a->in.model);
+	seat_take(g->seats, &a->ask, who_of(x), a->in.model);
 }
 
 void gateway_answers_stop(struct gateway *g)

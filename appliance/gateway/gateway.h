@@ -3,12 +3,15 @@
 #pragma once
 
 #include "gateway/api.h"
+#include "gateway/door.h"
 #include "gateway/http.h"
 #include "gateway/seat.h"
 
 struct gateway {
 	struct event_base *base;
 	int run_dir;
+	struct door *door;
+	struct tls *tls; /* NULL: no https */
 	struct seats *seats;
 	struct http_server *http;
 	struct event *stop;
@@ -16,10 +19,12 @@ struct gateway {
 	bool stopping;
 };
 
-/* What a client is to the log: "uid:1000". ret holds NAME_LEN_MAX + 1 bytes. */
+/* The name of whoever was admitted: "uid:1000". ret holds NAME_LEN_MAX + 1 bytes. */
 void gateway_principal(const struct http_exchange *x, char *ret);
 
-/* routes.c: every path, and who answers it. */
+/* routes.c: every path, what it takes, and who answers it. */
+/* What must be allowed for that path: enum access_use; 0: anybody may ask. */
+u32 routes_use(const struct http_head *h);
 void routes_serve(void *ctx, struct http_exchange *x);
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why);
 /* In the shape of that form. */

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "gateway/http.h"
+#include "gateway/tls.h"
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/limits.h"
@@ -18,9 +19,28 @@
 #define HTTP_BODY_S 60 /* a body; and a reply that nobody reads */
 #define HTTP_LINGER_S \
 	2 /* what is still under way is read and thrown away, or the reply would be lost with it */
-#define HTTP_FULL_MS 50 /* nobody is accepted for so long when there are too many */
+#define HTTP_HANDSHAKE_S   10 /* of TLS, from the first byte of the connection to the last of it */
+#define HTTP_ADMIT_S	   15 /* for keepd to say who it is */
+#define HTTP_LISTENERS_MAX 4u
+#define HTTP_FULL_MS	   50 /* nobody is accepted for so long when there are too many */
 
-enum http_state { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER, CONN_STREAM, CONN_LAST, CONN_LINGER };
+enum http_state {
+	CONN_HANDSHAKE,
+	CONN_IDLE,
+	CONN_HEAD,
+	CONN_ADMIT,
+	CONN_BODY,
+	CONN_ANSWER,
+	CONN_STREAM,
+	CONN_LAST,
+	CONN_LINGER
+};
+
+/* Whose connection it is, for their number: a user, or an address. */
+struct origin {
+	u8 b[16];
+	bool local;
+};
 
 struct http_conn {
 	struct http_conn *next, **prev;
@@ -28,7 +48,7 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct event *deadline;
 	enum http_state state;
-	u32 uid; /* of who connected, where the kernel knows; else UINT32_MAX */
+	struct origin from;
 	bool chunked, keep;
 	bool late; /* its client does not read: it is about to be lost */
 	size_t head_len;
@@ -39,7 +59,12 @@ struct http_conn {
 
 struct http_server {
 	struct http_params p;
-	struct evconnlistener *listener;
+	struct http_listener {
+		struct http_server *server;
+		struct evconnlistener *l;
+		struct tls *tls;
+	} listeners[HTTP_LISTENERS_MAX];
+	u32 n_listeners;
 	struct event *full;
 	struct http_conn *conns;
 	u32 n;
@@ -59,6 +84,7 @@ static void conn_free(struct http_conn *c)
 		event_free(c->deadline);
 	if (c->bev)
 		bufferevent_free(c->bev);
+	free(c->x.who);
 	free(c->head_text);
 	free(c);
 }
@@ -66,7 +92,7 @@ static void conn_free(struct http_conn *c)
 /* The client is gone, or as good as that. */
 static void conn_lost(struct http_conn *c)
 {
-	if ((c->state == CONN_ANSWER || c->state == CONN_STREAM) && c->x.gone)
+	if ((c->state == CONN_ADMIT || c->state == CONN_ANSWER || c->state == CONN_STREAM) && c->x.gone)
 		c->x.gone(&c->x);
 	conn_free(c);
 }
@@ -128,10 +154,16 @@ static void head_write(struct http_conn *c, u32 status, const char *type, const 
 		status, status_text(status), date, type, c->keep ? "" : "Connection: close\r\n", headers);
 }
 
+static void exchange_end(struct http_conn *c)
+{
+	free(c->x.who);
+	c->x = (struct http_exchange){ 0 };
+}
+
 /* The answer is written; what comes next? */
 static void answered(struct http_conn *c)
 {
-	c->x = (struct http_exchange){ 0 };
+	exchange_end(c);
 	if (!c->keep) {
 		c->state = CONN_LAST;
 		deadline(c, HTTP_BODY_S);
@@ -148,7 +180,9 @@ void http_reply(struct http_exchange *x, u32 status, const char *type, const cha
 	size_t len)
 {
 	struct http_conn *c = x->conn;
-	assert(c->state == CONN_ANSWER);
+	assert(c->state == CONN_ANSWER || c->state == CONN_ADMIT);
+	c->keep &= c->state == CONN_ANSWER ||
+		   !c->head.body_len; /* a body that nobody read would be the next request */
 	head_write(c, status, type, headers);
 	evbuffer_add_printf(output(c), "Content-Length: %zu\r\n\r\n", len);
 	evbuffer_add(output(c), body, len);
@@ -199,7 +233,7 @@ void http_end(struct http_exchange *x)
 void http_cut(struct http_exchange *x)
 {
 	struct http_conn *c = x->conn;
-	c->x = (struct http_exchange){ 0 };
+	exchange_end(c);
 	c->keep = false;
 	if (c->late)
 		return;
@@ -214,7 +248,7 @@ static void exchange_begin(struct http_conn *c)
 {
 	deadline(c, 0);
 	c->state = CONN_ANSWER;
-	c->x = (struct http_exchange){ .conn = c, .head = &c->head, .uid = c->uid };
+	c->x = (struct http_exchange){ .conn = c, .head = &c->head };
 }
 
 static void refuse(struct http_conn *c, u32 status, const char *why)
@@ -244,9 +278,36 @@ static bool take_head(struct http_conn *c)
 	}
 	if (bad)
 		refuse(c, bad, why);
-	else if (c->head.expects_continue && c->head.body_len)
-		evbuffer_add_printf(output(c), "HTTP/1.1 100 Continue\r\n\r\n");
 	return !bad;
+}
+
+void http_admit(struct http_exchange *x)
+{
+	struct http_conn *c = x->conn;
+	assert(c->state == CONN_ADMIT);
+	x->gone = NULL;
+	x->ctx = NULL;
+	c->state = CONN_BODY;
+	deadline(c, HTTP_BODY_S);
+	if (c->head.expects_continue && c->head.body_len)
+		evbuffer_add_printf(output(c), "HTTP/1.1 100 Continue\r\n\r\n");
+	bufferevent_setwatermark(c->bev, EV_READ, 0, c->head.body_len + GATEWAY_HEADER_BYTES_MAX + 4);
+	bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
+}
+
+int http_socket(const struct http_exchange *x)
+{
+	return (int)bufferevent_getfd(x->conn->bev);
+}
+
+bool http_is_local(const struct http_exchange *x)
+{
+	return x->conn->from.local;
+}
+
+struct ssl_st *http_ssl(const struct http_exchange *x)
+{
+	return tls_of(x->conn->bev);
 }
 
 static void want_head(struct http_conn *c)
@@ -266,9 +327,13 @@ static void want_head(struct http_conn *c)
 	}
 	if (!c->head_len || !take_head(c))
 		return;
-	c->state = CONN_BODY;
-	deadline(c, HTTP_BODY_S);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, c->head.body_len + GATEWAY_HEADER_BYTES_MAX + 4);
+	exchange_begin(c);
+	c->state = CONN_ADMIT;
+	deadline(c, HTTP_ADMIT_S);
+	if (c->server->p.admit)
+		c->server->p.admit(c->server->p.ctx, &c->x);
+	else
+		http_admit(&c->x);
 }
 
 static void want_body(struct http_conn *c)
@@ -277,7 +342,8 @@ static void want_body(struct http_conn *c)
 	size_t n = c->head.body_len;
 	if (evbuffer_get_length(in) < n)
 		return;
-	exchange_begin(c);
+	deadline(c, 0);
+	c->state = CONN_ANSWER;
 	u8 *body = malloc(n + 1);
 	if (!body || evbuffer_remove(in, body, n) != (int)n) {
 		free(body);
@@ -317,6 +383,7 @@ static void on_written(struct bufferevent *bev, void *ctx)
 	if (c->state != CONN_LAST || evbuffer_get_length(output(c)))
 		return;
 	c->state = CONN_LINGER;
+	tls_bye(bev);
 	shutdown(bufferevent_getfd(bev), SHUT_WR);
 	deadline(c, HTTP_LINGER_S);
 }
@@ -324,39 +391,63 @@ static void on_written(struct bufferevent *bev, void *ctx)
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
 	struct http_conn *c = ctx;
+	if (what & BEV_EVENT_CONNECTED) {
+		c->state = CONN_IDLE;
+		deadline(c, GATEWAY_IDLE_S);
+		return;
+	}
 	if ((what & BEV_EVENT_EOF) &&
 		c->state == CONN_LAST) /* it has asked, hung up its half, and may still read */
 		return;
 	conn_lost(c);
 }
 
-static u32 uid_of(evutil_socket_t fd)
+static struct origin origin_of(evutil_socket_t fd, const struct sockaddr *a)
 {
-	struct ipc_peer peer;
-	struct sockaddr_storage a;
-	socklen_t n = sizeof a;
-	bool local = getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX;
-	return local && ipc_peer(fd, &peer) == 0 ? peer.uid : UINT32_MAX;
+	struct origin o = { 0 };
+	struct ipc_peer peer = { 0 };
+	static const u8 v4_in_v6[12] = { [10] = 0xff, [11] = 0xff };
+	const u8 *raw = (const u8 *)
+		a; /* the addresses stand at byte 4 and byte 8: no header of the resolver's is wanted here */
+	if (a->sa_family == AF_INET6) {
+		memcpy(o.b, raw + 8, memcmp(raw + 8, v4_in_v6, sizeof v4_in_v6) ? 8 : 16);
+	} else if (a->sa_family == AF_INET) {
+		memcpy(o.b, v4_in_v6, sizeof v4_in_v6);
+		memcpy(o.b + 12, raw + 4, 4);
+	} else if (a->sa_family == AF_UNIX && ipc_peer(fd, &peer) == 0) {
+		o.local = true;
+		memcpy(o.b, &peer.uid, sizeof peer.uid);
+	}
+	return o;
 }
 
-static u32 connections_of(const struct http_server *s, u32 uid)
+static u32 connections_of(const struct http_server *s, const struct origin *o)
 {
 	u32 n = 0;
 	for (const struct http_conn *c = s->conns; c; c = c->next)
-		n += c->uid == uid;
+		n += c->from.local == o->local && !memcmp(c->from.b, o->b, sizeof o->b);
 	return n;
 }
 
-/* fd is taken. 0; -ENOMEM. */
-static int conn_make(struct http_server *s, evutil_socket_t fd, u32 uid)
+/* A connection, by TLS or bare; fd is taken where it succeeds. */
+static struct bufferevent *bev_make(struct http_server *s, evutil_socket_t fd, struct tls *tls)
 {
+	return tls ? tls_accept(tls, s->p.base, fd)
+		   : bufferevent_socket_new(s->p.base, fd, BEV_OPT_CLOSE_ON_FREE);
+}
+
+/* fd is taken. 0; -ENOMEM. */
+static int conn_make(struct http_listener *l, evutil_socket_t fd, const struct origin *from)
+{
+	struct http_server *s = l->server;
 	struct http_conn *c = calloc(1, sizeof *c);
 	if (!c) {
 		evutil_closesocket(fd);
 		return -ENOMEM;
 	}
 	c->server = s;
-	c->uid = uid;
+	c->from = *from;
+	c->state = l->tls ? CONN_HANDSHAKE : CONN_IDLE;
 	c->next = s->conns;
 	c->prev = &s->conns;
 	if (c->next)
@@ -364,7 +455,7 @@ static int conn_make(struct http_server *s, evutil_socket_t fd, u32 uid)
 	s->conns = c;
 	s->n++;
 	c->deadline = evtimer_new(s->p.base, on_deadline, c);
-	c->bev = bufferevent_socket_new(s->p.base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->bev = bev_make(s, fd, l->tls);
 	if (!c->bev)
 		evutil_closesocket(fd);
 	if (!c->bev || !c->deadline) {
@@ -373,7 +464,7 @@ static int conn_make(struct http_server *s, evutil_socket_t fd, u32 uid)
 	}
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, GATEWAY_HEADER_BYTES_MAX + 4);
-	deadline(c, GATEWAY_IDLE_S);
+	deadline(c, l->tls ? HTTP_HANDSHAKE_S : GATEWAY_IDLE_S);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	return 0;
 }
@@ -382,19 +473,21 @@ static int conn_make(struct http_server *s, evutil_socket_t fd, u32 uid)
 static void pause_accepting(struct http_server *s)
 {
 	struct timeval pause = { .tv_usec = HTTP_FULL_MS * 1000 };
-	evconnlistener_disable(s->listener);
+	for (u32 i = 0; i < s->n_listeners; i++)
+		evconnlistener_disable(s->listeners[i].l);
 	event_add(s->full, &pause);
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *ctx)
 {
-	struct http_server *s = ctx;
-	u32 uid = uid_of(fd);
-	if (s->n < GATEWAY_CONNECTIONS_MAX && uid != UINT32_MAX && connections_of(s, uid) >= s->p.n_client) {
+	struct http_listener *from = ctx;
+	struct http_server *s = from->server;
+	struct origin o = origin_of(fd, a);
+	if (s->n < GATEWAY_CONNECTIONS_MAX && connections_of(s, &o) >= s->p.n_client) {
 		evutil_closesocket(fd);
 		return;
 	}
-	if (s->n < GATEWAY_CONNECTIONS_MAX && !conn_make(s, fd, uid))
+	if (s->n < GATEWAY_CONNECTIONS_MAX && !conn_make(from, fd, &o))
 		return;
 	if (s->n >= GATEWAY_CONNECTIONS_MAX)
 		evutil_closesocket(fd);
@@ -403,13 +496,14 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 static void on_accept_error(struct evconnlistener *l, void *ctx)
 {
-	pause_accepting(ctx);
+	pause_accepting(((struct http_listener *)ctx)->server);
 }
 
 static void on_room(evutil_socket_t fd, short what, void *ctx)
 {
 	struct http_server *s = ctx;
-	evconnlistener_enable(s->listener);
+	for (u32 i = 0; i < s->n_listeners; i++)
+		evconnlistener_enable(s->listeners[i].l);
 }
 
 int http_create(const struct http_params *p, struct http_server **ret)
@@ -419,13 +513,24 @@ int http_create(const struct http_params *p, struct http_server **ret)
 		return -ENOMEM;
 	s->p = *p;
 	s->full = evtimer_new(p->base, on_room, s);
-	s->listener = evconnlistener_new(p->base, on_accept, s, LEV_OPT_CLOSE_ON_EXEC, 0, p->listener);
-	if (!s->full || !s->listener) {
+	if (!s->full) {
 		http_free(s);
 		return -ENOMEM;
 	}
-	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	*ret = s;
+	return 0;
+}
+
+int http_listen(struct http_server *s, int listener, struct tls *tls)
+{
+	assert(s->n_listeners < HTTP_LISTENERS_MAX);
+	struct http_listener *l = &s->listeners[s->n_listeners];
+	*l = (struct http_listener){ .server = s, .tls = tls };
+	l->l = evconnlistener_new(s->p.base, on_accept, l, LEV_OPT_CLOSE_ON_EXEC, 0, listener);
+	if (!l->l)
+		return -ENOMEM;
+	evconnlistener_set_error_cb(l->l, on_accept_error);
+	s->n_listeners++;
 	return 0;
 }
 
@@ -433,8 +538,8 @@ struct http_server *http_free(struct http_server *s)
 {
 	while (s && s->conns)
 		conn_lost(s->conns);
-	if (s && s->listener)
-		evconnlistener_free(s->listener);
+	for (u32 i = 0; s && i < s->n_listeners; i++)
+		evconnlistener_free(s->listeners[i].l);
 	if (s && s->full)
 		event_free(s->full);
 	free(s);

@@ -1,7 +1,8 @@
 /* An HTTP/1.1 server on libevent: connections, deadlines, limits, replies whole or streamed. What a request means is its caller's.
  *
  * A connection reads one request at a time: head within HTTP_HEAD_S of its first byte, body within HTTP_BODY_S; what a client sends behind
- * waits until the answer is over. No user of this machine has more than n_client connections. A client that hangs up is noticed while it is being answered. After a request that is malformed the
+ * waits until the answer is over. A body is not read before its sender is admitted. No user of this machine and no address has more than n_client
+ * connections; of IPv6 the first 64 bits are the address, since one host may have all that follow. A client that hangs up is noticed while it is being answered. After a request that is malformed the
  * connection ends, since nobody can say where the next one would begin. */
 #pragma once
 
@@ -11,20 +12,23 @@
 
 struct http_server;
 struct http_conn;
+struct tls;
+struct ssl_st;
 /* One request and its answer; ends with http_reply, http_end or http_cut, or when its client is gone. */
 struct http_exchange {
 	struct http_conn *conn;
-	const struct http_head *head; /* until serve returns */
-	const u8 *body;		      /* body_len bytes and a 0; until serve returns */
-	u32 uid;		      /* of the client, of a unix socket; UINT32_MAX: the network's */
-	void *ctx;		      /* the caller's */
+	const struct http_head *head;	       /* until serve returns */
+	const u8 *body;			       /* body_len bytes and a 0; until serve returns */
+	void *who;			       /* what admit found; the exchange's, freed with it */
+	void *ctx;			       /* the caller's */
 	void (*gone)(struct http_exchange *x); /* the client hung up, or was cut; x is no more behind it */
 };
 
 struct http_params {
 	struct event_base *base;
-	int listener; /* borrowed; non-blocking */
-	u32 n_client; /* connections of one user at most */
+	u32 n_client; /* connections of one user, or of one address, at most */
+	/* A head: may its sender ask? http_admit, or an answer; now or later. NULL: everybody may. */
+	void (*admit)(void *ctx, struct http_exchange *x);
 	/* A whole request. It is answered now or later. */
 	void (*serve)(void *ctx, struct http_exchange *x);
 	/* A request that cannot be read, of which only the status is known: answer with http_reply. */
@@ -33,8 +37,19 @@ struct http_params {
 };
 /* 0; -ENOMEM. */
 _must_use_ int http_create(const struct http_params *p, struct http_server **ret);
+/* Serve a listening socket too, by TLS or (NULL) bare. The descriptor is borrowed and non-blocking. 0; -ENOMEM. */
+_must_use_ int http_listen(struct http_server *s, int listener, struct tls *tls);
 struct http_server *http_free(struct http_server *s);
 u32 http_connections(const struct http_server *s);
+
+/* Read the body, if there is one, and serve. */
+void http_admit(struct http_exchange *x);
+/* The connection; the server's. */
+int http_socket(const struct http_exchange *x);
+/* Is it a unix socket? */
+bool http_is_local(const struct http_exchange *x);
+/* Of TLS; NULL: bare. */
+struct ssl_st *http_ssl(const struct http_exchange *x);
 
 /* Lines of further headers, each ended by CR LF; may be "". */
 void http_reply(struct http_exchange *x, u32 status, const char *type, const char *headers, const void *body,

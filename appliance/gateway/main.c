@@ -1,9 +1,10 @@
-/* keep-gateway: takes its one listening socket, binds none, connects to keepd alone. */
+/* keep-gateway: takes its listening sockets, makes none, connects to keepd alone. */
 #define _GNU_SOURCE
 #include "gateway/gateway.h"
 #include "base/daemon.h"
 #include "base/fd.h"
 #include "base/sandbox.h"
+#include "gateway/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +17,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SOCKETS_MAX	     4u
+#define CREDENTIAL_BYTES_MAX 65536u /* a key, or a certificate with the CAs behind it */
+
+static int out_of_memory(void)
+{
+	daemon_say("out of memory");
+	return 1;
+}
+
 static int usage(void)
 {
-	daemon_say("usage: keep-gateway --run DIR      serves the inherited socket");
+	daemon_say("usage: keep-gateway --run DIR      serves the inherited sockets");
 	return 2;
 }
 
@@ -53,31 +63,96 @@ static int prepare(void)
 	return 0;
 }
 
-static int open_all(struct gateway *g, const char *run, int *listener)
+/* ---- sockets, by their names (FileDescriptorName=) --------------------------------------------------------------------------- */
+
+static int listen_http(struct gateway *g, int fd)
 {
-	int r = daemon_inherited_fd(listener);
+	return http_listen(g->http, fd, NULL) ? out_of_memory() : 0;
+}
+
+/* Certificate and key are credentials: sealed until the unit starts, and never a file that a path here could reach. */
+static int open_tls(struct gateway *g)
+{
+	_cleanup_free_ u8 *cert = NULL, *key = NULL;
+	struct tls_params p = { .now_s = (u64)time(NULL), .comes = who_refresh, .ctx = g };
+	const char *why = NULL;
+	int r = daemon_credential("keep.tls.crt", CREDENTIAL_BYTES_MAX, &cert, &p.cert_len);
+	r = r ? r : daemon_credential("keep.tls.key", CREDENTIAL_BYTES_MAX, &key, &p.key_len);
 	if (r) {
-		daemon_say("listening socket: %s", r > 0 ? "exactly one must be inherited" : strerror(-r));
+		daemon_say("https: credentials keep.tls.crt and keep.tls.key: %s",
+			r > 0 ? "not there: keep tls csr, keep tls install" : strerror(-r));
+		return 1;
+	}
+	p.cert = cert;
+	p.key = key;
+	r = tls_create(&p, &g->tls, &why);
+	explicit_bzero(key, p.key_len);
+	if (r)
+		daemon_say("https: %s", r > 0 ? why : strerror(-r));
+	return r != 0;
+}
+
+static int listen_https(struct gateway *g, int fd)
+{
+	if (!g->tls && open_tls(g))
+		return 1;
+	return http_listen(g->http, fd, g->tls) ? out_of_memory() : 0;
+}
+
+/* What each socket is served as. The first takes those without a name. */
+static const struct {
+	const char *name;
+	int (*listen)(struct gateway *g, int fd);
+} kinds[] = {
+	{ "http", listen_http },
+	{ "https", listen_https },
+};
+
+static int listen_one(struct gateway *g, const struct daemon_socket *s)
+{
+	int flags = fcntl(s->fd, F_GETFL);
+	if (flags < 0 || fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		daemon_say("socket %s: %s", s->name, strerror(errno));
+		return 1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(s->name, kinds[i].name) || (i == 0 && !s->name[0]))
+			return kinds[i].listen(g, s->fd);
+	daemon_say("socket %s: FileDescriptorName= is http or https", s->name);
+	return 1;
+}
+
+static int open_all(struct gateway *g, const char *run)
+{
+	struct daemon_socket sockets[SOCKETS_MAX];
+	u32 n = 0;
+	int r = daemon_inherited_fds(sockets, SOCKETS_MAX, &n);
+	if (r) {
+		daemon_say("listening sockets: %s", r > 0 ? "one to four must be inherited" : strerror(-r));
 		return 1;
 	}
 	g->run_dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int flags = fcntl(*listener, F_GETFL);
-	if (g->run_dir < 0 || flags < 0 || fcntl(*listener, F_SETFL, flags | O_NONBLOCK) < 0) {
+	if (g->run_dir < 0) {
 		daemon_say("%s: %s", run, strerror(errno));
 		return 1;
 	}
 	g->base = event_base_new();
 	const struct seats_params seats = { g->base, g->run_dir };
-	const struct http_params http = { g->base, *listener, GATEWAY_CLIENT_CONNECTIONS_MAX, routes_serve,
-		routes_refuse, g };
+	const struct door_params door = { g->base, g->run_dir };
+	const struct http_params http = { .base = g->base,
+		.n_client = GATEWAY_CLIENT_CONNECTIONS_MAX,
+		.admit = who_admit,
+		.serve = routes_serve,
+		.refuse = routes_refuse,
+		.ctx = g };
 	if (g->base)
 		g->stop = evsignal_new(g->base, SIGTERM, on_stop, g);
 	if (!g->stop || event_add(g->stop, NULL) || seats_create(&seats, &g->seats) ||
-		http_create(&http, &g->http)) {
-		daemon_say("out of memory");
-		return 1;
-	}
-	return 0;
+		door_create(&door, &g->door) || http_create(&http, &g->http))
+		return out_of_memory();
+	for (u32 i = 0; i < n && !r; i++)
+		r = listen_one(g, &sockets[i]);
+	return r;
 }
 
 static void close_all(struct gateway *g)
@@ -85,6 +160,8 @@ static void close_all(struct gateway *g)
 	gateway_answers_stop(g);
 	g->http = http_free(g->http);
 	g->seats = seats_free(g->seats);
+	g->door = door_free(g->door);
+	g->tls = tls_free(g->tls);
 	if (g->stop)
 		event_free(g->stop);
 	if (g->base)
@@ -95,14 +172,15 @@ static void close_all(struct gateway *g)
 int main(int argc, char **argv)
 {
 	struct gateway g = { .run_dir = -1 };
-	_cleanup_fd_ int listener = -1;
 	daemon_name("keep-gateway");
 	prctl(PR_SET_DUMPABLE, 0);
 	if (argc != 3 || strcmp(argv[1], "--run"))
 		return usage();
 	if (prepare())
 		return 1;
-	int r = open_all(&g, argv[2], &listener);
+	int r = open_all(&g, argv[2]);
+	if (!r)
+		who_refresh(&g);
 	if (!r && sandbox_enter(&(struct sandbox_params){ .role = SANDBOX_GATEWAY })) {
 		daemon_say("sandbox: could not be entered");
 		r = 1;

@@ -7,7 +7,7 @@
 
 void gateway_principal(const struct http_exchange *x, char *ret)
 {
-	snprintf(ret, NAME_LEN_MAX + 1, "uid:%u", x->uid);
+	snprintf(ret, NAME_LEN_MAX + 1, "%.*s", (int)NAME_LEN_MAX, who_of(x)->is.name);
 }
 
 void reply_json(struct http_exchange *x, const char *headers, const struct jsonw *w)
@@ -78,17 +78,26 @@ static void on_tokenize(struct gateway *g, struct http_exchange *x)
 
 static const struct route {
 	const char *method, *path;
+	u32 use; /* enum access_use that it takes; 0: anybody may ask */
 	void (*serve)(struct gateway *g, struct http_exchange *x);
 } routes[] = {
-	{ "GET", "/health", on_health },
-	{ "GET", "/v1/models", gateway_models_answer },
-	{ "POST", "/v1/chat/completions", on_chat },
-	{ "POST", "/v1/completions", on_completion },
-	{ "POST", "/v1/messages", on_messages },
-	{ "POST", "/v1/messages/count_tokens", on_count },
-	{ "POST", "/v1/responses", on_responses },
-	{ "POST", "/tokenize", on_tokenize },
+	{ "GET", "/health", 0, on_health },
+	{ "GET", "/v1/models", USE_LIST, gateway_models_answer },
+	{ "POST", "/v1/chat/completions", USE_GENERATE, on_chat },
+	{ "POST", "/v1/completions", USE_GENERATE, on_completion },
+	{ "POST", "/v1/messages", USE_GENERATE, on_messages },
+	{ "POST", "/v1/messages/count_tokens", USE_COUNT, on_count },
+	{ "POST", "/v1/responses", USE_GENERATE, on_responses },
+	{ "POST", "/tokenize", USE_COUNT, on_tokenize },
 };
+
+u32 routes_use(const struct http_head *h)
+{
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+		if (http_str_is(h->path, routes[i].path))
+			return routes[i].use;
+	return 0;
+}
 
 void routes_serve(void *ctx, struct http_exchange *x)
 {

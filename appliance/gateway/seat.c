@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/limits.h"
+#include "gateway/door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +17,13 @@
 struct seat {
 	struct seat *next;
 	struct seats *seats;
-	char principal[NAME_LEN_MAX + 8], model[NAME_LEN_MAX + 8];
+	struct who who;
+	char model[NAME_LEN_MAX + 8];
 	int ctl, sock;
 	struct event *ctl_ev, *sock_ev, *push, *idle;
 	struct ask *asks;
 	u64 last_id;
-	bool asked, has_info, open;
+	bool shown, proven, asked, has_info, open;
 	int refused; /* -errno of the connection */
 	struct proto_session_open info;
 	struct fd_map map;
@@ -125,6 +127,7 @@ static void seat_free(struct seat *t)
 	event_put(&t->sock_ev);
 	event_put(&t->push);
 	event_put(&t->idle);
+	fd_close(&t->who.proof.fd);
 	fd_close(&t->ctl);
 	fd_close(&t->sock);
 	fd_unmap(&t->map);
@@ -206,9 +209,12 @@ static int ask_push(struct seat *t, struct ask *a)
 static int hello(struct seat *t)
 {
 	struct proto_session_want w = { .kv_mode = KV_DEFAULT };
+	int r = t->refused || t->shown ? t->refused : proof_send(t->ctl, 0, &t->who.proof);
+	if (r)
+		return r;
+	t->shown = true;
 	memcpy(w.name, t->model, sizeof w.name);
-	memcpy(w.principal, t->principal, sizeof w.principal);
-	int r = t->refused ? t->refused : ipc_send(t->ctl, CTL_SESSION, 0, &w, sizeof w, -1);
+	r = ipc_send(t->ctl, CTL_SESSION, 0, &w, sizeof w, -1);
 	t->asked = r == 0;
 	return r;
 }
@@ -284,6 +290,10 @@ static int on_end(struct seat *t, const struct ipc_frame *f)
 	memcpy(&e, f->body, sizeof e);
 	if (!bytes_str_ok(e.text, sizeof e.text))
 		e.text[0] = 0;
+	if (!t->proven && e.status == END_DONE && !t->has_info) {
+		t->proven = true;
+		return 0;
+	}
 	if (!t->open && e.status == END_DONE && !opened(t))
 		return 0;
 	if (!t->open) {
@@ -308,6 +318,7 @@ static int on_end(struct seat *t, const struct ipc_frame *f)
 static int ctl_take(struct seat *t, struct ipc_frame *f)
 {
 	static const struct ipc_rule rules[] = {
+		{ .type = CTL_PRINCIPAL, .state = 1, .len = sizeof(struct proto_principal) },
 		{ .type = CTL_PROGRESS, .state = 1, .len = sizeof(struct proto_progress) },
 		{ .type = CTL_DATA, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
 		{ .type = CTL_SESSION_OPEN,
@@ -405,10 +416,17 @@ static void on_sock(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the caller's end ------------------------------------------------------------------------------------------------------ */
 
-static struct seat *seat_of(const struct seats *s, const char *principal, const char *model)
+/* By the same key, certificate or user, and judged by the same roots and rules. */
+static bool same(const struct proto_principal *a, const struct proto_principal *b)
+{
+	return a->how == b->how && a->generation == b->generation && !strcmp(a->name, b->name) &&
+	       !strcmp(a->credential, b->credential) && !memcmp(a->digest, b->digest, sizeof a->digest);
+}
+
+static struct seat *seat_of(const struct seats *s, const struct who *who, const char *model)
 {
 	struct seat *t = s->list;
-	while (t && (strcmp(t->principal, principal) || strcmp(t->model, model)))
+	while (t && (!same(&t->who.is, &who->is) || strcmp(t->model, model)))
 		t = t->next;
 	return t;
 }
@@ -424,14 +442,18 @@ static int connect_keepd(struct seat *t)
 	return t->ctl_ev && event_add(t->ctl_ev, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-static struct seat *seat_make(struct seats *s, const char *principal, const char *model)
+static struct seat *seat_make(struct seats *s, const struct who *who, const char *model)
 {
-	struct seat *t = calloc(1, sizeof *t);
-	if (!t || bytes_put_str(t->principal, sizeof t->principal, principal) ||
-		bytes_put_str(t->model, sizeof t->model, model)) {
+	bool peer = who->proof.type == CTL_PROVE_PEER;
+	int fd = peer ? fcntl(who->proof.fd, F_DUPFD_CLOEXEC, 3) : -1;
+	struct seat *t = peer && fd < 0 ? NULL : calloc(1, sizeof *t);
+	if (!t || bytes_put_str(t->model, sizeof t->model, model)) {
+		fd_close(&fd);
 		free(t);
 		return NULL;
 	}
+	t->who = *who;
+	t->who.proof.fd = fd;
 	t->seats = s;
 	t->ctl = t->sock = -1;
 	t->next = s->list;
@@ -453,16 +475,16 @@ static void fail_now(struct ask *a, u32 status, const char *why)
 	a->fns->failed(a, status, why);
 }
 
-void seat_take(struct seats *s, struct ask *a, const char *principal, const char *model)
+void seat_take(struct seats *s, struct ask *a, const struct who *who, const char *model)
 {
-	struct seat *t = seat_of(s, principal, model);
+	struct seat *t = seat_of(s, who, model);
 	a->state = ASK_WAITS;
 	a->blob = -1;
 	if (!t && s->n == GATEWAY_SEATS_MAX) {
 		fail_now(a, END_UNDECIDED, "too many principals and models at once");
 		return;
 	}
-	t = t ? t : seat_make(s, principal, model);
+	t = t ? t : seat_make(s, who, model);
 	if (!t) {
 		fail_now(a, END_UNDECIDED, "out of memory");
 		return;

@@ -1,5 +1,5 @@
 /* Seats: where a principal sits with a model. A seat is one connection to keepd and one session with the runtime; it answers any
- * number of asks at once, and every ask is recorded by keepd before the runtime may see it. Nothing blocks: what happens is told
+ * number of asks at once, and every ask is recorded by keepd before the runtime may see it. It is made by proving who that is, and serves nobody who came otherwise. Nothing blocks: what happens is told
  * to the ask by its functions.
  *
  * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens and results; at last done or failed, once, and
@@ -8,6 +8,7 @@
 
 #include "base/layout.h"
 #include "base/types.h"
+#include "gateway/who.h"
 #include "proto.h"
 
 #include <event2/event.h>
@@ -51,7 +52,7 @@ struct seats *seats_free(struct seats *s);
 u32 seats_count(const struct seats *s);
 
 /* Take a seat, which is made where there is none. Where none can be made, failed is told before this returns. */
-void seat_take(struct seats *s, struct ask *a, const char *principal, const char *model);
+void seat_take(struct seats *s, struct ask *a, const struct who *who, const char *model);
 const struct layout *seat_layout(const struct ask *a);
 const struct proto_session_open *seat_open(const struct ask *a);
 /* A sealed request. fd is taken. */

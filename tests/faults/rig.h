@@ -70,6 +70,8 @@ struct rig_file {
 };
 struct rig_answer rig_import(
 	int sock, const char *name, const char *bundle, const struct rig_file *files, u32 n);
+/* An officer makes a key of that principal's (where there is none yet), and the gateway's connection proves it. */
+void rig_prove(int officer, int gateway, const char *principal);
 struct rig_session {
 	u64 id, grant;
 	int sock;

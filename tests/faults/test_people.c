@@ -155,9 +155,9 @@ static struct rig_answer name(int sock, u32 type, const char *object)
 
 static struct rig_answer session_for(int sock)
 {
-	struct proto_session_want w = { .name = "nobody", .principal = "uid:1000" };
+	struct proto_prove_key p = { .name = "nobody" };
 	struct rig_answer a;
-	assert_int_equal(ipc_send(sock, CTL_SESSION, next_id, &w, sizeof w, -1), 0);
+	assert_int_equal(ipc_send(sock, CTL_PROVE_KEY, next_id, &p, sizeof p, -1), 0);
 	rig_answer(sock, next_id++, &a);
 	return a;
 }

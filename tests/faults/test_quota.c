@@ -106,7 +106,10 @@ static u32 seat(struct place *p, const struct rig_person *who, const char *princ
 	struct proto_session_want w = { .name = "demo" };
 	p->c = rig_client_as(&r, who);
 	p->last = 0;
-	snprintf(w.principal, sizeof w.principal, "%s", principal);
+	if (principal[0]) {
+		_cleanup_fd_ int officer = rig_client_as(&r, &alice);
+		rig_prove(officer, p->c, principal);
+	}
 	assert_int_equal(ipc_send(p->c, CTL_SESSION, 5, &w, sizeof w, -1), 0);
 	if (p->gate < 0) { /* the first of this keepd: it connects to the runtime */
 		p->gate = rig_runtime(&r);
@@ -371,7 +374,7 @@ static void apart(void **state)
 	install("[principal anna]\ntokens-per-day = 70\nsystem = Be brief.\ntools = weather\n[role "
 		"user]\ntokens-per-day = 64\n[everyone]\n");
 	assert_int_equal(seat(&p, &gateway, "anna", &a), 0);
-	struct place b = sits(p.gate, &gateway, "Bert"), own = sits(p.gate, &eve, ""),
+	struct place b = sits(p.gate, &gateway, "bert"), own = sits(p.gate, &eve, ""),
 		     d = sits(p.gate, &dave, "");
 	assert_int_equal(tokens(&p, 9), CTX);
 	assert_int_equal(tokens(&b, 9), 64);
@@ -383,7 +386,7 @@ static void apart(void **state)
 		"\"line\":1,\"tokens_per_day\":70,\"tools\":[\"weather\"],\"system\":\"Be brief.\"");
 	usage_says(&carol, "anna", "\"day_tokens\":64");
 	usage_says(&eve, "", "\"principal\":\"uid:1005\",\"line\":5");
-	usage_says(&carol, "", "\"principal\":\"sha256:"); /* a name that a record could not hold as it is */
+	usage_says(&carol, "", "\"principal\":\"bert\"");
 	_cleanup_fd_ int c = rig_client_as(&r, &eve);
 	a = rig_query(c, QUERY_USAGE, 0, 0, "anna");
 	assert_int_equal(a.status, END_REFUSED);

@@ -114,15 +114,37 @@ static void say_end(int fd, u64 id, u32 status, u64 index, const char *text)
 	turn();
 }
 
+/* Somebody who came by a key of that name. */
+static const struct who *by(const char *name)
+{
+	static struct who w;
+	w = (struct who){ .is = { .how = HOW_KEY, .role = ROLE_USER, .uses = USE_ALL },
+		.proof = { .type = CTL_PROVE_KEY, .fd = -1 } };
+	snprintf(w.is.name, sizeof w.is.name, "%s", name);
+	snprintf(w.proof.key.name, sizeof w.proof.key.name, "%s", name);
+	return &w;
+}
+
+/* The seat proves who sits there before it asks for a session. */
+static void proven(struct gate *g, const char *principal)
+{
+	struct ipc_frame f = next(g->ctl, CTL_PROVE_KEY);
+	struct proto_principal p = { .how = HOW_KEY, .role = ROLE_USER, .uses = USE_ALL };
+	assert_string_equal(((struct proto_prove_key *)(void *)f.body)->name, principal);
+	snprintf(p.name, sizeof p.name, "%s", principal);
+	assert_int_equal(ipc_send(g->ctl, CTL_PRINCIPAL, 0, &p, sizeof p, -1), 0);
+	say_end(g->ctl, 0, END_DONE, UINT64_MAX, "");
+}
+
 /* What keepd says of a session that it opened. */
 static void open_session(struct gate *g, const char *principal)
 {
 	_cleanup_fd_ int theirs = -1, layout = -1;
+	proven(g, principal);
 	struct ipc_frame f = next(g->ctl, CTL_SESSION);
 	struct proto_session_want w;
 	memcpy(&w, f.body, sizeof w);
 	assert_string_equal(w.name, "demo");
-	assert_string_equal(w.principal, principal);
 	assert_int_equal(ipc_pair(&g->sock, &theirs), 0);
 	assert_int_equal(fcntl(g->sock, F_SETFL, O_NONBLOCK), 0);
 	struct proto_session_open o = { .session = 7, .ctx_tokens = 64, .name = "demo" };
@@ -155,13 +177,13 @@ static void send_blob(struct told *t, const char *text)
 static void test_one(void **state)
 {
 	struct told a = TOLD, b = TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
 	struct gate g = gate_accept();
 	open_session(&g, "uid:1");
 	assert_int_equal(a.n_seated, 1);
 	assert_int_equal(seat_open(&a.ask)->session, 7);
 	assert_memory_equal(seat_layout(&a.ask)->h, model.layout, sizeof(struct layout_header));
-	seat_take(seats, &b.ask, "uid:1", "demo"); /* sits beside, on the same seat */
+	seat_take(seats, &b.ask, by("uid:1"), "demo"); /* sits beside, on the same seat */
 	turn();
 	assert_int_equal(b.n_seated, 1);
 	assert_int_equal(seats_count(seats), 1);
@@ -199,8 +221,8 @@ static void test_one(void **state)
 static void test_apart(void **state)
 {
 	struct told a = TOLD, b = TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
-	seat_take(seats, &b.ask, "uid:2", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
+	seat_take(seats, &b.ask, by("uid:2"), "demo");
 	struct gate g1 = gate_accept(), g2 = gate_accept();
 	open_session(&g1, "uid:1");
 	assert_true(a.n_seated == 1 && b.n_seated == 0);
@@ -216,14 +238,14 @@ static void test_apart(void **state)
 static void test_leave(void **state)
 {
 	struct told a = TOLD, b = TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
 	struct gate g = gate_accept();
 	open_session(&g, "uid:1");
 	seat_leave(&a.ask);
 	seat_leave(&a.ask); /* again: nothing */
 	a = (struct told)TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
-	seat_take(seats, &b.ask, "uid:1", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
+	seat_take(seats, &b.ask, by("uid:1"), "demo");
 	turn();
 	send_blob(&a, "one");
 	send_blob(&b, "two");
@@ -253,8 +275,9 @@ static void test_leave(void **state)
 static void test_refused(void **state)
 {
 	struct told a = TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
 	struct gate g = gate_accept();
+	proven(&g, "uid:1");
 	struct ipc_frame f = next(g.ctl, CTL_SESSION);
 	ipc_frame_fini(&f);
 	say_end(g.ctl, 0, END_REFUSED, UINT64_MAX, "no model of that name");
@@ -264,7 +287,7 @@ static void test_refused(void **state)
 	/* nobody listens */
 	assert_int_equal(unlinkat(run_dir, "ctl.sock", 0), 0);
 	a = (struct told)TOLD;
-	seat_take(seats, &a.ask, "uid:1", "demo");
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
 	turn();
 	assert_true(a.n_failed == 1 && a.status == END_UNDECIDED);
 	fd_close(&listener);
@@ -277,7 +300,7 @@ static void test_broken(void **state)
 	for (u32 way = 0; way < 4; way++) {
 		struct told a = TOLD;
 		struct proto_tokens t = { .n_tokens = way == 2 ? TOKENS_PER_FRAME + 1 : 1 };
-		seat_take(seats, &a.ask, "uid:1", "demo");
+		seat_take(seats, &a.ask, by("uid:1"), "demo");
 		struct gate g = gate_accept();
 		open_session(&g, "uid:1");
 		send_blob(&a, "one");
@@ -306,7 +329,7 @@ static void test_limit(void **state)
 	for (u32 i = 0; i <= GATEWAY_SEATS_MAX; i++) {
 		all[i] = (struct told)TOLD;
 		snprintf(name, sizeof name, "uid:%u", i);
-		seat_take(seats, &all[i].ask, name, "demo");
+		seat_take(seats, &all[i].ask, by(name), "demo");
 		if (i < GATEWAY_SEATS_MAX)
 			gates[i] = gate_accept();
 	}
