@@ -248,11 +248,9 @@ int attest_policy_signers(const struct attest_policy *p, const struct attest_pol
 		say_signer(&a, &q->signers[i], line, why);
 	}
 	for (const struct policy_need *n = m->needs; n; n = n->next) {
-		int e = need_check(
-			&a, m, n, may); /* every rule is asked, the first refusal is the verdict's */
-		if (e && r)
-			continue;
-		r = r ? r : e;
+		struct attest_report later; /* every rule is asked, the first refusal is the verdict's */
+		a.report = r ? &later : report;
+		r |= need_check(&a, m, n, may);
 	}
 	return r;
 }

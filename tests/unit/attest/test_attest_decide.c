@@ -91,6 +91,8 @@ static void test_roles(void **state)
 	assert_string_equal(report.expected, "2 lab");
 	assert_string_equal(report.found, "1");
 	assert_non_null(strstr(report.detail, "line 10"));
+	ask(policy, "llama-8b", &none, 1); /* of two refusals the first is told */
+	assert_string_equal(report.expected, "1 publisher");
 }
 
 static void test_scope_and_time(void **state)
