@@ -46,6 +46,7 @@ enum proto_type {
 	CTL_TEXT,     /* proto_record                         → DATA +fd (proto_text, the text), END */
 	CTL_EXPORT, /* proto_name: text = what for, or onto what → DATA +fd (segments), STORED…, END; or END (proposed) */
 	CTL_QUOTA_SET,	/* proto_name: text = why +fd quota file (base/quota.h) → END */
+	CTL_PLAN,	/* proto_session_want: what it would take  → DATA +fd (proto_plan), END */
 	CTL_ACCESS_ADD, /* proto_access: an API key, or a rule for certificates → END */
 	CTL_ACCESS_RM,	/* proto_name: one of them              → END */
 	CTL_TLS_SET,	/* proto_tls: the gateway has a new certificate → END */
@@ -92,6 +93,7 @@ enum proto_type {
 	GATE_TICKET, /* proto_ticket                        id = request, strictly increasing in a session */
 	GATE_SESSION_END, /* –                                   id = session; its streams end, nothing is sent on it any more */
 	GATE_UNLOAD, /* –                                   id = grant */
+	GATE_PLAN,   /* proto_grant         +fd layout      id = question: where would it go? Nothing is loaded */
 	/* keep-runtime → keepd */
 	GATE_LOADING = 0x0380, /* proto_progress                    id = grant */
 	GATE_READY,	       /* proto_ready                       id = grant */
@@ -99,6 +101,7 @@ enum proto_type {
 	GATE_OUTCOME,  /* proto_outcome                     id = request; exactly one for each ticket */
 	GATE_UNLOADED, /* –                                 id = grant; its memory has been overwritten */
 	GATE_ANSWER, /* proto_answer      +fd sealed text  id = request; before OUTCOME, when the ticket said so */
+	GATE_PLANNED, /* proto_plan                        id = question */
 
 	/* session socket: client → keep-runtime */
 	SESSION_REQUEST = 0x0400, /* –              +fd sealed request; id = request */
@@ -545,6 +548,29 @@ struct proto_ready {
 };
 SIZE_PIN(proto_ready, 336);
 enum load_reason {
+/* What a model would take where, before anything of it is loaded. */
+struct proto_plan_part {
+	char device[128];
+	u64 have, taken; /* memory of the device that a model may use, and what other models have of it */
+	u64 weights, kv, work; /* bytes of this one */
+	u32 first, end;	       /* layers, the first and the one behind the last */
+};
+SIZE_PIN(proto_plan_part, 176);
+struct proto_plan_remedy {
+	u32 kv_mode, ctx_tokens;
+};
+SIZE_PIN(proto_plan_remedy, 8);
+#define PLAN_REMEDIES_MAX 4u
+struct proto_plan {
+	u32 fits; /* 0: not so; text says why, and where there are settings that would do, they are the remedies */
+	u32 n_parts, n_remedies, n_layers;
+	u32 kv_mode, ctx_tokens, ctx_train;
+	u32 kv_tokens; /* that the cache holds, of all requests at once */
+	char text[REASON_LEN_MAX + 1];
+	struct proto_plan_remedy remedy[PLAN_REMEDIES_MAX];
+	struct proto_plan_part part[RUNTIME_DEVICES_MAX];
+};
+SIZE_PIN(proto_plan, 1728);
 	LOAD_SEGMENT = 1 /* a digest differs: quarantine */,
 	LOAD_LAYOUT,
 	LOAD_MEMORY,

@@ -6,6 +6,7 @@
 #include "shaders/kernels.h"
 
 struct rt_buf {
+	struct rt_device *d;
 	enum rt_buf_kind kind;
 	u64 bytes;
 	void *host; /* INPUT, OUTPUT; on the reference device every buffer */

@@ -48,7 +48,10 @@ int rt_buf_create(struct rt_device *d, enum rt_buf_kind kind, u64 bytes, const c
 		return err_origin(-EINVAL);
 	if (bytes > d->info.buf_bytes_max)
 		return err_origin(-ENOMEM);
-	return d->fns->buf_create(d, kind, bytes, tag, ret);
+	int r = d->fns->buf_create(d, kind, bytes, tag, ret);
+	if (!r)
+		(*ret)->d = d;
+	return r;
 }
 
 struct rt_buf *rt_buf_destroy(struct rt_device *d, struct rt_buf *b)
@@ -59,6 +62,11 @@ struct rt_buf *rt_buf_destroy(struct rt_device *d, struct rt_buf *b)
 u64 rt_buf_bytes(const struct rt_buf *b)
 {
 	return b->bytes;
+}
+
+struct rt_device *rt_buf_device(const struct rt_buf *b)
+{
+	return b->d;
 }
 
 void *rt_host_ptr(struct rt_buf *b)

@@ -50,6 +50,7 @@ _must_use_ int rt_buf_create(
 /* Overwrites the memory with zeros, then frees it; NULL is fine; returns NULL. Never while recorded ops name it. */
 struct rt_buf *rt_buf_destroy(struct rt_device *d, struct rt_buf *b);
 u64 rt_buf_bytes(const struct rt_buf *b);
+struct rt_device *rt_buf_device(const struct rt_buf *b);
 /* INPUT and OUTPUT buffers: host memory of rt_buf_bytes. */
 void *rt_host_ptr(struct rt_buf *b);
 

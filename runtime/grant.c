@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 
 #define WEIGHT_BUF_BYTES (1ull << 30) /* tensors share buffers of this size; a larger one has its own */
@@ -46,87 +45,118 @@ static int map_table(int fd, const u8 digest[SHA256_BYTES], const char *name, st
 	return 0;
 }
 
+/* segs NULL: no tensor is compared with the size of its file */
+static int open_layout(struct grant *g, const struct segments *segs, struct proto_load_failed *f)
+{
+	const char *why;
+	int r = map_table(g->layout_fd, g->want.layout, "layout", &g->layout_map, f);
+	if (r)
+		return r;
+	if (layout_open(g->layout_map.data, g->layout_map.len, segs, &g->layout, &why))
+		return refuse(f, LOAD_LAYOUT, "layout: %s", why);
+	return 0;
+}
+
 static int open_tables(struct grant *g, struct proto_load_failed *f)
 {
 	const char *why;
 	int r = map_table(g->segments_fd, g->want.segments, "segments", &g->segments_map, f);
-	if (!r)
-		r = map_table(g->layout_fd, g->want.layout, "layout", &g->layout_map, f);
 	if (r)
 		return r;
 	if (segments_open(g->segments_map.data, g->segments_map.len, &g->segs, &why))
 		return refuse(f, LOAD_LAYOUT, "segments: %s", why);
-	if (layout_open(g->layout_map.data, g->layout_map.len, &g->segs, &g->layout, &why))
-		return refuse(f, LOAD_LAYOUT, "layout: %s", why);
+	r = open_layout(g, &g->segs, f);
+	if (r)
+		return r;
 	if (g->segs.h->n_files != g->n_files || g->layout.h->n_files != g->n_files)
 		return refuse(f, LOAD_LAYOUT, "%u files came, the tables name %u and %u", g->n_files,
 			g->segs.h->n_files, g->layout.h->n_files);
-	r = model_bind(&g->layout, &g->model, &why);
-	if (r > 0)
-		return refuse(f, LOAD_UNSUPPORTED, "%s", why);
-	return r;
+	return 0;
 }
 
-static int choose(struct grant *g, struct proto_load_failed *f)
+static int bind(struct grant *g, struct proto_load_failed *f)
 {
-	u32 train = g->model.ctx_train;
-	g->ctx_tokens = g->want.ctx_tokens ? g->want.ctx_tokens : MIN(train, CTX_TOKENS_DEFAULT);
-	if (g->ctx_tokens > train)
-		return refuse(f, LOAD_UNSUPPORTED,
-			"a context of %u tokens is asked for, the model was trained on %u", g->ctx_tokens,
-			train);
-	g->kv_mode = g->want.kv_mode;
-	if (g->kv_mode == KV_DEFAULT)
-		g->kv_mode = g->model.all_f32 ? KV_F32 : KV_F16;
-	if (g->kv_mode > KV_INT8)
-		return refuse(f, LOAD_UNSUPPORTED, "unknown attention mode %u", g->kv_mode);
-	return 0;
+	const char *why;
+	int r = model_bind(&g->layout, &g->model, &why);
+	return r > 0 ? refuse(f, LOAD_UNSUPPORTED, "%s", why) : r;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
 
-static u64 memory_of(struct rt_device *d)
+static void take_devices(struct grant *g, struct rt_device *d, const struct grant_params *p)
 {
-	struct sysinfo si;
-	u64 bytes = rt_device_info(d).memory_bytes;
-	if (bytes || sysinfo(&si) < 0)
-		return bytes;
-	return (u64)si.totalram * si.mem_unit;
+	g->devices[0] = d;
+	for (u32 i = 0; i < p->n_others; i++)
+		g->devices[1 + i] = p->others[i];
+	g->n_devices = 1 + p->n_others;
 }
 
-static int add_buf(struct grant *g, u64 bytes)
+static struct plan_want wanted(
+	const struct grant *g, const struct grant_params *p, struct rt_device_info *infos)
 {
-	int r = rt_buf_create(g->d, RT_BUF_WEIGHTS, bytes, "weights", &g->weights[g->n_weights]);
+	struct plan_want w = { .devices = infos,
+		.n_devices = g->n_devices,
+		.taken = p->taken,
+		.kv_mode = g->want.kv_mode,
+		.ctx_tokens = g->want.ctx_tokens,
+		.kv_pages = p->kv_pages,
+		.chunk = p->chunk,
+		.batch = p->batch };
+	memcpy(w.split, p->split, sizeof w.split);
+	for (u32 i = 0; i < g->n_devices; i++)
+		infos[i] = rt_device_info(g->devices[i]);
+	return w;
+}
+
+static int make_plan(struct grant *g, const struct grant_params *p, struct proto_load_failed *f)
+{
+	struct rt_device_info infos[RUNTIME_DEVICES_MAX];
+	const struct plan_want w = wanted(g, p, infos);
+	int r = plan_make(&g->layout, &g->model, &w, &g->plan);
+	if (r > 0)
+		return refuse(f, LOAD_UNSUPPORTED, "%s", g->plan.p.text);
+	g->ctx_tokens = g->plan.p.ctx_tokens;
+	g->kv_mode = g->plan.p.kv_mode;
+	return r;
+}
+
+u64 grant_bytes(const struct grant *g, const struct rt_device *d)
+{
+	u64 bytes = 0;
+	for (u32 i = 0; i < g->plan.p.n_parts; i++)
+		if (g->devices[g->plan.device[i]] == d)
+			bytes += g->plan.p.part[i].weights + g->plan.p.part[i].kv + g->plan.p.part[i].work;
+	return bytes;
+}
+
+static int add_buf(struct grant *g, struct rt_device *d, u64 bytes)
+{
+	int r = rt_buf_create(d, RT_BUF_WEIGHTS, bytes, "weights", &g->weights[g->n_weights]);
 	if (!r)
 		g->n_weights++;
 	return r;
 }
 
-/* Give every tensor its place: first count, then fill buffers in the order of the layout. A tensor never spans two buffers. */
-static int place_weights(struct grant *g, struct proto_load_failed *f)
+/* Give every tensor of a part its place: first count, then fill buffers in the order of the layout. A tensor never spans two buffers. */
+static int place_part(struct grant *g, u32 part, struct proto_load_failed *f)
 {
+	struct rt_device *d = g->devices[g->plan.device[part]];
 	u32 n = g->layout.h->n_tensors, first = 0;
-	u64 fill = 0, cap = rt_device_info(g->d).buf_bytes_max;
-	g->places = calloc(MAX(n, 1u), sizeof *g->places);
-	g->weights = calloc(MAX(n, 1u), sizeof(struct rt_buf *));
-	if (!g->places || !g->weights)
-		return err_origin(-ENOMEM);
+	u64 fill = 0, cap = MIN(rt_device_info(d).buf_bytes_max, WEIGHT_BUF_BYTES);
 	for (u32 i = 0; i <= n; i++) {
 		u64 bytes = i < n ? ALIGN_UP(g->layout.tensors[i].bytes, RT_ALIGN) : 0;
-		if (bytes > cap)
-			return refuse(f, LOAD_MEMORY,
-				"tensor %s has %llu bytes, a buffer of this device at most %llu",
-				g->layout.tensors[i].name, (unsigned long long)bytes,
-				(unsigned long long)cap);
-		if (fill && (i == n || fill + bytes > MIN(cap, WEIGHT_BUF_BYTES))) {
-			int r = add_buf(g, fill);
+		if (i < n && plan_part_of(&g->plan, i) != part)
+			continue;
+		if (fill && (i == n || fill + bytes > cap)) {
+			int r = add_buf(g, d, fill);
 			if (r == -ENOMEM)
 				return refuse(f, LOAD_MEMORY, "no memory for weights on %s",
-					rt_device_info(g->d).name);
+					rt_device_info(d).name);
 			if (r)
 				return r;
 			for (; first < i; first++)
-				g->places[first].view.buf = g->weights[g->n_weights - 1];
+				if (plan_part_of(&g->plan, first) == part)
+					g->places[first].view.buf = g->weights[g->n_weights - 1];
 			fill = 0;
 		}
 		if (i < n)
@@ -135,6 +165,19 @@ static int place_weights(struct grant *g, struct proto_load_failed *f)
 		g->weight_bytes += bytes;
 	}
 	return 0;
+}
+
+static int place_weights(struct grant *g, struct proto_load_failed *f)
+{
+	u32 n = MAX(g->layout.h->n_tensors, 1u);
+	int r = 0;
+	g->places = calloc(n, sizeof *g->places);
+	g->weights = calloc(n, sizeof(struct rt_buf *));
+	if (!g->places || !g->weights)
+		return err_origin(-ENOMEM);
+	for (u32 i = 0; i < g->plan.p.n_parts && !r; i++)
+		r = place_part(g, i, f);
+	return r;
 }
 
 /* Factors of the rotation stay on the host: they only enter its table. */
@@ -160,31 +203,33 @@ static void place_choices(struct grant *g)
 	}
 }
 
-static int check_memory(struct grant *g, struct proto_load_failed *f)
+/* What the gate wants, of a layout and of segments that are one model's. */
+static int open_wanted(struct grant *g, struct proto_load_failed *f)
 {
-	u64 have = memory_of(g->d), need = 0;
-	for (u32 i = 0; i < g->layout.h->n_tensors; i++)
-		need += ALIGN_UP(g->layout.tensors[i].bytes, RT_ALIGN);
-	u64 kv = model_kv_bytes(&g->model, g->kv_mode, DIV_UP(g->ctx_tokens, RT_KV_PAGE));
-	if (have && need + kv > have)
-		return refuse(f, LOAD_MEMORY,
-			"%llu MiB of weights and %llu MiB for one context of %u tokens do not fit into the "
-			"%llu MiB of %s",
-			(unsigned long long)(need >> 20), (unsigned long long)(kv >> 20), g->ctx_tokens,
-			(unsigned long long)(have >> 20), rt_device_info(g->d).name);
-	return 0;
+	int r = open_tables(g, f);
+	return r ? r : bind(g, f);
+}
+
+int grant_plan(struct grant *g, struct rt_device *d, const struct grant_params *p,
+	struct proto_load_failed *ret_failed)
+{
+	take_devices(g, d, p);
+	int r = open_layout(g, NULL, ret_failed);
+	if (!r)
+		r = bind(g, ret_failed);
+	return r ? r : make_plan(g, p, ret_failed);
 }
 
 int grant_load(struct grant *g, struct rt_device *d, const struct grant_params *p,
 	struct proto_load_failed *ret_failed)
 {
-	g->d = d;
 	g->started_ns = clock_ns();
-	int r = open_tables(g, ret_failed);
+	take_devices(g, d, p);
+	int r = open_wanted(g, ret_failed);
 	if (!r)
-		r = choose(g, ret_failed);
-	if (!r)
-		r = check_memory(g, ret_failed);
+		r = make_plan(g, p, ret_failed);
+	if (!r && !g->plan.p.fits)
+		r = refuse(ret_failed, LOAD_MEMORY, "%s", g->plan.p.text);
 	if (!r)
 		r = place_weights(g, ret_failed);
 	if (!r)
@@ -207,41 +252,40 @@ int grant_load(struct grant *g, struct rt_device *d, const struct grant_params *
 
 /* ---- ready -------------------------------------------------------------------------------------------------------------- */
 
-/* As many pages as KV_CONTEXTS full contexts need, or as fit, but at least one context. */
-static u32 choose_pages(const struct grant *g, const struct grant_params *p)
+/* The buffers of every part, in a chain. */
+static int make_parts(struct grant *g, const struct grant_params *p)
 {
-	struct rt_device_info info = rt_device_info(g->d);
-	u32 one = DIV_UP(g->ctx_tokens, RT_KV_PAGE);
-	u64 page = op_kv_bytes(g->kv_mode, 1, g->model.n_kv_heads, g->model.head_dim);
-	u64 pages = p->kv_pages ? p->kv_pages : (u64)one * KV_CONTEXTS, have = memory_of(g->d);
-	pages = MIN(pages, info.range_bytes_max / page);
-	if (have > g->weight_bytes) {
-		u64 fit = (have - g->weight_bytes) / 2 / model_kv_bytes(&g->model, g->kv_mode, 1);
-		pages = MIN(pages, MAX(fit, one));
+	struct rt_device_info infos[RUNTIME_DEVICES_MAX];
+	const struct plan_want want = wanted(g, p, infos);
+	struct model_work *before = NULL;
+	for (u32 i = 0; i < g->plan.p.n_parts; i++) {
+		struct model_work *w = i ? &g->more[i - 1] : &g->work;
+		struct model_work_params wp =
+			plan_work_params(&g->model, &want, &g->plan, i, &infos[g->plan.device[i]]);
+		wp.rope_factors = g->rope_factors;
+		int r = model_work_create(g->devices[g->plan.device[i]], &g->model, &wp, w);
+		if (r)
+			return r;
+		if (before)
+			before->next = w;
+		before = w;
 	}
-	return (u32)MAX(pages, 1u);
+	return 0;
 }
 
 static int make_work(struct grant *g, const struct grant_params *p, struct proto_load_failed *f)
 {
-	struct sched_params sp = {
+	const struct sched_params sp = {
 		.ctx_tokens = g->ctx_tokens, .chunk = p->chunk, .batch = p->batch, .no_cache = p->no_cache
 	};
-	struct model_work_params wp = sched_work_params(&g->model, &sp, rt_device_info(g->d).range_bytes_max);
-	wp.kv_mode = g->kv_mode;
-	wp.kv_pages = choose_pages(g, p);
-	wp.rope_factors = g->rope_factors;
-	if (!wp.out_max || (!p->kv_pages && wp.kv_pages < DIV_UP(g->ctx_tokens, RT_KV_PAGE)))
-		return refuse(f, LOAD_MEMORY, "one context of %u tokens does not fit into a buffer of %s",
-			g->ctx_tokens, rt_device_info(g->d).name);
-	int r = model_work_create(g->d, &g->model, &wp, &g->work);
+	int r = make_parts(g, p);
 	if (!r)
-		r = sched_create(g->d, &g->model, &g->work, &sp, &g->sched);
+		r = sched_create(g->work.d, &g->model, &g->work, &sp, &g->sched);
 	if (!r)
 		r = sampler_create(g->model.n_vocab, &g->sampler);
 	if (r == -ENOMEM)
 		return refuse(f, LOAD_MEMORY, "no memory for activations and a context of %u tokens on %s",
-			g->ctx_tokens, rt_device_info(g->d).name);
+			g->ctx_tokens, g->plan.p.part[0].device);
 	return r;
 }
 
@@ -267,20 +311,42 @@ static int check_choices(const struct grant *g, struct proto_load_failed *f)
 	return 0;
 }
 
+/* Which kernels: those of its device, or of all of its devices in the order of the layers. */
+static void kernel_set_of(const struct grant *g, u8 ret[SHA256_BYTES])
+{
+	struct sha256 all;
+	sha256_init(&all);
+	for (u32 i = 0; i < g->plan.p.n_parts; i++) {
+		struct rt_device_info info = rt_device_info(g->devices[g->plan.device[i]]);
+		sha256_update(&all, info.kernel_set, sizeof info.kernel_set);
+		memcpy(ret, info.kernel_set, sizeof info.kernel_set);
+	}
+	if (g->plan.p.n_parts > 1)
+		sha256_final(&all, ret);
+}
+
 static void fill_ready(struct grant *g)
 {
-	struct rt_device_info info = rt_device_info(g->d);
+	const struct rt_device_info first = rt_device_info(g->work.d);
+	size_t at = 0;
 	g->ready = (struct proto_ready){ .numerics = RT_NUMERICS,
 		.kv_mode = g->kv_mode,
 		.ctx_tokens = g->ctx_tokens,
 		.n_vocab = g->model.n_vocab,
 		.weight_bytes = g->weight_bytes,
-		.kv_bytes = g->work.kv_bytes,
-		.work_bytes = g->work.work_bytes,
 		.load_ns = clock_ns() - g->started_ns };
-	snprintf(g->ready.device, sizeof g->ready.device, "%s", info.name);
-	snprintf(g->ready.driver, sizeof g->ready.driver, "%s", info.driver);
-	memcpy(g->ready.kernel_set, info.kernel_set, sizeof g->ready.kernel_set);
+	for (const struct model_work *w = &g->work; w; w = w->next) {
+		g->ready.kv_bytes += w->kv_bytes;
+		g->ready.work_bytes += w->work_bytes;
+	}
+	plan_devices(&g->plan.p, g->ready.device, sizeof g->ready.device);
+	snprintf(g->ready.driver, sizeof g->ready.driver, "%s", first.driver);
+	for (const struct model_work *w = g->work.next; w && at < sizeof g->ready.driver; w = w->next) {
+		at = strlen(g->ready.driver);
+		snprintf(g->ready.driver + at, sizeof g->ready.driver - at, "; %s",
+			rt_device_info(w->d).driver);
+	}
+	kernel_set_of(g, g->ready.kernel_set);
 }
 
 int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed)
@@ -299,7 +365,7 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 		at[i] = g->places[i].view;
 	model_place(&g->model, at);
 	free(at);
-	model_ready(g->d, &g->model);
+	model_ready(&g->model);
 	r = tok_create(&g->layout, &g->tok, &why);
 	if (r > 0)
 		return refuse(ret_failed, LOAD_UNSUPPORTED, "vocabulary: %s", why);
@@ -328,16 +394,20 @@ void grant_fini(struct grant *g)
 	if (g->sched.kv.pages)
 		sched_fini(&g->sched);
 	sampler_fini(&g->sampler);
+	for (u32 i = 0; i < ARRAY_LEN(g->more); i++)
+		if (g->more[i].rows_max)
+			model_work_fini(g->more[i].d, &g->model, &g->more[i]);
 	if (g->work.rows_max)
-		model_work_fini(g->d, &g->model, &g->work);
+		model_work_fini(g->work.d, &g->model, &g->work);
 	mask_trie_fini(&g->trie);
 	g->tok = tok_destroy(g->tok);
 	for (u32 i = 0; i < g->n_weights; i++)
-		rt_buf_destroy(g->d, g->weights[i]);
+		rt_buf_destroy(rt_buf_device(g->weights[i]), g->weights[i]);
 	free(g->weights);
 	free(g->places);
 	free(g->rope_factors);
 	model_fini(&g->model);
+	plan_fini(&g->plan);
 	for (u32 i = 0; i < g->n_files; i++)
 		fd_close(&g->files[i]);
 	free(g->files);

@@ -6,6 +6,7 @@
 #include "runtime/load.h"
 #include "runtime/mask.h"
 #include "runtime/model.h"
+#include "runtime/plan.h"
 #include "runtime/sampler.h"
 #include "runtime/sched.h"
 #include "runtime/tok.h"
@@ -21,7 +22,9 @@ struct grant {
 	u32 n_files; /* files that have arrived */
 
 	/* since grant_load */
-	struct rt_device *d;
+	struct rt_device *devices[RUNTIME_DEVICES_MAX]; /* that it may use, borrowed */
+	u32 n_devices;
+	struct plan plan;
 	struct fd_map layout_map, segments_map;
 	struct layout layout;
 	struct segments segs;
@@ -34,7 +37,7 @@ struct grant {
 	f32 *rope_factors;
 
 	/* when ready */
-	struct model_work work;
+	struct model_work work, more[RUNTIME_DEVICES_MAX - 1]; /* of the plan's parts, in a chain */
 	struct sched sched;
 	struct sampler sampler;
 	struct tok *tok;
@@ -45,11 +48,20 @@ struct grant {
 
 /* How to run it; zeros are what users get. Results do not depend on any of this. */
 struct grant_params {
+	struct rt_device *others[RUNTIME_DEVICES_MAX - 1]; /* further devices, borrowed */
+	u32 n_others;
+	u32 split[RUNTIME_DEVICES_MAX]; /* layers of each device; all 0: as they fit */
+	u64 taken[RUNTIME_DEVICES_MAX]; /* bytes that other grants have of each device */
 	u32 chunk, batch, kv_pages, load_threads;
 	bool no_cache;
 	int wake; /* eventfd that tells that loading has ended, or -1 */
 };
 
+/* What grant_load would make of the layout of g->layout_fd, whose digest g->want has: nothing is taken or read. Same outcomes. */
+_must_use_ int grant_plan(struct grant *g, struct rt_device *d, const struct grant_params *p,
+	struct proto_load_failed *ret_failed);
+/* Bytes that a grant has of device d; 0 before it is loaded. */
+u64 grant_bytes(const struct grant *g, const struct rt_device *d);
 /* Begin: the tables are checked against the grant and each other, memory is taken, threads read. The descriptors are owned by the grant.
  * 0; 1 refused, *ret_failed says why; -errno. */
 _must_use_ int grant_load(struct grant *g, struct rt_device *d, const struct grant_params *p,

@@ -171,9 +171,19 @@ static bool numbers_ok(struct load *l, const struct segment *s, const u8 *data)
 	return true;
 }
 
-/* Copy the parts to their places. The piece of staging goes back with the first part that goes to the device; where a segment holds
- * parts of several tensors, the others come from a copy of the hashed memory. */
-static int place_parts(struct load *l, const struct segment *s, u8 *stage, u8 *copy)
+/* Whose staging a segment is read into: that of the device that its first part goes to. */
+static struct rt_device *device_of(const struct load *l, const struct segment *s)
+{
+	struct part p;
+	for (u32 at = first_tensor(l, s); part_at(l, s, at, &p); at++)
+		if (l->p.places[p.tensor].view.buf)
+			return rt_buf_device(l->p.places[p.tensor].view.buf);
+	return l->p.d;
+}
+
+/* Copy the parts to their places. The piece of staging goes back with the first part that goes to a device, which is its own; where a segment
+ * holds parts of several tensors, the others come from a copy of the hashed memory. */
+static int place_parts(struct load *l, struct rt_device *d, const struct segment *s, u8 *stage, u8 *copy)
 {
 	struct part p, first = { .tensor = LAYOUT_NONE };
 	u32 start = first_tensor(l, s), n = 0;
@@ -187,25 +197,27 @@ static int place_parts(struct load *l, const struct segment *s, u8 *stage, u8 *c
 	if (n > 1)
 		memcpy(copy, stage, s->len);
 	if (n == 0)
-		return rt_stage_put(l->p.d, stage, (struct rt_view){ 0 }, 0, 0);
+		return rt_stage_put(d, stage, (struct rt_view){ 0 }, 0, 0);
 	struct rt_view v = l->p.places[first.tensor].view;
 	v.offset += first.in_tensor;
-	int r = rt_stage_put(l->p.d, stage, v, first.in_segment, first.len);
+	int r = rt_stage_put(d, stage, v, first.in_segment, first.len);
 	for (u32 at = start; n > 1 && !r && part_at(l, s, at, &p); at++) {
 		v = l->p.places[p.tensor].view;
 		if (!v.buf || p.tensor == first.tensor)
 			continue;
-		stage = rt_stage_get(l->p.d);
+		d = rt_buf_device(v.buf);
+		stage = rt_stage_get(d);
 		memcpy(stage, copy + p.in_segment, p.len);
 		v.offset += p.in_tensor;
-		r = rt_stage_put(l->p.d, stage, v, 0, p.len);
+		r = rt_stage_put(d, stage, v, 0, p.len);
 	}
 	return r;
 }
 
 static void one_segment(struct load *l, const struct segment *s, u8 *copy)
 {
-	u8 *stage = rt_stage_get(l->p.d), digest[SHA256_BYTES];
+	struct rt_device *d = device_of(l, s);
+	u8 *stage = rt_stage_get(d), digest[SHA256_BYTES];
 	int r = fd_pread_all(l->p.files[s->file], stage, s->len, s->offset);
 	if (r)
 		report(l, s, r == -ENODATA ? LOAD_SEGMENT : LOAD_IO,
@@ -217,11 +229,11 @@ static void one_segment(struct load *l, const struct segment *s, u8 *copy)
 			report(l, s, LOAD_SEGMENT, "differs from what was admitted");
 	}
 	if (r || !numbers_ok(l, s, stage)) {
-		if (rt_stage_put(l->p.d, stage, (struct rt_view){ 0 }, 0, 0))
+		if (rt_stage_put(d, stage, (struct rt_view){ 0 }, 0, 0))
 			report(l, s, LOAD_DEVICE, "cannot be given back");
 		return;
 	}
-	if (place_parts(l, s, stage, copy))
+	if (place_parts(l, d, s, stage, copy))
 		report(l, s, LOAD_DEVICE, "could not be copied to the device");
 	atomic_fetch_add(&l->done, s->len);
 }

@@ -13,7 +13,7 @@ struct load_place {
 };
 
 struct load_params {
-	struct rt_device *d;
+	struct rt_device *d; /* for segments that no device gets a part of */
 	struct segments segs;
 	struct layout layout;
 	const int *files;		 /* one for each file of the table, read-only, borrowed */

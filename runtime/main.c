@@ -25,13 +25,16 @@
 #include <unistd.h>
 
 struct options {
-	const char *device;
+	const char *devices[RUNTIME_DEVICES_MAX];
+	u32 n_devices;
+	u32 split[RUNTIME_DEVICES_MAX];
 	bool list, test, json;
 	u32 gate_uid;
 };
 
 static const char usage[] =
-	"usage: keep-runtime [--device NAME] [--gate-user NAME]      serves the inherited socket\n"
+	"usage: keep-runtime [--device NAME ...] [--split LAYERS,LAYERS...] [--gate-user NAME]\n"
+	"                                                            serves the inherited socket\n"
 	"       keep-runtime --device-ls [--json]\n"
 	"       keep-runtime --device-test [NAME] [--json]\n";
 
@@ -69,12 +72,45 @@ static int user_id(const char *name, u32 *ret)
 	return p ? 0 : 1;
 }
 
+static int add_device(struct options *o, const char *name)
+{
+	if (o->n_devices == RUNTIME_DEVICES_MAX) {
+		daemon_say("--device: at most %u devices", RUNTIME_DEVICES_MAX);
+		return 2;
+	}
+	o->devices[o->n_devices++] = name;
+	return 0;
+}
+
+/* "12,20": layers of each device. */
+static int parse_split(const char *text, struct options *o)
+{
+	u32 n = 0, all = 0;
+	for (const char *at = text; at; n++) {
+		char *end;
+		unsigned long v = strtoul(at, &end, 10);
+		if (n == o->n_devices || end == at || at[0] < '0' || at[0] > '9' || v > LAYERS_MAX ||
+			(*end && *end != ','))
+			goto wrong;
+		o->split[n] = (u32)v;
+		all += (u32)v;
+		at = *end ? end + 1 : NULL;
+	}
+	if (n == o->n_devices && all)
+		return 0;
+wrong:
+	daemon_say("--split: how many layers each of the %u devices computes, like 12,20", o->n_devices);
+	return 2;
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
+	const char *split = NULL;
 	static const struct option longs[] = {
 		{ "device", required_argument, NULL, 'd' },
 		{ "device-ls", no_argument, NULL, 'l' },
 		{ "device-test", no_argument, NULL, 't' },
+		{ "split", required_argument, NULL, 's' },
 		{ "gate-user", required_argument, NULL, 'g' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
@@ -82,7 +118,10 @@ static int parse(int argc, char **argv, struct options *ret)
 	struct options o = { .gate_uid = getuid() };
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
 		if (c == 'd') {
-			o.device = optarg;
+			if (add_device(&o, optarg))
+				return 2;
+		} else if (c == 's') {
+			split = optarg;
 		} else if (c == 'l') {
 			o.list = true;
 		} else if (c == 't') {
@@ -99,8 +138,10 @@ static int parse(int argc, char **argv, struct options *ret)
 		}
 	}
 	if (o.test && optind == argc - 1)
-		o.device = argv[optind++];
+		(void)!add_device(&o, argv[optind++]);
 	if (optind != argc || (o.list && o.test) || (o.json && !o.list && !o.test))
+		return 2;
+	if (split && parse_split(split, &o))
 		return 2;
 	*ret = o;
 	return 0;
@@ -149,11 +190,16 @@ static int accept_gate(int listener, u32 uid, int *ret)
 	}
 }
 
-static int enter_sandbox(struct rt_device *d)
+static int enter_sandbox(struct rt_device *const *d, u32 n)
 {
-	struct rt_device_info info = rt_device_info(d);
-	bool cpu = strcmp(info.kind, "cpu") == 0,
-	     none = cpu || strcmp(info.kind, "reference") == 0 || strcmp(info.kind, "native") == 0;
+	bool cpu = false, none = true;
+	for (u32 i = 0; i < n; i++) {
+		struct rt_device_info info = rt_device_info(d[i]);
+		bool software = strcmp(info.kind, "cpu") == 0;
+		cpu = cpu || software;
+		none = none &&
+		       (software || strcmp(info.kind, "reference") == 0 || strcmp(info.kind, "native") == 0);
+	}
 	struct sandbox_params p = { .role = SANDBOX_RUNTIME,
 		.paths = none ? NULL : gpu_paths,
 		.n_paths = none ? 0 : ARRAY_LEN(gpu_paths),
@@ -171,30 +217,54 @@ static void raise_descriptors(void)
 	}
 }
 
+/* All devices, each proven right. */
+static int open_devices(const struct options *o, struct rt_device **d)
+{
+	for (u32 i = 0; i < MAX(o->n_devices, 1u); i++) {
+		int r = open_device(o->devices[i], &d[i]);
+		if (r)
+			return r;
+		for (u32 k = 0; k < i; k++)
+			if (!strcmp(rt_device_info(d[k]).name, rt_device_info(d[i]).name)) {
+				daemon_say("device %s: is named twice", rt_device_info(d[i]).name);
+				return 1;
+			}
+	}
+	return 0;
+}
+
+static int serve_on(const struct options *o, struct rt_device **d, int *listener)
+{
+	_cleanup_fd_ int gate = -1;
+	struct grant_params params = { 0 };
+	u32 n = MAX(o->n_devices, 1u);
+	memcpy(params.split, o->split, sizeof params.split);
+	for (u32 i = 1; i < n; i++)
+		params.others[params.n_others++] = d[i];
+	raise_descriptors();
+	daemon_ready();
+	int r = accept_gate(*listener, o->gate_uid, &gate);
+	fd_close(listener);
+	if (!r)
+		r = enter_sandbox(d, n);
+	return r ? r : serve_gate(d[0], &gate, &params);
+}
+
 static int serve(const struct options *o)
 {
 	_cleanup_fd_ int listener = -1;
-	_cleanup_fd_ int gate = -1;
-	struct rt_device *d = NULL;
-	struct grant_params params = { 0 };
+	struct rt_device *d[RUNTIME_DEVICES_MAX] = { 0 };
 	int r = daemon_inherited_fd(&listener);
 	if (r > 0) {
 		daemon_say("socket: exactly one must be inherited");
 		return 1;
 	}
 	if (!r)
-		r = open_device(o->device, &d);
-	if (r)
-		return r;
-	raise_descriptors();
-	daemon_ready();
-	r = accept_gate(listener, o->gate_uid, &gate);
-	fd_close(&listener);
+		r = open_devices(o, d);
 	if (!r)
-		r = enter_sandbox(d);
-	if (!r)
-		r = serve_gate(d, &gate, &params);
-	rt_device_close(d);
+		r = serve_on(o, d, &listener);
+	for (u32 i = 0; i < ARRAY_LEN(d); i++)
+		rt_device_close(d[i]);
 	return r;
 }
 
@@ -210,7 +280,7 @@ int main(int argc, char **argv)
 	if (o.list)
 		r = rt_device_ls(o.json, stdout);
 	else if (o.test)
-		r = rt_device_test(o.device, o.json, stdout);
+		r = rt_device_test(o.devices[0], o.json, stdout);
 	else
 		r = serve(&o);
 	if (r < 0 && r != -EPROTO) /* a broken frame has had its line */

@@ -26,7 +26,7 @@ u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages)
 	return bytes;
 }
 
-/* Buffers are made one after the other; the first failure stops the rest. */
+/* Buffers are made one after the other; the first failure stops the rest. Without a device they are only counted. */
 struct maker {
 	struct rt_device *d;
 	u64 bytes_max, bytes;
@@ -38,10 +38,10 @@ static struct rt_buf *make(struct maker *mk, enum rt_buf_kind kind, u64 bytes, c
 	struct rt_buf *b = NULL;
 	if (!mk->r && bytes > mk->bytes_max)
 		mk->r = err_origin(-ENOMEM);
-	if (!mk->r)
+	if (!mk->r && mk->d)
 		mk->r = rt_buf_create(mk->d, kind, MAX(bytes, RT_ALIGN), tag, &b);
 	if (!mk->r)
-		mk->bytes += bytes;
+		mk->bytes += MAX(bytes, RT_ALIGN);
 	return b;
 }
 
@@ -62,6 +62,8 @@ static int upload(struct rt_device *d, struct rt_buf *dst, const void *data, u64
 static struct rt_buf *make_table(struct maker *mk, const f32 *data, u64 bytes, const char *tag)
 {
 	struct rt_buf *b = make(mk, RT_BUF_WEIGHTS, bytes, tag);
+	if (!mk->d)
+		return NULL;
 	if (!mk->r && !data)
 		mk->r = err_origin(-ENOMEM);
 	if (!mk->r)
@@ -69,9 +71,9 @@ static struct rt_buf *make_table(struct maker *mk, const f32 *data, u64 bytes, c
 	return b;
 }
 
-static bool uses_rope(const struct model *m, u32 which)
+static bool uses_rope(const struct model *m, const struct model_work *w, u32 which)
 {
-	for (u32 i = 0; i < m->n_layers; i++)
+	for (u32 i = w->first; i < w->end; i++)
 		if (m->layers[i].is.rope_dim && m->layers[i].is.rope == which)
 			return true;
 	return false;
@@ -83,11 +85,11 @@ static void make_positions(
 	for (u32 i = 0; i < ARRAY_LEN(w->rope) && !mk->r; i++) {
 		struct rt_rope rope = m->rope[i];
 		u64 bytes = (u64)p->ctx_tokens * rope.rope_dim * sizeof(f32);
-		if (!uses_rope(m, i))
+		if (!uses_rope(m, w, i))
 			continue;
 		rope.ctx = p->ctx_tokens;
 		rope.factors = i == 0 ? p->rope_factors : NULL;
-		f32 *table = malloc(bytes);
+		f32 *table = mk->d ? malloc(bytes) : NULL;
 		if (table)
 			rt_rope_table(table, &rope);
 		w->rope[i] = make_table(mk, table, bytes, "rope");
@@ -101,7 +103,7 @@ static void make_positions(
 	}
 	if (mk->r || !(m->temperature > 0))
 		return;
-	f32 *table = malloc(p->ctx_tokens * sizeof *table);
+	f32 *table = mk->d ? malloc(p->ctx_tokens * sizeof *table) : NULL;
 	const struct rt_temperature warm = { .b = m->temperature,
 		.period = m->temperature_ctx,
 		.from = m->switches & SWITCH_TEMPERATURE_1 ? 1 : 0 };
@@ -111,20 +113,25 @@ static void make_positions(
 	free(table);
 }
 
+static bool has_head(const struct model *m, const struct model_work *w)
+{
+	return model_tied(m) ? w->first == 0 : w->end == m->n_layers;
+}
+
 /* The most that each kind of quantised activation has to hold: what this matrix reads, n rows of it in so many pieces. */
 static void note_act(u64 *most, const struct model_weight *w, u32 n, u32 pieces)
 {
 	enum op_act_kind kind = op_act_kind(w->type);
 	u64 bytes =
 		pieces ? model_piece_bytes(n, w->k) + (u64)pieces * RT_ALIGN : op_act_bytes(kind, n, w->k);
-	if (w->at.buf && kind != OP_ACT_F32)
+	if (w->tensor != LAYOUT_NONE && kind != OP_ACT_F32)
 		most[kind] = MAX(most[kind], bytes);
 }
 
 static void make_acts(struct maker *mk, const struct model *m, struct model_work *w)
 {
 	u64 most[OP_ACT_Q8_256 + 1] = { 0 };
-	for (u32 i = 0; i < m->n_layers; i++) {
+	for (u32 i = w->first; i < w->end; i++) {
 		const struct model_layer *l = &m->layers[i];
 		const struct model_weight *rows[] = { &l->q, &l->k, &l->v, &l->output, &l->gate, &l->up,
 			&l->down, &l->own_input, &l->own_gate, &l->own_proj, &l->router, &l->shared_gate,
@@ -135,7 +142,8 @@ static void make_acts(struct maker *mk, const struct model *m, struct model_work
 		for (size_t k = 0; k < ARRAY_LEN(slots); k++)
 			note_act(most, slots[k], w->ex.slots_max, m->routing.n_experts);
 	}
-	note_act(most, &m->head, w->out_max, 0);
+	if (has_head(m, w))
+		note_act(most, &m->head, w->out_max, 0);
 	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(most); kind++)
 		if (most[kind])
 			w->act[kind] = make(mk, RT_BUF_WORK, most[kind], "act");
@@ -165,6 +173,8 @@ static void make_experts(struct maker *mk, const struct model *m, struct model_w
 	ex->y = make(mk, RT_BUF_WORK, slots * m->dim, "expert y");
 	if (m->shared_dim)
 		ex->shared = make(mk, RT_BUF_WORK, rows * m->dim, "shared expert");
+	if (!mk->d)
+		return;
 	ex->ids = calloc((size_t)w->rows_max * used, sizeof *ex->ids);
 	ex->groups = calloc(1, sizeof *ex->groups);
 	if (!mk->r && !(ex->ids && ex->groups))
@@ -180,11 +190,10 @@ static void make_kv(struct maker *mk, const struct model *m, struct model_work *
 		mk->r = err_origin(-ENOMEM);
 		return;
 	}
-	for (u32 i = 0; i < 2 * m->n_layers; i++)
+	for (u32 i = 2 * w->first; i < 2 * w->end; i++)
 		if (m->layers[i / 2].is.kv_layer == i / 2)
 			w->kv[i] = make(mk, RT_BUF_WORK,
 				layer_kv_bytes(&m->layers[i / 2], w->kv_mode, w->kv_pages), "kv");
-	w->kv_bytes = model_kv_bytes(m, w->kv_mode, w->kv_pages);
 }
 
 static void make_rows(struct maker *mk, const struct model *m, struct model_work *w)
@@ -196,7 +205,16 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	w->pos = make(mk, RT_BUF_INPUT, rows, "pos");
 	w->out_rows = make(mk, RT_BUF_INPUT, out, "out rows");
 	w->tables = make(mk, RT_BUF_INPUT, (u64)w->n_slots * w->ctx_pages * sizeof(u32), "page tables");
-	w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
+	if (has_head(m, w))
+		w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
+	if (w->first > 0 || (w->end < m->n_layers && model_tied(m)))
+		w->in = make(mk, RT_BUF_INPUT, rows * m->dim, "rows from another device");
+	if (w->end < m->n_layers || (w->first > 0 && model_tied(m)))
+		w->out = make(mk, RT_BUF_OUTPUT, rows * m->dim, "rows for another device");
+	if (w->first > 0 || w->end < m->n_layers)
+		w->self = make(mk, RT_BUF_INPUT, rows, "row numbers");
+	for (u32 i = 0; w->self && i < w->rows_max; i++)
+		((u32 *)rt_host_ptr(w->self))[i] = i;
 	w->x = make(mk, RT_BUF_WORK, rows * m->dim, "x");
 	w->h = make(mk, RT_BUF_WORK, rows * m->dim, "h");
 	w->sum = make(mk, RT_BUF_WORK, rows * m->dim, "sum");
@@ -215,10 +233,13 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	}
 }
 
-int model_work_create(
-	struct rt_device *d, const struct model *m, const struct model_work_params *p, struct model_work *ret)
+static int make_work(
+	struct maker *mk, const struct model *m, const struct model_work_params *p, struct model_work *ret)
 {
 	struct model_work w = {
+		.d = mk->d,
+		.first = p->first,
+		.end = p->end ? p->end : m->n_layers,
 		.rows_max = p->rows_max,
 		.out_max = p->out_max,
 		.n_slots = p->n_slots,
@@ -226,28 +247,52 @@ int model_work_create(
 		.kv_mode = p->kv_mode,
 		.kv_pages = p->kv_pages,
 	};
-	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
-	make_rows(&mk, m, &w);
-	make_experts(&mk, m, &w);
-	make_acts(&mk, m, &w);
-	make_positions(&mk, m, p, &w);
-	w.work_bytes = mk.bytes;
-	make_kv(&mk, m, &w);
-	if (mk.r) {
-		model_work_fini(d, m, &w);
-		return mk.r;
-	}
+	make_rows(mk, m, &w);
+	make_experts(mk, m, &w);
+	make_acts(mk, m, &w);
+	make_positions(mk, m, p, &w);
+	w.work_bytes = mk->bytes;
+	make_kv(mk, m, &w);
+	w.kv_bytes = mk->bytes - w.work_bytes;
 	*ret = w;
+	return mk->r;
+}
+
+int model_work_measure(const struct rt_device_info *info, const struct model *m,
+	const struct model_work_params *p, u64 *ret_kv, u64 *ret_work)
+{
+	struct maker mk = { .bytes_max = info->buf_bytes_max };
+	struct model_work w;
+	int r = make_work(&mk, m, p, &w);
+	free(w.kv);
+	if (r)
+		return r;
+	*ret_kv = w.kv_bytes;
+	*ret_work = w.work_bytes;
 	return 0;
+}
+
+int model_work_create(
+	struct rt_device *d, const struct model *m, const struct model_work_params *p, struct model_work *ret)
+{
+	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
+	struct model_work w;
+	int r = make_work(&mk, m, p, &w);
+	if (r)
+		model_work_fini(d, m, &w);
+	else
+		*ret = w;
+	return r;
 }
 
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
 		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
-		&w->zero, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part, &w->temperature,
-		&w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights, &w->ex.slot_weights,
-		&w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up, &w->ex.y, &w->ex.shared };
+		&w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own,
+		&w->own_part, &w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights,
+		&w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up,
+		&w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

@@ -73,8 +73,8 @@ u32 model_choice_bias(const struct model *m, u32 i);
 void model_place(struct model *m, const struct rt_view *at);
 /* Matrix i of the n that w holds. */
 struct model_weight model_matrix(const struct model_weight *w, u32 i);
-/* The matrices are where model_place said, hashed and checked: the device may turn them into the form that it likes best. */
-void model_ready(struct rt_device *d, const struct model *m);
+/* The matrices are where model_place said, hashed and checked: their devices may turn them into the form that they like best. */
+void model_ready(const struct model *m);
 
 /* What a layer of experts works with: the rows of the tokens gathered by expert ("slots"), what the experts make of them, and the host's part in
  * between. All NULL where the model has none. */
@@ -90,22 +90,30 @@ struct model_experts {
 	struct expert_groups *groups;
 };
 
-/* The buffers of a step, made once per grant. */
+/* The buffers of a step, made once per grant: of one device. A model whose layers are split over several devices has one of these for each, in a
+ * chain: each computes its layers and hands the rows on to the next through host memory. */
 struct model_work {
+	struct rt_device *d;
+	u32 first, end;		 /* layers that are computed here */
+	struct model_work *next; /* who goes on; NULL: nobody */
+	struct rt_buf *in,
+		*out; /* INPUT, OUTPUT [rows, dim]: rows from and to other devices; NULL where there are none */
+	struct rt_buf *self;	/* INPUT, u32 [rows]: 0, 1, 2, … where there are others; else NULL */
 	u32 rows_max, out_max;	/* rows of a step; rows of logits of a step */
 	u32 n_slots, ctx_pages; /* rows of the page table; pages of each */
 	u32 kv_mode, kv_pages;
 	u64 kv_bytes, work_bytes;
 	struct rt_buf *ids, *seq, *pos, *out_rows,
 		*tables;       /* INPUT, u32: [rows], [rows], [rows], [out_max], [n_slots, ctx_pages] */
-	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab] */
+	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab]; NULL where the head is on another device */
 	struct rt_buf *x, *h, *sum, *q, *k, *v, *att, *gate, *up; /* activations */
 	struct rt_buf
 		*act[OP_ACT_Q8_256 + 1]; /* the same, quantised: one for each kind that a matrix wants */
 	struct rt_buf *out_x, *out_h;	 /* [out_max, dim] */
-	struct rt_buf **kv;		 /* [n_layers][2]: K and V; NULL: it reads those of its kv_layer */
-	struct rt_buf *rope[2];		 /* cos and sin of every position */
-	struct rt_buf *ones;		 /* as many as a head has elements; or NULL */
+	struct rt_buf *
+		*kv; /* [n_layers][2]: K and V; NULL: it reads those of its kv_layer, or is elsewhere */
+	struct rt_buf *rope[2]; /* cos and sin of every position */
+	struct rt_buf *ones;	/* as many as a head has elements; or NULL */
 	struct rt_buf *own,
 		*own_part; /* inputs of the layers' own embeddings: [n_layers, rows, per_layer_dim], one of them; or NULL */
 	struct rt_buf *temperature; /* what queries of a position are multiplied by; or NULL */
@@ -115,22 +123,38 @@ struct model_work {
 struct model_work_params {
 	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages;
 	const f32 *rope_factors; /* [rope_dim / 2], for layers whose rope is 0; or NULL */
+	u32 first, end;		 /* layers; 0 and 0: all */
 };
+/* Bytes that model_work_create would take on a device of that kind, without taking them. -ENOMEM: some buffer is larger than it may be. */
+_must_use_ int model_work_measure(const struct rt_device_info *info, const struct model *m,
+	const struct model_work_params *p, u64 *ret_kv, u64 *ret_work);
 /* 0 done; -ENOMEM; -EIO. On failure nothing is left. */
 _must_use_ int model_work_create(struct rt_device *d, const struct model *m,
 	const struct model_work_params *p, struct model_work *ret);
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w);
 /* Bytes for any quantised form of n rows of k elements, and up to where another may begin behind it. */
 u64 model_piece_bytes(u32 n, u32 k);
-/* Bytes that model_work_create would take for the KV cache and for the rest. */
+/* Bytes that model_work_create would take for so many pages of the KV cache of all layers. */
 u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages);
+/* Is the head computed by the device of the first layers, because its matrix is the embedding's, or by that of the last? */
+bool model_tied(const struct model *m);
+/* Which layer each tensor of the layout belongs to: ret[n_tensors]; MODEL_FIRST, MODEL_LAST: where the first or last layer is. */
+#define MODEL_FIRST 0xfffffffeu
+#define MODEL_LAST  0xffffffffu
+void model_layers_of(const struct model *m, u32 n_tensors, u32 *ret);
+/* May layers from `at` on be computed by another device than those before? false: *ret_why says what stands against it. */
+bool model_cut_ok(const struct model *m, u32 at, const char **ret_why);
+/* The logits of a step: of whichever device has the head. */
+const f32 *model_logits(const struct model_work *w);
 
 /* Record one step (what is before a choice of experts is run on the way, since that is the host's): rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits.
- * pos_max is the largest of pos. 0; -EINVAL; -EIO. */
+ * pos_max is the largest of pos. w is the first of its chain, d its device; where there are more, what belongs to those before is run on the way, and the recording that is
+ * left open is that of model_open's device. 0; -EINVAL; -EIO. */
 struct model_step {
 	u32 n, n_out, pos_max;
 };
 _must_use_ int model_forward(
 	struct rt_device *d, const struct model *m, const struct model_work *w, const struct model_step *s);
-/* Record the overwriting of whole pages with zeros: rows 0..n-1 of seq and pos name positions in them. n <= rows_max. */
+struct rt_device *model_open(const struct model_work *w, const struct model_step *s);
+/* Record the overwriting of whole pages of this device with zeros: rows 0..n-1 of seq and pos name positions in them. n <= rows_max. */
 _must_use_ int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w, u32 n);

@@ -299,19 +299,59 @@ struct model_weight model_matrix(const struct model_weight *w, u32 i)
 	return one;
 }
 
-static void ready(struct rt_device *d, const struct model_weight *w)
+static void ready(const struct model_weight *w)
 {
 	if (!w->at.buf || w->n_out <= 1)
 		return;
 	for (u32 i = 0; i < MAX(w->n, 1u); i++)
-		rt_weights_ready(d, model_matrix(w, i).at, w->type, w->k, w->n_out);
+		rt_weights_ready(rt_buf_device(w->at.buf), model_matrix(w, i).at, w->type, w->k, w->n_out);
 }
 
-void model_ready(struct rt_device *d, const struct model *m)
+void model_ready(const struct model *m)
 {
-	ready(d, &m->embed);
-	ready(d, &m->head);
+	ready(&m->embed);
+	ready(&m->head);
 	for (u32 i = 0; i < m->n_layers; i++)
 		for (u32 s = 0; s < ARRAY_LEN(layer_slots); s++)
-			ready(d, slot_in(&m->layers[i], &layer_slots[s]));
+			ready(slot_in(&m->layers[i], &layer_slots[s]));
+}
+
+/* ---- which device needs which tensor ------------------------------------------------------------------------------- */
+
+bool model_tied(const struct model *m)
+{
+	return m->head.tensor == m->embed.tensor;
+}
+
+static void belongs(const struct model_weight *w, u32 layer, u32 *ret)
+{
+	if (w->tensor != LAYOUT_NONE)
+		ret[w->tensor] = layer;
+	if (w->scale != LAYOUT_NONE)
+		ret[w->scale] = layer;
+}
+
+void model_layers_of(const struct model *m, u32 n_tensors, u32 *ret)
+{
+	for (u32 i = 0; i < n_tensors; i++)
+		ret[i] = MODEL_FIRST;
+	for (u32 i = 0; i < m->n_layers; i++)
+		for (u32 s = 0; s < ARRAY_LEN(layer_slots); s++)
+			belongs(slot_in(&m->layers[i], &layer_slots[s]), i, ret);
+	for (u32 i = 0; i < m->n_layers; i++) /* rows of one tensor, used before the first layer */
+		belongs(&m->layers[i].own_input, MODEL_FIRST, ret);
+	belongs(&m->output_norm, model_tied(m) ? MODEL_FIRST : MODEL_LAST, ret);
+	belongs(&m->head, model_tied(m) ? MODEL_FIRST : MODEL_LAST, ret);
+}
+
+bool model_cut_ok(const struct model *m, u32 at, const char **ret_why)
+{
+	*ret_why = "its layers have embeddings of their own, which are made where the tokens are";
+	if (m->per_layer_dim)
+		return false;
+	*ret_why = "layers behind it read keys and values of layers before it";
+	for (u32 i = at; i < m->n_layers; i++)
+		if (m->layers[i].is.kv_layer < at)
+			return false;
+	return true;
 }

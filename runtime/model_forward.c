@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #include <math.h>
+#include <string.h>
 
 struct act act_of(struct rt_buf *x, u32 rows, u32 k)
 {
@@ -307,20 +308,61 @@ static void layer(struct run *run, u32 i)
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
-/* The last norm and the head, only for the rows whose logits somebody wants. */
-static void head(struct run *run, u32 n_out)
+/* The last norm and the head, of rows whose logits somebody wants. */
+static void head(struct run *run, struct rt_buf *x, u32 n_out)
 {
 	const struct model *m = run->m;
 	const struct model_work *w = run->w;
 	u64 n = (u64)n_out * m->n_vocab;
-	if (!run->r)
-		run->r = op_rows(run->d, whole(w->x), whole(w->out_rows), whole(w->out_x), n_out, m->dim);
-	norm(run, w->out_x, m->output_norm.at, w->out_h, n_out, m->dim);
+	norm(run, x, m->output_norm.at, w->out_h, n_out, m->dim);
 	struct act h = act_of(w->out_h, n_out, m->dim);
 	mul_mat(run, &m->head, &h, m->n_vocab, w->logits);
 	scale(run, w->logits, n, m->logit_scale);
 	if (m->logit_softcap > 0 && !run->r)
 		run->r = op_softcap(run->d, whole(w->logits), n, m->logit_softcap);
+}
+
+/* The rows that the numbers in `which` name go to another device, which goes on with them: what has been recorded runs. */
+static void hand_over(struct run *run, const struct model_work *to, struct rt_buf *which, u32 n)
+{
+	const struct model_work *w = run->w;
+	if (!run->r)
+		run->r = op_rows(run->d, whole(w->x), whole(which), whole(w->out), n, run->m->dim);
+	if (!run->r)
+		run->r = rt_submit(run->d);
+	run->d = to->d;
+	run->w = to;
+	if (run->r)
+		return;
+	memcpy(rt_host_ptr(to->in), rt_host_ptr(w->out), (size_t)n * run->m->dim * sizeof(f32));
+	run->r = rt_begin(run->d);
+}
+
+/* The next device of the chain goes on with all rows. */
+static void go_on(struct run *run, const struct model_step *s)
+{
+	const struct model_work *w = run->w, *to = w->next;
+	memcpy(rt_host_ptr(to->seq), rt_host_ptr(w->seq), s->n * sizeof(u32));
+	memcpy(rt_host_ptr(to->pos), rt_host_ptr(w->pos), s->n * sizeof(u32));
+	memcpy(rt_host_ptr(to->out_rows), rt_host_ptr(w->out_rows), s->n_out * sizeof(u32));
+	hand_over(run, to, w->self, s->n);
+	if (!run->r)
+		run->r = op_rows(run->d, whole(to->in), whole(to->self), whole(to->x), s->n, run->m->dim);
+}
+
+/* Rows of logits: here, or on the first device of the chain. */
+static void logits(struct run *run, const struct model_work *first, u32 n_out)
+{
+	const struct model_work *w = run->w;
+	if (w->logits) {
+		if (!run->r)
+			run->r = op_rows(
+				run->d, whole(w->x), whole(w->out_rows), whole(w->out_x), n_out, run->m->dim);
+		head(run, w->out_x, n_out);
+		return;
+	}
+	hand_over(run, first, w->out_rows, n_out);
+	head(run, first->in, n_out);
 }
 
 int model_forward(
@@ -331,18 +373,38 @@ int model_forward(
 	run.r = op_embed(d, m->embed.type, m->embed.at, m->n_vocab, m->dim, whole(w->ids), s->n, whole(w->x));
 	scale(&run, w->x, (u64)s->n * m->dim, m->embed_scale);
 	own_inputs(&run);
-	for (u32 i = 0; i < m->n_layers; i++)
-		layer(&run, i);
+	for (;;) {
+		for (u32 i = run.w->first; i < run.w->end; i++)
+			layer(&run, i);
+		if (!run.w->next)
+			break;
+		go_on(&run, s);
+	}
 	if (s->n_out)
-		head(&run, s->n_out);
+		logits(&run, w, s->n_out);
 	return run.r;
+}
+
+struct rt_device *model_open(const struct model_work *w, const struct model_step *s)
+{
+	const struct model_work *last = w;
+	while (last->next)
+		last = last->next;
+	return s->n_out && !last->logits ? w->d : last->d;
+}
+
+const f32 *model_logits(const struct model_work *w)
+{
+	while (!w->logits)
+		w = w->next;
+	return rt_host_ptr(w->logits);
 }
 
 int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w, u32 n)
 {
 	assert(n <= w->rows_max);
 	struct run run = { .d = d, .m = m, .w = w, .rows = n };
-	for (u32 i = 0; i < m->n_layers; i++) {
+	for (u32 i = w->first; i < w->end; i++) {
 		struct op_kv kv = kv_of(m, w, i);
 		if (m->layers[i].is.kv_layer == i)
 			kv_store(&run, &kv, w->zero, w->zero);

@@ -113,9 +113,11 @@ void sched_remove(struct sched *s, struct sched_seq *q)
 
 /* ---- admission: in order of arrival, as slots and pages become free ----------------------------------------------------- */
 
-static u32 *table_row(struct sched *s, u32 slot)
+/* Row `slot` of the page table, of every device. */
+static void table_put(struct sched *s, u32 slot, const u32 *pages, u32 n)
 {
-	return (u32 *)rt_host_ptr(s->w->tables) + (size_t)slot * s->w->ctx_pages;
+	for (const struct model_work *w = s->w; w; w = w->next)
+		memcpy((u32 *)rt_host_ptr(w->tables) + (size_t)slot * w->ctx_pages, pages, n * sizeof *pages);
 }
 
 static void admit(struct sched *s)
@@ -136,7 +138,7 @@ static void admit(struct sched *s)
 		while (s->slot_used[q->slot])
 			q->slot++;
 		s->slot_used[q->slot] = true;
-		memcpy(table_row(s, q->slot), q->pages, q->n_pages * sizeof *q->pages);
+		table_put(s, q->slot, q->pages, q->n_pages);
 		q->n_cached = q->n_computed = cached * RT_KV_PAGE;
 		q->queued = false;
 		q->running = true;
@@ -146,24 +148,30 @@ static void admit(struct sched *s)
 }
 
 /* Pages that pass from one principal to another are overwritten before any row of a step may read them. */
+static int scrub_on(struct sched *s, const struct model_work *w, u32 n)
+{
+	u32 *seq = rt_host_ptr(w->seq), *pos = rt_host_ptr(w->pos);
+	for (u32 i = 0; i < n * RT_KV_PAGE; i++) {
+		seq[i] = SCRUB_SLOT;
+		pos[i] = i;
+	}
+	int r = rt_begin(w->d);
+	if (!r)
+		r = model_scrub(w->d, s->m, w, n * RT_KV_PAGE);
+	return r ? r : rt_submit(w->d);
+}
+
 static int scrub(struct sched *s)
 {
-	u32 *seq = rt_host_ptr(s->w->seq), *pos = rt_host_ptr(s->w->pos), *row = table_row(s, SCRUB_SLOT);
 	u32 most = MIN(s->w->rows_max / RT_KV_PAGE, s->w->ctx_pages);
 	for (u32 done = 0; done < s->kv.n_scrub; done += most) {
 		u32 n = MIN(most, s->kv.n_scrub - done);
-		memcpy(row, s->kv.scrub + done, n * sizeof *row);
-		for (u32 i = 0; i < n * RT_KV_PAGE; i++) {
-			seq[i] = SCRUB_SLOT;
-			pos[i] = i;
+		table_put(s, SCRUB_SLOT, s->kv.scrub + done, n);
+		for (const struct model_work *w = s->w; w; w = w->next) {
+			int r = scrub_on(s, w, n);
+			if (r)
+				return r;
 		}
-		int r = rt_begin(s->d);
-		if (!r)
-			r = model_scrub(s->d, s->m, s->w, n * RT_KV_PAGE);
-		if (!r)
-			r = rt_submit(s->d);
-		if (r)
-			return r;
 	}
 	kv_scrubbed(&s->kv);
 	return 0;
@@ -236,7 +244,7 @@ static void plan(struct sched *s, struct step *st)
 
 static void hand_out(struct sched *s, const struct step *st)
 {
-	const f32 *logits = rt_host_ptr(s->w->logits);
+	const f32 *logits = st->m.n_out ? model_logits(s->w) : NULL;
 	for (u32 i = 0; i < st->m.n_out; i++) {
 		struct sched_seq *q = st->owner[i].q;
 		u32 next = 0;
@@ -274,7 +282,7 @@ int sched_step(struct sched *s)
 	if (!r)
 		r = model_forward(s->d, s->m, s->w, &st.m);
 	if (!r)
-		r = rt_submit(s->d);
+		r = rt_submit(model_open(s->w, &st.m));
 	if (r)
 		return r;
 	s->n_steps++;

@@ -132,6 +132,33 @@ static void load_failed(struct server *v, struct grant *g, int r, struct proto_l
 	tell_failed(v, id, f);
 }
 
+/* What the other grants leave of each device. */
+static struct grant_params params_of(const struct server *v, const struct grant *g)
+{
+	struct grant_params p = v->params;
+	for (u32 i = 0; i < GRANTS_MAX; i++)
+		for (u32 d = 0; d <= p.n_others && &v->grants[i] != g; d++)
+			p.taken[d] += grant_bytes(&v->grants[i], d ? p.others[d - 1] : v->d);
+	return p;
+}
+
+static int on_plan(void *conn, struct ipc_frame *f)
+{
+	struct server *v = conn;
+	struct grant g = { .layout_fd = fd_steal(&f->fd), .segments_fd = -1 };
+	struct proto_load_failed failed = { 0 };
+	const struct grant_params p = params_of(v, NULL);
+	memcpy(&g.want, f->body, sizeof g.want);
+	int r = grant_plan(&g, v->d, &p, &failed);
+	if (r < 0)
+		failed_by_errno(r, &failed);
+	if (r)
+		memcpy(g.plan.p.text, failed.text, sizeof g.plan.p.text);
+	serve_tell(v, GATE_PLANNED, f->h.id, &g.plan.p, sizeof g.plan.p);
+	grant_fini(&g);
+	return 0;
+}
+
 static int on_load(void *conn, struct ipc_frame *f)
 {
 	struct server *v = conn;
@@ -151,7 +178,8 @@ static int on_load(void *conn, struct ipc_frame *f)
 	}
 	*g = v->collecting;
 	v->collecting = (struct grant){ .layout_fd = -1, .segments_fd = -1 };
-	int r = grant_load(g, v->d, &v->params, &failed);
+	const struct grant_params p = params_of(v, g);
+	int r = grant_load(g, v->d, &p, &failed);
 	if (r)
 		load_failed(v, g, r, &failed);
 	return 0;
@@ -250,6 +278,7 @@ static const struct ipc_rule rules[] = {
 	{ GATE_TICKET, ANY, sizeof(struct proto_ticket), false, false, on_ticket },
 	{ GATE_SESSION_END, ANY, 0, false, false, on_session_end },
 	{ GATE_UNLOAD, ANY, 0, false, false, on_unload },
+	{ GATE_PLAN, ANY, sizeof(struct proto_grant), true, false, on_plan },
 };
 
 static int gate_read(struct server *v)

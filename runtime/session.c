@@ -92,8 +92,10 @@ static struct proto_outcome outcome_of(
 	struct proto_outcome o = { .session = session, .finish = finish, .numerics = RT_NUMERICS };
 	if (digest)
 		memcpy(o.request, digest, sizeof o.request);
-	memcpy(o.kernel_set, v->info.kernel_set, sizeof o.kernel_set);
-	memcpy(o.device, v->info.name, sizeof o.device);
+	const struct session *s = session_find(v, session);
+	bool ready = s && s->g && s->g->state == GRANT_READY;
+	memcpy(o.kernel_set, ready ? s->g->ready.kernel_set : v->info.kernel_set, sizeof o.kernel_set);
+	memcpy(o.device, ready ? s->g->ready.device : v->info.name, sizeof o.device);
 	snprintf(o.why, sizeof o.why, "%s", why);
 	return o;
 }

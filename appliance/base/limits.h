@@ -178,6 +178,7 @@
 
 /* the runtime */
 #define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
+#define RUNTIME_DEVICES_MAX 8u /* devices of one runtime, that the layers of a model may be split over */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
 #define RESULT_BYTES_MAX \
 	(1ull << 30)	       /* logits of all requests in flight: memory that the kernel cannot page out */

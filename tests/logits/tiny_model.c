@@ -26,7 +26,7 @@ enum {
 	KV_HEADS = 2,
 	HEAD_DIM = 64,
 	LAYERS = 2,
-	LAYERS_MOST = 3,
+	LAYERS_MOST = 8,
 	VOCAB = 320
 };
 #define JUNK_BYTES    \
@@ -330,7 +330,7 @@ static void make_layers(struct maker *m, const struct arch *a)
 	struct layout_layer plain = layout_layer_at(&(struct layout){ .h = &m->h }, 0);
 	m->differ = a->keys & (KEY_WINDOW | KEY_LAYERS | KEY_DENSE_FIRST | KEY_DENSE_BETWEEN) ||
 		    a->act == ARCH_ACT_XIELU;
-	for (u32 i = 0; i < LAYERS; i++) {
+	for (u32 i = 0; i < m->h.n_layers; i++) {
 		bool window = a->keys & KEY_WINDOW && (i == 0 || !a->window_period);
 		m->layers[i] = plain;
 		m->layers[i].kv_layer = i;
@@ -425,7 +425,7 @@ void tiny_make(const struct tiny_spec *spec, struct tiny *ret)
 	m->h = (struct layout_header){ .arch = LAYOUT_ARCH_LLAMA,
 		.parts = arch->must | (spec->untied ? PART_HEAD : 0) | (spec->factors ? PART_ROPE_FREQS : 0),
 		.n_files = TINY_FILES,
-		.n_layers = LAYERS,
+		.n_layers = spec->layers ? spec->layers : LAYERS,
 		.dim = DIM,
 		.ffn_dim = spec->ffn ? spec->ffn : FFN,
 		.n_heads = HEADS,

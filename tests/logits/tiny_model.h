@@ -17,6 +17,7 @@ struct tiny_spec {
 	u32 ffn;  /* width of the feed-forward part; 0: 512 */
 	u32 arch; /* enum layout_arch; 0: llama. The others have all that their row of base/arch.h allows */
 	bool scales; /* of every matrix that may have one */
+	u32 layers;  /* 0: 2; at most 8, and not for Gemma 4, which has 3 */
 };
 #define TINY_MIXED 0xffffu
 

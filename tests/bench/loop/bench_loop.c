@@ -86,10 +86,10 @@ static f64 step_us(u32 n, u32 rounds, u64 *ret_calls)
 		for (u32 i = 0; i < n; i++)
 			receive();
 		for (u32 k = 0; k < 290 && done < rounds; k++) {
-			u64 calls = still_calls(grant.d), start = clock_ns();
+			u64 calls = still_calls(grant.work.d), start = clock_ns();
 			step();
 			times[done++] = clock_ns() - start;
-			*ret_calls = still_calls(grant.d) - calls;
+			*ret_calls = still_calls(grant.work.d) - calls;
 			for (u32 i = 0; i < n; i++)
 				receive();
 		}
@@ -104,7 +104,7 @@ static f64 forward_us(u32 rounds)
 	const struct model_step s = { .n = 1, .n_out = 1 };
 	for (u32 i = 0; i < rounds; i++) {
 		u64 start = clock_ns();
-		if (model_forward(grant.d, &grant.model, &grant.work, &s))
+		if (model_forward(grant.work.d, &grant.model, &grant.work, &s))
 			fail("a step failed");
 		times[i] = clock_ns() - start;
 	}
