@@ -53,6 +53,8 @@ static const struct {
 	[APP_ATTEST] = { "keep-attest", "attest" },
 	[APP_RUNTIME] = { "keep-runtime", "runtime" },
 	[APP_GATEWAY] = { "keep-gateway", "appliance/gateway" },
+	[APP_SETUP] = { "keep-setup", "packaging" },
+	[APP_UPDATE] = { "keep-update", "packaging" },
 };
 
 const char *app_program_name(enum app_program p)
@@ -163,6 +165,21 @@ int app_spawn(const struct app_spawn *p, pid_t *ret_pid)
 	}
 	*ret_pid = pid;
 	return 0;
+}
+
+int app_become(enum app_program p, char *const *args)
+{
+	char path[PATH_MAX], *argv[32] = { (char *)(uintptr_t)programs[p].name };
+	size_t n = 1;
+	while (args && args[n - 1] && n + 1 < ARRAY_LEN(argv))
+		argv[n] = args[n - 1], n++;
+	if (args && args[n - 1])
+		return out_fail(CLI_USAGE, "%s: more than %zu arguments", programs[p].name, n - 1);
+	if (app_program_path(p, path))
+		return out_fail(CLI_UNDECIDED, "%s: not there", path);
+	fflush(stdout);
+	execv(path, argv);
+	return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(errno));
 }
 
 int app_wait(pid_t pid)

@@ -20,7 +20,17 @@ _must_use_ int app_open(const struct cli *c, struct app *ret);
 void app_close(struct app *a);
 #define _cleanup_app_ _cleanup_(app_close)
 
-enum app_program { APP_KEEPD, APP_ATTEST, APP_RUNTIME, APP_GATEWAY, APP_N_PROGRAMS };
+enum app_program {
+	APP_KEEPD,
+	APP_ATTEST,
+	APP_RUNTIME,
+	APP_GATEWAY,
+	APP_N_DAEMONS,
+	/* scripts, for root */
+	APP_SETUP = APP_N_DAEMONS,
+	APP_UPDATE,
+	APP_N_PROGRAMS,
+};
 const char *app_program_name(enum app_program p);
 /* Where a program is: KEEP_LIBEXEC when it is set, else the build tree that this keep runs from, else the place it was
  * configured to be installed to. 0; 1 not there, ret_path says where it was expected. */
@@ -37,6 +47,8 @@ struct app_spawn {
 };
 /* 0, *ret_pid to be waited for; -errno: it could not be started. */
 _must_use_ int app_spawn(const struct app_spawn *p, pid_t *ret_pid);
+/* This process becomes the program, with its arguments behind argv[0], NULL at the end. Returns only when it cannot: an exit status, said. */
+int app_become(enum app_program p, char *const *args);
 /* Waits; "exited with 1", "was killed by signal 9 (Killed)". Returns the exit status, 128 + signal. */
 int app_wait(pid_t pid);
 void app_describe(int wstatus, char *ret, size_t size);

@@ -142,10 +142,10 @@ void doctor_symbols(struct doctor *d)
 {
 	char path[PATH_MAX];
 	u32 good = 0;
-	for (u32 i = 0; i < APP_N_PROGRAMS; i++)
+	for (u32 i = 0; i < APP_N_DAEMONS; i++)
 		good += app_program_path(i, path) == 0 && imports_well(d, path);
 	good += imports_well(d, "/proc/self/exe");
-	if (good == APP_N_PROGRAMS + 1)
+	if (good == APP_N_DAEMONS + 1)
 		doctor_find(d, DOCTOR_OK, NULL,
 			"no program imports a resolver, an HTTP client or a way to start a shell");
 }

@@ -38,18 +38,31 @@ static void unmake(const char *root)
 	}
 }
 
-int cmd_init(struct cli *c, int argc, char **argv)
+/* The appliance of this machine: a script that an administrator can read does it. */
+static int make_system(const struct cli *c, const char *answers, bool template)
+{
+	char *args[] = { (char *)(uintptr_t)(template  ? "--template"
+					     : answers ? "--answers"
+						       : NULL),
+		(char *)(uintptr_t)answers, NULL };
+	if (c->root_given)
+		return out_usage(c, "--system and --root do not go together");
+	return app_become(APP_SETUP, args);
+}
+
+/* An appliance of one user. */
+static int make_own(struct cli *c)
 {
 	char run[PATH_MAX + 8], store[PATH_MAX + 8], root[PATH_MAX], program[PATH_MAX];
 	struct stat st;
-	int n;
-	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, 0 }, &n))
-		return n;
 	if (!c->root)
 		return out_fail(CLI_USAGE,
 			"where shall the appliance be? give --root DIR before the verb, or set KEEP_ROOT");
 	if (app_program_path(APP_KEEPD, program))
 		return out_fail(CLI_UNDECIDED, "%s: not there", program);
+	if (!c->root_given && !strcmp(c->root, "/run/keep"))
+		return out_fail(CLI_REFUSED,
+			"this machine has an appliance; --root DIR makes another one, of your own");
 	int r = make_dirs(c->root);
 	if (r || !realpath(c->root, root))
 		return out_fail(CLI_UNDECIDED, "%s: %s", c->root, out_reason(r ? r : errno));
@@ -79,4 +92,20 @@ int cmd_init(struct cli *c, int argc, char **argv)
 		out_next("export KEEP_ROOT=%s", root);
 	out_next("keep trust add NAME --key PUB.pem, then keep import PATH");
 	return CLI_DONE;
+}
+
+int cmd_init(struct cli *c, int argc, char **argv)
+{
+	const char *answers = NULL;
+	bool system = false, template = false;
+	int n;
+	const struct opt opts[] = { { "--system", OPT_FLAG, &system, NULL },
+		{ "--answers", OPT_STR, &answers, NULL }, { "--template", OPT_FLAG, &template, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
+		return n;
+	if (!system && (answers || template))
+		return out_usage(c, "--answers and --template go with --system");
+	if (answers && template)
+		return out_usage(c, "--answers or --template");
+	return system ? make_system(c, answers, template) : make_own(c);
 }

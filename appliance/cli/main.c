@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The appliance: --root, KEEP_ROOT, the user's state directory. NULL when nothing says where. */
+#define SYSTEM_ROOT "/run/keep" /* where the sockets of this machine's services are */
+
+/* The appliance: --root, KEEP_ROOT, the user's own directory, and where there is none the machine's. NULL when nothing says where. */
 static const char *default_root(void)
 {
 	static char path[4096];
@@ -17,7 +20,11 @@ static const char *default_root(void)
 		n = snprintf(path, sizeof path, "%s/keep", e);
 	else if ((e = getenv("HOME")) && *e)
 		n = snprintf(path, sizeof path, "%s/.local/state/keep", e);
-	return n > 0 && (size_t)n < sizeof path ? path : NULL;
+	if (n <= 0 || (size_t)n >= sizeof path)
+		n = 0;
+	if ((!n || access(path, F_OK)) && access(SYSTEM_ROOT "/ctl.sock", F_OK) == 0)
+		return SYSTEM_ROOT;
+	return n ? path : NULL;
 }
 
 /* Options before the verb. 0 go on, argv[*i] is the verb; 1 finished with *ret. */

@@ -33,7 +33,11 @@
 
 /* In the order in which somebody who is new would need them. */
 const struct verb cli_verbs[] = {
-	{ "init", cmd_init, "make an appliance in its directory", "init", NULL },
+	{ "init", cmd_init, "make an appliance in its directory, or the one of this machine",
+		"init\ninit --system [--answers FILE | --template]",
+		"  --system             as root: users, keys, sockets, trust; asks, or takes\n"
+		"  --answers FILE       a file, which\n"
+		"  --template           prints, to be filled in\n" },
 	{ "up", cmd_up, "start the processes and serve until SIGTERM", "up [--device NAME]",
 		"  --device NAME        compute there (keep device ls); default: the best there is\n" },
 	{ "status", cmd_status, "say what runs, what is loaded and how the log stands", "status [--json]",
@@ -45,6 +49,15 @@ const struct verb cli_verbs[] = {
 		"  CHECK                only this one, or this area: kernel, clock, room, device, program, "
 		"unit, egress\n"
 		"  --quick              without starting the devices\n" },
+	{ "update", cmd_update, "change to the version on a medium, or back to the one before",
+		"update apply MEDIUM\nupdate rollback\nupdate status\nupdate adopt MEDIUM\nupdate recover",
+		"  as root; the medium's release is judged by the policy that models are judged by\n" },
+	{ "support-bundle", cmd_support, "collect what somebody who helps needs to see, and nothing else",
+		"support-bundle [--out FILE] [--yes] [--log N]",
+		"  --out FILE           default: keep-support.txt; shown before it is written\n"
+		"  --yes                write without asking\n"
+		"  --log N              so many records of the log's last ones, without people and names "
+		"(default 50)\n" },
 	{ "keygen", cmd_keygen, "make a key pair to sign models with",
 		"keygen --out PREFIX [--curve p256|p384|p521]",
 		"  writes PREFIX.key.pem (secret) and PREFIX.pub.pem; needs no appliance\n" },
@@ -368,7 +381,8 @@ void cli_help_all(FILE *f)
 	for (size_t i = 0; i < cli_n_verbs; i++)
 		fprintf(f, "  %-13s %s\n", cli_verbs[i].name, cli_verbs[i].summary);
 	fprintf(f, "\n  --root DIR   the appliance; else KEEP_ROOT; else $XDG_STATE_HOME/keep or "
-		   "~/.local/state/keep\n"
+		   "~/.local/state/keep;\n"
+		   "               (where that is not there, this machine's: /run/keep)\n"
 		   "  --version, --help\n\n"
 		   "exit status: 0 done or accepted, 1 refused or failed, 2 wrong usage, 3 could not decide\n"
 		   "first steps: keep init; keep trust add NAME --key PUB.pem; keep import PATH; keep run "

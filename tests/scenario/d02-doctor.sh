@@ -28,7 +28,7 @@ stop_up
 
 # a runtime that is not there, one that runs as its owner, and one that asks a resolver
 mkdir "$work/bin"
-for p in audit/keepd attest/keep-attest runtime/keep-runtime appliance/gateway/keep-gateway; do
+for p in audit/keepd attest/keep-attest runtime/keep-runtime appliance/gateway/keep-gateway packaging/keep-setup packaging/keep-update; do
 	cp -L "$KEEP_BUILD/$p" "$work/bin/"
 done
 export KEEP_LIBEXEC="$work/bin"
