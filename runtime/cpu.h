@@ -66,7 +66,7 @@ void cpu_pool_run(struct cpu_pool *p, cpu_job_fn *run, const void *arg, u32 item
  * A packed matrix holds the bytes of the file in another order, in the same place: its rows in panels of CPU_PANEL, the rows beyond the last
  * whole panel as in the file. In a panel the same 32-bit word of the same block of all rows stands together, row 0 first:
  *   Q4_K, Q5_K          blocks [words of the block][16 rows]
- *   Q4_1, Q5_1, Q2_K, IQ4_XS   the same
+ *   Q4_1, Q5_1, Q2_K, IQ4_XS, NVFP4   the same
  *   Q8_0, Q4_0, Q5_0, IQ4_NL, Q3_K, Q6_K, MXFP4   pairs of blocks (the last may be alone): scales d [1 or 2][16] u16, of
  *                       MXFP4 u8, then as above. Q6_K's words in the
  *                       order sc 0..3, then for h 0..1, i 0..7: low[16 h + i], low[16 h + 8 + i], high[8 h + i]
@@ -85,6 +85,7 @@ void cpu_packed_block(u32 type, u32 k, const u8 *w, u32 n_rows, u32 r, u32 b, u8
  * x is the tile as cpu_mul.c lays it out, a record a block of the weights (width words each of what stands in brackets). S are sums of
  * activations, bias is cpu_weights_bias:
  *   blocks of 32           [8] four int8 each, [1] -bias * S, or with minima (Q4_1, Q5_1) S as float, [1] scale
+ *   NVFP4, of terms of 32  [8] four int8 each, [2] -bias * S of 16, [1] scale
  *   Q4_K, Q5_K             [64] four int8 each, [4] S of 32 as pairs of int16: (0, 2) (1, 3) (4, 6) (5, 7), [1] scale
  *   Q2_K                   [64] four int8 each, [8] S of 16 as such pairs, [8] 0, [1] scale
  *   IQ4_XS                 [64] four int8 each, [8] -bias * S of 32, [8] 0, [1] scale
@@ -94,7 +95,8 @@ struct cpu_tile {
 	const u32 *x;
 	f32 *y;
 	size_t stride;
-	u32 type, blocks, cols;
+	u32 type, cols;
+	u32 blocks; /* terms of a row: blocks, but two a block of NVFP4 */
 };
 typedef void cpu_tile_fn(const struct cpu_tile *t);
 

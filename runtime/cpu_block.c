@@ -21,6 +21,7 @@ u32 cpu_weights_bias(u32 type)
 	case TENSOR_Q4_0:
 		return 8;
 	case TENSOR_MXFP4:
+	case TENSOR_NVFP4:
 		return 12;
 	case TENSOR_Q5_0:
 		return 16;

@@ -177,6 +177,70 @@ FN void half_32(const struct cpu_tile *t, const u32 type, u32 half, const u32 C)
 	put(t, half, acc, C);
 }
 
+/* ---- NVFP4: two terms of 32 a block, each with two scales ---- */
+
+/* Byte j of each lane as UE4M3, halved. */
+FN __m256 ue4m3(__m256i bytes, const u32 j)
+{
+	__m256i e = and(right(bytes, 8 * j + 3), 15), m = and(right(bytes, 8 * j), 7);
+	__m256i normal = _mm256_cmpgt_epi32(e, _mm256_setzero_si256());
+	__m256i v = or (m, and(normal, 8));
+	v = _mm256_sllv_epi32(v, _mm256_add_epi32(e, normal)); /* normal is -1 or 0 */
+	return _mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(0x1p-10f));
+}
+
+/* The four words of 16 elements, whose bytes begin at word i of p: twice E2M1 plus 12. */
+FN void words_nvfp4(const u8 *p, const u32 i, __m256i *w)
+{
+	const __m128i values = _mm_set_epi32(0x00040608, 0x090a0b0c, 0x18141210, 0x0f0e0d0c);
+	const __m256i twelve = _mm256_broadcastsi128_si256(values);
+	__m256i low[2], high[2];
+	UNROLL for (u32 n = 0; n < 2; n++)
+	{
+		low[n] = and(word(p, i + n), 0x0f0f0f0f);
+		high[n] = and(right(word(p, i + n), 4), 0x0f0f0f0f);
+		w[n] = _mm256_shuffle_epi8(twelve, low[n]);
+		w[2 + n] = _mm256_shuffle_epi8(twelve, high[n]);
+	}
+}
+
+/* 16 products; w up to 24: four words are at most 4 * 2 * 24 * 127 in int16. */
+FN __m256i dot_16(const __m256i *w, const u32 *x, const u32 C)
+{
+	__m256i s = _mm256_setzero_si256();
+	UNROLL for (u32 j = 0; j < 4; j++) s = _mm256_add_epi16(s, _mm256_maddubs_epi16(w[j], all(x[j * C])));
+	return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
+}
+
+FN void term_nvfp4(const u8 *p, const u32 half, const u32 *x, __m256 *acc, const u32 C)
+{
+	__m256i w[8];
+	__m256 d0 = ue4m3(word(p, 0), 2 * half), d1 = ue4m3(word(p, 0), 2 * half + 1);
+	words_nvfp4(p, 1 + 4 * half, w);
+	words_nvfp4(p, 3 + 4 * half, w + 4);
+	EACH(c)
+	{
+		__m256i a = _mm256_add_epi32(dot_16(w, x + c, C), all(x[8 * C + c]));
+		__m256i b = _mm256_add_epi32(dot_16(w + 4, x + 4 * C + c, C), all(x[9 * C + c]));
+		__m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(a), d0);
+		v = _mm256_add_ps(v, _mm256_mul_ps(_mm256_cvtepi32_ps(b), d1));
+		acc[c] = _mm256_add_ps(acc[c], _mm256_mul_ps(v, scale_of(x + 10 * C + c)));
+	}
+}
+
+FN void half_nvfp4(const struct cpu_tile *t, const u32 type, u32 half, const u32 C)
+{
+	const u8 *p = t->panel + (size_t)HALF_ROW * half;
+	const u32 *x = t->x;
+	__m256 acc[C_MAX];
+	EACH(c) acc[c] = _mm256_setzero_ps();
+	for (u32 b = 0; b < t->blocks; b += 2, p += 9 * 64, x += 22 * C) {
+		term_nvfp4(p, 0, x, acc, C);
+		term_nvfp4(p, 1, x + 11 * C, acc, C);
+	}
+	put(t, half, acc, C);
+}
+
 /* ---- blocks of 256 ---- */
 
 #define ROWS 0xffffffffu /* types that are unpacked row by row, as the references do */
@@ -350,6 +414,7 @@ KERNELS(iq4_nl, half_32, TENSOR_IQ4_NL)
 KERNELS(q2_k, half_256, TENSOR_Q2_K)
 KERNELS(q3_k, half_256, TENSOR_Q3_K)
 KERNELS(iq4_xs, half_256, TENSOR_IQ4_XS)
+KERNELS(nvfp4, half_nvfp4, TENSOR_NVFP4)
 KERNEL(rows, rows_256(t, 1), 1)
 KERNEL(rows, rows_256(t, 2), 2)
 KERNEL(rows, rows_256(t, 4), 4)
@@ -374,6 +439,7 @@ const struct cpu_tile_kernel *cpu_block_avx2(u32 type)
 		[TENSOR_IQ1_M] = rows_list,
 		[TENSOR_TQ1_0] = rows_list,
 		[TENSOR_TQ2_0] = rows_list,
+		[TENSOR_NVFP4] = nvfp4_list,
 	};
 	return type < ARRAY_LEN(lists) ? lists[type] : NULL;
 }

@@ -102,6 +102,78 @@ FN void tile_32(const struct cpu_tile *t, const u32 type, const u32 C, const u32
 	put_all(t, acc);
 }
 
+/* ---- NVFP4: two terms of 32 a block, each with two scales ---- */
+
+struct block_16 {
+	__m512i w[8]; /* values plus the bias of the type */
+	__m512 d[2];  /* of the first 16, of the others */
+};
+
+/* Byte j of each lane as UE4M3, halved. */
+FN __m512 ue4m3(__m512i bytes, const u32 j)
+{
+	__m512i e = and(right(bytes, 8 * j + 3), 15), m = and(right(bytes, 8 * j), 7);
+	__mmask16 normal = _mm512_test_epi32_mask(e, e);
+	__m512i v = _mm512_mask_add_epi32(m, normal, m, all(8));
+	v = _mm512_sllv_epi32(v, _mm512_maskz_sub_epi32(normal, e, all(1)));
+	return _mm512_mul_ps(_mm512_cvtepi32_ps(v), _mm512_set1_ps(0x1p-10f));
+}
+
+/* Term `half` of the block whose words are at p. */
+FN void unpack_nvfp4(const u8 *p, const u32 half, struct block_16 *ret)
+{
+	const __m512i twice = _mm512_set4_epi32(0x00040608, 0x090a0b0c, 0x18141210, 0x0f0e0d0c);
+	UNROLL for (u32 s = 0; s < 2; s++)
+	{
+		UNROLL for (u32 i = 0; i < 2; i++)
+		{
+			__m512i q = word(p, 1 + 4 * half + 2 * s + i);
+			ret->w[4 * s + i] = _mm512_shuffle_epi8(twice, and(q, 0x0f0f0f0f));
+			ret->w[4 * s + 2 + i] = _mm512_shuffle_epi8(twice, and(right(q, 4), 0x0f0f0f0f));
+		}
+		ret->d[s] = ue4m3(word(p, 0), 2 * half + s);
+	}
+}
+
+/* acc += a term of C columns */
+FN void group_16(const struct block_16 *b, const u32 *x, __m512 *acc, const u32 stride, const u32 C)
+{
+	__m512i s[2][GROUP];
+	UNROLL for (u32 h = 0; h < 2; h++)
+	{
+		EACH(c) s[h][c] = all(x[(8 + h) * stride + c]);
+		UNROLL for (u32 j = 4 * h; j < 4 * h + 4; j++) EACH(c)
+			dot(&s[h][c], b->w[j], &x[j * stride + c]);
+	}
+	EACH(c)
+	{
+		__m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(s[0][c]), b->d[0]);
+		v = _mm512_add_ps(v, _mm512_mul_ps(_mm512_cvtepi32_ps(s[1][c]), b->d[1]));
+		acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(v, scale_of(x + 10 * stride + c)));
+	}
+}
+
+FN void tile_nvfp4(const struct cpu_tile *t, const u32 type, const u32 C, const u32 G)
+{
+	const u8 *p = t->panel;
+	const u32 *x = t->x;
+	__m512 acc[CPU_TILE_MAX];
+	zero_all(acc, C * G);
+	for (u32 b = 0; b < t->blocks; b += 2, p += 9 * 64) {
+		if (C * G == 1)
+			ahead(p, 9);
+		UNROLL for (u32 half = 0; half < 2; half++)
+		{
+			struct block_16 block;
+			unpack_nvfp4(p, half, &block);
+			for (u32 g = 0; g < G; g++)
+				group_16(&block, x + C * g, acc + C * g, C * G, C);
+			x += 11 * C * G;
+		}
+	}
+	put_all(t, acc);
+}
+
 /* ---- blocks of 256 ---- */
 
 FN void put_word(struct cpu_block *b, u32 i, __m512i w)
@@ -272,6 +344,8 @@ KERNELS(q2_k, tile_256, TENSOR_Q2_K)
 KERNELS(q3_k, tile_256, TENSOR_Q3_K)
 KERNELS(iq4_xs, tile_256, TENSOR_IQ4_XS)
 
+KERNELS(nvfp4, tile_nvfp4, TENSOR_NVFP4)
+
 KERNELS(rows, tile_256, ROWS)
 
 const struct cpu_tile_kernel *cpu_block_avx512(u32 type)
@@ -293,6 +367,7 @@ const struct cpu_tile_kernel *cpu_block_avx512(u32 type)
 		[TENSOR_IQ1_M] = rows_list,
 		[TENSOR_TQ1_0] = rows_list,
 		[TENSOR_TQ2_0] = rows_list,
+		[TENSOR_NVFP4] = nvfp4_list,
 	};
 	return type < ARRAY_LEN(lists) ? lists[type] : NULL;
 }

@@ -337,7 +337,7 @@ struct embed_call {
 static void embed_row(const struct embed_call *e, u32 row)
 {
 	const struct push_embed *p = e->p;
-	u32 id = e->ids[row], len = block_len_of(e->type);
+	u32 id = e->ids[row], len = block_len_of(e->type), term = block_term_of(e->type);
 	f32 *y = e->y + (size_t)row * p->dim;
 	if (id >= p->vocab) {
 		memset(y, 0, p->dim * sizeof(f32));
@@ -347,9 +347,11 @@ static void embed_row(const struct embed_call *e, u32 row)
 		u8 block[256];
 		struct block_ints ints;
 		cpu_packed_block(e->type, p->dim, e->w, p->vocab, id, b, block);
-		block_unpack(e->type, block, 0, &ints); /* types of two terms a block are not packed */
-		for (u32 i = 0; i < len; i++)
-			y[b * len + i] = block_ints_value(e->type, &ints, i);
+		for (u32 i = 0; i < len; i++) {
+			if (i % term == 0)
+				block_unpack(e->type, block, i / term, &ints);
+			y[b * len + i] = block_ints_value(e->type, &ints, i % term);
+		}
 	}
 }
 

@@ -15,10 +15,10 @@
 struct part {
 	const struct cpu_mul *m;
 	u32 first, cols;	 /* columns of this part */
-	u32 len, blocks, record; /* elements of a block, blocks of a row, words of a record and column */
+	u32 len, blocks, record; /* elements of a term, terms of a row, words of a record and column */
 	u32 widest;		 /* columns of a full tile */
 	struct block_kind kind;
-	size_t panel_bytes;
+	size_t row_bytes, panel_bytes;
 };
 
 /* Columns first .. first + cols of a part, computed together. All tiles are as wide as the widest kernel but the last. */
@@ -72,6 +72,12 @@ static void corrections_32(const struct part *p, i32 sum, u32 *x)
 		x[0] = (u32)sum * -cpu_weights_bias(p->m->type);
 }
 
+static void corrections_halves(const struct part *p, const i8 *q, u32 *x, u32 width)
+{
+	for (u32 i = 0; i < 2; i++)
+		x[(size_t)i * width] = (u32)sum_16(q + 16 * i) * -cpu_weights_bias(p->m->type);
+}
+
 static void corrections_pairs(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
 {
 	u32 n = p->kind.min_len == 32 ? 4 : 8;
@@ -96,7 +102,9 @@ static void corrections_bias(const struct part *p, const i8 *q, const i32 *sums,
 
 static void corrections(const struct part *p, const i8 *q, const i32 *sums, u32 *x, u32 width)
 {
-	if (p->len == 32)
+	if (p->m->type == TENSOR_NVFP4)
+		corrections_halves(p, q, x, width);
+	else if (p->len == 32)
 		corrections_32(p, sums[0], x);
 	else if (p->kind.min_len)
 		corrections_pairs(p, q, sums, x, width);
@@ -167,10 +175,11 @@ static kernel_ref_fn *reference_of(u32 type)
 static void rest_run(const struct part *p)
 {
 	const struct cpu_mul *m = p->m;
-	u32 row_bytes = p->blocks * block_bytes_of(m->type);
-	const struct push_mul_mat_q push = {
-		.k = m->k, .n_out = m->n_out, .cols = m->cols, .count = m->n_out, .row_bytes = row_bytes
-	};
+	const struct push_mul_mat_q push = { .k = m->k,
+		.n_out = m->n_out,
+		.cols = m->cols,
+		.count = m->n_out,
+		.row_bytes = (u32)p->row_bytes };
 	void *const buf[3] = { (void *)(uintptr_t)m->w, (void *)(uintptr_t)m->act, m->y };
 	reference_of(m->type)(&push, buf, m->n_out / CPU_PANEL * CPU_PANEL, m->n_out);
 }
@@ -187,8 +196,8 @@ static void panels(const void *arg, u32 thread, u32 first, u32 end)
 
 static u32 record_words(u32 type)
 {
-	if (block_len_of(type) == 32)
-		return 8 + 1 + 1;
+	if (block_term_of(type) == 32)
+		return 8 + (type == TENSOR_NVFP4 ? 2 : 1) + 1;
 	return block_kind_of(type).min_len == 32 ? 64 + 4 + 1 : 64 + 16 + 1;
 }
 
@@ -214,12 +223,13 @@ static void part_run(struct cpu_pool *pool, const struct part *p)
 size_t cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m)
 {
 	struct part p = { .m = m,
-		.len = block_len_of(m->type),
+		.len = block_term_of(m->type),
 		.record = record_words(m->type),
 		.kind = block_kind_of(m->type),
 		.widest = widest(m->kernels) };
 	p.blocks = m->k / p.len;
-	p.panel_bytes = CPU_PANEL * (size_t)p.blocks * block_bytes_of(m->type);
+	p.row_bytes = (size_t)m->k / block_len_of(m->type) * block_bytes_of(m->type);
+	p.panel_bytes = CPU_PANEL * p.row_bytes;
 	u32 most = (u32)(CPU_TILES_BYTES / 4 / ((size_t)p.record * p.blocks)) / p.widest * p.widest;
 	assert(most > 0);
 	for (; p.first < m->cols; p.first += p.cols) {

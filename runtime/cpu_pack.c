@@ -29,6 +29,7 @@ static const struct shape shapes[] = {
 	{ TENSOR_Q2_K, 21, NO_D, 0 },
 	{ TENSOR_Q3_K, 27, 108, 0, 2 },
 	{ TENSOR_IQ4_XS, 34, NO_D, 0 },
+	{ TENSOR_NVFP4, 9, NO_D, 0 },
 };
 
 static const struct shape *shape_of(u32 type)

@@ -19,7 +19,7 @@
 /* The types whose matrices are packed. */
 static const u32 quantised[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_MXFP4, TENSOR_Q4_K, TENSOR_Q5_K,
 	TENSOR_Q6_K, TENSOR_Q4_1, TENSOR_Q5_0, TENSOR_Q5_1, TENSOR_Q2_K, TENSOR_Q3_K, TENSOR_IQ4_NL,
-	TENSOR_IQ4_XS };
+	TENSOR_IQ4_XS, TENSOR_NVFP4 };
 
 static struct rt_device *open_with(enum cpu_level level, u32 threads)
 {
