@@ -141,6 +141,10 @@ static const char *forbidden(struct keepd *k, struct prune *p, char text[REASON_
 			h->name, h->index);
 		return text;
 	}
+	if (audit_log_unread_in(
+		    k->log, a->from, a->to)) /* the columns that say what is due may be anybody's */
+		return "its records are still being read again since the start: wait, and see log_unread in "
+		       "keep status";
 	if (p->to <= a->from)
 		return "it holds no whole bundle of 256 records";
 	const struct archive_row *other = audit_archive_overlap(&k->state.retain, a->from, p->to);

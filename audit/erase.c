@@ -104,7 +104,8 @@ static int on_intent(void *arg, u64 index, const char *line, size_t len)
 static int destroy_named(struct keepd *k, u64 intent)
 {
 	struct named n = { .subjects = &k->subjects };
-	int r = MIN(audit_log_lines(k->log, intent, 1, on_intent, &n), 0);
+	int r = audit_log_lines(k->log, intent, 1, on_intent, &n);
+	r = MIN(r, 0);
 	if (!r && n.found)
 		r = audit_subject_destroy(&k->subjects, n.found);
 	for (u32 i = 0; !r && !n.found && i < k->subjects.n; i++) {

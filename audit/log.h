@@ -117,10 +117,11 @@ const char *audit_log_boot(const struct audit_log *log);
 const char *audit_log_note(const struct audit_log *log);
 struct merkle_hash audit_log_root(const struct audit_log *log);
 
-/* Record lines first, first+1, …: at most count, until fn returns non-zero. Returns fn's value, 0 at the end, or -errno. */
+/* Record lines first, first+1, …: at most count, until fn returns non-zero. Returns fn's value, 0 at the end, or -errno; of the unread each
+ * one proves itself, and one that is missing, or without its text and never pruned, is an error like one that is not the signed one. */
 _must_use_ int audit_log_lines(struct audit_log *log, u64 first, u64 count,
 	int (*fn)(void *arg, u64 index, const char *line, size_t len), void *arg);
-/* Index of the record that answers `intent`. 0 done; 1 none; -errno. */
+/* Index of the record that answers `intent`, as a column says: compare with the record's own words. 0 done; 1 none; -errno. */
 _must_use_ int audit_log_answer(struct audit_log *log, u64 intent, u64 *ret_index);
 /* State rows from the database. 0 done; 1 a row has the wrong form; -errno. */
 _must_use_ int audit_log_state(struct audit_log *log, struct audit_state *ret);
@@ -180,6 +181,8 @@ void audit_log_adopt(struct audit_log *log, const struct audit_check *c);
 
 /* Unread records: those before the savepoint that this process has not re-read yet. */
 u64 audit_log_unread(const struct audit_log *log);
+/* Is one of from to to - 1 unread? */
+bool audit_log_unread_in(const struct audit_log *log, u64 from, u64 to);
 /* A check from the beginning has passed them up to c->next; a bad one means distrust. */
 void audit_log_reread(struct audit_log *log, const struct audit_check *c);
 /* The log has failed at record `index`, and the next start re-reads everything before it serves: the savepoint is removed. */

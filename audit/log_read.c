@@ -34,17 +34,16 @@ struct merkle_hash audit_log_root(const struct audit_log *log)
 	return log->failed ? log->head_root : tlog_merkle_root(&log->tree);
 }
 
-/* Is this the line of record `index` in the tree of the signed head? 0; 1 no; -errno. */
-static int prove(struct audit_log *log, u64 index, const void *line, size_t len)
+/* Is this the leaf of record `index` in the tree of the signed head? 0; 1 no; -errno. */
+static int prove(struct audit_log *log, u64 index, const struct merkle_hash *leaf)
 {
 	struct merkle_source src = audit_log_hashes(log);
-	struct merkle_hash leaf = tlog_merkle_leaf(line, len);
 	struct merkle_proof p;
 	int r = tlog_merkle_inclusion(&src, index, log->head_size, &p);
 	if (r)
 		return r;
 	return tlog_merkle_inclusion_check(
-		&(struct merkle_included){ index, log->head_size, &leaf, &log->head_root, p.h, p.n });
+		&(struct merkle_included){ index, log->head_size, leaf, &log->head_root, p.h, p.n });
 }
 
 u64 audit_log_unread(const struct audit_log *log)
@@ -52,17 +51,54 @@ u64 audit_log_unread(const struct audit_log *log)
 	return log->unread_to - log->unread_from;
 }
 
-/* 0 the line may be shown; -errno: it is not the one that was signed, and the log has failed. */
-static int vouch(struct audit_log *log, u64 index, const void *line, size_t len)
+bool audit_log_unread_in(const struct audit_log *log, u64 from, u64 to)
 {
-	if (index < log->unread_from || index >= log->unread_to)
-		return 0;
-	int r = line ? prove(log, index, line, len) : 0; /* no text: nothing is shown */
-	if (r == 0)
-		return 0;
+	return MAX(from, log->unread_from) < MIN(to, log->unread_to);
+}
+
+/* May record `index` be without its text? The state says what was pruned, and a record vouches for the state. 0; 1 no; -errno. */
+static int may_be_pruned(struct audit_log *log, u64 index)
+{
+	struct retain_state *s = malloc(sizeof *s);
+	int r = s ? audit_log_retain(log, s) : err_origin(-ENOMEM);
+	bool may = false;
+	for (u32 i = 0; !r && i < s->n_archives; i++)
+		may |= s->archives[i].pruned && index >= s->archives[i].from && index < s->archives[i].to;
+	free(s);
+	return r ? r : may ? 0 : 1;
+}
+
+static int distrust(struct audit_log *log, u64 index, const char *why)
+{
 	if (log->ready)
-		audit_log_distrust(log, index, "it is not the one that was signed");
+		audit_log_distrust(log, index, why);
 	return err_origin(-EBADMSG);
+}
+
+/* What was read of a row. */
+struct line {
+	u64 index;
+	const void *text, *leaf;
+	size_t len, leaf_len;
+};
+
+/* 0 the line may be shown, and none before it was left out; -errno: it is not the one that was signed, and the log has failed. */
+static int vouch(struct audit_log *log, u64 want, const struct line *l)
+{
+	struct merkle_hash leaf;
+	if (l->index != want && audit_log_unread_in(log, want, want + 1))
+		return distrust(log, want, "it is missing");
+	if (!audit_log_unread_in(log, l->index, l->index + 1))
+		return 0;
+	int r = l->len ? 0 : may_be_pruned(log, l->index);
+	if (l->len)
+		leaf = tlog_merkle_leaf(l->text, l->len);
+	else if (l->leaf_len == sizeof leaf)
+		memcpy(&leaf, l->leaf, sizeof leaf);
+	else
+		r = 1;
+	r = r ? r : prove(log, l->index, &leaf);
+	return r ? distrust(log, l->index, "it is not the one that was signed") : 0;
 }
 
 /* Of a log that has failed, what stands behind the last durable head is shown to nobody: SQLite may have rows there of a commit whose sync
@@ -81,23 +117,28 @@ int audit_log_lines(struct audit_log *log, u64 first, u64 count,
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)MIN(first, (u64)INT64_MAX));
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)MIN(count, (u64)INT64_MAX));
 	int r = 0, rc;
+	u64 want = first;
 	while (!r && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		u64 index = (u64)sqlite3_column_int64(s, 0);
-		const void *line = sqlite3_column_blob(s, 1);
-		size_t len = (size_t)sqlite3_column_bytes(s, 1);
+		struct line l = { .index = (u64)sqlite3_column_int64(s, 0),
+			.text = sqlite3_column_blob(s, 1),
+			.len = (size_t)sqlite3_column_bytes(s, 1),
+			.leaf = sqlite3_column_blob(s, 2),
+			.leaf_len = (size_t)sqlite3_column_bytes(s, 2) };
 		char pruned[PRUNED_LINE_BYTES];
-		r = vouch(log, index, line, len);
-		if (len == 0) {
-			len = audit_pruned_line(
-				index, sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2), pruned);
-			line = pruned;
+		r = vouch(log, want, &l);
+		if (l.len == 0) {
+			l.len = audit_pruned_line(l.index, l.leaf, l.leaf_len, pruned);
+			l.text = pruned;
 		}
 		if (!r)
-			r = fn(arg, index, line, len);
+			r = fn(arg, l.index, l.text, l.len);
+		want = l.index + 1;
 	}
 	if (!r && rc != SQLITE_DONE)
 		r = err_origin(audit_log_errno(rc));
 	sqlite3_reset(s);
+	if (!r && want - first < count && audit_log_unread_in(log, want, want + 1))
+		r = distrust(log, want, "it is missing");
 	return r;
 }
 

@@ -217,6 +217,7 @@ static const char *finish_name(u32 finish)
 }
 
 struct original {
+	u64 of;
 	const u8 *tokens;
 	bool found, equal;
 };
@@ -225,7 +226,8 @@ static int on_original(void *arg, u64 index, const char *line, size_t len)
 {
 	struct original *o = arg;
 	struct audit_record_head h;
-	o->found = audit_record_head(line, len, &h) == 0 && h.event == EVENT_OUTCOME;
+	o->found = audit_record_head(line, len, &h) == 0 && h.event == EVENT_OUTCOME &&
+		   h.intent == o->of;
 	o->equal = o->found && audit_record_has_hex(line, len, "tokens", o->tokens, SHA256_BYTES);
 	return 1;
 }
@@ -235,7 +237,7 @@ static void put_replay(struct keepd *k, struct jsonw *w, const struct ticket *t,
 {
 	u64 of = t->replay_of;
 	u8 shown[SHA256_BYTES];
-	struct original o = { .tokens = shown };
+	struct original o = { .of = of, .tokens = shown };
 	content_shown(&(struct exchange){ t->exchange.texts, t->exchange.subject, of }, tokens, shown);
 	u64 index;
 	if (audit_log_answer(k->log, of, &index) == 0 &&

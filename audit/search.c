@@ -344,12 +344,13 @@ static int zone_lines(
 	for (u64 i = first; z && i < last; i++)
 		if (row_may(s, z, (u32)(i % ZONE_RECORDS)))
 			may[n++] = (u32)(i % ZONE_RECORDS);
+	int r = 0;
 	if (!z || n > (last - first) / 2) {
 		s->n_read += last - first;
-		return MIN(audit_log_lines(log, first, last - first, on_line, &s->b), 0);
+		r = audit_log_lines(log, first, last - first, on_line, &s->b);
+		return MIN(r, 0);
 	}
 	s->n_read += n;
-	int r = 0;
 	for (u32 i = 0; i < n && r >= 0; i++)
 		r = audit_log_lines(log, first - first % ZONE_RECORDS + may[i], 1, on_line, &s->b);
 	return MIN(r, 0);

@@ -1,9 +1,12 @@
-/* How fast a log is verified and recovered: bench_verify [RECORDS [DIR]]
+/* How fast a log is verified and recovered: bench_verify [RECORDS [DIR [make|look]]]
  *
  * A log of that many records (default 1,000,000) under DIR (default /dev/shm), written as keepd writes it: pairs of request and outcome with all
  * their fields, a commit for every 64, no syncs. Then one check of everything (`keep audit verify`), on one core; the same again with the
  * log's pages not in the page cache, where DIR is a disk; a start from the last savepoint, as after a crash. Last, the check of as many
- * records of the shortest kind, the readings of the log. */
+ * records of the shortest kind, the readings of the log.
+ *
+ * make: only make that log in DIR, with a commit for every 4,096, and leave it there; look: then time on it what is asked of a log of ten million
+ * records, a start from the last savepoint, and inclusion proofs of random records. */
 #define _GNU_SOURCE
 #include "audit/log_db.h"
 
@@ -17,7 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COMMIT 64u
+#define COMMIT_MANY 4096u
+#define PROOFS	    2000u
+
+static u64 per_commit = 64;
 
 static struct note_key key;
 static char path[512];
@@ -128,7 +134,7 @@ static f64 fill(u64 records, bool brief)
 		must(audit_log_append(log, &r, NULL), "append");
 		request = answer || brief ? 0 : i;
 		bytes += r.w.len;
-		if (i % COMMIT == 0)
+		if (i % per_commit == 0)
 			must(audit_log_commit(log), "commit");
 		if (i % 65536 == 0)
 			must(audit_log_tidy(log, true), "tidy");
@@ -181,16 +187,77 @@ static void make(u64 records, bool brief)
 		mean, (f64)st.st_size / 1e9, t, t * 1e6 / (f64)records);
 }
 
+/* The key of a log that stays, beside it. */
+static void key_file(const char *dir, bool write)
+{
+	char name[512];
+	snprintf(name, sizeof name, "%s/log.key", dir);
+	int fd = open(name, write ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+	ssize_t n = write ? pwrite(fd, &key, sizeof key, 0) : pread(fd, &key, sizeof key, 0);
+	must(n == (ssize_t)sizeof key ? 0 : -1, name);
+	close(fd);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	f64 x = *(const f64 *)a, y = *(const f64 *)b;
+	return (x > y) - (x < y);
+}
+
+static void proofs(void)
+{
+	static f64 us[PROOFS];
+	struct audit_check c;
+	struct audit_log *log = open_log(1, &c);
+	struct merkle_source src = audit_log_hashes(log);
+	struct merkle_hash root = tlog_merkle_root(&c.tree), leaf;
+	srandom(1);
+	for (u32 i = 0; i < PROOFS; i++) {
+		u64 index = ((u64)random() << 20 ^ (u64)random()) % c.size;
+		struct merkle_proof p;
+		f64 t = now_s();
+		must(tlog_merkle_inclusion(&src, index, c.size, &p), "proof");
+		us[i] = (now_s() - t) * 1e6;
+		must(src.row(src.arg, 0, index, 1, &leaf), "leaf");
+		must(tlog_merkle_inclusion_check(
+			     &(struct merkle_included){ index, c.size, &leaf, &root, p.h, p.n }),
+			"a proof does not hold");
+	}
+	qsort(us, PROOFS, sizeof *us, by_value);
+	printf("inclusion proofs of %" PRIu64 " records: median %.0f us, 99%% %.0f us, worst %.0f us\n",
+		c.size, us[PROOFS / 2], us[PROOFS * 99 / 100], us[PROOFS - 1]);
+	audit_check_fini(&c);
+	audit_log_close(&log);
+}
+
+static int stays(u64 records, const char *dir, bool look)
+{
+	snprintf(path, sizeof path, "%s/log.db", dir);
+	key_file(dir, !look);
+	if (look) {
+		check(1, "a start from the last savepoint");
+		proofs();
+		return 0;
+	}
+	per_commit = COMMIT_MANY;
+	make(records, false);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	u64 records = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
 	const char *base = argc > 2 ? argv[2] : "/dev/shm";
 	char dir[256];
-	snprintf(dir, sizeof dir, "%s/keep-verify.XXXXXX", base);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (sodium_init() < 0 || !mkdtemp(dir))
+	if (sodium_init() < 0)
 		return 1;
 	must(tlog_note_key_make(NULL, NOTE_ED25519, &key), "key");
+	if (argc > 3)
+		return stays(records, base, strcmp(argv[3], "look") == 0);
+	snprintf(dir, sizeof dir, "%s/keep-verify.XXXXXX", base);
+	if (!mkdtemp(dir))
+		return 1;
 	snprintf(path, sizeof path, "%s/log.db", dir);
 	make(records, false);
 	check(UINT64_MAX, "everything");
