@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	static char passwd[] = "root:x:0:0::/root:/bin/sh\nkeepd:x:998:998::/:/bin/false\nolga:x:1001:1001::/"
 			       "home/olga:/bin/sh\n"
-			       "otto:x:1002:1002::/home/otto:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
+			       "otto:x:1002:1002::/srv/otto:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
 	FILE *f = fmemopen(passwd, strlen(passwd), "r");
 	r = (struct redact){ 0 };
 	redact_machine(&r, f, "vault");
@@ -42,9 +42,9 @@ static int teardown(void **state)
 
 static void people(void **state)
 {
-	is("olga asked otto, and olga again in /home/olga; olgas are many, root and keepd stay",
+	is("olga asked otto, and olga again in /srv/olga; olgas are many, root and keepd stay",
 		"user-1 asked user-2, and user-1 again in "
-		"/home/user-1; olgas are many, root and keepd stay");
+		"/srv/user-1; olgas are many, root and keepd stay");
 	is("Nov 23 vault keepd[12]: ready", "Nov 23 host-1 keepd[12]: ready");
 	is("olga@example.org wrote; keep-attest@7.service and keep-attest@1-2-0.service did",
 		"mail-1 wrote; keep-attest@7.service and "
