@@ -25,6 +25,7 @@ static const struct dual_act acts[] = {
 	{ CTL_EXPORT, "export", ROLE_OFFICER, TWO_EXPORT, export_refused, export_run, false },
 	{ CTL_TRUST_ADD, "trust-add", ROLE_OFFICER, TWO_TRUST, trust_add_refused, trust_add_run, true },
 	{ CTL_TRUST_RM, "trust-rm", ROLE_OFFICER, TWO_TRUST, trust_rm_refused, trust_rm_run, false },
+	{ CTL_WITNESSES, "witnesses", ROLE_OFFICER, TWO_TRUST, witnesses_refused, witnesses_run, false },
 	{ CTL_POLICY_SET, "policy-set", ROLE_OFFICER, TWO_POLICY, policy_set_refused, policy_set_run, false },
 	{ CTL_QUOTA_SET, "quota-set", ROLE_OFFICER, TWO_POLICY, quota_set_refused, quota_set_run, true },
 	{ CTL_ACCESS_ADD, "access-add", ROLE_OFFICER, TWO_ACCESS, access_add_refused, access_add_run, false },

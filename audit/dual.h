@@ -80,6 +80,8 @@ bool trust_add_refused(struct keepd *k, const struct dual_row *row, char why[REA
 int trust_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool trust_rm_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int trust_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
+bool witnesses_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
+int witnesses_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool access_add_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int access_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool policy_set_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);

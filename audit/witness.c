@@ -7,11 +7,12 @@
  * Policies and cosigned checkpoints are blobs; the last record of each kind names the digest of the one that counts, and the check
  * wants it to be there. Nothing else about witnesses is state. */
 #define _GNU_SOURCE
-#include "audit/keepd.h"
+#include "audit/dual.h"
 #include "audit/tlog/proof.h"
 #include "audit/tlog/range.h"
 #include "audit/tlog/witness.h"
 #include "base/bytes.h"
+#include "base/err.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -148,16 +149,101 @@ static void judge_again(struct keepd *k, struct witnessed *w)
 		*w = judge(k->witness.policy, note, w->len);
 }
 
-int witnesses_frame(struct conn *c, struct ipc_frame *f)
+/* 0, *ret; 1 it cannot be this log's, why; -errno. */
+static int policy_of(
+	const struct keepd *k, const void *data, size_t len, struct tlog_policy **ret, char why[160])
 {
-	struct keepd *k = c->k;
+	struct tlog_policy *p;
+	int r = tlog_policy_read(data, len, &p, why, 160);
+	if (r)
+		return r;
+	if (names_this_log(k, p)) {
+		*ret = p;
+		return 0;
+	}
+	snprintf(why, 160, "it names logs, and not this one");
+	tlog_policy_free(&p);
+	return 1;
+}
+
+/* At approval the file is stored: the log may have another key by then. */
+bool witnesses_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1])
+{
+	_cleanup_free_ u8 *data = NULL;
+	struct tlog_policy *p = NULL;
+	char text[160] = "it could not be read";
+	size_t len;
+	if (audit_log_blob(k->log, row->file, &data, &len))
+		return false; /* it is being proposed, and was looked at by who proposes it */
+	int r = policy_of(k, data, len, &p, text);
+	if (r)
+		snprintf(why, REASON_LEN_MAX + 1, "witness policy: %s", text);
+	tlog_policy_free(&p);
+	return r != 0;
+}
+
+int witnesses_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
+{
 	struct proto_name n;
 	struct tlog_policy *p;
 	struct audit_record rec;
-	struct audit_actor who = conn_actor(c);
+	u8 digest[SHA256_BYTES];
+	char why[160];
+	memcpy(&n, d->row->body, sizeof n);
+	u8 *text = malloc(d->file_len);
+	int r = text ? policy_of(k, d->file, d->file_len, &p, why) : err_origin(-ENOMEM);
+	if (r) { /* it was looked at a moment ago */
+		free(text);
+		audit_log_fail(k->log, "witness policy: %s", r > 0 ? why : strerror(-r));
+		return r < 0 ? r : -EIO;
+	}
+	memcpy(text, d->file, d->file_len);
+	sha256_of(d->file, d->file_len, digest);
+	audit_log_record(k->log, &rec, EVENT_WITNESSES, INTENT_NONE, &d->who);
+	*ret_index = rec.index;
+	jsonw_kv_hex(&rec.w, "policy", digest, sizeof digest);
+	jsonw_kv_u64(&rec.w, "bytes", d->file_len);
+	jsonw_kv_u64(&rec.w, "witnesses", p->n_witnesses);
+	audit_record_str(&rec, "reason", n.text, sizeof n.text);
+	r = audit_log_append(k->log, &rec, NULL);
+	r = r ? r : audit_log_put_blob(k->log, digest, d->file, d->file_len);
+	tlog_policy_free(&k->witness.policy);
+	k->witness.policy = p;
+	keep_text(k, &text, d->file_len);
+	judge_again(k, &k->witness.newest);
+	judge_again(k, &k->witness.pending);
+	return r;
+}
+
+/* Who counts as a witness decides what a proof is worth: two people, where trust takes two. */
+static void witnesses_set(struct conn *c, u64 id, const struct proto_name *n, const u8 *data, size_t len)
+{
+	struct keepd *k = c->k;
+	struct dual_row row = { .type = CTL_WITNESSES, .len = sizeof *n };
+	struct dual_doing d = { .row = &row, .file = data, .file_len = len, .who = conn_actor(c) };
+	u64 index;
+	if (dual_wanted(k, CTL_WITNESSES)) {
+		dual_propose(c, id,
+			&(struct dual_proposal){ .type = CTL_WITNESSES,
+				.body = n,
+				.len = sizeof *n,
+				.file = data,
+				.file_len = len,
+				.object = "witness policy",
+				.reason = n->text });
+		return;
+	}
+	memcpy(row.body, n, sizeof *n);
+	if (witnesses_run(k, &d, &index) == 0)
+		client_end(c, id, END_DONE, index, "%u witnesses", k->witness.policy->n_witnesses);
+}
+
+int witnesses_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct proto_name n;
+	struct tlog_policy *p = NULL;
 	_cleanup_free_ u8 *data = NULL;
 	size_t len;
-	u8 digest[SHA256_BYTES];
 	char why[160];
 	memcpy(&n, f->body, sizeof n);
 	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
@@ -165,33 +251,13 @@ int witnesses_frame(struct conn *c, struct ipc_frame *f)
 	if (client_refused(c, f->h.id, 0) ||
 		trust_read_file(c, f->h.id, f, "witness policy", POLICY_BYTES_MAX, &data, &len))
 		return 0;
-	int r = tlog_policy_read(data, len, &p, why, sizeof why);
-	if (!r && !names_this_log(k, p)) {
-		snprintf(why, sizeof why, "it names logs, and not this one");
-		tlog_policy_free(&p);
-		r = 1;
-	}
-	if (r) {
+	int r = policy_of(c->k, data, len, &p, why);
+	tlog_policy_free(&p);
+	if (r)
 		client_end(c, f->h.id, r < 0 ? END_UNDECIDED : END_REFUSED, UINT64_MAX, "witness policy: %s",
 			r < 0 ? strerror(-r) : why);
-		return 0;
-	}
-	sha256_of(data, len, digest);
-	audit_log_record(k->log, &rec, EVENT_WITNESSES, INTENT_NONE, &who);
-	jsonw_kv_hex(&rec.w, "policy", digest, sizeof digest);
-	jsonw_kv_u64(&rec.w, "bytes", len);
-	jsonw_kv_u64(&rec.w, "witnesses", p->n_witnesses);
-	audit_record_str(&rec, "reason", n.text, sizeof n.text);
-	if (audit_log_append(k->log, &rec, NULL) || audit_log_put_blob(k->log, digest, data, len)) {
-		tlog_policy_free(&p);
-		return 0; /* the log has failed, and the end of the turn says so */
-	}
-	tlog_policy_free(&k->witness.policy);
-	k->witness.policy = p;
-	keep_text(k, &data, len);
-	judge_again(k, &k->witness.newest);
-	judge_again(k, &k->witness.pending);
-	client_end(c, f->h.id, END_DONE, rec.index, "%u witnesses", p->n_witnesses);
+	else
+		witnesses_set(c, f->h.id, &n, data, len);
 	return 0;
 }
 

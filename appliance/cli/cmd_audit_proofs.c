@@ -5,6 +5,7 @@
 #include "audit/tlog/witness.h"
 #include "cli/file.h"
 #include "cli/head.h"
+#include "cli/person.h"
 #include "cli/qr.h"
 
 #include <errno.h>
@@ -139,9 +140,9 @@ int proofs_receipt(struct cli *c, int argc, char **argv)
 
 /* ---- witnesses ---- */
 
-/* Send text as a file with a frame. */
-static int send_text(
-	struct cli *c, u32 type, const struct proto_name *body, const char *text, size_t len, bool json)
+/* Send text as a file with a frame, signed with the key file (NULL: it need not be). */
+static int send_text(struct cli *c, const char *key, u32 type, const struct proto_name *body,
+	const char *text, size_t len, bool json)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
@@ -152,11 +153,13 @@ static int send_text(
 	r = fd_memfd_sealed("keep-file", text, len, &fd);
 	if (r)
 		return out_fail(CLI_UNDECIDED, "%s", out_reason(r));
-	r = ctl_ask(&k, type, body, body ? sizeof *body : 0, fd, &a);
+	const struct person_command p = { type, body, body ? sizeof *body : 0, fd };
+	r = key ? person_sign(&k, key, &p) : 0;
+	r = r ? r : ctl_ask(&k, type, p.body, p.len, fd, &a);
 	if (json)
 		printf("{\"ok\":%s,\"index\":%" PRIu64 "}\n", r ? "false" : "true",
 			a.end.index == UINT64_MAX ? 0 : a.end.index);
-	else if (r == CLI_DONE)
+	else if (r == CLI_DONE && !person_proposed(&a))
 		out_say("%s; record %" PRIu64, a.end.text, a.end.index);
 	return r;
 }
@@ -165,12 +168,12 @@ int proofs_witnesses(struct cli *c, int argc, char **argv)
 {
 	bool json = false;
 	int n;
-	const char *reason = "";
+	const char *reason = "", *key = NULL;
 	char why[512];
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	struct proto_name body = { 0 };
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL }, { "--key", OPT_STR, &key, NULL },
 		{ "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
@@ -178,7 +181,7 @@ int proofs_witnesses(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--reason: at most %zu bytes", sizeof body.text - 1);
 	strcpy(body.text, reason);
 	int r = file_read(argv[0], POLICY_BYTES_MAX, &text, &len, why, sizeof why);
-	return r ? out_fail(r, "%s", why) : send_text(c, CTL_WITNESSES, &body, text, len, json);
+	return r ? out_fail(r, "%s", why) : send_text(c, key, CTL_WITNESSES, &body, text, len, json);
 }
 
 /* What came back may be typed from paper, or only the lines that a witness answered; then the checkpoint is the one that they are for. */
@@ -236,7 +239,7 @@ int proofs_cosign(struct cli *c, int argc, char **argv)
 			return r;
 		what = whole;
 	}
-	return send_text(c, CTL_COSIGN, NULL, what, len, json);
+	return send_text(c, NULL, CTL_COSIGN, NULL, what, len, json);
 }
 
 /* ---- checkpoints that leave ---- */

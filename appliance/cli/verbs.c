@@ -195,7 +195,7 @@ const struct verb cli_verbs[] = {
 		"audit evidence FROM..TO DIR [--json]\n"
 		"audit export --format jsonl|ocsf|rfc5424 [FILTER] [--out F]\naudit export --tiles DIR "
 		"[--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
-		"audit witnesses POLICY [--reason TEXT] [--json]\n"
+		"audit witnesses POLICY [--reason TEXT] [--key F] [--json]\n"
 		"audit cosign F [--checkpoint F] [--paper] [--json]\n"
 		"audit archive FROM..TO DIR [--label TEXT] [--json]\naudit prune ARCHIVE [--reason TEXT] "
 		"[--key F]\n"

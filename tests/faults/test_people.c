@@ -430,6 +430,30 @@ static int text_fd(const char *text)
 	return fd;
 }
 
+/* Who counts as a witness is a matter of trust: two people, and until then the old policy counts. */
+static void witnesses(struct rig *r, int a, int b, int c)
+{
+	static const char none[] = "quorum none\n";
+	int text = text_fd(none), bad = text_fd("quorum two\n");
+	assert_int_equal(rig_name(a, CTL_WITNESSES, "", "", bad).status, END_REFUSED);
+	struct rig_answer x = rig_name(a, CTL_WITNESSES, "", "yearly", text);
+	assert_int_equal(x.status, 0);
+	assert_non_null(strstr(x.text, "proposed"));
+	assert_int_equal(rig_count(c, "\"event\":\"witnesses\"", NULL), 0);
+	assert_int_equal(decide(a, x.index, true).status, END_REFUSED); /* its own */
+	assert_int_equal(decide(b, x.index, true).status, 0);
+	assert_int_equal(
+		rig_count(c, "\"event\":\"witnesses\"", "\"reason\":\"yearly\"", "\"proposal\":", NULL), 1);
+	x = rig_name(a, CTL_WITNESSES, "", "again", text);
+	assert_int_equal(decide(b, x.index, false).status, 0);
+	assert_int_equal(rig_count(c, "\"event\":\"witnesses\"", NULL), 1);
+	x = rig_query(c, QUERY_VERIFY, 0, 0, NULL); /* the file of the policy that counts stayed */
+	assert_non_null(strstr(x.data, "\"ok\":true"));
+	rig_answer_fini(&x);
+	close(text);
+	close(bad);
+}
+
 /* What the policy wants two people for, and what always needs them. */
 static void acts(void **state)
 {
@@ -455,6 +479,7 @@ static void acts(void **state)
 		rig_count(c, "\"event\":\"trust-add\"", "\"name\":\"second\"", "\"proposal\":", NULL), 1);
 	x = name(a, CTL_TRUST_RM, "second");
 	assert_int_equal(decide(b, x.index, true).status, 0);
+	witnesses(r, a, b, c);
 	/* a file waits in the database, and goes with a rejection */
 	struct proto_trust root = {
 		.name = "root", .kind = TRUST_ROOT, .models = "*", .identity = { .san = "x" }
