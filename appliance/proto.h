@@ -93,7 +93,7 @@ enum proto_type {
 	GATE_TICKET, /* proto_ticket                        id = request, strictly increasing in a session */
 	GATE_SESSION_END, /* –                                   id = session; its streams end, nothing is sent on it any more */
 	GATE_UNLOAD, /* –                                   id = grant */
-	GATE_PLAN,   /* proto_grant         +fd layout      id = question: where would it go? Nothing is loaded */
+	GATE_PLAN, /* proto_grant         +fd layout      id = question: where would it go? Nothing is loaded */
 	/* keep-runtime → keepd */
 	GATE_LOADING = 0x0380, /* proto_progress                    id = grant */
 	GATE_READY,	       /* proto_ready                       id = grant */
@@ -109,7 +109,8 @@ enum proto_type {
 	/* keep-runtime → client */
 	SESSION_TOKENS = 0x0480, /* proto_tokens                    id = request */
 	SESSION_RESULT,		 /* proto_data      +fd             id = request; logits (f32) or ids (u32) */
-	SESSION_DONE, /* proto_outcome                   id = request; the same that keepd records */
+	SESSION_PROBS, /* proto_probs                      id = request; before the TOKENS with that token, where they were asked for */
+	SESSION_DONE,  /* proto_outcome                   id = request; the same that keepd records */
 };
 
 /* ---- ctl ---- */
@@ -548,13 +549,13 @@ struct proto_ready {
 };
 SIZE_PIN(proto_ready, 336);
 enum load_reason {
-/* What a model would take where, before anything of it is loaded. */
-struct proto_plan_part {
-	char device[128];
-	u64 have, taken; /* memory of the device that a model may use, and what other models have of it */
-	u64 weights, kv, work; /* bytes of this one */
-	u32 first, end;	       /* layers, the first and the one behind the last */
-};
+	/* What a model would take where, before anything of it is loaded. */
+	struct proto_plan_part{
+		char device[128]; u64 have,
+		taken; /* memory of the device that a model may use, and what other models have of it */
+		u64 weights, kv, work; /* bytes of this one */
+		u32 first, end;	       /* layers, the first and the one behind the last */
+	};
 SIZE_PIN(proto_plan_part, 176);
 struct proto_plan_remedy {
 	u32 kv_mode, ctx_tokens;
@@ -571,13 +572,10 @@ struct proto_plan {
 	struct proto_plan_part part[RUNTIME_DEVICES_MAX];
 };
 SIZE_PIN(proto_plan, 1728);
-	LOAD_SEGMENT = 1 /* a digest differs: quarantine */,
-	LOAD_LAYOUT,
-	LOAD_MEMORY,
-	LOAD_IO,
-	LOAD_DEVICE,
+LOAD_SEGMENT = 1 /* a digest differs: quarantine */, LOAD_LAYOUT, LOAD_MEMORY, LOAD_IO, LOAD_DEVICE,
 	LOAD_UNSUPPORTED
-};
+}
+;
 struct proto_load_failed {
 	u32 reason, file; /* file: index, LAYOUT_NONE where it is none */
 	u64 offset;	  /* of the segment in the file */
@@ -618,3 +616,16 @@ struct proto_tokens {
 	char text[1024]; /* whole characters only */
 };
 SIZE_PIN(proto_tokens, 1160);
+/* A token that was said, and what the model held likely in its place (runtime/probs.h). */
+#define PROB_NO_TEXT 0xffffffffu
+struct proto_prob {
+	u32 id;
+	f32 logprob;
+	u32 len; /* of its text, which stands behind those of the entries before it; PROB_NO_TEXT: it did not fit */
+};
+struct proto_probs {
+	u32 n, reserved; /* the one that was said, then alternatives, likeliest first */
+	struct proto_prob v[1 + LOGPROBS_MAX];
+	char text[3588]; /* bytes of tokens: not always whole characters */
+};
+SIZE_PIN(proto_probs, 3848);

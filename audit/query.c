@@ -86,11 +86,36 @@ static void put_clock(struct jsonw *w, const struct keepd *k)
 	jsonw_object_end(w);
 }
 
+/* Who watches the machine is told what it does for all; a user only what it does for him. */
+static void put_totals(struct jsonw *w, const struct keepd *k)
+{
+	jsonw_key(w, "totals");
+	jsonw_object(w);
+	jsonw_kv_u64(w, "requests", k->totals.requests);
+	jsonw_kv_u64(w, "spent", k->totals.spent);
+	jsonw_kv_u64(w, "prompt_tokens", k->totals.prompt);
+	jsonw_kv_u64(w, "cached_tokens", k->totals.cached);
+	jsonw_kv_u64(w, "generated_tokens", k->totals.generated);
+	jsonw_kv_u64(w, "prompt_ns", k->totals.prompt_ns);
+	jsonw_kv_u64(w, "generate_ns", k->totals.generate_ns);
+	jsonw_kv_u64(w, "sync_ns", k->pace.sync_ns);
+	jsonw_object_end(w);
+}
+
+static u32 open_of(const struct keepd *k, const struct conn *c)
+{
+	u32 n = 0;
+	for (const struct session *s = k->sessions; s; s = s->next)
+		n += s->client && s->client->peer.uid == c->peer.uid ? s->n_open : 0;
+	return n;
+}
+
 static int status(struct conn *c, u64 id)
 {
 	struct keepd *k = c->k;
 	struct jsonw w;
-	const char *why = audit_log_failed(k->log);
+	const char *why = audit_log_failed(k->log), *none;
+	bool staff = role_of(c, &none) & ROLE_STAFF, all = staff || role_speaks_for_others(c);
 	struct merkle_hash root = audit_log_root(k->log);
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	jsonw_object(&w);
@@ -102,6 +127,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_kv_str(&w, "why", why ? why : "");
 	jsonw_kv_str(&w, "origin", audit_log_key(k->log)->name);
 	jsonw_kv_u64(&w, "log_size", audit_log_size(k->log));
+	jsonw_kv_u64(&w, "log_unread", audit_log_unread(k->log));
 	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
 	witness_status(k, &w);
 	reserve_status(k, &w);
@@ -113,7 +139,9 @@ static int status(struct conn *c, u64 id)
 	put_clock(&w, k);
 	jsonw_kv_bool(&w, "importing", k->import != NULL);
 	jsonw_kv_bool(&w, "runtime", k->runtime != NULL);
-	jsonw_kv_u64(&w, "requests_open", k->n_tickets);
+	jsonw_kv_u64(&w, "requests_open", all ? k->n_tickets : open_of(k, c));
+	if (all)
+		put_totals(&w, k);
 	jsonw_key(&w, "grants");
 	jsonw_array(&w);
 	for (const struct grant *g = k->grants; g; g = g->next)
@@ -121,8 +149,6 @@ static int status(struct conn *c, u64 id)
 	jsonw_array_end(&w);
 	jsonw_key(&w, "sessions");
 	jsonw_array(&w);
-	const char *none;
-	bool staff = role_of(c, &none) & ROLE_STAFF; /* a user sees what is his */
 	for (const struct session *s = k->sessions; s; s = s->next)
 		if (s->client && (staff || s->client->peer.uid == c->peer.uid))
 			put_session(&w, s);
@@ -215,11 +241,14 @@ static void put_model(struct jsonw *w, const struct keepd *k, const struct model
 	jsonw_kv_u64(w, "sessions", gate_sessions_of(k, m->digest));
 }
 
+/* Whoever is no staff sees the models that the quotas let him have. */
 static int models(struct conn *c, u64 id)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	for (u32 i = 0; i < c->k->state.n_models; i++) {
+		if (!quota_shows_model(c, c->k->state.models[i].name))
+			continue;
 		jsonw_object(&w);
 		put_model(&w, c->k, &c->k->state.models[i]);
 		jsonw_object_end(&w);

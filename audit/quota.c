@@ -88,17 +88,32 @@ static const struct quota_rule *rule_of(const struct session *s, const struct ke
 		&k->quotas->rules, s->who.name[0] ? s->who.name : uid, audit_role_name(s->actor.role));
 }
 
+/* What a session of this client would be. */
+static struct session session_like(const struct conn *c)
+{
+	struct session as = { .actor = conn_actor(c), .who = c->who };
+	as.actor.role = c->who.name[0] ? c->who.role : as.actor.role;
+	return as;
+}
+
 bool quota_model_ok(struct conn *c, u64 id, const char *model)
 {
-	struct session as = { .actor = conn_actor(c) };
-	as.who = c->who;
-	as.actor.role = c->who.name[0] ? c->who.role : as.actor.role;
+	struct session as = session_like(c);
 	const struct quota_rule *r = rule_of(&as, c->k);
 	if (quota_allows_model(r, model))
 		return true;
 	client_end(c, id, END_REFUSED, UINT64_MAX,
 		"model %s: it is not among the models of line %u of the quotas", model, r->line);
 	return false;
+}
+
+bool quota_shows_model(const struct conn *c, const char *model)
+{
+	const char *none;
+	struct session as = session_like(c);
+	if (!c->who.name[0] && (role_of(c, &none) & ROLE_STAFF))
+		return true;
+	return quota_allows_model(rule_of(&as, c->k), model);
 }
 
 /* ---- a request ------------------------------------------------------------------------------------------------------------- */

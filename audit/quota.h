@@ -62,6 +62,8 @@ _must_use_ int quota_load(struct keepd *k);
 void quota_free(struct keepd *k);
 /* May this client's session have that model? False: END was sent. */
 bool quota_model_ok(struct conn *c, u64 id, const char *model);
+/* Is that model shown to this client, or to whom it has proven to ask for? Staff sees all. */
+bool quota_shows_model(const struct conn *c, const char *model);
 /* A request: its sealed bytes. 0 let through: *ret (may be of nobody) and the most tokens that it may have, 0: as many as the context holds,
  * and in how many seconds there will be more; 1 *no. */
 struct quota_let {

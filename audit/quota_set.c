@@ -65,6 +65,14 @@ bool quota_set_refused(struct keepd *k, const struct dual_row *act, char why[REA
 	return false; /* it was read when it was proposed; whatever was set meanwhile, it may follow */
 }
 
+/* Who sits under the old rules for somebody else hears of it at once: what it refuses by itself would not come here. */
+static void tell_sessions(struct keepd *k)
+{
+	for (struct session *s = k->sessions; s; s = s->next)
+		if (s->client && s->who.name[0])
+			client_end(s->client, 0, END_AGAIN, k->state.quota.index, "the quotas were changed");
+}
+
 int quota_set_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 {
 	struct quota_act act;
@@ -98,6 +106,8 @@ int quota_set_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 	k->state.quota = row;
 	r = audit_log_append(k->log, &rec, &k->state);
 	r = r ? r : audit_log_put_quota(k->log, &k->state);
+	if (!r)
+		tell_sessions(k);
 	return r ? r : audit_log_put_blob(k->log, row.digest, text, q->len);
 }
 
@@ -180,30 +190,37 @@ static void put_holder(const struct keepd *k, struct jsonw *w, const struct hold
 	jsonw_newline(w);
 }
 
+/* Of whoever asks: the client itself, or for whom it has proven to ask. */
+static void put_own(const struct conn *c, struct jsonw *w)
+{
+	struct session as = { .actor = conn_actor(c), .who = c->who };
+	char uid[32], name[NAME_LEN_MAX + 8];
+	quota_who(&as, name);
+	snprintf(uid, sizeof uid, "uid:%u", c->peer.uid);
+	if (c->who.name[0])
+		put_holder(c->k, w, &(struct holder){ c->who.name, name, c->who.role });
+	else
+		put_holder(c->k, w, &(struct holder){ uid, name, as.actor.role });
+}
+
 static int usage(struct conn *c, const struct proto_query *q, u64 id)
 {
 	struct keepd *k = c->k;
 	const char *none;
-	u32 roles = role_of(c, &none);
-	bool staff = roles & ROLE_STAFF;
-	struct session as = { .actor = conn_actor(c) };
-	char uid[32], name[NAME_LEN_MAX + 8];
+	bool staff = role_of(c, &none) & ROLE_STAFF;
 	struct jsonw w;
-	if (q->name[0] && !staff && !role_speaks_for_others(c)) {
+	if (q->name[0] && !staff) {
 		client_end(c, id, END_REFUSED, UINT64_MAX,
 			"what others use is shown to operators, officers and auditors");
 		return 0;
 	}
 	jsonw_init_grow(&w, ANSWER_MAX);
-	memcpy(as.who.name, q->name, sizeof as.who.name);
-	quota_who(&as, name);
-	snprintf(uid, sizeof uid, "uid:%u", c->peer.uid);
-	if (q->name[0] || !staff || q->count == 1)
-		put_holder(k, &w,
-			&(struct holder){
-				q->name[0] ? q->name : uid, name, q->name[0] ? ROLE_USER : as.actor.role });
-	else
-		for (const struct meter *m = k->quotas->meters; m; m = m->next)
+	if (!staff || q->count == 1) {
+		put_own(c, &w);
+		return query_answer(c, id, &w);
+	}
+	for (const struct meter *m = k->quotas->meters; m; m = m->next)
+		if (!q->name[0] || !strcmp(m->row.principal, q->name))
 			put_holder(k, &w, &(struct holder){ m->row.principal, m->row.principal, ROLE_USER });
 	return query_answer(c, id, &w);
 }

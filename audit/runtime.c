@@ -226,8 +226,7 @@ static int on_original(void *arg, u64 index, const char *line, size_t len)
 {
 	struct original *o = arg;
 	struct audit_record_head h;
-	o->found = audit_record_head(line, len, &h) == 0 && h.event == EVENT_OUTCOME &&
-		   h.intent == o->of;
+	o->found = audit_record_head(line, len, &h) == 0 && h.event == EVENT_OUTCOME && h.intent == o->of;
 	o->equal = o->found && audit_record_has_hex(line, len, "tokens", o->tokens, SHA256_BYTES);
 	return 1;
 }
@@ -321,6 +320,11 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	if (kept)
 		content_keep(k, &t->exchange, rec.index, t->answer.data, t->answer.len);
 	quota_settle(&t->charge, used);
+	k->totals.prompt += p.n_prompt;
+	k->totals.cached += p.n_cached;
+	k->totals.generated += p.n_generated;
+	k->totals.prompt_ns += p.prompt_ns;
+	k->totals.generate_ns += p.generate_ns;
 	gate_ticket_free(k, t);
 	return 0;
 }

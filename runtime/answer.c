@@ -2,6 +2,7 @@
 #include "runtime/answer.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "runtime/probs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -272,6 +273,25 @@ static int follow(struct answer *a, bool forced, u32 *id)
 
 /* ---- what the scheduler calls --------------------------------------------------------------------------------------------- */
 
+/* What the model held likely where it says this: of every token but the one that ends the text. 0; 1 the answer is over. */
+static int show_probs(struct answer *a, const f32 *logits, u32 id)
+{
+	struct proto_probs p;
+	size_t n;
+	if (!a->n_logprobs || (!(a->flags & REQUEST_IGNORE_EOS) && tok_ends(a->g->tok, id)))
+		return 0;
+	probs_of_row(logits, a->g->model.n_vocab, id, a->n_logprobs - 1, &p);
+	for (u32 i = 0; i < p.n; i++) {
+		const void *name = tok_name(a->g->tok, p.v[i].id, &n);
+		const void *text = name ? name : tok_bytes(a->g->tok, p.v[i].id, &n);
+		probs_text(&p, i, text, n);
+	}
+	if (!a->on_probs(a, &p))
+		return 0;
+	finish(a, FINISH_CANCELLED, "the client reads too slowly");
+	return 1;
+}
+
 static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
 {
 	struct answer *a = (struct answer *)q;
@@ -286,7 +306,9 @@ static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *re
 			return 1;
 		}
 	}
-	return follow(a, forced, ret_next) ? 1 : say(a, *ret_next);
+	if (follow(a, forced, ret_next) || show_probs(a, logits, *ret_next))
+		return 1;
+	return say(a, *ret_next);
 }
 
 static int row_logits(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
@@ -321,6 +343,7 @@ static void copy_request(struct answer *a, const struct request *rq)
 	const u8 *data;
 	a->kind = h->kind;
 	a->flags = h->flags;
+	a->n_logprobs = h->n_logprobs;
 	a->sampling = (struct sampler_params){ .temperature = h->temperature,
 		.top_p = h->top_p,
 		.min_p = h->min_p,
@@ -402,8 +425,8 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	}
 	if (a->tokens_max && total > a->tokens_max) {
 		snprintf(why_text, sizeof why_text,
-			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves",
-			ids->n, h->max_tokens, a->tokens_max);
+			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves", ids->n,
+			h->max_tokens, a->tokens_max);
 		return 1;
 	}
 	if (a->kind == REQUEST_LOGITS) {

@@ -70,6 +70,29 @@ static void pull(struct sched_seq **head, struct sched_seq **tail, struct sched_
 	q->prev = q->next = NULL;
 }
 
+static u64 last_round(const struct sched_seq *q, u64 principal)
+{
+	u64 last = 0;
+	for (; q; q = q->next)
+		last = q->principal == principal ? MAX(last, q->round) : last;
+	return last;
+}
+
+/* Into its round, behind those of the same one. */
+static void enqueue(struct sched *s, struct sched_seq *q)
+{
+	u64 own = MAX(last_round(s->wait_head, q->principal), last_round(s->run_head, q->principal));
+	struct sched_seq *behind = s->wait_tail;
+	q->round = MAX(s->round, own + 1);
+	while (behind && behind->round > q->round)
+		behind = behind->prev;
+	q->prev = behind;
+	q->next = behind ? behind->next : s->wait_head;
+	*(behind ? &behind->next : &s->wait_head) = q;
+	*(q->next ? &q->next->prev : &s->wait_tail) = q;
+	s->n_waiting++;
+}
+
 int sched_add(struct sched *s, struct sched_seq *q)
 {
 	assert(q->n_prompt >= 1);
@@ -85,8 +108,8 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	q->n_computed = q->n_cached = 0;
 	q->running = q->enough = false;
 	q->queued = true;
-	push(&s->wait_head, &s->wait_tail, q);
-	s->n_waiting++;
+	q->turn = q->given = 0;
+	enqueue(s, q);
 	return 0;
 }
 
@@ -111,13 +134,21 @@ void sched_remove(struct sched *s, struct sched_seq *q)
 	q->queued = q->running = false;
 }
 
-/* ---- admission: in order of arrival, as slots and pages become free ----------------------------------------------------- */
+/* ---- admission: round by round, as slots and pages become free ----------------------------------------------------------- */
 
 /* Row `slot` of the page table, of every device. */
 static void table_put(struct sched *s, u32 slot, const u32 *pages, u32 n)
 {
 	for (const struct model_work *w = s->w; w; w = w->next)
 		memcpy((u32 *)rt_host_ptr(w->tables) + (size_t)slot * w->ctx_pages, pages, n * sizeof *pages);
+}
+
+static u64 turn_of(const struct sched *s, u64 principal)
+{
+	for (const struct sched_seq *q = s->run_head; q; q = q->next)
+		if (q->principal == principal)
+			return q->turn;
+	return 0;
 }
 
 static void admit(struct sched *s)
@@ -142,6 +173,8 @@ static void admit(struct sched *s)
 		q->n_cached = q->n_computed = cached * RT_KV_PAGE;
 		q->queued = false;
 		q->running = true;
+		q->turn = turn_of(s, q->principal);
+		s->round = MAX(s->round, q->round);
 		push(&s->run_head, &s->run_tail, q);
 		s->n_running++;
 	}
@@ -223,8 +256,19 @@ static u32 prompt_rows(const struct sched *s, const struct step *st, const struc
 	return last && n && !out ? n - 1 : n;
 }
 
+/* Of the prompts that this step has no rows of: one whose principal had its turn longest ago. */
+static struct sched_seq *next_prompt(const struct sched *s, u64 now)
+{
+	struct sched_seq *best = NULL;
+	for (struct sched_seq *q = s->run_head; q; q = q->next)
+		if (q->n_computed < q->n_ids && q->given != now && (!best || q->turn < best->turn))
+			best = q;
+	return best;
+}
+
 static void plan(struct sched *s, struct step *st)
 {
+	u64 now = s->n_steps + 1;
 	st->ids = rt_host_ptr(s->w->ids);
 	st->seq = rt_host_ptr(s->w->seq);
 	st->pos = rt_host_ptr(s->w->pos);
@@ -232,13 +276,13 @@ static void plan(struct sched *s, struct step *st)
 	for (struct sched_seq *q = s->run_head; q; q = q->next)
 		if (generates(q))
 			add_rows(st, q, 1);
-	for (struct sched_seq *q = s->run_head; q && st->prompt_rows < s->p.chunk; q = q->next) {
-		bool in_step = st->m.n_out && q->n_computed == q->n_ids;
-		if (in_step || q->n_computed >= q->n_ids)
-			continue;
+	for (struct sched_seq *q; st->prompt_rows < s->p.chunk && (q = next_prompt(s, now));) {
 		u32 n = prompt_rows(s, st, q);
 		st->prompt_rows += n;
 		add_rows(st, q, n);
+		q->given = now;
+		for (struct sched_seq *x = n ? s->run_head : NULL; x; x = x->next)
+			x->turn = x->principal == q->principal ? now : x->turn;
 	}
 }
 

@@ -1,5 +1,10 @@
 /* Continuous batching over one loaded model. Each step computes one row for every sequence that generates and up to a chunk of rows of
- * prompts, in one submission. What shares a step with what is decided here, and no result depends on it. */
+ * prompts, in one submission. What shares a step with what is decided here, and no result depends on it.
+ *
+ * Principals take turns, however much one of them asks. Who waits is in rounds: the k-th request that a principal has here beyond what the others
+ * have begins in the k-th round from now, and rounds begin in their order, within one by arrival. So somebody who has nothing here begins, at the
+ * latest, when the next of the running requests ends and its slot and pages suffice; at once where some are free. Then of P principals with
+ * prompts to be read each gets the chunk of one step in P, its own prompts in order of arrival. */
 #pragma once
 
 #include "runtime/kv.h"
@@ -22,6 +27,9 @@ struct sched_seq {
 	u32 n_ids;	/* known so far: prompt and generated */
 	u32 n_computed; /* positions whose keys and values are in the cache */
 	u32 n_cached;	/* of these, found there */
+	u64 round;	/* in which it begins */
+	u64 turn;	/* last step in which a prompt of its principal was read */
+	u64 given;	/* last step that has rows of it */
 	u32 slot;	/* row of the page table */
 	u32 n_pages, *pages;
 	struct sched_seq *prev, *next;
@@ -45,6 +53,7 @@ struct sched {
 	u32 n_running, n_waiting;
 	bool slot_used[BATCH_REQUESTS_MAX];
 	u64 n_steps, n_rows;
+	u64 round; /* of those that began last */
 };
 
 /* The work buffers that a scheduler of these parameters needs (everything but the KV pages and rope factors). */

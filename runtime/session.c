@@ -126,6 +126,18 @@ static int on_tokens(struct answer *a, const struct proto_tokens *t)
 	return tell(q->s, &f) != 0;
 }
 
+static int on_probs(struct answer *a, const struct proto_probs *p)
+{
+	struct req *q = (struct req *)a;
+	struct outq_send f = { .type = SESSION_PROBS,
+		.id = q->id,
+		.body = p,
+		.len = sizeof *p,
+		.fd = -1,
+		.limit = SESSION_QUEUE_MAX };
+	return tell(q->s, &f) != 0;
+}
+
 static void on_result(struct answer *a, int fd, u64 bytes)
 {
 	struct req *q = (struct req *)a;
@@ -171,6 +183,7 @@ static void req_compute(struct req *q, const struct fd_map *map)
 	q->begun = true;
 	s->n_waiting--;
 	q->a.on_tokens = on_tokens;
+	q->a.on_probs = on_probs;
 	q->a.on_result = on_result;
 	q->a.on_over = on_over;
 	q->a.outcome = outcome_of(s->server, s->id, q->digest, 0, "");

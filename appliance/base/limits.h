@@ -54,23 +54,23 @@
 #define SEGMENTS_BYTES_MAX (256u << 20) /* bytes of a segment table: 4 TiB in segments of 1 MiB need 135 MB */
 
 /* policies */
-#define POLICY_FILE_BYTES_MAX (256u << 10) /* a policy file; a page of rules and a long deny list */
-#define POLICY_LINE_BYTES_MAX 1024u	   /* bytes of one line */
-#define POLICY_SECTIONS_MAX   256u	   /* sections; each verdict walks them */
-#define POLICY_PATTERNS_MAX   32u	   /* patterns of one section */
-#define POLICY_ROLES_MAX      16u	   /* roles of one signer, or required at once */
-#define POLICY_LICENCES_MAX   64u	   /* licences of one section */
-#define POLICY_DENIED_MAX     4096u	   /* keys, serials and digests on the deny list */
-#define RULES_MAX	      24u	   /* rules of a verdict that are listed; they fit its record */
-#define SERIAL_HEX_MAX	      40u	   /* digits of a certificate's serial: RFC 5280 allows 20 bytes */
-#define SPDX_BYTES_MAX	      1024u	   /* bytes of a licence expression; published ones stay below 100 */
-#define SPDX_TERMS_MAX	      64u	   /* licences of an expression */
-#define LICENCE_BYTES_MAX     1024u /* bytes of the licence that a model states; longer ones are no expression */
-#define TRANSFER_PARTS_MAX      999u /* parts of a transfer: three digits of a name */
-#define TRANSFER_LIST_BYTES_MAX (1u << 20) /* the list of them: a line each */
-#define TRANSFER_PART_BYTES_MIN (1u << 20) /* bytes of a part; a floppy disk has more */
-#define CARD_BYTES_MAX	      (256u << 10) /* bytes of a README.md whose front matter is read */
-#define SEQUENCE_BYTES_MAX    20u	   /* bytes of model.sequence: 19 digits and a line feed */
+#define POLICY_FILE_BYTES_MAX	(256u << 10) /* a policy file; a page of rules and a long deny list */
+#define POLICY_LINE_BYTES_MAX	1024u	     /* bytes of one line */
+#define POLICY_SECTIONS_MAX	256u	     /* sections; each verdict walks them */
+#define POLICY_PATTERNS_MAX	32u	     /* patterns of one section */
+#define POLICY_ROLES_MAX	16u	     /* roles of one signer, or required at once */
+#define POLICY_LICENCES_MAX	64u	     /* licences of one section */
+#define POLICY_DENIED_MAX	4096u	     /* keys, serials and digests on the deny list */
+#define RULES_MAX		24u	     /* rules of a verdict that are listed; they fit its record */
+#define SERIAL_HEX_MAX		40u	     /* digits of a certificate's serial: RFC 5280 allows 20 bytes */
+#define SPDX_BYTES_MAX		1024u /* bytes of a licence expression; published ones stay below 100 */
+#define SPDX_TERMS_MAX		64u   /* licences of an expression */
+#define LICENCE_BYTES_MAX	1024u /* bytes of the licence that a model states; longer ones are no expression */
+#define TRANSFER_PARTS_MAX	999u	     /* parts of a transfer: three digits of a name */
+#define TRANSFER_LIST_BYTES_MAX (1u << 20)   /* the list of them: a line each */
+#define TRANSFER_PART_BYTES_MIN (1u << 20)   /* bytes of a part; a floppy disk has more */
+#define CARD_BYTES_MAX		(256u << 10) /* bytes of a README.md whose front matter is read */
+#define SEQUENCE_BYTES_MAX	20u	     /* bytes of model.sequence: 19 digits and a line feed */
 
 /* trusted roots and transparency logs of keyless signatures */
 #define TRUSTED_ROOT_BYTES_MAX \
@@ -122,16 +122,19 @@
 #define STOPS_MAX	   16u	       /* stop strings of a request */
 #define STOP_BYTES_MAX	   256u	       /* bytes of one stop string */
 #define BATCH_REQUESTS_MAX 64u	       /* requests computed at once */
-#define TEMPERATURE_MIN	   1e-4f       /* below, other than 0, quotients leave the range of the arithmetic */
-#define TEMPERATURE_MAX	   100.0f      /* above, every token is as probable as another */
-#define REPEAT_PENALTY_MIN 0.01f       /* as for the temperature */
-#define REPEAT_PENALTY_MAX 100.0f      /* as for the temperature */
+#define LOGPROBS_MAX \
+	20u /* alternatives of a token whose probabilities are asked for; OpenAI's API gives as many */
+#define TEMPERATURE_MIN	   1e-4f  /* below, other than 0, quotients leave the range of the arithmetic */
+#define TEMPERATURE_MAX	   100.0f /* above, every token is as probable as another */
+#define REPEAT_PENALTY_MIN 0.01f  /* as for the temperature */
+#define REPEAT_PENALTY_MAX 100.0f /* as for the temperature */
 
 /* the gateway */
 #define GATEWAY_CONNECTIONS_MAX \
 	1024u /* clients at once, each with one request; keepd lets TICKETS_OPEN_MAX run */
 #define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
 #define GATEWAY_SEATS_MAX	       256u /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
+#define CHOICES_MAX		       8u /* answers to one request; each is a request of its own to the gate */
 #define GATEWAY_HEADER_BYTES_MAX       16384u	   /* request line and headers; real clients send 1 KiB */
 #define GATEWAY_BODY_BYTES_MAX	       (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
 #define GATEWAY_BACKLOG_BYTES_MAX      (1u << 20) /* of a stream that its client does not read; then it is cut */
@@ -178,7 +181,7 @@
 
 /* the runtime */
 #define GRANTS_MAX	    8u	  /* models that one runtime holds at once */
-#define RUNTIME_DEVICES_MAX 8u /* devices of one runtime, that the layers of a model may be split over */
+#define RUNTIME_DEVICES_MAX 8u	  /* devices of one runtime, that the layers of a model may be split over */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
 #define RESULT_BYTES_MAX \
 	(1ull << 30)	       /* logits of all requests in flight: memory that the kernel cannot page out */

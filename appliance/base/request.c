@@ -20,6 +20,8 @@ static const char *check_sampling(const struct request_header *h)
 		return "min_p is not between 0 and 1";
 	if (!(h->repeat_penalty >= REPEAT_PENALTY_MIN && h->repeat_penalty <= REPEAT_PENALTY_MAX))
 		return "repeat_penalty is not between 0.01 and 100";
+	if (h->n_logprobs > 1 + LOGPROBS_MAX)
+		return "more alternatives of a token than may be asked for";
 	if (h->max_tokens < 1 || h->max_tokens > CTX_TOKENS_MAX)
 		return "max_tokens is 0 or beyond the limit";
 	return NULL;
@@ -51,8 +53,8 @@ static const char *check_header(const struct request_header *h)
 		return "a sampling number is not finite";
 	if (h->kind == REQUEST_GENERATE)
 		return check_sampling(h);
-	return h->max_tokens || h->n_stops || h->n_grammars || h->n_thinks
-		       ? "only a generation has max_tokens, stop strings, a grammar and reasoning"
+	return h->max_tokens || h->n_stops || h->n_grammars || h->n_thinks || h->n_logprobs
+		       ? "only a generation has max_tokens, stop strings, a grammar, reasoning and logprobs"
 		       : NULL;
 }
 

@@ -36,7 +36,8 @@ struct request_header {
 	u64 seed;	    /* always given: whoever makes the request draws it where the user did not */
 	u32 n_grammars;	    /* 0, or 1: what the answer must be (base/grammar.h) */
 	u32 n_thinks;	    /* 0, or 1: how reasoning is told from the rest */
-	u8 reserved[8];
+	u32 n_logprobs;	    /* 0; else 1 + how many alternatives each token is given with (LOGPROBS_MAX) */
+	u8 reserved[4];
 };
 SIZE_PIN(request_header, 80);
 

@@ -12,6 +12,7 @@ enum cli_exit {
 	CLI_REFUSED = 1,   /* refused or failed; the reason was printed */
 	CLI_USAGE = 2,	   /* wrong options or argument count */
 	CLI_UNDECIDED = 3, /* could not decide: input/output error, keepd gone, out of memory */
+	CLI_SPENT = 4,	   /* a quota is spent; the message says when there is more */
 };
 
 struct cli {
@@ -51,6 +52,7 @@ int cmd_verify_model(struct cli *c, int argc, char **argv);
 int cmd_sign_model(struct cli *c, int argc, char **argv);
 int cmd_trust(struct cli *c, int argc, char **argv);
 int cmd_policy(struct cli *c, int argc, char **argv);
+int cmd_quota(struct cli *c, int argc, char **argv);
 int cmd_import(struct cli *c, int argc, char **argv);
 int cmd_export(struct cli *c, int argc, char **argv);
 int cmd_ls(struct cli *c, int argc, char **argv);

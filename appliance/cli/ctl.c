@@ -278,7 +278,7 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 		return 0;
 	default:
 		memcpy(&a->end, f->body, sizeof a->end);
-		return !bytes_str_ok(a->end.text, sizeof a->end.text) || a->end.status > END_UNDECIDED;
+		return !bytes_str_ok(a->end.text, sizeof a->end.text) || a->end.status > END_AGAIN;
 	}
 }
 

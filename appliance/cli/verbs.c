@@ -129,6 +129,13 @@ const struct verb cli_verbs[] = {
 		"today\n"
 		"  --sign-with F        sign this with your own key (keep role), where it takes two "
 		"people\n" },
+	{ "quota", cmd_quota, "say who may use which models, and how much",
+		"quota check FILE [--json]\nquota install FILE [--reason TEXT] [--sign-with F] [--json]\n"
+		"quota show [--json]\nquota ls [--json]",
+		"  check needs no appliance; ls says what is used: your own, or everybody's where your role "
+		"allows\n"
+		"  --sign-with F        sign this with your own key (keep role), where it takes two "
+		"people\n" },
 	{ "import", cmd_import, "verify a signed model and take it in",
 		"import PATH [--bundle F ...] [--name NAME] [--into DIR] [--json]\nimport ls | show | revoke "
 		"| "
@@ -384,7 +391,8 @@ void cli_help_all(FILE *f)
 		   "~/.local/state/keep;\n"
 		   "               (where that is not there, this machine's: /run/keep)\n"
 		   "  --version, --help\n\n"
-		   "exit status: 0 done or accepted, 1 refused or failed, 2 wrong usage, 3 could not decide\n"
+		   "exit status: 0 done or accepted, 1 refused or failed, 2 wrong usage, 3 could not decide, "
+		   "4 quota spent\n"
 		   "first steps: keep init; keep trust add NAME --key PUB.pem; keep import PATH; keep run "
 		   "NAME\n");
 }

@@ -1,59 +1,85 @@
 /* One answer: what was asked is read, gets a seat, becomes a sealed request, is recorded, and comes back as text, calls and counts.
  *
- *	body -> api_ask_read -> seat_take -> chat_turn_begin -> request -> seat_send -> (recorded) -> tokens -> events -> chunks or one body
+ *	body -> api_ask_read -> seat_take -> rules_apply -> chat_turn_begin -> request -> seat_send -> (recorded) -> tokens -> events
+ *	     -> chunks or one body
  *
- * It ends when the runtime has said its outcome, when something fails, or when the client hangs up: then the request is cancelled. A stream
- * begins with the first thing there is to say, so that a refusal is still a status of HTTP. */
+ * Of several choices each is an ask of its own, with its own record: the same request but for the number of the choice. The answer ends when the
+ * runtime has said the outcome of each, when something fails, or when the client hangs up: then what runs is cancelled. A stream begins
+ * with the first thing there is to say, so that a refusal is still a status of HTTP. */
 #define _GNU_SOURCE
 #include "gateway/answer.h"
 #include "base/bytes.h"
 #include "base/fd.h"
+#include "gateway/metrics.h"
 #include "gateway/prompt.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define ANSWER_ARENA_BYTES (256u << 20) /* of one request: its body, its prompt, its grammar */
 
-struct answer {
+struct choice {
 	struct ask ask; /* first: what seats tell is told to it */
+	struct answer *a;
+	struct prompt prompt;
+	struct answer_log said; /* of an answer that is not streamed */
+	struct api_probs probs;
+	const u32 *ids; /* of a prompt that is only counted */
+	size_t n_ids;
+	u64 index;  /* of its record */
+	bool again; /* it had to take another seat */
+	struct proto_outcome outcome;
+};
+
+struct answer {
 	struct answer *next, **prev;
 	struct gateway *g;
 	struct http_exchange *x;
 	struct arena arena;
-	struct api_ask in;
+	struct api_ask in, plain; /* under the rules; as it was asked */
 	struct api_head head;
-	struct prompt prompt;
 	struct api_stream stream;
-	const u32 *ids; /* of a prompt that is only counted */
-	size_t n_ids;
 	bool begun;  /* the stream */
 	bool failed; /* memory ran out for an event */
+	bool ruled;  /* the rules were applied */
+	bool spoken; /* the first token came */
 	u8 model[MODEL_DIGEST_BYTES];
+	u64 came_ns;
 	struct event *alive;
-	struct answer_log said; /* of an answer that is not streamed */
+	u32 n, n_over;
+	struct choice *choice;
 };
+
+static void choice_fini(struct choice *c)
+{
+	seat_leave(&c->ask);
+	prompt_fini(&c->prompt);
+	answer_log_fini(&c->said);
+	api_probs_fini(&c->probs);
+}
 
 static void answer_free(struct answer *a)
 {
-	seat_leave(&a->ask);
+	for (u32 i = 0; i < a->n; i++)
+		choice_fini(&a->choice[i]);
 	*a->prev = a->next;
 	if (a->next)
 		a->next->prev = a->prev;
 	if (a->alive)
 		event_free(a->alive);
-	prompt_fini(&a->prompt);
 	api_stream_fini(&a->stream);
-	answer_log_fini(&a->said);
 	arena_fini(&a->arena);
+	free(a->choice);
 	free(a);
 }
 
 static void on_gone(struct http_exchange *x)
 {
+	metrics_gone();
 	answer_free(x->ctx);
 }
 
@@ -63,7 +89,7 @@ static void headers_of(const struct answer *a, char *ret, size_t size)
 {
 	char model[2 * MODEL_DIGEST_BYTES + 1], request[2 * SHA256_BYTES + 1];
 	bytes_hex(a->model, sizeof a->model, model);
-	bytes_hex(a->prompt.digest, sizeof a->prompt.digest, request);
+	bytes_hex(a->choice[0].prompt.digest, SHA256_BYTES, request);
 	snprintf(ret, size,
 		"x-request-id: keep-%llu\r\nkeep-log-index: %llu\r\nkeep-model-digest: "
 		"%s\r\nkeep-request-digest: %s\r\n",
@@ -78,7 +104,7 @@ static void stream_open(struct answer *a, struct jsonw *w)
 		return;
 	a->begun = true;
 	headers_of(a, headers, sizeof headers);
-	http_begin(a->x, 200, "text/event-stream; charset=utf-8", headers);
+	reply_stream(a->x, headers);
 	api_stream_begin(&a->stream, w);
 }
 
@@ -103,17 +129,27 @@ static void on_alive(evutil_socket_t fd, short what, void *ctx)
 	event_add(a->alive, &again);
 }
 
+/* The stream speaks of this choice now. */
+static void turn_to(struct answer *a, struct choice *c)
+{
+	a->stream.choice = (u32)(c - a->choice);
+	a->stream.index = c->index;
+	a->stream.probs = c->probs.asked ? &c->probs : NULL;
+}
+
 /* What of the answer the reader understood. */
 static void on_event(void *ctx, const struct chat_event *e)
 {
-	struct answer *a = ctx;
+	struct choice *c = ctx;
+	struct answer *a = c->a;
 	struct jsonw w;
 	if (!a->in.stream) {
-		a->failed |= answer_log_add(&a->said, e) != 0;
+		a->failed |= answer_log_add(&c->said, e) != 0;
 		return;
 	}
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
 	stream_open(a, &w);
+	turn_to(a, c);
 	api_stream_event(&a->stream, &w, e);
 	stream_send(a, &w);
 }
@@ -144,31 +180,54 @@ static void fail(struct answer *a, u32 status, const char *code, const char *why
 	end_with_error(a, &e);
 }
 
-static void end_stream(struct answer *a, const struct proto_outcome *o)
+/* A quota is spent: a minute's comes back, a day's does not while anybody waits. */
+static void fail_spent(struct answer *a, u32 retry_s, const char *why)
+{
+	struct api_error e;
+	api_refuse(&e, 429, retry_s > 60 ? "insufficient_quota" : "rate_limit_exceeded", NULL, "%s", why);
+	e.retry_s = retry_s;
+	end_with_error(a, &e);
+}
+
+/* A choice of a stream is over; with the last of them the stream. */
+static void end_stream(struct answer *a, struct choice *c)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
 	stream_open(a, &w);
-	api_stream_end(&a->stream, &w, o, a->model);
-	a->x->gone = NULL;
+	turn_to(a, c);
+	api_stream_end(&a->stream, &w, &c->outcome, a->model);
 	stream_send(a, &w);
+	if (a->n_over < a->n)
+		return;
+	a->x->gone = NULL;
 	http_end(a->x);
 	answer_free(a);
 }
 
-static void end_whole(struct answer *a, const struct proto_outcome *o)
+static void end_whole(struct answer *a)
 {
 	char headers[768], digest[2 * SHA256_BYTES + 1];
 	struct jsonw w;
 	struct http_exchange *x = a->x;
-	struct api_answer whole = { .ids = a->ids, .n_ids = a->n_ids, .outcome = o, .model = a->model };
-	answer_log_whole(&a->said, &a->arena, &whole);
+	struct api_answer whole[CHOICES_MAX];
+	for (u32 i = 0; i < a->n; i++) {
+		struct choice *c = &a->choice[i];
+		whole[i] = (struct api_answer){ .ids = c->ids,
+			.n_ids = c->n_ids,
+			.outcome = &c->outcome,
+			.model = a->model,
+			.probs = &c->probs,
+			.index = c->index,
+			.next = i + 1 < a->n ? &whole[i + 1] : NULL };
+		answer_log_whole(&c->said, &a->arena, &whole[i]);
+	}
 	headers_of(a, headers, sizeof headers);
-	bytes_hex(o->text, sizeof o->text, digest);
+	bytes_hex(whole[0].outcome->text, SHA256_BYTES, digest);
 	size_t n = strlen(headers);
 	snprintf(headers + n, sizeof headers - n, "keep-text-digest: %s\r\n", digest);
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-	api_answer_write(&w, &a->head, &whole);
+	api_answer_write(&w, &a->head, whole);
 	x->gone = NULL;
 	reply_json(x, headers, &w);
 	jsonw_fini(&w);
@@ -177,68 +236,137 @@ static void end_whole(struct answer *a, const struct proto_outcome *o)
 
 /* ---- what the seat tells ----------------------------------------------------------------------------------------------------- */
 
+/* Under which rules everything is asked: those of the first choice's seat. 0; 1 *e; -ENOMEM. */
+static int settle(struct answer *a, const struct rules *rules, struct api_error *e)
+{
+	int r = 0;
+	if (!a->ruled) {
+		a->in = a->plain;
+		r = rules_apply(rules, &a->in, &a->arena, e);
+	}
+	a->ruled = true;
+	if (r || a->in.seed_given || a->n == 1)
+		return r;
+	if (getrandom(&a->in.how.seed, sizeof a->in.how.seed, 0) != (ssize_t)sizeof a->in.how.seed)
+		return -EIO;
+	a->in.how.seed >>= 11; /* one seed for all choices, of 53 bits: exact in every JSON reader */
+	a->in.seed_given = true;
+	return 0;
+}
+
 static void on_seated(struct ask *ask)
 {
-	struct answer *a = (struct answer *)ask;
+	struct choice *c = (struct choice *)ask;
+	struct answer *a = c->a;
 	const struct proto_session_open *open = seat_open(ask);
 	struct api_error e;
 	memcpy(a->model, open->model, sizeof a->model);
-	int fd = -1, r = prompt_make(&a->in, seat_layout(ask), open, &a->arena, &a->prompt, &fd, &e);
+	int fd = -1, r = settle(a, seat_rules(ask), &e);
+	a->in.how.choice = (u32)(c - a->choice);
+	if (!r)
+		r = prompt_make(
+			&a->in, seat_layout(ask), open, seat_rules(ask), &a->arena, &c->prompt, &fd, &e);
 	if (r < 0)
 		fail(a, 503, NULL, "out of memory");
 	else if (r)
 		end_with_error(a, &e);
 	else
-		seat_send(ask, &fd, a->prompt.digest);
+		seat_send(ask, &fd, c->prompt.digest);
 }
 
 static void on_recorded(struct ask *ask, u64 index)
 {
 	static const struct timeval wait = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
-	struct answer *a = (struct answer *)ask;
-	a->head.index = index;
+	struct choice *c = (struct choice *)ask;
+	struct answer *a = c->a;
+	c->index = index;
+	if (!a->head.index) /* the first choice's: it names the answer */
+		a->head.index = index;
 	if (a->in.stream)
 		event_add(a->alive, &wait);
 }
 
 static void on_tokens(struct ask *ask, const struct proto_tokens *t)
 {
-	struct answer *a = (struct answer *)ask;
-	if (prompt_answer(&a->prompt, t, on_event, a) || a->failed)
+	struct choice *c = (struct choice *)ask;
+	struct answer *a = c->a;
+	if (!a->spoken)
+		metrics_first_token(metrics_now_ns() - a->came_ns);
+	a->spoken = true;
+	if (prompt_answer(&c->prompt, t, on_event, c) || a->failed)
 		fail(a, 503, NULL, "out of memory");
+}
+
+static void on_probs(struct ask *ask, const struct proto_probs *p)
+{
+	struct choice *c = (struct choice *)ask;
+	if (c->probs.asked)
+		api_probs_add(&c->probs, c->a->head.form, p);
+	c->a->failed |= c->probs.full;
 }
 
 /* Ids of a prompt that was only counted. */
 static void on_result(struct ask *ask, const u8 *data, size_t len)
 {
-	struct answer *a = (struct answer *)ask;
-	a->ids = (const u32 *)(const void *)arena_dup(&a->arena, data, len);
-	a->n_ids = len / sizeof(u32);
-	a->failed |= !a->ids;
+	struct choice *c = (struct choice *)ask;
+	c->ids = (const u32 *)(const void *)arena_dup(&c->a->arena, data, len);
+	c->n_ids = len / sizeof(u32);
+	c->a->failed |= !c->ids;
+}
+
+/* Why an outcome is no answer. True: a is no more. */
+static bool no_answer(struct answer *a, const struct choice *c, const struct proto_outcome *o)
+{
+	char why[REASON_LEN_MAX + 1];
+	snprintf(why, sizeof why, "%s", o->why);
+	if (o->finish == FINISH_REFUSED && c->ask.retry_s)
+		fail_spent(a, c->ask.retry_s, why);
+	else if (o->finish == FINISH_REFUSED)
+		fail(a, 400, "refused", why[0] ? why : "the runtime refused the request");
+	else if (o->finish == FINISH_REVOKED)
+		fail(a, 403, "revoked", "the model was revoked");
+	else if (o->finish == FINISH_ERROR || o->finish == FINISH_CANCELLED)
+		fail(a, 500, "failed", why[0] ? why : "the runtime could not finish");
+	else
+		return false;
+	return true;
 }
 
 static void on_done(struct ask *ask, const struct proto_outcome *o)
 {
-	struct answer *a = (struct answer *)ask;
-	if (prompt_answer_end(&a->prompt, on_event, a) || a->failed)
+	struct choice *c = (struct choice *)ask;
+	struct answer *a = c->a;
+	metrics_outcome(o);
+	if (prompt_answer_end(&c->prompt, on_event, c) || a->failed) {
 		fail(a, 503, NULL, "out of memory");
-	else if (o->finish == FINISH_REFUSED)
-		fail(a, 400, "refused", o->why[0] ? o->why : "the runtime refused the request");
-	else if (o->finish == FINISH_REVOKED)
-		fail(a, 403, "revoked", "the model was revoked");
-	else if (o->finish == FINISH_ERROR || o->finish == FINISH_CANCELLED)
-		fail(a, 500, "failed", o->why[0] ? o->why : "the runtime could not finish");
-	else if (a->in.stream)
-		end_stream(a, o);
-	else
-		end_whole(a, o);
+		return;
+	}
+	if (no_answer(a, c, o))
+		return;
+	c->outcome = *o;
+	a->n_over++;
+	if (a->in.stream)
+		end_stream(a, c);
+	else if (a->n_over == a->n)
+		end_whole(a);
 }
 
 static void on_failed(struct ask *ask, u32 status, const char *why)
 {
-	struct answer *a = (struct answer *)ask;
-	bool seated = a->prompt.made;
-	if (status == END_UNDECIDED)
+	struct choice *c = (struct choice *)ask;
+	struct answer *a = c->a;
+	bool seated = c->prompt.made;
+	metrics_refused(status);
+	if (status == END_AGAIN && !c->again && a->n == 1) { /* once more, under the rules of now */
+		c->again = true;
+		a->ruled = false;
+		prompt_fini(&c->prompt);
+		seat_take(a->g->seats, ask, who_of(a->x), a->in.model);
+		return;
+	}
+	if (status == END_SPENT)
+		fail_spent(a, ask->retry_s, why);
+	else if (status == END_UNDECIDED || status == END_AGAIN)
 		fail(a, 503, "unavailable", why);
 	else
 		fail(a, seated ? 403 : 404, seated ? "refused" : "model_not_found", why);
@@ -247,47 +375,76 @@ static void on_failed(struct ask *ask, u32 status, const char *why)
 static const struct ask_fns fns = { .seated = on_seated,
 	.recorded = on_recorded,
 	.tokens = on_tokens,
+	.probs = on_probs,
 	.result = on_result,
 	.done = on_done,
 	.failed = on_failed };
 
 /* ---- begin ----------------------------------------------------------------------------------------------------------------- */
 
-void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_form form)
+static struct answer *answer_make(struct gateway *g, struct http_exchange *x, enum api_form form)
 {
-	struct api_error e;
 	struct answer *a = calloc(1, sizeof *a);
-	if (a)
-		a->alive = evtimer_new(g->base, on_alive, a);
-	if (!a || !a->alive) {
+	struct event *alive = a ? evtimer_new(g->base, on_alive, a) : NULL;
+	if (!alive) {
 		free(a);
-		api_refuse(&e, 503, NULL, NULL, "out of memory");
-		reply_error(x, form, &e);
-		return;
+		return NULL;
 	}
-	*a = (struct answer){ .ask = { .fns = &fns, .blob = -1 },
-		.g = g,
-		.x = x,
-		.next = g->answers,
-		.prev = &g->answers,
-		.alive = a->alive,
-		.head = { .form = form },
-		.arena = { .max_bytes = ANSWER_ARENA_BYTES } };
+	a->g = g;
+	a->x = x;
+	a->next = g->answers;
+	a->prev = &g->answers;
+	a->alive = alive;
+	a->head.form = form;
+	a->came_ns = metrics_now_ns();
+	a->arena.max_bytes = ANSWER_ARENA_BYTES;
 	if (a->next)
 		a->next->prev = &a->next;
 	g->answers = a;
 	x->ctx = a;
 	x->gone = on_gone;
+	return a;
+}
+
+/* Every choice takes a seat. One that gets none ends them all. */
+static void take_seats(struct answer *a)
+{
+	struct gateway *g = a->g;
+	u32 n = a->in.n;
+	for (u32 i = 0; i < n; i++)
+		a->choice[i] = (struct choice){
+			.ask = { .fns = &fns, .blob = -1 }, .a = a, .probs.asked = a->in.how.n_logprobs > 0
+		};
+	a->n = n;
+	for (u32 i = 0; i < n; i++) {
+		seat_take(g->seats, &a->choice[i].ask, who_of(a->x), a->in.model);
+		if (g->answers != a) /* failed at once */
+			return;
+	}
+}
+
+void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_form form)
+{
+	struct api_error e;
+	struct answer *a = answer_make(g, x, form);
+	if (!a) {
+		api_refuse(&e, 503, NULL, NULL, "out of memory");
+		reply_error(x, form, &e);
+		return;
+	}
 	int r = api_ask_read(form, x->body, x->head->body_len, &a->arena, &a->in, &e);
+	a->choice = r ? NULL : calloc(a->in.n, sizeof *a->choice);
+	r = r || a->choice ? r : -ENOMEM;
 	if (r < 0)
 		api_refuse(&e, 503, NULL, NULL, "out of memory");
 	if (r) {
 		end_with_error(a, &e);
 		return;
 	}
+	a->plain = a->in;
 	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
-	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage };
-	seat_take(g->seats, &a->ask, who_of(x), a->in.model);
+	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage, .n = a->in.n };
+	take_seats(a);
 }
 
 void gateway_answers_stop(struct gateway *g)

@@ -25,6 +25,7 @@ enum api_form {
 
 struct api_error {
 	u32 status;	  /* of HTTP */
+	u32 retry_s;	  /* 429 and 503: the same may be let through then; 0: nobody knows */
 	const char *code; /* of our own short list, see keep-gateway(8); NULL: none */
 	char param[64];	  /* the field that is wrong; "" */
 	char message[REASON_LEN_MAX + 1];
@@ -47,6 +48,7 @@ struct api_ask {
 	const char *choice_name;
 	bool one_call;
 	const char *schema;	   /* what the answer must be, a JSON schema; NULL: anything */
+	u32 n;			   /* choices: answers to the same, at most CHOICES_MAX */
 	struct request_header how; /* sampling; max_tokens 0: not said */
 	bool seed_given;
 	const char *stops[STOPS_MAX];
@@ -68,6 +70,17 @@ struct api_head {
 	u64 created; /* seconds of UTC */
 };
 
+/* Probabilities that were asked for, as JSON, until they are written. Zero-filled but for asked. */
+struct api_probs {
+	bool asked, open, full;
+	struct jsonw list[4];
+	u64 offset; /* of the next token in the text */
+};
+void api_probs_fini(struct api_probs *p);
+void api_probs_add(struct api_probs *p, enum api_form form, const struct proto_probs *f);
+/* The member "logprobs", where it was asked for; null where none came since the last time. */
+void api_probs_write(struct api_probs *p, enum api_form form, struct jsonw *w);
+
 /* One call of a tool, whole. */
 struct api_call {
 	const char *id, *name, *arguments;
@@ -82,7 +95,10 @@ struct api_answer {
 	const u32 *ids; /* of API_COUNT and API_TOKENIZE */
 	size_t n_ids;
 	const struct proto_outcome *outcome;
-	const u8 *model; /* digest */
+	const u8 *model;	       /* digest */
+	struct api_probs *probs;       /* NULL: not asked for */
+	u64 index;		       /* of its own record, of several choices */
+	const struct api_answer *next; /* choice; NULL: the last */
 };
 void api_answer_write(struct jsonw *w, const struct api_head *h, const struct api_answer *a);
 
@@ -92,6 +108,13 @@ struct api_stream {
 	const struct api_head *head;
 	bool usage; /* the counts are asked for */
 	u32 n_calls;
+	u32 n;				     /* choices; 0: one */
+	u32 choice;			     /* of which the next event or end is */
+	u32 called;			     /* bits: choices that have called a tool */
+	u32 n_over;			     /* choices that have ended */
+	u64 index;			     /* of the choice's own record, of several */
+	u32 n_prompt, n_cached, n_generated; /* so far, of those that have ended */
+	struct api_probs *probs;	     /* of the choice; NULL: not asked for */
 	/* of forms that say where each block begins and ends: blocks so far, the kind of the open one */
 	u32 n_blocks, open;
 	/* of API_RESPONSES: what is open, what is whole, events so far */
@@ -102,5 +125,6 @@ struct api_stream {
 void api_stream_fini(struct api_stream *s);
 void api_stream_begin(struct api_stream *s, struct jsonw *w);
 void api_stream_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e);
+/* Of each choice; the last one ends the stream. */
 void api_stream_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model);
 void api_stream_error(struct api_stream *s, struct jsonw *w, const struct api_error *e);

@@ -30,16 +30,20 @@ static const char *finish_name(const struct proto_outcome *o, bool calls)
 	return calls ? "tool_calls" : "stop";
 }
 
-static void usage_write(struct jsonw *w, const struct proto_outcome *o)
+/* The prompt of several choices is one. */
+struct usage {
+	u32 n_prompt, n_cached, n_generated;
+};
+static void usage_write(struct jsonw *w, const struct usage *u)
 {
 	jsonw_key(w, "usage");
 	jsonw_object(w);
-	jsonw_kv_u64(w, "prompt_tokens", o->n_prompt);
-	jsonw_kv_u64(w, "completion_tokens", o->n_generated);
-	jsonw_kv_u64(w, "total_tokens", (u64)o->n_prompt + o->n_generated);
+	jsonw_kv_u64(w, "prompt_tokens", u->n_prompt);
+	jsonw_kv_u64(w, "completion_tokens", u->n_generated);
+	jsonw_kv_u64(w, "total_tokens", (u64)u->n_prompt + u->n_generated);
 	jsonw_key(w, "prompt_tokens_details");
 	jsonw_object(w);
-	jsonw_kv_u64(w, "cached_tokens", o->n_cached);
+	jsonw_kv_u64(w, "cached_tokens", u->n_cached);
 	jsonw_object_end(w);
 	jsonw_object_end(w);
 }
@@ -62,25 +66,27 @@ void api_evidence_write(
 	jsonw_object_end(w);
 }
 
-/* Opens choices, the one choice and, of a chat, its delta. */
-static void choice_begin(struct jsonw *w, const struct api_head *h)
+/* Opens choices, one choice and, of a chat, its delta. */
+static void choice_begin(struct jsonw *w, const struct api_head *h, u32 index)
 {
 	jsonw_key(w, "choices");
 	jsonw_array(w);
 	jsonw_object(w);
-	jsonw_kv_u64(w, "index", 0);
+	jsonw_kv_u64(w, "index", index);
 	if (h->form == API_CHAT) {
 		jsonw_key(w, "delta");
 		jsonw_object(w);
 	}
 }
 
-static void choice_end(struct jsonw *w, const struct api_head *h, const char *finish)
+static void choice_end(struct jsonw *w, const struct api_head *h, struct api_probs *probs, const char *finish)
 {
 	if (h->form == API_CHAT)
 		jsonw_object_end(w);
 	else if (finish)
 		jsonw_kv_str(w, "text", "");
+	if (probs)
+		api_probs_write(probs, h->form, w);
 	jsonw_key(w, "finish_reason");
 	if (finish)
 		jsonw_str(w, finish);
@@ -98,17 +104,17 @@ static void kv_strn(struct jsonw *w, const char *key, const char *s, size_t n)
 
 /* ---- chunks ---------------------------------------------------------------------------------------------------------------- */
 
-static void chunk_first(struct jsonw *w, const struct api_head *h)
+static void chunk_first(struct jsonw *w, const struct api_head *h, u32 choice)
 {
 	api_head_write(w, h, chunk_kind(h));
-	choice_begin(w, h);
+	choice_begin(w, h, choice);
 	if (h->form == API_CHAT) {
 		jsonw_kv_str(w, "role", "assistant");
 		jsonw_kv_str(w, "content", "");
 	} else {
 		jsonw_kv_str(w, "text", "");
 	}
-	choice_end(w, h, NULL);
+	choice_end(w, h, NULL, NULL);
 	jsonw_object_end(w);
 }
 
@@ -137,39 +143,43 @@ static bool chunk_says(const struct chat_event *e)
 	return e->kind != CHAT_CALL_END && e->kind != CHAT_CALL_VOID;
 }
 
-static void chunk_event(struct jsonw *w, const struct api_head *h, const struct chat_event *e)
+static void chunk_event(struct jsonw *w, const struct api_stream *s, const struct chat_event *e)
 {
+	const struct api_head *h = s->head;
 	bool call = e->kind == CHAT_CALL || e->kind == CHAT_ARGUMENTS;
 	const char *key = e->kind == CHAT_REASONING ? "reasoning_content"
 			  : h->form == API_CHAT	    ? "content"
 						    : "text";
 	api_head_write(w, h, chunk_kind(h));
-	choice_begin(w, h);
+	choice_begin(w, h, s->choice);
 	if (call)
 		call_write(w, e);
 	else
 		kv_strn(w, key, e->text, e->len);
-	choice_end(w, h, NULL);
+	choice_end(w, h, s->probs, NULL);
 	jsonw_object_end(w);
 }
 
 static void chunk_last(
-	struct jsonw *w, const struct api_head *h, const struct proto_outcome *o, bool calls, const u8 *model)
+	struct jsonw *w, const struct api_stream *s, const struct proto_outcome *o, const u8 *model)
 {
-	api_head_write(w, h, chunk_kind(h));
-	choice_begin(w, h);
-	choice_end(w, h, finish_name(o, calls));
-	api_evidence_write(w, h, o, model);
+	struct api_head own = *s->head;
+	own.index = s->n > 1 ? s->index : own.index;
+	api_head_write(w, s->head, chunk_kind(s->head));
+	choice_begin(w, s->head, s->choice);
+	choice_end(w, s->head, s->probs, finish_name(o, s->called >> s->choice & 1));
+	api_evidence_write(w, &own, o, model);
 	jsonw_object_end(w);
 }
 
-static void chunk_usage(struct jsonw *w, const struct api_head *h, const struct proto_outcome *o)
+static void chunk_usage(struct jsonw *w, const struct api_stream *s)
 {
+	const struct api_head *h = s->head;
 	api_head_write(w, h, chunk_kind(h));
 	jsonw_key(w, "choices");
 	jsonw_array(w);
 	jsonw_array_end(w);
-	usage_write(w, o);
+	usage_write(w, &(struct usage){ s->n_prompt, s->n_cached, s->n_generated });
 	jsonw_object_end(w);
 }
 
@@ -208,23 +218,45 @@ static void message_write(struct jsonw *w, const struct api_answer *a)
 	jsonw_object_end(w);
 }
 
-void api_openai_answer(struct jsonw *w, const struct api_head *h, const struct api_answer *a)
+/* One of several choices says of itself what stands once for a single one. */
+static void choice_write(
+	struct jsonw *w, const struct api_head *h, const struct api_answer *a, u32 index, bool several)
 {
-	api_head_write(w, h, h->form == API_CHAT ? "chat.completion" : "text_completion");
-	jsonw_key(w, "choices");
-	jsonw_array(w);
+	struct api_head own = *h;
+	own.index = a->index;
 	jsonw_object(w);
-	jsonw_kv_u64(w, "index", 0);
+	jsonw_kv_u64(w, "index", index);
 	if (h->form == API_CHAT)
 		message_write(w, a);
 	else
 		kv_strn(w, "text", a->text, a->text_len);
-	jsonw_key(w, "logprobs");
-	jsonw_null(w);
+	if (a->probs && a->probs->asked) {
+		api_probs_write(a->probs, h->form, w);
+	} else {
+		jsonw_key(w, "logprobs");
+		jsonw_null(w);
+	}
 	jsonw_kv_str(w, "finish_reason", finish_name(a->outcome, a->n_calls > 0));
+	if (several)
+		api_evidence_write(w, &own, a->outcome, a->model);
 	jsonw_object_end(w);
+}
+
+void api_openai_answer(struct jsonw *w, const struct api_head *h, const struct api_answer *a)
+{
+	struct usage u = { 0 };
+	u32 i = 0;
+	api_head_write(w, h, h->form == API_CHAT ? "chat.completion" : "text_completion");
+	jsonw_key(w, "choices");
+	jsonw_array(w);
+	for (const struct api_answer *c = a; c; c = c->next) {
+		choice_write(w, h, c, i++, a->next != NULL);
+		u.n_prompt = MAX(u.n_prompt, c->outcome->n_prompt);
+		u.n_cached = MAX(u.n_cached, c->outcome->n_cached);
+		u.n_generated += c->outcome->n_generated;
+	}
 	jsonw_array_end(w);
-	usage_write(w, a->outcome);
+	usage_write(w, &u);
 	api_evidence_write(w, h, a->outcome, a->model);
 	jsonw_object_end(w);
 }
@@ -235,9 +267,11 @@ void api_openai_begin(struct api_stream *s, struct jsonw *w)
 {
 	if (s->head->form != API_CHAT)
 		return;
-	jsonw_between(w, "data: ");
-	chunk_first(w, s->head);
-	jsonw_between(w, "\n\n");
+	for (u32 i = 0; i < MAX(s->n, 1u); i++) {
+		jsonw_between(w, "data: ");
+		chunk_first(w, s->head, i);
+		jsonw_between(w, "\n\n");
+	}
 }
 
 void api_openai_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e)
@@ -245,18 +279,20 @@ void api_openai_event(struct api_stream *s, struct jsonw *w, const struct chat_e
 	if (!chunk_says(e))
 		return;
 	jsonw_between(w, "data: ");
-	chunk_event(w, s->head, e);
+	chunk_event(w, s, e);
 	jsonw_between(w, "\n\n");
 }
 
 void api_openai_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model)
 {
 	jsonw_between(w, "data: ");
-	chunk_last(w, s->head, o, s->n_calls > 0, model);
+	chunk_last(w, s, o, model);
 	jsonw_between(w, "\n\n");
+	if (s->n_over < s->n)
+		return;
 	if (s->usage) {
 		jsonw_between(w, "data: ");
-		chunk_usage(w, s->head, o);
+		chunk_usage(w, s);
 		jsonw_between(w, "\n\n");
 	}
 	jsonw_between(w, "data: [DONE]\n\n");

@@ -155,16 +155,43 @@ static int on_n(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_integer(v))
 		return wrong(rd, key, "an integer");
-	return json_integer_value(v) == 1 ? 0 : cannot(rd, key, "one answer is given to one request");
+	return u32_in(rd, key, v, 1, CHOICES_MAX, &rd->ask->n);
+}
+
+/* The best of as many as are given: only all of them. */
+static int on_best_of(struct reading *rd, const char *key, json_t *v)
+{
+	json_t *n = json_object_get(rd->root, "n");
+	if (!json_is_integer(v))
+		return wrong(rd, key, "an integer");
+	return json_integer_value(v) == (json_is_integer(n) ? json_integer_value(n) : 1)
+		       ? 0
+		       : cannot(rd, key, "every answer that is computed is given: it must equal n");
 }
 
 static int on_logprobs(struct reading *rd, const char *key, json_t *v)
 {
-	if (!json_is_boolean(v) && !json_is_integer(v))
-		return wrong(rd, key, "a boolean or an integer");
-	return json_is_true(v) || json_integer_value(v)
-		       ? cannot(rd, key, "probabilities are not given out here")
-		       : 0;
+	u32 top = 0;
+	if (rd->ask->form == API_COMPLETION) { /* how many alternatives */
+		int r = u32_in(rd, key, v, 0, LOGPROBS_MAX, &top);
+		rd->ask->how.n_logprobs = r ? 0 : 1 + top;
+		return r;
+	}
+	if (!json_is_boolean(v))
+		return wrong(rd, key, "a boolean");
+	rd->ask->how.n_logprobs = json_is_true(v) ? MAX(rd->ask->how.n_logprobs, 1u) : 0;
+	return 0;
+}
+
+static int on_top_logprobs(struct reading *rd, const char *key, json_t *v)
+{
+	u32 top = 0;
+	int r = u32_in(rd, key, v, 0, LOGPROBS_MAX, &top);
+	if (!r && top && !rd->ask->how.n_logprobs)
+		return cannot(rd, key, "it needs \"logprobs\": true");
+	if (!r && rd->ask->how.n_logprobs)
+		rd->ask->how.n_logprobs = 1 + top;
+	return r;
 }
 
 static int on_echo(struct reading *rd, const char *key, json_t *v)
@@ -498,9 +525,9 @@ static const struct field {
 	{ "stop", BOTH, on_stop },
 	{ "stop_sequences", MSGS, on_stop },
 	{ "n", BOTH, on_n },
-	{ "best_of", TEXT, on_n },
+	{ "best_of", TEXT, on_best_of },
 	{ "logprobs", BOTH, on_logprobs },
-	{ "top_logprobs", CHAT, on_logprobs },
+	{ "top_logprobs", CHAT, on_top_logprobs },
 	{ "echo", TEXT, on_echo },
 	{ "stream", ALL, on_stream },
 	{ "stream_options", BOTH, on_stream_options },
@@ -581,6 +608,7 @@ int api_ask_read(enum api_form form, const void *body, size_t len, struct arena 
 		return r;
 	*ret = (struct api_ask){ .form = form,
 		.think_budget = THINK_NO_BUDGET,
+		.n = 1,
 		.how = { .kind = REQUEST_GENERATE, .temperature = 1, .top_p = 1, .repeat_penalty = 1 } };
 	if (form == API_COUNT || form == API_TOKENIZE)
 		ret->how = (struct request_header){

@@ -53,11 +53,16 @@ void api_stream_begin(struct api_stream *s, struct jsonw *w)
 void api_stream_event(struct api_stream *s, struct jsonw *w, const struct chat_event *e)
 {
 	s->n_calls += e->kind == CHAT_CALL;
+	s->called |= e->kind == CHAT_CALL ? 1u << s->choice : 0;
 	voice(s->head->form)->event(s, w, e);
 }
 
 void api_stream_end(struct api_stream *s, struct jsonw *w, const struct proto_outcome *o, const u8 *model)
 {
+	s->n_over++;
+	s->n_prompt = MAX(s->n_prompt, o->n_prompt);
+	s->n_cached = MAX(s->n_cached, o->n_cached);
+	s->n_generated += o->n_generated;
 	voice(s->head->form)->end(s, w, o, model);
 }
 

@@ -13,7 +13,7 @@ struct gateway {
 	struct door *door;
 	struct tls *tls; /* NULL: no https */
 	struct seats *seats;
-	struct http_server *http;
+	struct http_server *http, *metrics; /* metrics: NULL where no socket is for them */
 	struct event *stop;
 	struct answer *answers;
 	bool stopping;
@@ -29,6 +29,8 @@ void routes_serve(void *ctx, struct http_exchange *x);
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why);
 /* In the shape of that form. */
 void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e);
+/* Begins a stream of events. */
+void reply_stream(struct http_exchange *x, const char *headers);
 void reply_json(struct http_exchange *x, const char *headers, const struct jsonw *w);
 
 /* answer.c: chat and completions. */
@@ -36,5 +38,5 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 /* Whoever still waits is told that the gateway stops. */
 void gateway_answers_stop(struct gateway *g);
 
-/* ask.c: questions to keepd that end with one table. x is answered. */
+/* models.c: questions to keepd that end with one table. x is answered. */
 void gateway_models_answer(struct gateway *g, struct http_exchange *x);

@@ -4,6 +4,7 @@
 #include "base/daemon.h"
 #include "base/fd.h"
 #include "base/sandbox.h"
+#include "gateway/metrics.h"
 #include "gateway/tls.h"
 
 #include <errno.h>
@@ -99,6 +100,19 @@ static int listen_https(struct gateway *g, int fd)
 	return http_listen(g->http, fd, g->tls) ? out_of_memory() : 0;
 }
 
+/* A server of its own: whoever may connect there reads numbers, and no request of that kind is a client's. */
+static int listen_metrics(struct gateway *g, int fd)
+{
+	const struct http_params p = { .base = g->base,
+		.n_client = GATEWAY_CLIENT_CONNECTIONS_MAX,
+		.serve = metrics_serve,
+		.refuse = routes_refuse,
+		.ctx = g };
+	if (!g->metrics && http_create(&p, &g->metrics))
+		return out_of_memory();
+	return http_listen(g->metrics, fd, NULL) ? out_of_memory() : 0;
+}
+
 /* What each socket is served as. The first takes those without a name. */
 static const struct {
 	const char *name;
@@ -106,6 +120,7 @@ static const struct {
 } kinds[] = {
 	{ "http", listen_http },
 	{ "https", listen_https },
+	{ "metrics", listen_metrics },
 };
 
 static int listen_one(struct gateway *g, const struct daemon_socket *s)
@@ -118,7 +133,7 @@ static int listen_one(struct gateway *g, const struct daemon_socket *s)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (!strcmp(s->name, kinds[i].name) || (i == 0 && !s->name[0]))
 			return kinds[i].listen(g, s->fd);
-	daemon_say("socket %s: FileDescriptorName= is http or https", s->name);
+	daemon_say("socket %s: FileDescriptorName= is http, https or metrics", s->name);
 	return 1;
 }
 
@@ -159,6 +174,7 @@ static void close_all(struct gateway *g)
 {
 	gateway_answers_stop(g);
 	g->http = http_free(g->http);
+	g->metrics = http_free(g->metrics);
 	g->seats = seats_free(g->seats);
 	g->door = door_free(g->door);
 	g->tls = tls_free(g->tls);

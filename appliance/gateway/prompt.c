@@ -17,13 +17,14 @@ void prompt_fini(struct prompt *p)
 }
 
 /* The header's numbers that nobody gave. */
-static int settle(const struct api_ask *in, const struct proto_session_open *open, struct request_header *ret)
+static int settle(const struct api_ask *in, const struct proto_session_open *open, const struct rules *rules,
+	struct request_header *ret)
 {
 	*ret = in->how;
 	if (ret->kind != REQUEST_GENERATE)
 		return 0;
 	if (!ret->max_tokens)
-		ret->max_tokens = MAX(open->ctx_tokens / 2, 1u);
+		ret->max_tokens = MAX(MIN(MIN(open->ctx_tokens, rules->context) / 2, rules->max_tokens), 1u);
 	if (in->seed_given)
 		return 0;
 	if (getrandom(&ret->seed, sizeof ret->seed, 0) != (ssize_t)sizeof ret->seed)
@@ -103,11 +104,11 @@ static int seal(struct request_builder *b, struct prompt *p, int *ret_fd, struct
 }
 
 int prompt_make(const struct api_ask *in, const struct layout *l, const struct proto_session_open *open,
-	struct arena *a, struct prompt *p, int *ret_fd, struct api_error *e)
+	const struct rules *rules, struct arena *a, struct prompt *p, int *ret_fd, struct api_error *e)
 {
 	struct request_builder b;
 	struct request_header h;
-	int r = settle(in, open, &h);
+	int r = settle(in, open, rules, &h);
 	if (r)
 		return r;
 	if (in->messages)

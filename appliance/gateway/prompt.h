@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/layout.h"
-#include "gateway/api.h"
+#include "gateway/rules.h"
 
 struct prompt {
 	bool made, chat;
@@ -12,8 +12,8 @@ struct prompt {
 };
 /* p is zero-filled. 0, *ret_fd is sealed; 1 *e says why not; -ENOMEM. */
 _must_use_ int prompt_make(const struct api_ask *in, const struct layout *l,
-	const struct proto_session_open *open, struct arena *a, struct prompt *p, int *ret_fd,
-	struct api_error *e);
+	const struct proto_session_open *open, const struct rules *rules, struct arena *a, struct prompt *p,
+	int *ret_fd, struct api_error *e);
 /* Tokens that came; what they mean goes to the handler. 0; -ENOMEM. */
 _must_use_ int prompt_answer(struct prompt *p, const struct proto_tokens *t,
 	void (*handler)(void *ctx, const struct chat_event *e), void *ctx);

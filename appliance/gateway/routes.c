@@ -1,7 +1,12 @@
 #define _GNU_SOURCE
 #include "gateway/gateway.h"
+#include "gateway/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MINUTE_S 60u /* who has to wait longer shall not: a day is spent */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +19,17 @@ void reply_json(struct http_exchange *x, const char *headers, const struct jsonw
 {
 	static const char lost[] = "{\"error\":{\"message\":\"out of "
 				   "memory\",\"type\":\"server_error\",\"param\":null,\"code\":null}}";
+	metrics_status(w->full ? 500 : 200);
 	if (w->full)
 		http_reply(x, 500, "application/json", headers, lost, sizeof lost - 1);
 	else
 		http_reply(x, 200, "application/json", headers, w->buf, w->len);
+}
+
+void reply_stream(struct http_exchange *x, const char *headers)
+{
+	metrics_status(200);
+	http_begin(x, 200, "text/event-stream; charset=utf-8", headers);
 }
 
 void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e)
@@ -25,11 +37,18 @@ void reply_error(struct http_exchange *x, enum api_form form, const struct api_e
 	char text[2 * REASON_LEN_MAX + 512];
 	struct jsonw w;
 	jsonw_init(&w, text, sizeof text);
+	metrics_status(e->status);
 	api_error_write(&w, form, e);
 	/* nobody shall ask again at once for what will not change */
+	char wait[80];
 	const char *headers = e->status == 503	 ? "Retry-After: 1\r\n"
 			      : e->status >= 500 ? "x-should-retry: false\r\n"
 						 : "";
+	if (e->status == 429) {
+		snprintf(wait, sizeof wait, "Retry-After: %u\r\n%s", MAX(e->retry_s, 1u),
+			e->retry_s > MINUTE_S ? "x-should-retry: false\r\n" : "");
+		headers = wait;
+	}
 	http_reply(x, e->status, "application/json", headers, w.full ? "{}" : w.buf, w.full ? 2 : w.len);
 }
 
@@ -43,6 +62,7 @@ void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *w
 static void on_health(struct gateway *g, struct http_exchange *x)
 {
 	static const char text[] = "{\"status\":\"ok\"}";
+	metrics_status(200);
 	http_reply(x, 200, "application/json", "", text, sizeof text - 1);
 }
 

@@ -23,7 +23,9 @@ struct seat {
 	struct event *ctl_ev, *sock_ev, *push, *idle;
 	struct ask *asks;
 	u64 last_id;
-	bool shown, proven, asked, has_info, open;
+	bool shown, proven, asked, has_rules, wants_session, has_info, open;
+	bool stale; /* its rules are not those in force: nobody takes it any more */
+	struct rules rules;
 	int refused; /* -errno of the connection */
 	struct proto_session_open info;
 	struct fd_map map;
@@ -90,6 +92,9 @@ static void ghost_recorded(struct ask *a, u64 index)
 static void ghost_tokens(struct ask *a, const struct proto_tokens *t)
 {
 }
+static void ghost_probs(struct ask *a, const struct proto_probs *p)
+{
+}
 static void ghost_result(struct ask *a, const u8 *data, size_t len)
 {
 }
@@ -103,6 +108,7 @@ static void ghost_failed(struct ask *a, u32 status, const char *why)
 }
 static const struct ask_fns ghost = { .recorded = ghost_recorded,
 	.tokens = ghost_tokens,
+	.probs = ghost_probs,
 	.result = ghost_result,
 	.done = ghost_done,
 	.failed = ghost_failed };
@@ -131,6 +137,7 @@ static void seat_free(struct seat *t)
 	fd_close(&t->ctl);
 	fd_close(&t->sock);
 	fd_unmap(&t->map);
+	rules_fini(&t->rules);
 	free(t);
 }
 
@@ -163,7 +170,7 @@ struct seats *seats_free(struct seats *s)
 
 static void idle_arm(struct seat *t)
 {
-	static const struct timeval wait = { .tv_sec = GATEWAY_SEAT_IDLE_S };
+	const struct timeval wait = { .tv_sec = t->stale ? 0 : GATEWAY_SEAT_IDLE_S };
 	if (!t->asks && t->open)
 		event_add(t->idle, &wait);
 	else
@@ -206,16 +213,25 @@ static int ask_push(struct seat *t, struct ask *a)
 	return r;
 }
 
+/* First who sits here, then the rules, then a session under them: where they change in between, the first request is told. */
 static int hello(struct seat *t)
 {
-	struct proto_session_want w = { .kv_mode = KV_DEFAULT };
+	const struct proto_query q = { .what = QUERY_USAGE, .count = 1 };
 	int r = t->refused || t->shown ? t->refused : proof_send(t->ctl, 0, &t->who.proof);
 	if (r)
 		return r;
 	t->shown = true;
-	memcpy(w.name, t->model, sizeof w.name);
-	r = ipc_send(t->ctl, CTL_SESSION, 0, &w, sizeof w, -1);
+	r = ipc_send(t->ctl, CTL_QUERY, 0, &q, sizeof q, -1);
 	t->asked = r == 0;
+	return r;
+}
+
+static int session_ask(struct seat *t)
+{
+	struct proto_session_want w = { .kv_mode = KV_DEFAULT };
+	memcpy(w.name, t->model, sizeof w.name);
+	int r = ipc_send(t->ctl, CTL_SESSION, 0, &w, sizeof w, -1);
+	t->wants_session = r != 0;
 	return r;
 }
 
@@ -246,6 +262,8 @@ static void on_push(evutil_socket_t fd, short what, void *ctx)
 {
 	struct seat *t = ctx;
 	int r = t->asked ? 0 : hello(t);
+	if (!r && t->wants_session)
+		r = session_ask(t);
 	if (!r && t->open)
 		tell_seated(t);
 	for (struct ask *a = t->asks; a && !r; a = a->next)
@@ -294,6 +312,13 @@ static int on_end(struct seat *t, const struct ipc_frame *f)
 		t->proven = true;
 		return 0;
 	}
+	if (!t->has_rules && e.status == END_DONE && t->map.data &&
+		!rules_read(t->map.data, t->map.len, &t->rules)) {
+		t->has_rules = t->wants_session = true;
+		fd_unmap(&t->map);
+		push_soon(t);
+		return 0;
+	}
 	if (!t->open && e.status == END_DONE && !opened(t))
 		return 0;
 	if (!t->open) {
@@ -301,8 +326,15 @@ static int on_end(struct seat *t, const struct ipc_frame *f)
 		return 1;
 	}
 	struct ask *a = ask_of(t, f->h.id);
+	if (!f->h.id && e.status == END_AGAIN) { /* of its own accord: the rules were changed */
+		t->stale = true;
+		idle_arm(t);
+	}
 	if (!a || a->state != ASK_BEGUN)
 		return 0;
+	a->retry_s = e.retry_s;
+	if (e.status == END_AGAIN)
+		t->stale = true;
 	if (e.status != END_DONE) {
 		ask_out(a);
 		a->fns->failed(a, e.status, e.text[0] ? e.text : "the gate refused the request");
@@ -347,10 +379,26 @@ static int ctl_take(struct seat *t, struct ipc_frame *f)
 
 /* ---- what the runtime says ------------------------------------------------------------------------------------------------- */
 
+/* Texts lie one behind the other, inside. */
+static bool probs_ok(const struct proto_probs *p)
+{
+	size_t left = sizeof p->text;
+	if (!p->n || p->n > ARRAY_LEN(p->v))
+		return false;
+	for (u32 i = 0; i < p->n; i++) {
+		u32 len = p->v[i].len == PROB_NO_TEXT ? 0 : p->v[i].len;
+		if (len > left)
+			return false;
+		left -= len;
+	}
+	return true;
+}
+
 static int sock_take(struct seat *t, struct ipc_frame *f)
 {
 	static const struct ipc_rule rules[] = {
 		{ .type = SESSION_TOKENS, .state = 1, .len = sizeof(struct proto_tokens) },
+		{ .type = SESSION_PROBS, .state = 1, .len = sizeof(struct proto_probs) },
 		{ .type = SESSION_RESULT, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
 		{ .type = SESSION_DONE, .state = 1, .len = sizeof(struct proto_outcome) },
 	};
@@ -363,6 +411,13 @@ static int sock_take(struct seat *t, struct ipc_frame *f)
 		if (p->n_tokens > TOKENS_PER_FRAME || p->text_len > sizeof p->text)
 			return -EPROTO;
 		a->fns->tokens(a, p);
+		return 0;
+	}
+	if (f->h.type == SESSION_PROBS) {
+		const struct proto_probs *p = (const void *)f->body;
+		if (!probs_ok(p))
+			return -EPROTO;
+		a->fns->probs(a, p);
 		return 0;
 	}
 	if (f->h.type == SESSION_RESULT) {
@@ -426,7 +481,7 @@ static bool same(const struct proto_principal *a, const struct proto_principal *
 static struct seat *seat_of(const struct seats *s, const struct who *who, const char *model)
 {
 	struct seat *t = s->list;
-	while (t && (!same(&t->who.is, &who->is) || strcmp(t->model, model)))
+	while (t && (t->stale || !same(&t->who.is, &who->is) || strcmp(t->model, model)))
 		t = t->next;
 	return t;
 }
@@ -502,6 +557,11 @@ const struct layout *seat_layout(const struct ask *a)
 const struct proto_session_open *seat_open(const struct ask *a)
 {
 	return &a->seat->info;
+}
+
+const struct rules *seat_rules(const struct ask *a)
+{
+	return &a->seat->rules;
 }
 
 void seat_send(struct ask *a, int *fd, const u8 digest[SHA256_BYTES])

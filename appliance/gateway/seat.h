@@ -2,11 +2,15 @@
  * number of asks at once, and every ask is recorded by keepd before the runtime may see it. It is made by proving who that is, and serves nobody who came otherwise. Nothing blocks: what happens is told
  * to the ask by its functions.
  *
+ * A seat learns the rules of its principal when it is made, and is given up when they have changed: an ask that meets that fails with
+ * END_AGAIN, and takes another seat.
+ *
  * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens and results; at last done or failed, once, and
  * nothing after it. */
 #pragma once
 
 #include "base/layout.h"
+#include "gateway/rules.h"
 #include "base/types.h"
 #include "gateway/who.h"
 #include "proto.h"
@@ -21,6 +25,7 @@ struct ask_fns {
 		struct ask *a); /* the model is there: seat_layout, seat_open, then seat_send or seat_leave */
 	void (*recorded)(struct ask *a, u64 index); /* of the intent */
 	void (*tokens)(struct ask *a, const struct proto_tokens *t);
+	void (*probs)(struct ask *a, const struct proto_probs *p); /* before the tokens with that token */
 	void (*result)(
 		struct ask *a, const u8 *data, size_t len); /* of requests that have one; until it returns */
 	void (*done)(struct ask *a, const struct proto_outcome *o);
@@ -37,6 +42,7 @@ struct ask {
 	u64 id;
 	int blob; /* the sealed request, until the runtime has it; -1 */
 	u8 digest[SHA256_BYTES];
+	u32 retry_s; /* set before recorded and failed: as in struct proto_end */
 	bool cancelled;
 };
 
@@ -55,6 +61,8 @@ u32 seats_count(const struct seats *s);
 void seat_take(struct seats *s, struct ask *a, const struct who *who, const char *model);
 const struct layout *seat_layout(const struct ask *a);
 const struct proto_session_open *seat_open(const struct ask *a);
+/* What of the quotas the principal's requests are held to. */
+const struct rules *seat_rules(const struct ask *a);
 /* A sealed request. fd is taken. */
 void seat_send(struct ask *a, int *fd, const u8 digest[SHA256_BYTES]);
 /* End it, whatever its state: nothing more is told. What runs is cancelled. */

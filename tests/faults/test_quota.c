@@ -381,9 +381,14 @@ static void apart(void **state)
 	assert_int_equal(tokens(&own, 9), 64);
 	assert_int_equal(begin(&p, 9).status, END_SPENT);
 	assert_int_equal(begin(&b, 9).status, END_SPENT);
-	assert_int_equal(tokens(&d, 9), CTX); /* an operator: limited by nothing, but counted */
-	usage_says(&gateway, "anna",
-		"\"line\":1,\"tokens_per_day\":70,\"tools\":[\"weather\"],\"system\":\"Be brief.\"");
+	assert_int_equal(tokens(&d, 9), CTX);	     /* an operator: limited by nothing, but counted */
+	a = rig_query(p.c, QUERY_USAGE, 0, 1, NULL); /* of whom that connection has proven to ask for */
+	assert_int_equal(a.status, 0);
+	assert_non_null(strstr(
+		a.data, "\"line\":1,\"tokens_per_day\":70,\"tools\":[\"weather\"],\"system\":\"Be brief.\""));
+	rig_answer_fini(&a);
+	a = rig_query(p.c, QUERY_USAGE, 0, 0, "Bert");
+	assert_int_equal(a.status, END_REFUSED);
 	usage_says(&carol, "anna", "\"day_tokens\":64");
 	usage_says(&eve, "", "\"principal\":\"uid:1005\",\"line\":5");
 	usage_says(&carol, "", "\"principal\":\"bert\"");

@@ -125,6 +125,68 @@ def story_refused():
     error(r, raw, 400, "invalid_json")
 
 
+def story_choices():
+    body = dict(CHAT, temperature=4, seed=5, n=3, logprobs=True, top_logprobs=4, max_tokens=12)
+    r, raw = ask("POST", "/v1/chat/completions", body)
+    whole = json.loads(raw)
+    texts = [c["message"]["content"] for c in whole["choices"]]
+    want(r.status == 200 and [c["index"] for c in whole["choices"]] == [0, 1, 2] and len(set(texts)) > 1, "three answers", texts)
+    want(len({c["keep"]["index"] for c in whole["choices"]}) == 3, "each with a record of its own", raw)
+    for c in whole["choices"]:
+        said = c["logprobs"]["content"]
+        spelled = b"".join(bytes(t["bytes"]) for t in said).decode("utf-8", "replace")
+        want(spelled.startswith(c["message"]["content"]) or c["message"]["content"].startswith(spelled), "tokens spell the text", spelled)
+        for t in said:
+            tops = [o["logprob"] for o in t["top_logprobs"]]
+            want(len(tops) == 4 and tops == sorted(tops, reverse=True) and t["logprob"] <= tops[0] <= 0, "likeliest first", t)
+    want(whole["usage"]["completion_tokens"] >= sum(len(c["logprobs"]["content"]) for c in whole["choices"]), "all are counted", whole["usage"])
+    again = json.loads(ask("POST", "/v1/chat/completions", body)[1])
+    want([c["logprobs"] for c in again["choices"]] == [c["logprobs"] for c in whole["choices"]], "the same bits again")
+    want(again["usage"]["prompt_tokens_details"]["cached_tokens"] >= 0, "what was cached", again)
+    r, raw = ask("POST", "/v1/chat/completions", dict(body, stream=True))
+    got = {i: [] for i in range(3)}
+    for p in events(raw):
+        for c in p["choices"]:
+            got[c["index"]] += (c.get("logprobs") or {}).get("content") or []
+    want([got[i] for i in range(3)] == [c["logprobs"]["content"] for c in whole["choices"]], "the same, streamed")
+    one = dict(CHAT, temperature=4, seed=5, max_tokens=12)
+    first = json.loads(ask("POST", "/v1/chat/completions", one)[1])
+    want(first["choices"][0]["message"]["content"] == texts[0], "the first of several is what one alone would be", first)
+    r, raw = ask("POST", "/v1/completions", {"model": "demo", "prompt": "Keep is", "temperature": 0, "max_tokens": 8, "logprobs": 2})
+    l = json.loads(raw)["choices"][0]["logprobs"]
+    want(len(l["tokens"]) == len(l["token_logprobs"]) == len(l["top_logprobs"]) == len(l["text_offset"]) > 0, "four lists", raw)
+
+
+def story_quota():
+    r, raw = ask("GET", "/v1/models")
+    want([m["id"] for m in json.loads(raw)["data"]] == ["demo"], "the models that it may have", raw)
+    r, raw = ask("POST", "/v1/chat/completions", CHAT | {"max_tokens": 30})
+    e = error(r, raw, 429, "insufficient_quota")
+    want(e["type"] == "rate_limit_error" and "50 tokens of this day" in e["message"], "what is spent", raw)
+    want(r.headers["x-should-retry"] == "false" and 60 < int(r.headers["retry-after"]) <= 86400, "when there is more", r.headers)
+    r, raw = ask("POST", "/v1/chat/completions", CHAT | {"max_tokens": 31})
+    error(r, raw, 403, "refused")
+
+
+def story_pinned():
+    said = [{"role": "user", "content": "Hello"}]
+    r, raw = ask("POST", "/v1/messages/count_tokens", {"model": "demo", "messages": said})
+    want(json.loads(raw)["input_tokens"] > 30, "the pinned prompt is counted", raw)
+    r, raw = ask("POST", "/v1/completions", {"model": "demo", "prompt": "Keep is", "max_tokens": 4})
+    error(r, raw, 403, "system_pinned")
+    tools = [{"type": "function", "function": {"name": "launch", "parameters": {"type": "object"}}}]
+    r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, tools=tools))
+    error(r, raw, 403, "tool_not_allowed")
+    r, raw = ask("POST", "/v1/chat/completions", CHAT)
+    want(r.status == 200, "a conversation", raw)
+
+
+def story_unpinned():
+    """The same gateway, the same connection to the gate, behind a new file of quotas."""
+    r, raw = ask("POST", "/v1/completions", {"model": "demo", "prompt": "Keep is", "max_tokens": 4})
+    want(r.status == 200, "the new rules count at once", raw)
+
+
 LONG = dict(CHAT, max_tokens=450, temperature=1, seed=1, response_format={"type": "json_schema", "json_schema": {
     "name": "long", "schema": {"type": "string", "minLength": 2000}}})
 

@@ -14,6 +14,7 @@ pid=$(child keep-gateway)
 expect 0 keep audit ls --event session --json
 says "\"principal\":\"uid:$(id -u)\""
 client messages
+client choices
 client refused
 client hang_up_stream
 requests() { keep audit ls --event request --json | grep -c .; }

@@ -181,9 +181,21 @@ static void broken_id(void **state)
 	assert_int_equal(r->n_tokens, 0);
 }
 
+static void spent(void **state)
+{
+	put_end(*state, END_SPENT, 1, "0 of 9 tokens are left");
+	assert_int_equal(go(*state), CLI_SPENT);
+}
+
+static void again(void **state)
+{
+	put_end(*state, END_AGAIN, 1, "the quotas were changed");
+	assert_int_equal(go(*state), CLI_REFUSED);
+}
+
 static void broken_status(void **state)
 {
-	put_end(*state, END_UNDECIDED + 1, 1, "");
+	put_end(*state, END_AGAIN + 1, 1, "");
 	assert_int_equal(go(*state), CLI_UNDECIDED);
 }
 
@@ -253,7 +265,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { CASE(good), CASE(the_gate_refuses), CASE(the_runtime_refuses),
 		CASE(revoked), CASE(keepd_dies), CASE(broken_tokens), CASE(broken_text), CASE(broken_id),
-		CASE(broken_status), CASE(unsealed_data), cmocka_unit_test(requests),
+		CASE(spent), CASE(again), CASE(broken_status), CASE(unsealed_data), cmocka_unit_test(requests),
 		cmocka_unit_test(json_lines) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

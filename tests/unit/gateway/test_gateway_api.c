@@ -135,8 +135,11 @@ static void test_refused(void **state)
 		{ "seed", "invalid_value", "{" M ",\"seed\":1.5}" },
 		{ "repeat_penalty", "invalid_value", "{" M ",\"repeat_penalty\":0}" },
 		{ "frequency_penalty", "unsupported_value", "{" M ",\"frequency_penalty\":0.5}" },
-		{ "n", "unsupported_value", "{" M ",\"n\":2}" },
-		{ "logprobs", "unsupported_value", "{" M ",\"logprobs\":true}" },
+		{ "n", "invalid_value", "{" M ",\"n\":9}" }, /* one past CHOICES_MAX */
+		{ "logprobs", "invalid_value", "{" M ",\"logprobs\":5}" },
+		{ "top_logprobs", "invalid_value",
+			"{" M ",\"logprobs\":true,\"top_logprobs\":21}" }, /* LOGPROBS_MAX */
+		{ "top_logprobs", "unsupported_value", "{" M ",\"top_logprobs\":2}" },
 		{ "stop", "invalid_value", "{" M ",\"stop\":\"\"}" },
 		{ "stop", "invalid_value", "{" M ",\"stop\":[1]}" },
 		{ "stop", "invalid_value",

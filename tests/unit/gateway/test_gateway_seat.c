@@ -27,7 +27,7 @@ static struct tiny model;
 
 struct told {
 	struct ask ask; /* first */
-	u32 n_seated, n_recorded, n_tokens, n_results, n_done, n_failed, status;
+	u32 n_seated, n_recorded, n_tokens, n_probs, n_results, n_done, n_failed, status;
 	u64 index;
 	char why[64];
 };
@@ -61,7 +61,11 @@ static void result(struct ask *a, const u8 *data, size_t len)
 	assert_memory_equal(data, "ids", 3);
 	((struct told *)a)->n_results += len == 3;
 }
-static const struct ask_fns fns = { seated, recorded, tokens, result, done, failed };
+static void probs(struct ask *a, const struct proto_probs *p)
+{
+	((struct told *)a)->n_probs += p->n;
+}
+static const struct ask_fns fns = { seated, recorded, tokens, probs, result, done, failed };
 
 static void turn(void)
 {
@@ -114,6 +118,21 @@ static void say_end(int fd, u64 id, u32 status, u64 index, const char *text)
 	turn();
 }
 
+/* The rules of whoever was proven, which a seat asks for first. */
+static void say_rules(struct gate *g, const char *rules)
+{
+	_cleanup_fd_ int fd = -1;
+	struct ipc_frame f = next(g->ctl, CTL_QUERY);
+	struct proto_query q;
+	struct proto_data d = { .bytes = strlen(rules) };
+	memcpy(&q, f.body, sizeof q);
+	ipc_frame_fini(&f);
+	assert_true(q.what == QUERY_USAGE && q.count == 1);
+	assert_int_equal(fd_memfd_sealed("rules", rules, strlen(rules), &fd), 0);
+	assert_int_equal(ipc_send(g->ctl, CTL_DATA, 0, &d, sizeof d, fd), 0);
+	say_end(g->ctl, 0, END_DONE, UINT64_MAX, "");
+}
+
 /* Somebody who came by a key of that name. */
 static const struct who *by(const char *name)
 {
@@ -141,6 +160,7 @@ static void open_session(struct gate *g, const char *principal)
 {
 	_cleanup_fd_ int theirs = -1, layout = -1;
 	proven(g, principal);
+	say_rules(g, "{\"line\":3,\"max_tokens\":9,\"tools\":[\"f\"]}\n");
 	struct ipc_frame f = next(g->ctl, CTL_SESSION);
 	struct proto_session_want w;
 	memcpy(&w, f.body, sizeof w);
@@ -278,6 +298,7 @@ static void test_refused(void **state)
 	seat_take(seats, &a.ask, by("uid:1"), "demo");
 	struct gate g = gate_accept();
 	proven(&g, "uid:1");
+	say_rules(&g, "{\"line\":0}\n");
 	struct ipc_frame f = next(g.ctl, CTL_SESSION);
 	ipc_frame_fini(&f);
 	say_end(g.ctl, 0, END_REFUSED, UINT64_MAX, "no model of that name");
@@ -294,11 +315,56 @@ static void test_refused(void **state)
 	assert_int_equal(ipc_listen(run_dir, "ctl.sock", &listener), 0);
 }
 
+/* A quota refuses: for how long. The rules change: nobody takes the seat any more, and it goes with the last who has it. */
+static void test_rules(void **state)
+{
+	struct told a = TOLD, b = TOLD;
+	seat_take(seats, &a.ask, by("uid:1"), "demo");
+	seat_take(seats, &b.ask, by("uid:1"), "demo");
+	struct gate g = gate_accept();
+	open_session(&g, "uid:1");
+	assert_true(seat_rules(&a.ask)->line == 3 && seat_rules(&a.ask)->max_tokens == 9);
+	send_blob(&a, "one");
+	struct ipc_frame f = next(g.ctl, CTL_BEGIN);
+	ipc_frame_fini(&f);
+	struct proto_end e = { .status = END_SPENT, .retry_s = 77, .index = UINT64_MAX };
+	assert_int_equal(ipc_send(g.ctl, CTL_END, 1, &e, sizeof e, -1), 0);
+	turn();
+	assert_true(a.n_failed == 1 && a.status == END_SPENT && a.ask.retry_s == 77);
+	struct told c = TOLD;
+	seat_take(seats, &c.ask, by("uid:1"), "demo");
+	turn();
+	send_blob(&c, "two");
+	f = next(g.ctl, CTL_BEGIN);
+	ipc_frame_fini(&f);
+	say_end(g.ctl, 2, END_AGAIN, UINT64_MAX, "changed");
+	assert_true(c.n_failed == 1 && c.status == END_AGAIN && seats_count(seats) == 1);
+	struct told d = TOLD;
+	seat_take(seats, &d.ask, by("uid:1"), "demo"); /* another seat */
+	assert_int_equal(seats_count(seats), 2);
+	struct gate g2 = gate_accept();
+	open_session(&g2, "uid:1");
+	assert_int_equal(d.n_seated, 1);
+	seat_leave(&b.ask); /* the last on the old one */
+	turn();
+	assert_int_equal(seats_count(seats), 1);
+	say_end(g2.ctl, 0, END_AGAIN, 40, "the quotas were changed"); /* before anybody asked */
+	struct told late = TOLD;
+	seat_take(seats, &late.ask, by("uid:1"), "demo");
+	assert_int_equal(seats_count(seats), 2);
+	seat_leave(&late.ask);
+	seat_leave(&d.ask);
+	gate_close(&g);
+	gate_close(&g2);
+}
+
 /* A gate or runtime that breaks the protocol: the seat is over. */
 static void test_broken(void **state)
 {
-	for (u32 way = 0; way < 4; way++) {
+	for (u32 way = 0; way < 7; way++) {
 		struct told a = TOLD;
+		struct proto_probs p = { .n = way == 5 ? 2 + LOGPROBS_MAX : 2,
+			.v[1].len = way == 6 ? sizeof p.text + 1 : 0 };
 		struct proto_tokens t = { .n_tokens = way == 2 ? TOKENS_PER_FRAME + 1 : 1 };
 		seat_take(seats, &a.ask, by("uid:1"), "demo");
 		struct gate g = gate_accept();
@@ -310,6 +376,9 @@ static void test_broken(void **state)
 			say_end(g.ctl, 1, END_DONE, 11, "");
 		if (way == 3)
 			assert_int_equal(ipc_send(g.ctl, CTL_VERDICT, 1, &t, 16, -1), 0);
+		else if (way >= 4) /* probabilities that are none: of nobody, too many, text outside */
+			assert_int_equal(
+				ipc_send(g.sock, SESSION_PROBS, way == 4 ? 9 : 1, &p, sizeof p, -1), 0);
 		else /* tokens before the record; of nobody; too many */
 			assert_int_equal(
 				ipc_send(g.sock, SESSION_TOKENS, way == 1 ? 9 : 1, &t, sizeof t, -1), 0);
@@ -367,7 +436,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_one), cmocka_unit_test(test_apart),
-		cmocka_unit_test(test_leave), cmocka_unit_test(test_refused), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_limit) };
+		cmocka_unit_test(test_leave), cmocka_unit_test(test_refused), cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_broken), cmocka_unit_test(test_limit) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,149 @@
+/* Principals take turns: who asks for one thing does not wait for all that somebody else asked before. */
+#include "tests/logits/asks.h"
+#include "tests/logits/tiny_model.h"
+#include "runtime/dev.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define MANY  32u
+#define SLOTS 4u
+
+static struct rt_device *device;
+static struct tiny tiny;
+static struct grant grant;
+static struct ask many[MANY], one, alone;
+static u32 prompt[300];
+
+static int open_all(void **state)
+{
+	struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 3, .ctx = 512 };
+	const char *why;
+	u64 seed = 1;
+	if (rt_device_open("reference", &device, &why))
+		return 1;
+	tiny_make(&spec, &tiny);
+	for (u32 i = 0; i < ARRAY_LEN(prompt); i++)
+		prompt[i] = (u32)(tiny_random(&seed) % 320);
+	return 0;
+}
+
+static int close_all(void **state)
+{
+	tiny_fini(&tiny);
+	rt_device_close(device);
+	return 0;
+}
+
+static struct ask asked(u32 n_prompt, u32 n, u64 principal)
+{
+	return (struct ask){ .ids = prompt,
+		.n_ids = n_prompt,
+		.max_tokens = n,
+		.temperature = 1,
+		.seed = 5,
+		.principal = principal };
+}
+
+static void begin(struct ask *k, struct ask what)
+{
+	*k = what;
+	ask_begin(k, &grant);
+	assert_null(k->refused);
+}
+
+static void load(void)
+{
+	struct grant_params p = { .wake = -1, .batch = SLOTS };
+	tiny_load(&tiny, device, &p, KV_F32, &grant);
+}
+
+static u32 ended(void)
+{
+	u32 n = 0;
+	for (u32 i = 0; i < MANY; i++)
+		n += many[i].over;
+	return n;
+}
+
+static void step(void)
+{
+	assert_int_equal(sched_step(&grant.sched), 0);
+}
+
+/* Every slot is taken, and 28 more wait: somebody else begins with the next slot, and his answer has the bits that it has alone. */
+static void next_slot(void **state)
+{
+	load();
+	begin(&alone, asked(150, 6, 2));
+	ask_finish(&grant);
+	for (u32 i = 0; i < MANY; i++)
+		begin(&many[i], asked(20 + i, 8 + i % 3, 1));
+	step();
+	assert_int_equal(grant.sched.n_running, SLOTS);
+	begin(&one, asked(150, 6, 2));
+	u32 before = ended();
+	while (!one.a.seq.running)
+		step();
+	/* all that end in one step make room together */
+	assert_true(ended() - before >= 1 && ended() - before <= SLOTS);
+	while (!one.over)
+		step();
+	assert_true(ended() < MANY / 2);
+	assert_memory_equal(one.rows, alone.rows, SHA256_BYTES);
+	ask_finish(&grant);
+	assert_int_equal(ended(), MANY);
+	grant_fini(&grant);
+}
+
+/* Three long prompts are being read: a fourth one, of somebody else, gets every second step. */
+static void prompts_in_turn(void **state)
+{
+	load();
+	for (u32 i = 0; i < 3; i++)
+		begin(&many[i], asked(300, 2, 1));
+	step();
+	begin(&one, asked(180, 1, 2)); /* two chunks */
+	u32 n = 0;
+	for (; !one.over; n++)
+		step();
+	assert_true(n <= 2 * DIV_UP(180, STEP_PROMPT_ROWS));
+	assert_false(many[2].over);
+	ask_finish(&grant);
+	grant_fini(&grant);
+}
+
+/* Of one's own requests, and of the first of several people, those that came first begin first. */
+static void by_arrival(void **state)
+{
+	load();
+	for (u32 i = 0; i < 12; i++)
+		begin(&many[i], asked(10, 40, i < 8 ? 1 : i));
+	step();
+	static const u32 want[] = { 0, 8, 9,
+		10 }; /* one each; the first of the others came behind eight of one */
+	for (u32 i = 0; i < SLOTS; i++)
+		assert_true(many[want[i]].a.seq.running);
+	for (u32 i = 1; i < 8; i++)
+		assert_false(many[i].a.seq.running);
+	/* the next rounds go by turns: 11, then 1's second, third, ... in their order */
+	u64 round = 0;
+	for (const struct sched_seq *q = grant.sched.wait_head; q; q = q->next) {
+		assert_true(q->round >= round);
+		round = q->round;
+	}
+	assert_ptr_equal(grant.sched.wait_head, &many[11].a.seq);
+	assert_ptr_equal(grant.sched.wait_head->next, &many[1].a.seq);
+	ask_finish(&grant);
+	grant_fini(&grant);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(next_slot), cmocka_unit_test(prompts_in_turn),
+		cmocka_unit_test(by_arrival) };
+	return cmocka_run_group_tests(tests, open_all, close_all);
+}
