@@ -548,14 +548,13 @@ struct proto_ready {
 	u64 load_ns;
 };
 SIZE_PIN(proto_ready, 336);
-enum load_reason {
-	/* What a model would take where, before anything of it is loaded. */
-	struct proto_plan_part{
-		char device[128]; u64 have,
-		taken; /* memory of the device that a model may use, and what other models have of it */
-		u64 weights, kv, work; /* bytes of this one */
-		u32 first, end;	       /* layers, the first and the one behind the last */
-	};
+/* What a model would take where, before anything of it is loaded. */
+struct proto_plan_part {
+	char device[128];
+	u64 have, taken; /* memory of the device that a model may use, and what other models have of it */
+	u64 weights, kv, work; /* bytes of this one */
+	u32 first, end;	       /* layers, the first and the one behind the last */
+};
 SIZE_PIN(proto_plan_part, 176);
 struct proto_plan_remedy {
 	u32 kv_mode, ctx_tokens;
@@ -572,10 +571,14 @@ struct proto_plan {
 	struct proto_plan_part part[RUNTIME_DEVICES_MAX];
 };
 SIZE_PIN(proto_plan, 1728);
-LOAD_SEGMENT = 1 /* a digest differs: quarantine */, LOAD_LAYOUT, LOAD_MEMORY, LOAD_IO, LOAD_DEVICE,
+enum load_reason {
+	LOAD_SEGMENT = 1 /* a digest differs: quarantine */,
+	LOAD_LAYOUT,
+	LOAD_MEMORY,
+	LOAD_IO,
+	LOAD_DEVICE,
 	LOAD_UNSUPPORTED
-}
-;
+};
 struct proto_load_failed {
 	u32 reason, file; /* file: index, LAYOUT_NONE where it is none */
 	u64 offset;	  /* of the segment in the file */

@@ -425,8 +425,8 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	}
 	if (a->tokens_max && total > a->tokens_max) {
 		snprintf(why_text, sizeof why_text,
-			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves", ids->n,
-			h->max_tokens, a->tokens_max);
+			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves",
+			ids->n, h->max_tokens, a->tokens_max);
 		return 1;
 	}
 	if (a->kind == REQUEST_LOGITS) {

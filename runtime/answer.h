@@ -22,7 +22,7 @@ struct answer {
 	struct tok_stream stream;
 	struct sha256 tokens, text;
 	u32 tokens_max; /* given: of prompt and answer, by the ticket; 0: as many as the context holds */
-	bool keep; /* given: what is said goes to the memory file `kept` as well, for the gate */
+	bool keep;	/* given: what is said goes to the memory file `kept` as well, for the gate */
 	int kept;
 	u64 kept_bytes;
 	int result; /* memory file that the logits go to */
@@ -34,7 +34,8 @@ struct answer {
 	/* given by the caller. tokens returns 0, or 1: nobody takes any more, stop. over is called once, when the outcome stands; the answer
 	 * may be freed in it. */
 	int (*on_tokens)(struct answer *a, const struct proto_tokens *t);
-	int (*on_probs)(struct answer *a, const struct proto_probs *p); /* likewise; where they were asked for */
+	int (*on_probs)(
+		struct answer *a, const struct proto_probs *p); /* likewise; where they were asked for */
 	void (*on_result)(struct answer *a, int fd, u64 bytes);
 	void (*on_over)(struct answer *a);
 };

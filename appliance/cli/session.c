@@ -119,7 +119,8 @@ static int show_keepd(struct session *s, const struct session_request *q, u64 id
 	if (a.end.status == END_SPENT)
 		return out_fail(CLI_SPENT, "%s; try again in %u s", a.end.text, a.end.retry_s);
 	if (a.end.status != END_DONE)
-		return out_fail(a.end.status == END_AGAIN ? CLI_REFUSED : (int)a.end.status, "%s", a.end.text[0] ? a.end.text : "the gate refused the request");
+		return out_fail(a.end.status == END_AGAIN ? CLI_REFUSED : (int)a.end.status, "%s",
+			a.end.text[0] ? a.end.text : "the gate refused the request");
 	*ret_index = a.end.index;
 	return 0;
 }
@@ -161,7 +162,8 @@ static int take(struct flight *l, struct ipc_frame *f)
 	static const struct ipc_rule rules[] = {
 		{ SESSION_TOKENS, 1, sizeof(struct proto_tokens), false, false, NULL },
 		{ SESSION_RESULT, 1, sizeof(struct proto_data), true, false, NULL },
-		{ SESSION_PROBS, 1, sizeof(struct proto_probs), false, false, NULL }, /* a replay does not show them */
+		{ SESSION_PROBS, 1, sizeof(struct proto_probs), false, false,
+			NULL }, /* a replay does not show them */
 		{ SESSION_DONE, 1, sizeof(struct proto_outcome), false, false, NULL },
 	};
 	u64 seen = 0, i = f->h.id - l->first;
