@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "audit/content.h"
 #include "audit/log_retain.h"
+#include "audit/search.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -209,6 +210,29 @@ static int open_text(struct keepd *k, const struct whose *w, u64 index, u64 inte
 	*ret = out;
 	*ret_len = sizeof h + h.bytes;
 	return 0;
+}
+
+int content_search(void *keepd, const struct audit_search_row *row, bool *ret_looked)
+{
+	struct keepd *k = keepd;
+	struct whose w;
+	static const char kept[] = ",\"retained\":true";
+	u8 *text = NULL;
+	size_t len = 0;
+	u64 intent;
+	if (!memmem(row->line, row->len, kept, sizeof kept - 1) || find(k, row->index, &w, &intent))
+		return 1; /* none was kept, or its subject was erased */
+	int r = open_text(k, &w, row->index, intent, &text, &len);
+	if (r)
+		return r > 0 ? err_origin(-EBADMSG) : r;
+	*ret_looked = true;
+	r = memmem(text + sizeof(struct proto_text), len - sizeof(struct proto_text), row->words,
+		    strlen(row->words))
+		    ? 0
+		    : 1;
+	sodium_memzero(text, len);
+	free(text);
+	return r;
 }
 
 int text_frame(struct conn *c, struct ipc_frame *f)

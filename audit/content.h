@@ -26,6 +26,10 @@ bool content_answer_wrong(const struct ticket *t, const u8 text[SHA256_BYTES]);
 /* Is the answer there, and room for it? The reserve is not touched: rather an outcome without its text. */
 bool content_answer_kept(struct keepd *k, const struct ticket *t);
 
+/* For audit_search_texts; keepd is a struct keepd. */
+struct audit_search_row;
+int content_search(void *keepd, const struct audit_search_row *row, bool *ret_looked);
+
 /* ---- frames ---- */
 
 int text_frame(struct conn *c, struct ipc_frame *f);	       /* a client wants to read a text */

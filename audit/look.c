@@ -1,5 +1,5 @@
 /* Reviews: searching the log, signing it off, and saying that an excerpt was taken. Each is itself a record. */
-#include "audit/keepd.h"
+#include "audit/content.h"
 #include "audit/role.h"
 #include "audit/search.h"
 #include "audit/tlog/review.h"
@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,26 @@ int look_frame(struct conn *c, struct ipc_frame *f)
 			r < 0 ? strerror(-r) : why);
 		return 0;
 	}
+	if (role_of(c, &why) & ROLE_AUDITOR) /* who may read the texts that were kept */
+		audit_search_texts(c->search, content_search, c->k);
 	c->state = CLIENT_WAIT; /* begun by look_work */
 	return 0;
+}
+
+/* The filter as the record has it. Words that were looked for in kept texts stand there by their digest: they may be somebody's, and the record
+ * stays when the texts are erased. */
+static void filter_words(const struct audit_search *s, char *out, size_t cap)
+{
+	struct proto_look q = *audit_search_asked(s);
+	u8 digest[SHA256_BYTES];
+	if (audit_search_in_texts(s)) {
+		sha256_of(q.text, strlen(q.text), digest);
+		memcpy(q.text, "sha256:", 8);
+		bytes_hex(digest, sizeof digest, q.text + 7);
+	}
+	audit_search_words(&q, out, cap);
+	if (audit_search_in_texts(s))
+		snprintf(out + strlen(out), cap - strlen(out), " (also in kept texts)");
 }
 
 static void told(struct conn *c, int r)
@@ -60,14 +79,17 @@ static void told(struct conn *c, int r)
 	r = r ? r : audit_search_lines(s, &data, &len);
 	r = r ? r : client_data(c, c->cmd_id, data, len);
 	free(data);
-	audit_search_words(q, words, sizeof words);
+	filter_words(s, words, sizeof words);
 	u64 first = MIN(q->from, audit_log_size(c->k->log));
 	look_record(c, &(struct look_told){ .what = q->purpose[0] ? q->purpose : names[q->what],
 			       .first = first,
 			       .count = audit_search_found(s),
 			       .filter = words });
 	if (r)
-		client_done(c, END_UNDECIDED, UINT64_MAX, "records: %s", strerror(-r));
+		client_done(c, END_UNDECIDED, UINT64_MAX, "records: %s",
+			r == -EBADMSG
+				? "one of them, or a text that was kept, is not the one that was written"
+				: strerror(-r));
 	else
 		client_done(c, END_DONE, audit_search_next(s), "%s", "");
 	audit_search_free(&c->search);

@@ -14,6 +14,7 @@
 #define LINES_BYTES_MAX (8u << 20) /* bytes of records in one answer; then fewer come than were asked for */
 #define LINES_MAX	10000u	   /* records in one answer */
 #define SKIP_COST	4u	   /* of passing over a zone, in records that are read */
+#define TEXT_COST	16u	   /* of looking into a kept text, likewise */
 
 /* Records of one zone, copied out of the database, so that questions can be looked up beside them. */
 struct batch {
@@ -40,7 +41,9 @@ struct audit_search {
 	u8 results[LOOK_ANY_MAX];
 	u64 from, to; /* what is left */
 	u64 begin, end;
-	u64 total, n_found, n_read, next;
+	u64 total, n_found, n_read, n_texts, next;
+	audit_search_kept *kept; /* NULL: records only */
+	void *kept_arg;
 	bool done;
 	size_t bytes;
 	struct chunk *first, **last;
@@ -130,6 +133,17 @@ int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search
 	return r;
 }
 
+void audit_search_texts(struct audit_search *s, audit_search_kept *kept, void *arg)
+{
+	s->kept = s->q.text[0] ? kept : NULL;
+	s->kept_arg = arg;
+}
+
+bool audit_search_in_texts(const struct audit_search *s)
+{
+	return s->kept != NULL;
+}
+
 void audit_search_free(struct audit_search **ps)
 {
 	struct audit_search *s = *ps;
@@ -154,7 +168,7 @@ static bool model_fits(const struct found *r, const char *want)
 	       (n >= DIGITS && n <= r->model.len && hex_digits(want) && !memcmp(r->model.s, want, n));
 }
 
-static bool fits(const struct audit_search *s, const struct found *r, const char *line, size_t len)
+static bool fits(const struct audit_search *s, const struct found *r)
 {
 	const struct proto_look *q = &s->q;
 	bool event = !q->n_events, actor = !q->n_actors, model = !q->n_models, result = !q->n_results;
@@ -168,7 +182,22 @@ static bool fits(const struct audit_search *s, const struct found *r, const char
 	for (u32 i = 0; i < q->n_results; i++)
 		result |= audit_word_is(&r->f.result, q->results[i]);
 	return event && actor && model && result && r->f.time_ns >= q->since_ns &&
-	       r->f.time_ns <= q->until_ns && (!q->text[0] || memmem(line, len, q->text, strlen(q->text)));
+	       r->f.time_ns <= q->until_ns;
+}
+
+/* Do the words stand in record i of the batch, or in the text that was kept of it? 0 yes; 1 no; -errno. */
+static int text_fits(struct audit_search *s, u32 i)
+{
+	const char *line = s->b.data + s->b.row[i].at, *words = s->q.text;
+	size_t len = s->b.row[i].len;
+	bool looked = false;
+	if (!words[0] || memmem(line, len, words, strlen(words)))
+		return 0;
+	int r = s->kept ? s->kept(s->kept_arg, &(struct audit_search_row){ s->b.index[i], line, len, words },
+				  &looked)
+			: 1;
+	s->n_texts += looked;
+	return r;
 }
 
 static void zone_fold(struct audit_zone *z, const struct found *r)
@@ -381,8 +410,10 @@ static int zone_read(
 			continue;
 		if (!known)
 			zone_fold(&z, &r);
-		if (!fits(s, &r, s->b.data + s->b.row[i].at, s->b.row[i].len))
+		if (!fits(s, &r) || (e = text_fits(s, i)) > 0)
 			continue;
+		if (e)
+			break;
 		if (s->sum)
 			search_sum_add(s->sum, &r);
 		else
@@ -403,10 +434,10 @@ static int step(struct audit_search *s, struct audit_log *log, struct audit_zone
 	u64 i = newest ? (s->to - 1) / ZONE_RECORDS : s->from / ZONE_RECORDS;
 	u64 first = MAX(s->from, i * ZONE_RECORDS), last = MIN(s->to, (i + 1) * ZONE_RECORDS);
 	const struct audit_zone *z = audit_zones_get(zones, i);
-	u64 read = s->n_read;
+	u64 read = s->n_read + TEXT_COST * s->n_texts;
 	bool skip = z && !zone_may(s, z);
 	int r = skip ? 0 : zone_read(s, log, zones, first, last);
-	*cost += SKIP_COST + s->n_read - read;
+	*cost += SKIP_COST + s->n_read + TEXT_COST * s->n_texts - read;
 	if (newest)
 		s->to = first;
 	else

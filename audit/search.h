@@ -13,6 +13,17 @@ struct audit_search;
 /* 0 done, *ret freed by audit_search_free; 1 the filter is malformed, *ret_why; -errno. `size`: records that there are. */
 _must_use_ int audit_search_begin(
 	const struct proto_look *q, u64 size, struct audit_search **ret, const char **ret_why);
+/* Words are looked for in the texts that were kept of records as well, by this function. 0 they are there; 1 not; -errno; *ret_looked: a text
+ * was opened for it. */
+struct audit_search_row {
+	u64 index;
+	const char *line;
+	size_t len;
+	const char *words;
+};
+typedef int audit_search_kept(void *arg, const struct audit_search_row *row, bool *ret_looked);
+void audit_search_texts(struct audit_search *s, audit_search_kept *kept, void *arg);
+bool audit_search_in_texts(const struct audit_search *s);
 /* Look at about `records` more. 0; -errno. */
 _must_use_ int audit_search_step(
 	struct audit_search *s, struct audit_log *log, struct audit_zones *z, u64 records);

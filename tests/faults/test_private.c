@@ -159,6 +159,33 @@ static void whole(void)
 	rig_answer_fini(&a);
 }
 
+/* How many records fit these words. */
+static u32 with_words(int sock, const char *words)
+{
+	struct proto_look q = { .what = LOOK_RECORDS, .to = UINT64_MAX, .until_ns = UINT64_MAX };
+	struct rig_answer a;
+	u32 n = 0;
+	snprintf(q.text, sizeof q.text, "%s", words);
+	assert_int_equal(ipc_send(sock, CTL_LOOK, 600, &q, sizeof q, -1), 0);
+	rig_answer(sock, 600, &a);
+	assert_int_equal(a.status, 0);
+	for (const char *p = a.data; p && (p = strchr(p, '\n')); p++)
+		n++;
+	rig_answer_fini(&a);
+	return n;
+}
+
+/* Words are looked for in kept texts, for an auditor only; the record of it does not hold them. */
+static void searched(void)
+{
+	assert_int_equal(with_words(o.carol, "in room four"), 2);
+	assert_int_equal(with_words(o.carol, "has no virus"), 1);
+	assert_int_equal(with_words(o.carol, "in room five"), 0);
+	assert_int_equal(with_words(o.alice, "in room four"), 0); /* an officer: in records only */
+	assert_int_equal(rig_count(o.carol, "(also in kept texts)", "text=sha256:", NULL), 3);
+	assert_int_equal(rig_count(o.carol, "\"filter\":\"text=in room four\"", NULL), 1); /* the officer's */
+}
+
 /* By the setting, and only to an auditor. */
 static void texts(void **state)
 {
@@ -182,6 +209,7 @@ static void texts(void **state)
 	assert_int_equal(text(o.carol, 0).status, END_REFUSED);
 	assert_int_equal(text(o.carol, 99999).status, END_REFUSED);
 	assert_false(office_holds(&o, "room four", 9));
+	searched();
 	/* an answer that never comes is not kept, and the record says so */
 	u32 n = rig_count(o.carol, "\"retained\":false", NULL);
 	assert_int_equal(rig_begin(o.eve, &(struct rig_begin){ s.id, 4, REPLAY_NONE, QUESTION }).status, 0);
@@ -301,6 +329,7 @@ static void erased(void **state)
 	a = text(o.carol, kept);
 	assert_int_equal(a.status, END_REFUSED);
 	assert_non_null(strstr(a.text, "erased"));
+	assert_int_equal(with_words(o.carol, "in room four"), 0);
 	whole();
 	/* nothing can be compared with it any more; and whoever comes back has other secrets */
 	a = rig_begin(o.eve, &(struct rig_begin){ s.id, 3, kept, QUESTION });
