@@ -1,28 +1,18 @@
 #include "base/sha256.h"
+#include "base/sha256_lib.h"
 #include "base/shani.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const u32 start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
 	0x1f83d9ab, 0x5be0cd19 };
-
-static void must(int ok)
-{
-	if (ok != 1) {
-		fputs("sha256: OpenSSL failed\n", stderr);
-		abort();
-	}
-}
 
 bool sha256_pairs(void)
 {
 	static _Atomic u32 known; /* 0 not yet asked; every thread that asks finds the same */
 	u32 k = known;
 	if (k == 0)
-		known = k = shani_here() && EVP_default_properties_is_fips_enabled(NULL) != 1 ? 2 : 1;
+		known = k = shani_here() && !sha256_lib_always() ? 2 : 1;
 	return k == 2;
 }
 
@@ -31,11 +21,8 @@ void sha256_init(struct sha256 *s)
 	s->ctx = NULL;
 	s->bytes = 0;
 	memcpy(s->state, start, sizeof start);
-	if (sha256_pairs())
-		return;
-	s->ctx = EVP_MD_CTX_new();
-	must(s->ctx != NULL);
-	must(EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL));
+	if (!sha256_pairs())
+		s->ctx = sha256_lib_new();
 }
 
 static void own_update(struct sha256 *s, const u8 *p, size_t len)
@@ -61,7 +48,7 @@ void sha256_update(struct sha256 *s, const void *data, size_t len)
 	if (len == 0)
 		return;
 	if (s->ctx)
-		must(EVP_DigestUpdate(s->ctx, data, len));
+		sha256_lib_update(s->ctx, data, len);
 	else
 		own_update(s, data, len);
 }
@@ -102,7 +89,7 @@ static size_t pad(u8 *p, size_t have, u64 bytes)
 void sha256_final(struct sha256 *s, u8 ret_digest[SHA256_BYTES])
 {
 	if (s->ctx) {
-		must(EVP_DigestFinal_ex(s->ctx, ret_digest, NULL));
+		sha256_lib_final(s->ctx, ret_digest);
 	} else {
 		u8 tail[2 * SHA256_BLOCK_BYTES];
 		size_t have = s->bytes % SHA256_BLOCK_BYTES;
@@ -115,7 +102,7 @@ void sha256_final(struct sha256 *s, u8 ret_digest[SHA256_BYTES])
 
 void sha256_fini(struct sha256 *s)
 {
-	EVP_MD_CTX_free(s->ctx);
+	sha256_lib_free(s->ctx);
 	s->ctx = NULL;
 }
 
