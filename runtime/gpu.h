@@ -1,5 +1,5 @@
 /* The Vulkan devices, one file per object: gpu_instance (what is there), gpu_device (one opened), gpu_pipeline, gpu_buf (memory and staging),
- * gpu_cmd (recording and running). Nothing outside gpu_*.c, device_list.c and tests includes this. */
+ * gpu_sets (descriptors), gpu_cmd (recording and running). Nothing outside gpu_*.c, device_list.c and tests includes this. */
 #pragma once
 
 #include "runtime/dev.h"
@@ -11,10 +11,14 @@
 
 #define GPU_DEVICES_MAX 16u   /* devices that are listed */
 #define GPU_STAGES	8u    /* pieces of staging memory: more than hashing threads */
-#define GPU_SETS	4096u /* calls of one submission; beyond them a submission is cut in two */
-#define GPU_HAZARDS	64u   /* operands remembered since the last barrier; beyond them comes a barrier */
-#define GPU_TIMEOUT_NS	600000000000ull /* a submission that takes ten minutes has hung: -ETIME */
-#define GPU_BUF_PAD	256u /* bytes after a buffer's end that kernels may read: they read whole words */
+#define GPU_CALLS	1024u /* calls of one submission; beyond them comes another */
+#define GPU_COST_MAX \
+	100000000000ull /* multiplications of one submission: a second of a slow integrated GPU, far below what drivers take for hung */
+#define GPU_PARTS      16u   /* submissions that are kept to be run again */
+#define GPU_SETS       8192u /* descriptor sets; when they are used up, all that is kept is forgotten */
+#define GPU_HAZARDS    64u   /* operands remembered since the last barrier; beyond them comes a barrier */
+#define GPU_TIMEOUT_NS 600000000000ull /* a submission that takes ten minutes has hung: -ETIME */
+#define GPU_BUF_PAD    256u /* bytes after a buffer's end that kernels may read: they read whole words */
 
 /* Run a Vulkan call; on failure say which, set r to -errno and go to error. */
 #define GPU_CHECK(call)                                              \
@@ -82,7 +86,7 @@ struct gpu_buf {
 	VkBuffer vk;
 	VkDeviceMemory mem;
 	u64 alloc_bytes;
-	u64 serial; /* unlike a handle, never given twice */
+	u32 serial; /* unlike a handle, never given twice */
 };
 
 struct gpu_stage {
@@ -107,12 +111,35 @@ struct gpu_hazard {
 	bool written;
 };
 
-/* What a descriptor set shows. */
-struct gpu_shown {
-	u64 serial[KERNEL_BUFS_MAX]; /* of the buffers; 0 none */
-	u64 offset[KERNEL_BUFS_MAX], range[KERNEL_BUFS_MAX];
+/* What makes one call different from another, compared by its bytes. */
+struct gpu_said {
+	u32 serial[KERNEL_BUFS_MAX]; /* of the buffers; 0 none */
+	u32 at[KERNEL_BUFS_MAX];     /* offsets, in RT_ALIGN */
+	u32 words[KERNEL_BUFS_MAX];
+	u32 kernel, several, work_x, first_y, groups_y;
+	u8 push[KERNEL_PUSH_MAX];
 };
 
+struct gpu_noted {
+	struct gpu_said is;
+	const struct gpu_buf *buf[KERNEL_BUFS_MAX];
+};
+
+/* A submission that has been recorded. */
+struct gpu_part {
+	VkCommandPool pool;
+	VkCommandBuffer cmd;
+	VkFence fence;
+	struct gpu_said *calls; /* [GPU_CALLS] */
+	u32 n;			/* 0: none */
+	bool runs;
+	u64 used; /* when, counted in submissions */
+};
+
+/* Waits for all parts that run. */
+int gpu_finish(struct gpu *g);
+/* Forgets all parts and sets; none of them runs. */
+void gpu_parts_forget(struct gpu *g);
 int gpu_begin(struct rt_device *d);
 int gpu_submit(struct rt_device *d);
 int gpu_call(struct rt_device *d, const struct rt_call *c);
@@ -120,6 +147,19 @@ int gpu_cmds_create(struct gpu *g);
 void gpu_cmds_destroy(struct gpu *g);
 /* Submits cmd and waits for fence. Thread-safe. */
 int gpu_run(struct gpu *g, VkCommandBuffer cmd, VkFence fence);
+
+/* ---- gpu_sets.c ---- */
+
+/* What a descriptor set shows. */
+struct gpu_shown {
+	u32 serial[KERNEL_BUFS_MAX], at[KERNEL_BUFS_MAX], words[KERNEL_BUFS_MAX];
+};
+
+/* The set that shows the operands of c. At most GPU_SETS in all since gpu_sets_forget. */
+VkDescriptorSet gpu_set_of(struct gpu *g, const struct gpu_noted *c);
+void gpu_sets_forget(struct gpu *g);
+int gpu_sets_create(struct gpu *g);
+void gpu_sets_destroy(struct gpu *g);
 
 /* ---- gpu_device.c ---- */
 
@@ -140,15 +180,19 @@ struct gpu {
 	VkDescriptorPool set_pool;
 	VkDescriptorSet sets[GPU_SETS];
 	struct gpu_shown *shown; /* [GPU_SETS] */
-	u32 n_sets;		 /* used by the recording so far */
-	VkCommandPool pool;
-	VkCommandBuffer cmd;
-	VkFence fence;
+	u16 *set_slots;		 /* hash table of them: number + 1 */
+	u32 n_sets;		 /* used so far */
+
+	struct gpu_part parts[GPU_PARTS];
+	u64 parts_used, parts_recorded; /* how often, so far */
 	bool recording;
+	struct gpu_noted *noted; /* [GPU_CALLS] */
+	u32 n_noted;
+	u64 cost; /* of what is noted */
 	struct gpu_hazard hazards[GPU_HAZARDS];
 	u32 n_hazards;
 
-	u64 bufs_made;
+	u32 bufs_made;
 	struct rt_buf *stage_buf;
 	struct gpu_stage stages[GPU_STAGES];
 	pthread_mutex_t stage_lock;

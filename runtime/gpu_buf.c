@@ -174,6 +174,8 @@ struct rt_buf *gpu_buf_destroy(struct rt_device *d, struct rt_buf *buf)
 	struct gpu *g = gpu_of(d);
 	struct gpu_buf *b = (struct gpu_buf *)buf;
 	if (!g->lost)
+		(void)gpu_finish(g); /* a recording that was given up may have begun to run */
+	if (!g->lost)
 		(void)buf_zero(g, b); /* on failure the device is lost, and its memory with it */
 	buf_free(g, b);
 	return NULL;

@@ -1,6 +1,8 @@
-/* Recording and running. Calls are recorded in order into one command buffer; a barrier stands before a call that touches what an earlier
- * one since the last barrier wrote, or writes what one read. Descriptor sets come from a fixed stock; when a recording has used all, it runs
- * what it has and goes on. */
+/* Recording and running. What is called between begin and submit is first only noted. Cut into parts, it is compared with the parts that were recorded
+ * before: one that is equal is submitted again as it stands, so that a step which only differs in what its inputs hold records nothing. Else
+ * the part that was longest not used is recorded anew: calls in order, a barrier before a call that touches what an earlier one since the last
+ * barrier wrote, or writes what one read. A part ends after GPU_CALLS calls or GPU_COST_MAX multiplications, so no submission runs long enough for
+ * a driver to take it for hung. */
 #include "runtime/gpu.h"
 
 #include "base/err.h"
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gpu_run(struct gpu *g, VkCommandBuffer cmd, VkFence fence)
+static int queue(struct gpu *g, VkCommandBuffer cmd, VkFence fence)
 {
 	int r = 0;
 	const VkSubmitInfo submit = {
@@ -19,54 +21,59 @@ int gpu_run(struct gpu *g, VkCommandBuffer cmd, VkFence fence)
 	VkResult v = g->lost ? VK_ERROR_DEVICE_LOST : vkQueueSubmit(g->queue, 1, &submit, fence);
 	pthread_mutex_unlock(&g->queue_lock);
 	GPU_CHECK(v);
-	GPU_CHECK(vkWaitForFences(g->vk, 1, &fence, VK_TRUE, GPU_TIMEOUT_NS));
-	GPU_CHECK(vkResetFences(g->vk, 1, &fence));
-	return 0;
 error:
+	return r;
+}
+
+static int wait(struct gpu *g, const VkFence *fences, u32 n)
+{
+	int r = 0;
+	GPU_CHECK(vkWaitForFences(g->vk, n, fences, VK_TRUE, GPU_TIMEOUT_NS));
+	GPU_CHECK(vkResetFences(g->vk, n, fences));
+error:
+	return r;
+}
+
+/* What was submitted may still run or never end: nothing more is asked of this device. */
+static int lose(struct gpu *g, int r)
+{
 	pthread_mutex_lock(&g->queue_lock);
-	g->lost =
-		true; /* what was submitted may still run or never end: nothing more is asked of this device */
+	g->lost = true;
 	pthread_mutex_unlock(&g->queue_lock);
 	return r;
 }
 
-int gpu_begin(struct rt_device *d)
+int gpu_run(struct gpu *g, VkCommandBuffer cmd, VkFence fence)
 {
-	struct gpu *g = gpu_of(d);
-	int r = 0;
-	const VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-		.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT };
-	if (g->lost)
-		return err_origin(-EIO);
-	GPU_CHECK(vkResetCommandPool(g->vk, g->pool, 0));
-	GPU_CHECK(vkBeginCommandBuffer(g->cmd, &begin));
-	g->recording = true;
-	g->n_sets = 0;
-	g->n_hazards = 0;
-	return 0;
-error:
-	g->lost = true;
+	int r = queue(g, cmd, fence);
+	r = r < 0 ? r : wait(g, &fence, 1);
+	return r < 0 ? lose(g, r) : 0;
+}
+
+/* ---- parts that run ---- */
+
+int gpu_finish(struct gpu *g)
+{
+	VkFence fences[GPU_PARTS];
+	u32 n = 0;
+	for (u32 i = 0; i < GPU_PARTS; i++)
+		if (g->parts[i].runs)
+			fences[n++] = g->parts[i].fence;
+	int r = n ? wait(g, fences, n) : 0;
+	for (u32 i = 0; i < GPU_PARTS; i++)
+		g->parts[i].runs = false;
 	return r;
 }
 
-int gpu_submit(struct rt_device *d)
+static int start(struct gpu *g, struct gpu_part *p)
 {
-	struct gpu *g = gpu_of(d);
-	int r = 0;
-	const VkMemoryBarrier to_host = { .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-		.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
-		.dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT };
-	if (!g->recording)
-		return err_origin(-EIO); /* rt_begin failed, or a submission in the middle did */
-	g->recording = false;
-	vkCmdPipelineBarrier(g->cmd, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
-		&to_host, 0, NULL, 0, NULL);
-	GPU_CHECK(vkEndCommandBuffer(g->cmd));
-	return gpu_run(g, g->cmd, g->fence);
-error:
-	g->lost = true;
+	int r = queue(g, p->cmd, p->fence);
+	p->runs = r == 0;
+	p->used = ++g->parts_used;
 	return r;
 }
+
+/* ---- recording a part ---- */
 
 static bool overlaps(const struct gpu_hazard *a, const struct gpu_hazard *b)
 {
@@ -74,15 +81,16 @@ static bool overlaps(const struct gpu_hazard *a, const struct gpu_hazard *b)
 }
 
 /* Remembers the operands of a call; true when it must wait for an earlier one. */
-static bool depends(struct gpu *g, const struct rt_call *c)
+static bool depends(struct gpu *g, const struct gpu_noted *c)
 {
-	const struct kernel_ref *k = &kernel_refs[c->kernel];
+	const struct kernel_ref *k = &kernel_refs[c->is.kernel];
 	struct gpu_hazard mine[KERNEL_BUFS_MAX];
 	bool wait = g->n_hazards + k->n_bufs > GPU_HAZARDS;
 	for (u32 i = 0; i < k->n_bufs; i++) {
-		mine[i] = (struct gpu_hazard){ .buf = c->view[i].buf,
-			.first = c->view[i].offset,
-			.end = c->view[i].offset + c->bytes[i],
+		u64 first = (u64)c->is.at[i] * RT_ALIGN;
+		mine[i] = (struct gpu_hazard){ .buf = &c->buf[i]->b,
+			.first = first,
+			.end = first + 4ull * c->is.words[i],
 			.written = k->writes >> i & 1 };
 		for (u32 h = 0; h < g->n_hazards; h++)
 			wait |= (mine[i].written || g->hazards[h].written) &&
@@ -90,128 +98,217 @@ static bool depends(struct gpu *g, const struct rt_call *c)
 	}
 	g->n_hazards = wait ? 0 : g->n_hazards;
 	for (u32 i = 0; i < k->n_bufs; i++)
-		if (c->view[i].buf->kind != RT_BUF_WEIGHTS) /* no call writes them */
+		if (c->buf[i]->b.kind != RT_BUF_WEIGHTS) /* no call writes them */
 			g->hazards[g->n_hazards++] = mine[i];
 	return wait;
 }
 
-static void barrier(struct gpu *g)
+static void barrier(VkCommandBuffer cmd, VkPipelineStageFlags to, VkAccessFlags access)
 {
 	const VkMemoryBarrier b = { .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
 		.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
-		.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT };
-	vkCmdPipelineBarrier(g->cmd, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-		VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1, &b, 0, NULL, 0, NULL);
+		.dstAccessMask = access };
+	vkCmdPipelineBarrier(cmd, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, to, 0, 1, &b, 0, NULL, 0, NULL);
 }
 
-/* Shows the call's operands in the next set. A set that already shows them from an earlier step is left as it is. Bindings that the kernel lacks
- * show staging memory: lavapipe 22.3 takes references to every binding of a set, also to what has been freed since. */
-static void bind(struct gpu *g, const struct rt_call *c)
+static void compute_barrier(VkCommandBuffer cmd)
 {
-	struct gpu_shown now;
-	VkDescriptorBufferInfo infos[KERNEL_BUFS_MAX];
-	VkDescriptorSet set = g->sets[g->n_sets];
-	const VkWriteDescriptorSet write = { .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-		.dstSet = set,
-		.descriptorCount = KERNEL_BUFS_MAX,
-		.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-		.pBufferInfo = infos };
-	for (u32 i = 0; i < KERNEL_BUFS_MAX; i++) {
-		bool used = i < kernel_refs[c->kernel].n_bufs;
-		const struct gpu_buf *b = (const struct gpu_buf *)(used ? c->view[i].buf : g->stage_buf);
-		u64 range = used ? ALIGN_UP(c->bytes[i], 4) + 4
-				 : 4; /* kernels read whole words, some one beyond */
-		now.serial[i] = b->serial;
-		now.offset[i] = used ? c->view[i].offset : 0;
-		now.range[i] = MIN(range, b->alloc_bytes - now.offset[i]);
-		infos[i] = (VkDescriptorBufferInfo){ b->vk, now.offset[i], now.range[i] };
-	}
-	if (memcmp(&now, &g->shown[g->n_sets], sizeof(now))) {
-		vkUpdateDescriptorSets(g->vk, 1, &write, 0, NULL);
-		g->shown[g->n_sets] = now;
-	}
-	vkCmdBindDescriptorSets(g->cmd, VK_PIPELINE_BIND_POINT_COMPUTE, g->layout, 0, 1, &set, 0, NULL);
-	g->n_sets++;
+	barrier(cmd, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+		VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
 }
 
-static void dispatch(struct gpu *g, const struct rt_call *c)
+static void dispatch(struct gpu *g, VkCommandBuffer cmd, const struct gpu_said *c)
 {
-	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->work_y > 1];
+	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->several];
 	u32 groups = DIV_UP(c->work_x, p->row.items_x), z = DIV_UP(groups, g->found.groups_max);
-	vkCmdBindPipeline(g->cmd, VK_PIPELINE_BIND_POINT_COMPUTE, p->vk);
-	vkCmdPushConstants(g->cmd, g->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-		kernel_refs[c->kernel].push_bytes, c->push);
-	vkCmdDispatch(g->cmd, DIV_UP(groups, z), DIV_UP(c->work_y, p->row.items_y), z);
+	vkCmdBindPipeline(cmd, VK_PIPELINE_BIND_POINT_COMPUTE, p->vk);
+	vkCmdPushConstants(
+		cmd, g->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, kernel_refs[c->kernel].push_bytes, c->push);
+	vkCmdDispatchBase(cmd, 0, c->first_y, 0, DIV_UP(groups, z), c->groups_y, z);
 }
 
-int gpu_call(struct rt_device *d, const struct rt_call *c)
+static int record(struct gpu *g, struct gpu_part *p)
+{
+	int r = 0;
+	const VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO };
+	if (g->n_sets + g->n_noted > GPU_SETS)
+		gpu_parts_forget(g);
+	p->n = 0;
+	g->n_hazards = 0;
+	GPU_CHECK(vkResetCommandPool(g->vk, p->pool, 0));
+	GPU_CHECK(vkBeginCommandBuffer(p->cmd, &begin));
+	compute_barrier(p->cmd); /* the part before may still run */
+	for (u32 i = 0; i < g->n_noted; i++) {
+		const struct gpu_noted *c = &g->noted[i];
+		VkDescriptorSet set = gpu_set_of(g, c);
+		if (depends(g, c))
+			compute_barrier(p->cmd);
+		vkCmdBindDescriptorSets(
+			p->cmd, VK_PIPELINE_BIND_POINT_COMPUTE, g->layout, 0, 1, &set, 0, NULL);
+		dispatch(g, p->cmd, &c->is);
+		p->calls[i] = c->is;
+	}
+	barrier(p->cmd, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
+	GPU_CHECK(vkEndCommandBuffer(p->cmd));
+	p->n = g->n_noted;
+	g->parts_recorded++;
+error:
+	return r;
+}
+
+static bool same(const struct gpu *g, const struct gpu_part *p)
+{
+	bool same = p->n == g->n_noted;
+	for (u32 i = 0; same && i < p->n; i++)
+		same = !memcmp(&p->calls[i], &g->noted[i].is, sizeof(p->calls[i]));
+	return same;
+}
+
+/* The part that is what has been noted, recorded where none is. */
+static int part_of(struct gpu *g, struct gpu_part **ret)
+{
+	struct gpu_part *oldest = &g->parts[0];
+	for (u32 i = 0; i < GPU_PARTS; i++) {
+		if (same(g, &g->parts[i])) {
+			*ret = &g->parts[i];
+			return g->parts[i].runs ? gpu_finish(g) : 0;
+		}
+		if (g->parts[i].used < oldest->used)
+			oldest = &g->parts[i];
+	}
+	int r = oldest->runs || g->n_sets + g->n_noted > GPU_SETS ? gpu_finish(g) : 0;
+	*ret = oldest;
+	return r < 0 ? r : record(g, oldest);
+}
+
+/* Starts what has been noted. */
+static int play(struct gpu *g)
+{
+	struct gpu_part *p = NULL;
+	if (g->n_noted == 0)
+		return 0;
+	int r = part_of(g, &p);
+	r = r < 0 ? r : start(g, p);
+	g->n_noted = 0;
+	g->cost = 0;
+	if (r < 0)
+		g->recording = false;
+	return r < 0 ? lose(g, r) : 0;
+}
+
+void gpu_parts_forget(struct gpu *g)
+{
+	for (u32 i = 0; i < GPU_PARTS; i++)
+		g->parts[i].n = 0;
+	gpu_sets_forget(g);
+}
+
+/* ---- the device's functions ---- */
+
+int gpu_begin(struct rt_device *d)
 {
 	struct gpu *g = gpu_of(d);
-	if (g->n_sets == GPU_SETS && g->recording) {
-		int r = gpu_submit(d);
-		r = r < 0 ? r : gpu_begin(d);
-		if (r < 0)
-			return r;
-	}
-	if (!g->recording)
+	if (g->lost)
 		return err_origin(-EIO);
-	if (depends(g, c))
-		barrier(g);
-	bind(g, c);
-	dispatch(g, c);
+	int r = gpu_finish(g); /* of a recording that was thrown away */
+	if (r < 0)
+		return lose(g, r);
+	g->recording = true;
+	g->n_noted = 0;
+	g->cost = 0;
 	return 0;
 }
 
-static int sets_create(struct gpu *g)
+int gpu_submit(struct rt_device *d)
+{
+	struct gpu *g = gpu_of(d);
+	if (!g->recording)
+		return err_origin(-EIO); /* rt_begin failed, or a submission in the middle did */
+	int r = play(g);
+	g->recording = false;
+	if (r < 0)
+		return r;
+	r = gpu_finish(g);
+	return r < 0 ? lose(g, r) : 0;
+}
+
+static void note(struct gpu *g, const struct rt_call *c, u32 first_y, u32 groups_y)
+{
+	struct gpu_noted *to = &g->noted[g->n_noted++];
+	*to = (struct gpu_noted){ .is = { .kernel = c->kernel,
+					  .several = c->work_y > 1,
+					  .work_x = c->work_x,
+					  .first_y = first_y,
+					  .groups_y = groups_y } };
+	for (u32 i = 0; i < kernel_refs[c->kernel].n_bufs; i++) {
+		to->buf[i] = (const struct gpu_buf *)c->view[i].buf;
+		to->is.serial[i] = to->buf[i]->serial;
+		to->is.at[i] = (u32)(c->view[i].offset / RT_ALIGN);
+		to->is.words[i] = (u32)DIV_UP(c->bytes[i], 4);
+	}
+	memcpy(to->is.push, c->push, kernel_refs[c->kernel].push_bytes);
+}
+
+/* A call that costs more than a submission may is cut along y, whose items know nothing of each other. */
+int gpu_call(struct rt_device *d, const struct rt_call *c)
+{
+	struct gpu *g = gpu_of(d);
+	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->work_y > 1];
+	u32 groups = DIV_UP(c->work_y, p->row.items_y);
+	u64 cuts = MIN(DIV_UP(c->cost, GPU_COST_MAX) + (c->cost == 0), (u64)groups);
+	u32 most = (u32)DIV_UP((u64)groups, cuts);
+	for (u32 y = 0; y < groups; y += most) {
+		if (g->recording && (g->n_noted == GPU_CALLS || g->cost + c->cost / cuts > GPU_COST_MAX)) {
+			int r = play(g);
+			if (r < 0)
+				return r;
+		}
+		if (!g->recording)
+			return err_origin(-EIO);
+		note(g, c, y, MIN(most, groups - y));
+		g->cost += c->cost / cuts;
+	}
+	return 0;
+}
+
+static int part_create(struct gpu *g, struct gpu_part *p)
 {
 	int r = 0;
-	VkDescriptorSetLayout *layouts = calloc(GPU_SETS, sizeof(VkDescriptorSetLayout));
-	g->shown = calloc(GPU_SETS, sizeof(*g->shown));
-	if (!g->shown || !layouts) {
-		r = err_origin(-ENOMEM);
-		goto error;
-	}
-	for (u32 i = 0; i < GPU_SETS; i++)
-		layouts[i] = g->set_layout;
-	const VkDescriptorPoolSize size = { VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, GPU_SETS * KERNEL_BUFS_MAX };
-	const VkDescriptorPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-		.maxSets = GPU_SETS,
-		.poolSizeCount = 1,
-		.pPoolSizes = &size };
-	GPU_CHECK(vkCreateDescriptorPool(g->vk, &pool, NULL, &g->set_pool));
-	const VkDescriptorSetAllocateInfo alloc = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-		.descriptorPool = g->set_pool,
-		.descriptorSetCount = GPU_SETS,
-		.pSetLayouts = layouts };
-	GPU_CHECK(vkAllocateDescriptorSets(g->vk, &alloc, g->sets));
+	const VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+		.queueFamilyIndex = g->found.family };
+	const VkFenceCreateInfo fence = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
+	p->calls = calloc(GPU_CALLS, sizeof(*p->calls));
+	if (!p->calls)
+		return err_origin(-ENOMEM);
+	GPU_CHECK(vkCreateCommandPool(g->vk, &pool, NULL, &p->pool));
+	const VkCommandBufferAllocateInfo cmd = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+		.commandPool = p->pool,
+		.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+		.commandBufferCount = 1 };
+	GPU_CHECK(vkAllocateCommandBuffers(g->vk, &cmd, &p->cmd));
+	GPU_CHECK(vkCreateFence(g->vk, &fence, NULL, &p->fence));
 error:
-	free(layouts);
 	return r;
 }
 
 int gpu_cmds_create(struct gpu *g)
 {
-	const VkCommandPoolCreateInfo pool = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-		.queueFamilyIndex = g->found.family };
-	const VkFenceCreateInfo fence = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
-	int r = sets_create(g);
-	if (r < 0)
-		return r;
-	GPU_CHECK(vkCreateCommandPool(g->vk, &pool, NULL, &g->pool));
-	const VkCommandBufferAllocateInfo cmd = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-		.commandPool = g->pool,
-		.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-		.commandBufferCount = 1 };
-	GPU_CHECK(vkAllocateCommandBuffers(g->vk, &cmd, &g->cmd));
-	GPU_CHECK(vkCreateFence(g->vk, &fence, NULL, &g->fence));
-error:
+	int r = gpu_sets_create(g);
+	g->noted = calloc(GPU_CALLS, sizeof(*g->noted));
+	if (r == 0 && !g->noted)
+		r = err_origin(-ENOMEM);
+	for (u32 i = 0; i < GPU_PARTS && r == 0; i++)
+		r = part_create(g, &g->parts[i]);
 	return r;
 }
 
 void gpu_cmds_destroy(struct gpu *g)
 {
-	vkDestroyFence(g->vk, g->fence, NULL);
-	vkDestroyCommandPool(g->vk, g->pool, NULL);
-	vkDestroyDescriptorPool(g->vk, g->set_pool, NULL);
-	free(g->shown);
+	for (u32 i = 0; i < GPU_PARTS; i++) {
+		vkDestroyFence(g->vk, g->parts[i].fence, NULL);
+		vkDestroyCommandPool(g->vk, g->parts[i].pool, NULL);
+		free(g->parts[i].calls);
+	}
+	gpu_sets_destroy(g);
+	free(g->noted);
 }

@@ -46,6 +46,7 @@ static int pipeline_create(struct gpu *g, const struct pipeline_row *row, VkPipe
 			.module = module,
 			.pName = "main",
 			.pSpecializationInfo = &spec },
+		.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
 		.layout = g->layout };
 	GPU_CHECK(vkCreateComputePipelines(g->vk, VK_NULL_HANDLE, 1, &info, NULL, ret));
 error:

@@ -1,12 +1,20 @@
-/* What a product costs:  bench_ops [DEVICE]   prints milliseconds and 10^9 multiplications a second, best of six, one column and eight. */
+/* What a product costs:  bench_ops [DEVICE [TYPE [VARIANT [COLUMNS ...]]]]
+ * and a step of 384 small calls, recorded and run again:  bench_ops DEVICE calls
+ *
+ * prints milliseconds and 10^9 multiplications a second, of the clock and of a core's time (whatever else runs), best of six, of one column and 64 or of those given; of all types or of TYPE. A
+ * Vulkan device prefers rows of pipelines.c of that VARIANT ("lane", "wide", ...). */
+#include "runtime/gpu.h"
 #include "runtime/op_case.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <time.h>
 
-#define K     1024u
-#define N_OUT 8192u
-#define COLS  8u
+#define K	 1024u
+#define N_OUT	 8192u
+#define COLS_MAX 512u
 
 #define TYPE(name, ...) TENSOR_##name,
 static const u32 types[] = { TENSOR_FLOATS(TYPE) TENSOR_BLOCKS(TYPE) };
@@ -16,10 +24,10 @@ struct bench {
 	struct rt_buf *w, *x, *act, *y;
 };
 
-static double now(void)
+static double seconds(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -44,36 +52,79 @@ static int product(const struct bench *b, u32 type, u32 rows)
 
 static int bench(const struct bench *b, u32 type, u32 rows)
 {
-	double best = 1e9;
+	double best = 1e9, least = 1e9, mul = (double)K * N_OUT * rows * 1e-9;
 	for (u32 i = 0; i < 6; i++) {
-		double start = now();
+		double start = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_PROCESS_CPUTIME_ID);
 		if (product(b, type, rows) < 0)
 			return 1;
-		best = MIN(best, now() - start);
+		best = MIN(best, seconds(CLOCK_MONOTONIC) - start);
+		least = MIN(least, seconds(CLOCK_PROCESS_CPUTIME_ID) - used);
 	}
-	printf("%-7s %u column%s %8.2f ms %7.2f G/s\n", tensor_type_info(type)->name, rows,
-		rows > 1 ? "s" : " ", best * 1e3, (double)K * N_OUT * rows / best / 1e9);
+	printf("%-7s %3u column%s %8.2f ms %7.2f G/s %7.2f G a second of a core\n",
+		tensor_type_info(type)->name, rows, rows > 1 ? "s" : " ", best * 1e3, mul / best,
+		mul / least);
+	fflush(stdout);
 	return 0;
+}
+
+static int bench_type(const struct bench *b, u32 type, char **cols)
+{
+	if (!*cols)
+		return bench(b, type, 1) || bench(b, type, 64);
+	for (; *cols; cols++) {
+		u32 n = (u32)atoi(*cols);
+		if (n < 1 || n > COLS_MAX || bench(b, type, n))
+			return 1;
+	}
+	return 0;
+}
+
+/* A step of 384 calls, as 24 layers have: recorded, because its operands lie elsewhere than before, and as it was the time before. */
+static int bench_calls(const struct bench *b)
+{
+	double least[2] = { 1e9, 1e9 };
+	int r = 0;
+	for (u32 i = 0; i < 40 && r == 0; i++) {
+		struct rt_view x = { b->y, (u64)(i / 2) * RT_ALIGN };
+		double start = seconds(CLOCK_MONOTONIC);
+		r = rt_begin(b->d);
+		for (u32 c = 0; c < 384 && r == 0; c++)
+			r = op_add(b->d, x, (struct rt_view){ b->x, (u64)c * RT_ALIGN }, 1);
+		r = r == 0 ? rt_submit(b->d) : r;
+		least[i % 2] = MIN(least[i % 2], seconds(CLOCK_MONOTONIC) - start);
+	}
+	printf("a step of 384 calls: recorded %.0f us, run again %.0f us\n", least[0] * 1e6, least[1] * 1e6);
+	return r;
+}
+
+static int open_device(const char *name, const char *variant, struct rt_device **ret)
+{
+	const struct gpu_params p = { .name = name, .only = variant };
+	const char *why = "";
+	int r = variant ? gpu_open_with(&p, ret, &why) : rt_device_open(name, ret, &why);
+	if (r != 0)
+		fprintf(stderr, "cannot open: %s\n", why);
+	return r;
 }
 
 int main(int argc, char **argv)
 {
 	struct bench b;
-	const char *why = "";
-	if (rt_device_open(argc > 1 ? argv[1] : NULL, &b.d, &why) != 0) {
-		fprintf(stderr, "cannot open: %s\n", why);
+	const char *type = argc > 2 ? argv[2] : "all";
+	char **cols = argv + MIN(argc, 4);
+	if (open_device(argc > 1 ? argv[1] : NULL, argc > 3 ? argv[3] : NULL, &b.d) != 0)
 		return 1;
-	}
 	if (rt_buf_create(b.d, RT_BUF_WEIGHTS, 4ull * K * N_OUT, "w", &b.w) < 0 ||
-		rt_buf_create(b.d, RT_BUF_INPUT, 4ull * K * COLS, "x", &b.x) < 0 ||
-		rt_buf_create(b.d, RT_BUF_WORK, 4ull * K * COLS, "act", &b.act) < 0 ||
-		rt_buf_create(b.d, RT_BUF_OUTPUT, 4ull * N_OUT * COLS, "y", &b.y) < 0)
+		rt_buf_create(b.d, RT_BUF_INPUT, 4ull * K * COLS_MAX, "x", &b.x) < 0 ||
+		rt_buf_create(b.d, RT_BUF_WORK, 4ull * K * COLS_MAX, "act", &b.act) < 0 ||
+		rt_buf_create(b.d, RT_BUF_OUTPUT, 4ull * N_OUT * COLS_MAX, "y", &b.y) < 0)
 		return 1;
-	op_case_floats(rt_host_ptr(b.x), K * COLS, FILL_PLAIN, 1);
+	op_case_floats(rt_host_ptr(b.x), K * COLS_MAX, FILL_PLAIN, 1);
 	printf("%s, [%u, %u]\n", rt_device_info(b.d).name, N_OUT, K);
-	int r = 0;
+	int r = strcmp(type, "calls") ? 0 : bench_calls(&b);
 	for (u32 t = 0; t < ARRAY_LEN(types) && r == 0; t++)
-		r = bench(&b, types[t], 1) || bench(&b, types[t], COLS);
+		if (!strcmp(type, "all") || !strcasecmp(type, tensor_type_info(types[t])->name))
+			r = bench_type(&b, types[t], cols);
 	struct rt_buf *all[] = { b.w, b.x, b.act, b.y };
 	for (u32 i = 0; i < ARRAY_LEN(all); i++)
 		rt_buf_destroy(b.d, all[i]);

@@ -1,5 +1,6 @@
 /* Every op, on every pipeline row, on every Vulkan driver found, against the references: bit for bit.
- *   test_ops [DEVICE [OP]] VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
+ *   test_ops [DEVICE [OP [VARIANT]]]   OP "all" or one of op_names, VARIANT of the rows of pipelines.c
+ * VK_DRIVER_FILES chooses drivers; KEEP_VALIDATE=1 puts the validation layer in between and fails on its messages. */
 #include "runtime/cpu.h"
 #include "runtime/gpu.h"
 #include "runtime/op_case.h"
@@ -30,6 +31,7 @@ static struct op_case cases[CASES_MAX];
 static u32 n_cases;
 static struct target targets[TARGETS_MAX];
 static u32 n_targets;
+static const char *variant_wanted; /* NULL: all */
 
 static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL_TINY, FILL_OUTLIER,
 	FILL_MIXED };
@@ -209,6 +211,8 @@ static void add_target(const char *device, const char *only, u64 range, bool all
 	};
 	struct target *t = &targets[n_targets];
 	const char *why = "";
+	if (variant_wanted && strcmp(only, variant_wanted))
+		return;
 	assert(n_targets < TARGETS_MAX);
 	if (gpu_open_with(&p, &t->d, &why) != 0) {
 		fprintf(stderr, "%s: cannot be opened: %s\n", device, why);
@@ -328,6 +332,34 @@ static u32 run_long_recording(struct rt_device *d)
 	return r < 0 || bad;
 }
 
+/* The same calls once more are not recorded once more, others are, and both compute. */
+static u32 run_replays(struct rt_device *d)
+{
+	struct gpu *g = gpu_of(d);
+	struct rt_buf *x, *y;
+	u64 before = g->parts_recorded;
+	u32 bad = 0;
+	int r = 0;
+	if (rt_buf_create(d, RT_BUF_OUTPUT, 1024, "x", &x) < 0 ||
+		rt_buf_create(d, RT_BUF_INPUT, 1024, "y", &y) < 0)
+		return 1;
+	for (u32 step = 0; step < 6 && r == 0; step++) {
+		for (u32 i = 0; i < 16; i++)
+			((f32 *)rt_host_ptr(y))[i] = (f32)(i + step);
+		r = rt_begin(d);
+		for (u32 i = 0; i < 3 && r == 0; i++)
+			r = op_add(d, (struct rt_view){ x }, (struct rt_view){ y }, step < 4 ? 16 : 8);
+		r = r == 0 ? rt_submit(d) : r;
+	}
+	for (u32 i = 0; i < 16; i++)
+		bad += ((f32 *)rt_host_ptr(x))[i] != (f32)(i < 8 ? 3 * (6 * i + 15) : 3 * (4 * i + 6));
+	if (g->parts_recorded - before != 2)
+		bad++;
+	rt_buf_destroy(d, x);
+	rt_buf_destroy(d, y);
+	return r < 0 || bad;
+}
+
 int main(int argc, char **argv)
 {
 	bool validate = getenv("KEEP_VALIDATE") != NULL;
@@ -340,6 +372,7 @@ int main(int argc, char **argv)
 	}
 	if (dev_ref_open(&ref) < 0)
 		return 1;
+	variant_wanted = argc > 3 ? argv[3] : NULL;
 	for (u32 i = 0; i < g->n_found; i++)
 		if (argc < 2 || strstr(g->found[i].info.name, argv[1]))
 			add_device(&g->found[i], validate);
@@ -354,13 +387,15 @@ int main(int argc, char **argv)
 	add_all_cases();
 	add_split_cases();
 	for (u32 i = 0; i < n_cases; i++)
-		if (argc < 3 || !strcmp(op_names[cases[i].op], argv[2]))
+		if (argc < 3 || !strcmp("all", argv[2]) || !strcmp(op_names[cases[i].op], argv[2]))
 			run_case(ref, &cases[i]);
 	for (u32 i = 0; i < n_targets; i++) {
 		struct target *t = &targets[i];
 		if (t->all)
 			t->bad += run_long_recording(t->d);
 		bool native = !strcmp(rt_device_info(t->d).kind, "native");
+		if (!native)
+			t->bad += run_replays(t->d);
 		u32 messages = native ? 0 : gpu_of(t->d)->instance->messages;
 		bad += t->bad + messages;
 		printf("%-72s %4u cases, %u differ, %.1f s", t->name, t->cases, t->bad, t->seconds);

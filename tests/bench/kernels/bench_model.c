@@ -1,7 +1,9 @@
-/* Where the time of a whole model goes on the native device, kernel by kernel, with the floor beside each line:
+/* Where the time of a whole model goes, kernel by kernel, on the native device with the floor beside each line:
  *
- *   bench_model [TYPE [SIZE [ROUNDS [LEVEL]]]]    TYPE Q4_0, Q4_K_M, Q8_0, F16, BF16 or F32; SIZE 0.5b or 1.2b
+ *   bench_model [TYPE [SIZE [ROUNDS [DEVICE [GENERATE]]]]]    TYPE Q4_0, Q4_K_M, Q8_0, F16, BF16 or F32; SIZE 0.5b or 1.2b
  *
+ * DEVICE is a level of the native one or the name of another, which has no floors; with ROUNDS 0 its kernels are timed, each submitted by itself.
+ * GENERATE tokens are generated, 64 unless said.
  * A llama of made-up weights, in the mixture of types that llama-quantize gives it: a prompt of 512 tokens from position 0, then 64 tokens one at a
  * time from position 512. The floor of a line is the longer of two times: its bytes at the speed of a plain read loop, and its
  * multiplications at the speed of the fastest instruction in registers, both measured with the same threads in the same run. */
@@ -19,7 +21,6 @@
 #include <string.h>
 
 #define PROMPT	   512u
-#define GENERATE   64u
 #define ROUNDS_MAX 15u
 #define CTX	   1024u
 
@@ -37,12 +38,17 @@ struct count {
 };
 static struct count counts[KERNELS_N];
 static const struct rt_device_fns *real;
+static bool alone; /* each call is submitted by itself */
 
 static int counted_call(struct rt_device *d, const struct rt_call *c)
 {
 	struct count *n = &counts[c->kernel];
 	double start = bench_now();
 	int r = real->call(d, c);
+	if (alone && r == 0)
+		r = real->submit(d);
+	if (alone && r == 0)
+		r = real->begin(d);
 	n->seconds += bench_now() - start;
 	n->calls++;
 	if (kernel_is_mul_mat(c->kernel)) {
@@ -93,7 +99,9 @@ static void put(struct made *b, u32 type, u32 rows, u32 k, u64 bytes)
 static void weight(struct made *b, struct model_weight *w, u32 type, u32 n_out, u32 k, bool read)
 {
 	u64 bytes = (u64)n_out * (k / block_len_of(type)) * block_bytes_of(type);
-	*w = (struct model_weight){ .type = type, .at = { b->weights, b->at } };
+	*w = (struct model_weight){
+		.type = type, .k = k, .n_out = n_out, .n = 1, .at = { b->weights, b->at }
+	};
 	if (b->weights)
 		put(b, type, n_out, k, bytes);
 	b->at += ALIGN_UP(bytes, (u64)RT_ALIGN);
@@ -303,28 +311,107 @@ static void print_counts(const char *what, const struct floors *f, u32 tokens)
 	memset(counts, 0, sizeof(counts));
 }
 
-static u32 level_of(const char *name)
+/* A level of the native device, or another device by its name. */
+static struct rt_device *open_device(const char *name, bool *ret_native)
 {
-	for (u32 i = 0; i < CPU_LEVELS_N; i++)
-		if (strcmp(name, cpu_level_name(i)) == 0 && cpu_level_runs(i))
-			return i;
-	fail("no such level on this machine");
-	return 0;
+	struct rt_device *d;
+	const char *why;
+	struct cpu_params p = { .level = cpu_level_best() };
+	*ret_native = !name;
+	for (u32 i = 0; i < CPU_LEVELS_N && name; i++)
+		if (strcmp(name, cpu_level_name(i)) == 0 && cpu_level_runs(i)) {
+			p.level = i;
+			*ret_native = true;
+		}
+	if (*ret_native ? cpu_open_with(&p, &d) < 0 : rt_device_open(name, &d, &why) != 0)
+		fail("no such device, or level on this machine");
+	return d;
+}
+
+static double tokens(struct made *b, struct model_work *w, u32 n)
+{
+	double start = bench_now();
+	for (u32 i = 0; i < n; i++)
+		step(b, w, PROMPT + i, 1);
+	return n / (bench_now() - start);
+}
+
+static double prompt(struct made *b, struct model_work *w)
+{
+	double start = bench_now();
+	step(b, w, 0, PROMPT);
+	return PROMPT / (bench_now() - start);
+}
+
+static void say(struct made *b, double pp, double tg, double read)
+{
+	printf("prompt of %u: %.1f tokens/s; generation behind it: %.1f tokens/s", PROMPT, pp, tg);
+	printf(read > 0 ? ", %.2f of the read loop\n" : "\n", tg * (double)b->read / read);
+	fflush(stdout);
+}
+
+/* A device that runs later what it is told: rates, or kernel by kernel. */
+static void on_others(struct made *b, struct model_work *w, u32 rounds, u32 generate)
+{
+	const struct floors none = { .read = 1e30 };
+	double pp[ROUNDS_MAX], tg[ROUNDS_MAX];
+	printf("%s, %s\n", rt_device_info(b->d).name, rt_device_info(b->d).driver);
+	for (u32 r = 0; r < rounds; r++) {
+		pp[r] = prompt(b, w);
+		tg[r] = tokens(b, w, generate);
+	}
+	if (rounds) {
+		say(b, bench_median(pp, rounds), bench_median(tg, rounds), 0);
+		return;
+	}
+	count_calls(b->d);
+	alone = true;
+	(void)prompt(b, w);
+	print_counts("prompt, a step of 512 rows", &none, 1);
+	(void)tokens(b, w, 1);
+	print_counts("generation, a token", &none, 1);
+}
+
+static void on_native(struct made *b, struct model_work *w, u32 rounds, u32 generate)
+{
+	static struct count counts_pp[KERNELS_N], counts_tg[KERNELS_N];
+	double pp[ROUNDS_MAX], tg[ROUNDS_MAX], read[ROUNDS_MAX];
+	struct cpu_pool *pool;
+	if (cpu_pool_create(cpu_threads_of_machine(), &pool) < 0)
+		fail("no memory");
+	count_calls(b->d);
+	struct floors f = { .bytes = peak(pool, true), .fma = peak(pool, false) };
+	for (u32 r = 0; r < rounds; r++) {
+		read[r] = read_loop(pool, b->weights->host, b->bytes);
+		memcpy(counts, counts_pp, sizeof(counts));
+		pp[r] = prompt(b, w);
+		memcpy(counts_pp, counts, sizeof(counts));
+		memcpy(counts, counts_tg, sizeof(counts));
+		tg[r] = tokens(b, w, generate);
+		memcpy(counts_tg, counts, sizeof(counts));
+	}
+	f.read = bench_median(read, rounds);
+	printf("%s, %s, %u threads; read loop %.1f GB/s, byte products %.0f, fused multiply-adds %.0f "
+	       "10^9/s\n",
+		rt_device_info(b->d).name, rt_device_info(b->d).driver, cpu_pool_threads(pool), f.read * 1e-9,
+		f.bytes * 1e-9, f.fma * 1e-9);
+	say(b, bench_median(pp, rounds), bench_median(tg, rounds), f.read);
+	memcpy(counts, counts_pp, sizeof(counts));
+	print_counts("prompt, a step of 512 rows", &f, rounds);
+	memcpy(counts, counts_tg, sizeof(counts));
+	print_counts("generation, a token", &f, rounds * generate);
+	cpu_pool_destroy(pool);
 }
 
 int main(int argc, char **argv)
 {
 	const char *file = argc > 1 ? argv[1] : "Q4_K_M", *size = argc > 2 ? argv[2] : "0.5b";
-	u32 rounds = argc > 3 ? (u32)atoi(argv[3]) : 3;
-	const struct cpu_params params = { .level = argc > 4 ? level_of(argv[4]) : cpu_level_best() };
-	double pp[ROUNDS_MAX], tg[ROUNDS_MAX], read[ROUNDS_MAX];
+	u32 rounds = argc > 3 ? (u32)atoi(argv[3]) : 3, generate = argc > 5 ? (u32)atoi(argv[5]) : 64;
 	struct made b = { 0 };
-	struct cpu_pool *pool;
-	struct floors f;
-	if (rounds < 1 || rounds > ROUNDS_MAX)
-		fail("ROUNDS is 1 to 15");
-	if (cpu_open_with(&params, &b.d) < 0 || cpu_pool_create(cpu_threads_of_machine(), &pool) < 0)
-		fail("no memory");
+	bool native;
+	b.d = open_device(argc > 4 ? argv[4] : NULL, &native);
+	if (rounds < native || rounds > ROUNDS_MAX || generate < 1 || generate > CTX - PROMPT)
+		fail("ROUNDS is 1 to 15, GENERATE 1 to 512");
 	make(&b, file, size);
 	struct model_work w;
 	const struct model_work_params p = { .rows_max = PROMPT,
@@ -337,41 +424,13 @@ int main(int argc, char **argv)
 		fail("no memory");
 	for (u32 i = 0; i < CTX / RT_KV_PAGE; i++)
 		((u32 *)rt_host_ptr(w.tables))[i] = i;
-	step(&b, &w, 0, PROMPT);
+	step(&b, &w, 0, native ? PROMPT : 33); /* packs, compiles */
 	step(&b, &w, PROMPT, 1);
-	count_calls(b.d);
-	f = (struct floors){ .bytes = peak(pool, true), .fma = peak(pool, false) };
-	static struct count prompt[KERNELS_N], generate[KERNELS_N];
-	for (u32 r = 0; r < rounds; r++) {
-		read[r] = read_loop(pool, b.weights->host, b.bytes);
-		double start = bench_now();
-		memcpy(counts, prompt, sizeof(counts));
-		step(&b, &w, 0, PROMPT);
-		memcpy(prompt, counts, sizeof(counts));
-		pp[r] = PROMPT / (bench_now() - start);
-		memcpy(counts, generate, sizeof(counts));
-		start = bench_now();
-		for (u32 i = 0; i < GENERATE; i++)
-			step(&b, &w, PROMPT + i, 1);
-		memcpy(generate, counts, sizeof(counts));
-		tg[r] = GENERATE / (bench_now() - start);
-	}
-	f.read = bench_median(read, rounds);
-	printf("%s %s on %s, %s, %u threads; read loop %.1f GB/s, byte products %.0f, fused multiply-adds "
-	       "%.0f 10^9/s\n",
-		size, file, rt_device_info(b.d).name, rt_device_info(b.d).driver, cpu_pool_threads(pool),
-		f.read * 1e-9, f.bytes * 1e-9, f.fma * 1e-9);
-	double gen = bench_median(tg, rounds);
-	printf("prompt of %u: %.1f tokens/s; generation behind it: %.1f tokens/s, %.2f of the read loop\n",
-		PROMPT, bench_median(pp, rounds), gen, gen * (double)b.read / f.read);
-	memcpy(counts, prompt, sizeof(counts));
-	print_counts("prompt, a step of 512 rows", &f, rounds);
-	memcpy(counts, generate, sizeof(counts));
-	print_counts("generation, a token", &f, rounds * GENERATE);
+	printf("%s %s on ", size, file);
+	(native ? on_native : on_others)(&b, &w, rounds, generate);
 	model_work_fini(b.d, &b.m, &w);
 	rt_buf_destroy(b.d, b.weights);
 	rt_device_close(b.d);
-	cpu_pool_destroy(pool);
 	free(b.m.layers);
 	free(b.some);
 	return 0;
