@@ -127,6 +127,7 @@ void cpu_block_unpack(const struct cpu_tile *t, u32 block, struct cpu_block *ret
 /* For the types that cpu_q_* do not have; NULL: none. */
 const struct cpu_tile_kernel *cpu_block_avx2(u32 type);
 const struct cpu_tile_kernel *cpu_block_avx512(u32 type);
+const struct cpu_tile_kernel *cpu_block_neon(u32 type);
 
 /* ---- cpu_f_avx512.c ---- */
 

@@ -274,7 +274,8 @@ static const struct cpu_tile_kernel *tile_kernels(enum cpu_level level, u32 type
 		k = cpu_q_avx512(type);
 		return k ? k : cpu_block_avx512(type);
 	case CPU_NEON:
-		return cpu_q_neon(type);
+		k = cpu_q_neon(type);
+		return k ? k : cpu_block_neon(type);
 	default:
 		return NULL;
 	}

@@ -198,17 +198,25 @@ def store_name(row):
     return "%s-%s" % (row[0], row[1].lower().replace("_", "-"))
 
 
+# what make-random-gguf.py is asked for
+SOURCES = {"0.5b": ["llama-0.5b"], "1.2b": ["llama-1.2b"], "moe-1b": ["qwen3moe-1b"],
+           "oss-1b": ["tiny-gpt-oss", "--vocab", "32000", "hidden=1024", "experts=32", "used=4", "effn=1024", "layers=8", "heads=16", "kv=4"]}
+QUANTISED = {"MXFP4": "MXFP4_MOE"}  # as the peer calls it: experts of that type, the rest Q8_0
+
+
 def model_file(model, typ):
     """A random model of that type, made when it is not there."""
-    f16 = "%s/llama-%s-F16.gguf" % (DATA, model)
-    path = "%s/llama-%s-%s.gguf" % (DATA, model, typ)
+    stem = "llama-" + model if model in table.MODELS else model
+    f16, path = ("%s/%s-%s.gguf" % (DATA, stem, t) for t in ("F16", typ))
     if os.path.exists(path):
         return path
     if not os.path.exists(f16):
-        run([sys.executable, SHARED + "/tools/make-random-gguf.py", "llama-" + model, f16 + ".part", "--dtype", "f16", "--seed", "1"])
+        name, *more = SOURCES[model]
+        more = [w for x in more for w in (["--set", x] if "=" in x else [x])]
+        run([sys.executable, SHARED + "/tools/make-random-gguf.py", name, f16 + ".part", "--dtype", "f16", "--seed", "1", *more])
         os.rename(f16 + ".part", f16)
     if not os.path.exists(path):
-        peer("llama-quantize", f16, path + ".part", typ)
+        peer("llama-quantize", f16, path + ".part", QUANTISED.get(typ, typ))
         os.rename(path + ".part", path)
     return path
 

@@ -6,6 +6,8 @@ PAIRS = 3    # undisturbed pairs that a verdict needs
 
 MODELS = ["0.5b", "1.2b"]
 TYPES = ["Q4_0", "Q4_K_M", "Q8_0", "F16"]
+# Mixtures of experts: 64 of which a token has 8, and 32 of which it has 4.
+EXPERTS = [("moe-1b", "Q4_K_M"), ("oss-1b", "MXFP4")]
 LOADS = {"idle": "idle", "busy": "one core busy", "8x": "8 requests at once"}
 
 # type, load: the least median ratio of ours to theirs, on the native device and for each size
@@ -17,6 +19,7 @@ MINIMA = {
     ("F16", "idle"): {"tg": 1.0, "pp": 1.0},
     ("Q4_K_M", "8x"): {"all": 1.5},
 }
+MINIMA_EXPERTS = {"tg": 1.0, "pp": 1.0}
 
 # tokens of prompt and answer; of each of the requests at once
 LENGTHS = {"idle": (512, 128), "busy": (512, 64), "8x": (128, 64)}
@@ -24,7 +27,11 @@ LENGTHS = {"idle": (512, 128), "busy": (512, 64), "8x": (128, 64)}
 
 def rows():
     """(model, type, load) in the order of the table."""
-    return [(m, t, l) for m in MODELS for t in TYPES for l in LOADS if (t, l) in MINIMA]
+    return [(m, t, l) for m in MODELS for t in TYPES for l in LOADS if (t, l) in MINIMA] + [(m, t, "idle") for m, t in EXPERTS]
+
+
+def minima(row):
+    return MINIMA_EXPERTS if row[:2] in EXPERTS else MINIMA[row[1:]]
 
 
 def name(row):
@@ -43,7 +50,7 @@ class Verdict:
         self.pairs = [p for p in pairs if not disturbed(p)]
         self.n_disturbed = len(pairs) - len(self.pairs)
         self.held, self.missed, self.unsure = [], [], []
-        for test, least in MINIMA[row[1:]].items() if native else []:
+        for test, least in minima(row).items() if native else []:
             r = self.ratios(test)
             where = self.unsure if len(r) < PAIRS else self.held if statistics.median(r) >= least else self.missed
             where.append(test)
@@ -60,10 +67,10 @@ class Verdict:
 
     def least(self, test):
         if test in self.unsure:
-            return "%.1f cannot say" % MINIMA[self.row[1:]][test]
+            return "%.1f cannot say" % minima(self.row)[test]
         for word, tests in ("holds", self.held), ("MISSED", self.missed):
             if test in tests:
-                return "%.1f %s" % (MINIMA[self.row[1:]][test], word)
+                return "%.1f %s" % (minima(self.row)[test], word)
         return "-"
 
     def line(self):

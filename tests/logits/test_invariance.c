@@ -3,7 +3,7 @@
  *
  * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device, the native one, and the software
  * drivers of Vulkan that are there. The reference is scheduled in every way for every type, the second device for one model of mixed
- * types; all are with KEEP_FULL set. The digests of the reference are stored in digests.h: a drift is a failure. */
+ * types; all are with KEEP_FULL set. KEEP_MODELS names some models alone, as the lines of the test do: "NVFP4,glm4moe,phi3-scaled". The digests of the reference are stored in digests.h: a drift is a failure. */
 #include "tests/logits/asks.h"
 #include "tests/logits/digests.h"
 #include "tests/logits/tiny_model.h"
@@ -290,8 +290,24 @@ static void one_mode(const struct tiny *t, u32 type, u32 kv_mode)
 	}
 }
 
+/* Is the model among those that KEEP_MODELS names, separated by commas? Without it all are. */
+static bool wanted(u32 type)
+{
+	const char *names = getenv("KEEP_MODELS"), *name = type_name(type);
+	size_t len = strlen(name);
+	for (const char *s = names; s && *s; s += strspn(s, ",")) {
+		size_t n = strcspn(s, ",");
+		if (n == len && !memcmp(s, name, n))
+			return true;
+		s += n;
+	}
+	return !names;
+}
+
 static void one_type(u32 type)
 {
+	if (!wanted(type))
+		return;
 	struct tiny_spec spec = spec_of(type);
 	struct tiny t;
 	tiny_make(&spec, &t);
