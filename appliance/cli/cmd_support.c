@@ -116,15 +116,17 @@ static int collect_all(struct collecting *b, char **ret, size_t *ret_len)
 int cmd_support(struct cli *c, int argc, char **argv)
 {
 	const char *path = "keep-support.txt";
-	bool yes = false;
+	bool yes = false, named = false;
 	u32 records = LOG_RECORDS;
 	int n;
-	const struct opt opts[] = { { "--out", OPT_STR, &path, NULL }, { "--yes", OPT_FLAG, &yes, NULL },
+	const struct opt opts[] = { { "--out", OPT_STR, &path, &named }, { "--yes", OPT_FLAG, &yes, NULL },
 		{ "--log", OPT_U32, &records, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
 	if (records < 1 || records > LOG_RECORDS_MAX)
 		return out_usage(c, "--log: 1 to %u", LOG_RECORDS_MAX);
+	if (yes && !named)
+		return out_usage(c, "--yes needs --out: what nobody is asked about must say where it goes");
 	struct collecting b = { .c = c };
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;

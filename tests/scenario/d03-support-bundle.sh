@@ -17,4 +17,5 @@ name=$(uname -n)
 grep -qE '[0-9a-f]{32}' "$work/bundle" && fail "a whole digest is in the bundle"
 says 'taken out: .* digest'
 expect 2 keep support-bundle --log 0
+expect 2 keep support-bundle --yes
 exit 0
