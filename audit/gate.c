@@ -341,6 +341,81 @@ static struct grant *new_grant(
 	return g;
 }
 
+/* Queue PLAN. 0; 1 its layout is not the accepted one; -errno. */
+static int ask_plan(struct conn *c, const struct model_row *m, const struct proto_session_want *want)
+{
+	static u64 asked;
+	_cleanup_fd_ int layout = -1;
+	u64 len;
+	int r = stored_table(c->k, m, "layout", m->layout, &layout, &len);
+	if (r)
+		return r;
+	struct proto_grant p = {
+		.n_files = m->n_files, .kv_mode = want->kv_mode, .ctx_tokens = want->ctx_tokens
+	};
+	memcpy(p.model, m->digest, sizeof p.model);
+	memcpy(p.segments, m->segments, sizeof p.segments);
+	memcpy(p.layout, m->layout, sizeof p.layout);
+	c->plan = ++asked;
+	conn_send(c->k->runtime, GATE_PLAN, c->plan, &p, sizeof p, &layout);
+	return 0;
+}
+
+int plan_frame(struct conn *c, struct ipc_frame *f)
+{
+	struct proto_session_want want;
+	memcpy(&want, f->body, sizeof want);
+	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
+		want.ctx_tokens > CTX_TOKENS_MAX)
+		return -EPROTO;
+	const struct model_row *m = usable(c, f->h.id, want.name);
+	if (!m)
+		return 0;
+	int r = runtime_connect(c->k);
+	if (r) {
+		client_end(c, f->h.id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "keep-runtime: %s",
+			r > 0 ? "nobody listens at runtime.sock" : strerror(-r));
+		return 0;
+	}
+	r = ask_plan(c, m, &want);
+	if (r)
+		client_end(c, f->h.id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX,
+			"model %s: its layout %s", m->name,
+			r > 0 ? "is not the one that was accepted" : strerror(-r));
+	else
+		c->state = CLIENT_WAIT;
+	return 0;
+}
+
+int gate_planned(struct keepd *k, u64 id, const struct proto_plan *p)
+{
+	struct conn *c = k->conns;
+	bool ok = bytes_str_ok(p->text, sizeof p->text) && p->n_parts <= RUNTIME_DEVICES_MAX &&
+		  p->n_remedies <= PLAN_REMEDIES_MAX;
+	for (u32 i = 0; i < RUNTIME_DEVICES_MAX; i++)
+		ok = ok && bytes_str_ok(p->part[i].device, sizeof p->part[i].device);
+	if (!ok || !id)
+		return -EPROTO;
+	while (c && c->plan != id)
+		c = c->next;
+	if (!c || c->dead)
+		return 0; /* who asked is gone */
+	c->plan = 0;
+	int r = client_data(c, c->cmd_id, p, sizeof *p);
+	client_done(c, r ? END_UNDECIDED : END_DONE, UINT64_MAX, "%s", r ? strerror(-r) : "");
+	return 0;
+}
+
+void gate_plans_lost(struct keepd *k, const char *why)
+{
+	for (struct conn *c = k->conns; c; c = c->next) {
+		if (!c->plan)
+			continue;
+		c->plan = 0;
+		client_done(c, END_UNDECIDED, UINT64_MAX, "%s", why);
+	}
+}
+
 int session_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct keepd *k = c->k;

@@ -60,6 +60,7 @@ struct conn {
 	u64 last_id;	       /* id of the last frame */
 	struct import *import; /* collecting or waiting */
 	struct grant *grant;   /* waiting for it to load */
+	u64 plan;	       /* waiting for the answer to this question; 0: none */
 	struct audit_check *check;
 	struct audit_search *search;
 	struct proto_principal who; /* for whom it asks, as it has proven (principal.h); no name: itself */
@@ -480,6 +481,11 @@ _must_use_ int witness_request(struct keepd *k, u64 old, struct witness_out *ret
 /* ---- gate.c, ticket.c: grants, sessions, tickets ---- */
 
 int session_frame(struct conn *c, struct ipc_frame *f);
+/* What a session would take: the runtime is asked, nothing is loaded and nothing recorded. */
+int plan_frame(struct conn *c, struct ipc_frame *f);
+/* The runtime's answer, and that there will be none. 0; -EPROTO: nobody asked, or it is malformed. */
+int gate_planned(struct keepd *k, u64 id, const struct proto_plan *p);
+void gate_plans_lost(struct keepd *k, const char *why);
 int begin_frame(struct conn *c, struct ipc_frame *f);
 /* The client is gone: its sessions end. */
 void gate_client_gone(struct conn *c);

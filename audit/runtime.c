@@ -329,6 +329,14 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	return 0;
 }
 
+static int on_planned(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct proto_plan p;
+	memcpy(&p, f->body, sizeof p);
+	return gate_planned(c->k, f->h.id, &p);
+}
+
 static const struct ipc_rule rules[] = {
 	{ GATE_LOADING, RUNTIME_ON, sizeof(struct proto_progress), false, false, on_loading },
 	{ GATE_READY, RUNTIME_ON, sizeof(struct proto_ready), false, false, on_ready },
@@ -336,6 +344,7 @@ static const struct ipc_rule rules[] = {
 	{ GATE_ANSWER, RUNTIME_ON, sizeof(struct proto_answer), true, false, on_answer },
 	{ GATE_OUTCOME, RUNTIME_ON, sizeof(struct proto_outcome), false, false, on_outcome },
 	{ GATE_UNLOADED, RUNTIME_ON, 0, false, false, on_unloaded },
+	{ GATE_PLANNED, RUNTIME_ON, sizeof(struct proto_plan), false, false, on_planned },
 };
 
 int runtime_frame(struct conn *c, struct ipc_frame *f)
@@ -363,6 +372,7 @@ void runtime_closed(struct conn *c)
 	struct keepd *k = c->k;
 	u32 n_grants = 0;
 	k->runtime = NULL;
+	gate_plans_lost(k, "keep-runtime ended before it had answered");
 	if (audit_log_failed(k->log))
 		return;
 	for (const struct grant *g = k->grants; g; g = g->next)

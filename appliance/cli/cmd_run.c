@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "cli/plan.h"
 #include "cli/run.h"
 
 #include <stdlib.h>
@@ -78,6 +79,7 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--ctx", OPT_U32, &q->ctx, NULL },
 		{ "--kv", OPT_STR, &q->kv, NULL },
 		{ "--save-request", OPT_STR, &q->save, NULL },
+		{ "--plan", OPT_FLAG, &q->plan, NULL },
 		{ "--json", OPT_FLAG, &q->json, NULL },
 	};
 	*h = (struct request_header){ .kind = REQUEST_GENERATE, .top_p = 1, .repeat_penalty = 1 };
@@ -236,6 +238,8 @@ int cmd_run(struct cli *c, int argc, char **argv)
 		return r;
 	if ((r = check(c, &q, &kv)) || (r = read_files(&q, &f)))
 		return r;
+	if (q.plan)
+		return plan_show(c, &(struct session_want){ q.model, kv, q.ctx }, q.json);
 	bool given = q.prompt || q.tokens || q.messages_path, talk = !given && out_tty(0);
 	if (talk && (q.json || q.save))
 		return out_usage(c, "%s needs a prompt", q.json ? "--json" : "--save-request");

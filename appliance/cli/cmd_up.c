@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include "base/fd.h"
+#include "base/limits.h"
 #include "cli/sup.h"
 
 #include <errno.h>
@@ -30,13 +32,24 @@ static int detach(const struct app *a)
 	return 0;
 }
 
+/* KEEP_DEVICE: names with ';' between them. words is cut up. */
+static void devices_of(char *words, struct opt_list *ret)
+{
+	for (char *save, *w = strtok_r(words, ";", &save); w && ret->n < OPT_LIST_MAX;
+		w = strtok_r(NULL, ";", &save))
+		ret->v[ret->n++] = w;
+}
+
 int cmd_up(struct cli *c, int argc, char **argv)
 {
-	const char *device = getenv("KEEP_DEVICE");
+	const char *words = getenv("KEEP_DEVICE"), *split = getenv("KEEP_SPLIT");
+	_cleanup_free_ char *copy = words ? strdup(words) : NULL;
+	struct opt_list devices = { 0 };
 	u32 holder = UINT32_MAX;
 	bool transient = false;
 	int n;
-	const struct opt opts[] = { { "--device", OPT_STR, &device, NULL },
+	const struct opt opts[] = { { "--device", OPT_LIST, &devices, NULL },
+		{ "--split", OPT_STR, &split, NULL },
 		{ "--transient", OPT_U32, &holder, &transient } /* by ctl.c only */ };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
@@ -51,8 +64,13 @@ int cmd_up(struct cli *c, int argc, char **argv)
 		if (fcntl((int)holder, F_SETFD, FD_CLOEXEC) < 0 || detach(&a))
 			return CLI_UNDECIDED;
 	}
-	if (device && !*device)
-		device = NULL;
-	return sup_run(
-		&(struct sup_params){ .app = &a, .device = device, .holder = transient ? (int)holder : -1 });
+	if (copy && !devices.n)
+		devices_of(copy, &devices);
+	if (devices.n > RUNTIME_DEVICES_MAX)
+		return out_usage(c, "--device: at most %u", RUNTIME_DEVICES_MAX);
+	return sup_run(&(struct sup_params){ .app = &a,
+		.devices = devices.v,
+		.n_devices = devices.n,
+		.split = split && *split ? split : NULL,
+		.holder = transient ? (int)holder : -1 });
 }

@@ -10,6 +10,7 @@ struct run {
 	struct opt_list results; /* NAME=TEXT, or "-": lines of standard input */
 	bool raw, json, ignore_eos, one_call, seed_given, max_given;
 	u32 ctx;
+	bool plan; /* only say what it would take */
 	struct ask_sampling how;
 	struct ask_turn turn; /* what each turn has; messages are filled in */
 	struct session session;

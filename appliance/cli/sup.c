@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/sup.h"
+#include "base/limits.h"
 #include "base/fd.h"
 #include "base/ipc.h"
 
@@ -23,7 +24,7 @@
 struct service {
 	enum app_program program;
 	const char *socket;
-	char *args[8];
+	char *args[2 * RUNTIME_DEVICES_MAX + 4];
 	bool lazy; /* started by the first connection */
 	int listen_fd;
 	pid_t pid; /* 0: not running */
@@ -427,6 +428,18 @@ static void stop(struct sup *s)
 
 /* ---- all of it ---- */
 
+static void runtime_args(const struct sup_params *p, char **args)
+{
+	for (size_t i = 0; i < p->n_devices; i++) {
+		*args++ = "--device";
+		*args++ = (char *)(uintptr_t)p->devices[i];
+	}
+	if (p->split) {
+		*args++ = "--split";
+		*args++ = (char *)(uintptr_t)p->split;
+	}
+}
+
 static int set_up(struct sup *s)
 {
 	const char *root = s->p->app->root;
@@ -445,10 +458,7 @@ static int set_up(struct sup *s)
 		.args = { "--run", run },
 		.lazy = true,
 		.listen_fd = -1 };
-	if (s->p->device) {
-		s->services[RUNTIME].args[0] = "--device";
-		s->services[RUNTIME].args[1] = (char *)(uintptr_t)s->p->device;
-	}
+	runtime_args(s->p, s->services[RUNTIME].args);
 	int r = lock(s);
 	if (r)
 		return r;

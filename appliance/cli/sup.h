@@ -16,7 +16,9 @@
 
 struct sup_params {
 	const struct app *app;
-	const char *device; /* for keep-runtime; NULL: its own choice */
+	const char *const *devices; /* [n_devices] for keep-runtime; none: its own choice */
+	size_t n_devices;
+	const char *split; /* how many layers each has; NULL: as they fit */
 	int holder; /* >= 0: serve a single command, until this and all of hold.sock's connections are closed */
 };
 

@@ -38,8 +38,12 @@ const struct verb cli_verbs[] = {
 		"  --system             as root: users, keys, sockets, trust; asks, or takes\n"
 		"  --answers FILE       a file, which\n"
 		"  --template           prints, to be filled in\n" },
-	{ "up", cmd_up, "start the processes and serve until SIGTERM", "up [--device NAME]",
-		"  --device NAME        compute there (keep device ls); default: the best there is\n" },
+	{ "up", cmd_up, "start the processes and serve until SIGTERM",
+		"up [--device NAME ...] [--split N,N...]",
+		"  --device NAME        compute there (keep device ls); default: the best there is. Several: "
+		"layers that do not\n"
+		"                       fit on one go to the next\n"
+		"  --split N,N...       how many layers each of the devices computes\n" },
 	{ "status", cmd_status, "say what runs, what is loaded and how the log stands", "status [--json]",
 		NULL },
 	{ "device", cmd_device, "list the devices that can compute, or test one",
@@ -168,8 +172,8 @@ const struct verb cli_verbs[] = {
 		"  --remove             remove them; without it they are only shown\n" },
 	{ "run", cmd_run, "ask a model",
 		"run MODEL [PROMPT] [--raw] [--tokens 1,2,3] [--max-tokens N] [--temp T] [--seed S]\n"
-		"    [--save-request F] [--json]",
-		RUN_OPTIONS "  Without PROMPT: a conversation, or the prompt from standard input when that "
+		"    [--save-request F] [--plan] [--json]",
+		RUN_OPTIONS "  --plan               say what would go where and what it takes; nothing is loaded\n" "  Without PROMPT: a conversation, or the prompt from standard input when that "
 			    "is no terminal.\n" },
 	{ "tokenize", cmd_tokenize, "print the token ids of a text",
 		"tokenize MODEL [--special] [--json] < text",

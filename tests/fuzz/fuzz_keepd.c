@@ -53,6 +53,8 @@ static const struct {
 	{ CTL_SERVE, sizeof(struct proto_name) },
 	{ CTL_ROTATE, sizeof(struct proto_name) },
 	{ CTL_DECIDE, sizeof(struct proto_decide) },
+	{ CTL_PLAN, sizeof(struct proto_session_want) },
+	{ GATE_PLANNED, sizeof(struct proto_plan) },
 };
 
 enum { HOW_RIGHT = 1, HOW_NO_FD = 2, HOW_CLOSE = 4, HOW_TURN = 8 };
