@@ -173,8 +173,10 @@ const struct verb cli_verbs[] = {
 	{ "run", cmd_run, "ask a model",
 		"run MODEL [PROMPT] [--raw] [--tokens 1,2,3] [--max-tokens N] [--temp T] [--seed S]\n"
 		"    [--save-request F] [--plan] [--json]",
-		RUN_OPTIONS "  --plan               say what would go where and what it takes; nothing is loaded\n" "  Without PROMPT: a conversation, or the prompt from standard input when that "
-			    "is no terminal.\n" },
+		RUN_OPTIONS
+		"  --plan               say what would go where and what it takes; nothing is loaded\n"
+		"  Without PROMPT: a conversation, or the prompt from standard input when that "
+		"is no terminal.\n" },
 	{ "tokenize", cmd_tokenize, "print the token ids of a text",
 		"tokenize MODEL [--special] [--json] < text",
 		"  --special            as a prompt: control tokens in the text count, and the model's own\n"
