@@ -34,6 +34,9 @@ int rig_end(struct rig *r, int sig);
 bool rig_ended(struct rig *r, u32 ms);
 void rig_fini(struct rig *r);
 
+/* The fake keep-attest (rig_attest.c), for rig_init. */
+pid_t rig_attest(int listening);
+
 /* ---- frames ---- */
 
 /* Wait at most 10 s for a frame: 0; 1 the peer closed; the test fails otherwise. */
