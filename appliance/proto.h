@@ -1,8 +1,10 @@
 /* Every message of the system. A frame is struct ipc_header (type, len, id), the struct named here, and a descriptor where the
  * word is marked +fd. Integers are little-endian, reserved bytes are zero, strings are 0-terminated and zero-filled.
- * The two tables that travel as memory files are in base/layout.h, the request blob in base/request.h. */
+ * The two tables that travel as memory files are in base/layout.h, the request blob in base/request.h, what
+ * is said of keys and certificates in base/access.h. */
 #pragma once
 
+#include "base/access.h"
 #include "base/ipc.h"
 #include "base/limits.h"
 #include "base/sha256.h"
@@ -146,8 +148,6 @@ enum query_what {
 			    each root as proto_client_root and its bytes */
 };
 
-/* Who may do what (audit/role.h); one bit each. */
-enum role { ROLE_USER = 1, ROLE_OPERATOR = 2, ROLE_OFFICER = 4, ROLE_AUDITOR = 8 };
 #define ROLE_VKEY_BYTES 256u /* of an enrolled key's vkey with its 0 */
 /* Somebody who is enrolled by uid. */
 struct proto_role {
@@ -334,44 +334,6 @@ SIZE_PIN(proto_end, 272);
 
 /* ---- who comes over the network (base/access.h) ---- */
 
-enum access_kind { ACCESS_KEY = 1, ACCESS_CERT };
-/* What somebody may use; one bit each. */
-enum access_use { USE_GENERATE = 1, USE_COUNT = 2 /* tokens */, USE_LIST = 4 /* models */ };
-#define USE_ALL 7u
-/* A way in: an API key, or what a certificate must show. Fields of the other kind are zero. */
-struct proto_access {
-	char name[NAME_LEN_MAX + 8];	  /* of the key, or of the rule */
-	char principal[NAME_LEN_MAX + 8]; /* who comes by it; certificates: "" the name that san matched */
-	u32 kind, role;			  /* enum access_kind; one of those that may ask a model */
-	u32 uses, reserved;		  /* enum access_use */
-	u64 expires_s;			  /* seconds of UTC; 0, of rules only: never */
-	char models[NAME_LEN_MAX + 8];	  /* names that it may use, as a pattern; "": all */
-	u8 hash[SHA256_BYTES];		  /* of keys */
-	char ca[NAME_LEN_MAX + 8];	  /* of rules: the trust root that the path leads to */
-	char san[ACCESS_NAME_LEN_MAX +
-		 1]; /* "email:…", "dns:…", "uri:…" or "upn:…", where one * stands for one or more characters; "": any */
-	char issuer[ACCESS_NAME_LEN_MAX + 1];	 /* who signed the leaf, as RFC 2253 writes it; "": any */
-	char policy_oid[ACCESS_OID_LEN_MAX + 1]; /* a policy that the path states; "": any */
-	char text[REASON_LEN_MAX + 1];
-};
-SIZE_PIN(proto_access, 1112);
-struct proto_prove_key {
-	char name[NAME_LEN_MAX + 8];
-	u8 proof[SHA256_BYTES];
-};
-SIZE_PIN(proto_prove_key, 104);
-/* What a client's certificate says, as keep-gateway has read it after it had judged the path. */
-struct proto_prove_cert {
-	u64 generation; /* of the roots and lists that it was judged by: as proto_clients has it */
-	u64 until_s;	/* when the first of path and lists ends, seconds of UTC */
-	u8 leaf[SHA256_BYTES];
-	char ca[NAME_LEN_MAX + 8]; /* the trust root that the path leads to */
-	char issuer[ACCESS_NAME_LEN_MAX + 1];
-	u32 n_names, n_policies;
-	char names[ACCESS_NAMES_MAX][ACCESS_NAME_LEN_MAX + 1];
-	char policies[ACCESS_POLICIES_MAX][ACCESS_OID_LEN_MAX + 1];
-};
-SIZE_PIN(proto_prove_cert, 2400);
 /* How it is known who asks. */
 enum principal_how { HOW_PEER = 1 /* the kernel says so of a unix socket */, HOW_KEY, HOW_CERT };
 struct proto_principal {

@@ -242,8 +242,8 @@ static void on_title(struct reader *r, const char *v)
 }
 static void on_two_persons(struct reader *r, const char *v)
 {
-	static const char *const acts[] = { "trust", "policy", "serve",
-		"export" }; /* in the order of enum two_persons */
+	static const char *const acts[] = { "trust", "policy", "serve", "export",
+		"access" }; /* in the order of enum two_persons */
 	const char *w;
 	size_t n;
 	while (policy_word(&v, &w, &n)) {
@@ -253,7 +253,8 @@ static void on_two_persons(struct reader *r, const char *v)
 				bit = 1u << i;
 		if (!bit || (r->p->two_persons & bit))
 			wrong(r, r->line,
-				"\"%.*s\": two-persons is made of trust, policy, serve and export, each once",
+				"\"%.*s\": two-persons is made of trust, policy, serve, export and access, "
+				"each once",
 				(int)MIN(n, (size_t)40), w);
 		r->p->two_persons |= bit;
 	}

@@ -85,6 +85,7 @@ static int entry_parse(const struct entry *e, struct attest_report *report)
 	switch (e->what.kind) {
 	case TRUST_ROOT:
 	case TRUST_TSA:
+	case TRUST_CLIENTS:
 		return attest_certs_add(&certs, e->data, e->len, report);
 	case TRUST_CRL:
 		return attest_crls_add(&crls, e->data, e->len, report);

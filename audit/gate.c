@@ -1,6 +1,5 @@
 /* The gate: grants and sessions. Every one is made by a record and known by that record's index. */
 #include "audit/keepd.h"
-#include "base/access.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -435,7 +434,7 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	}
 	if (!principal_may_use(&c->who, m->name)) {
 		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s %s may not use model %s",
-			access_how_name(c->who.how), c->who.credential, m->name);
+			principal_how_name(c->who.how), c->who.credential, m->name);
 		return 0;
 	}
 	if (!quota_model_ok(c, f->h.id, m->name))

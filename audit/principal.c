@@ -15,6 +15,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+const char *principal_how_name(u32 how)
+{
+	return how == HOW_PEER	 ? "peer-credentials"
+	       : how == HOW_KEY	 ? "api-key"
+	       : how == HOW_CERT ? "certificate"
+				 : "";
+}
+
 #define NOBODY "the key or certificate is unknown, expired or removed"
 
 /* ---- answers ---- */
@@ -251,7 +259,7 @@ void principal_fields(const struct proto_principal *p, struct audit_record *rec)
 	if (!p->name[0])
 		return;
 	audit_record_str(rec, "principal", p->name, NAME_LEN_MAX);
-	jsonw_kv_str(&rec->w, "how", access_how_name(p->how));
+	jsonw_kv_str(&rec->w, "how", principal_how_name(p->how));
 	if (p->credential[0])
 		audit_record_str(rec, "credential", p->credential, NAME_LEN_MAX);
 	if (p->how == HOW_CERT)

@@ -26,6 +26,8 @@ int prove_cert_frame(struct conn *c, struct ipc_frame *f);
 /* Is what was proven still so: key or rule there, not expired, nothing newer to judge by? NULL; otherwise why not. A principal
  * without a name is the client itself, and always is. */
 const char *principal_ended(const struct keepd *k, const struct proto_principal *p);
+/* "api-key"; "" for none. */
+const char *principal_how_name(u32 how);
 /* May it use that model? */
 bool principal_may_use(const struct proto_principal *p, const char *model);
 /* "principal", "how" and "credential" into a record; nothing for a client that asks for itself. */

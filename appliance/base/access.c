@@ -251,11 +251,3 @@ const char *access_use_name(u32 use)
 {
 	return use == USE_GENERATE ? "generate" : use == USE_COUNT ? "count" : use == USE_LIST ? "list" : "";
 }
-
-const char *access_how_name(u32 how)
-{
-	return how == HOW_PEER	 ? "peer-credentials"
-	       : how == HOW_KEY	 ? "api-key"
-	       : how == HOW_CERT ? "certificate"
-				 : "";
-}

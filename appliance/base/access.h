@@ -9,8 +9,51 @@
  * socket, which wants the proof. The bytes are random, so one round of a fast digest is as good as any number of slow ones. */
 #pragma once
 
+#include "base/limits.h"
+#include "base/sha256.h"
 #include "base/types.h"
-#include "proto.h"
+
+/* Who may do what (audit/role.h); one bit each. */
+enum role { ROLE_USER = 1, ROLE_OPERATOR = 2, ROLE_OFFICER = 4, ROLE_AUDITOR = 8 };
+
+enum access_kind { ACCESS_KEY = 1, ACCESS_CERT };
+/* What somebody may use; one bit each. */
+enum access_use { USE_GENERATE = 1, USE_COUNT = 2 /* tokens */, USE_LIST = 4 /* models */ };
+#define USE_ALL 7u
+/* A way in: an API key, or what a certificate must show. Fields of the other kind are zero. */
+struct proto_access {
+	char name[NAME_LEN_MAX + 8];	  /* of the key, or of the rule */
+	char principal[NAME_LEN_MAX + 8]; /* who comes by it; certificates: "" the name that san matched */
+	u32 kind, role;			  /* enum access_kind; one of those that may ask a model */
+	u32 uses, reserved;		  /* enum access_use */
+	u64 expires_s;			  /* seconds of UTC; 0, of rules only: never */
+	char models[NAME_LEN_MAX + 8];	  /* names that it may use, as a pattern; "": all */
+	u8 hash[SHA256_BYTES];		  /* of keys */
+	char ca[NAME_LEN_MAX + 8];	  /* of rules: the trust root that the path leads to */
+	char san[ACCESS_NAME_LEN_MAX +
+		 1]; /* "email:…", "dns:…", "uri:…" or "upn:…", where one * stands for one or more characters; "": any */
+	char issuer[ACCESS_NAME_LEN_MAX + 1];	 /* who signed the leaf, as RFC 2253 writes it; "": any */
+	char policy_oid[ACCESS_OID_LEN_MAX + 1]; /* a policy that the path states; "": any */
+	char text[REASON_LEN_MAX + 1];
+};
+SIZE_PIN(proto_access, 1112);
+struct proto_prove_key {
+	char name[NAME_LEN_MAX + 8];
+	u8 proof[SHA256_BYTES];
+};
+SIZE_PIN(proto_prove_key, 104);
+/* What a client's certificate says, as keep-gateway has read it after it had judged the path. */
+struct proto_prove_cert {
+	u64 generation; /* of the roots and lists that it was judged by: as proto_clients has it */
+	u64 until_s;	/* when the first of path and lists ends, seconds of UTC */
+	u8 leaf[SHA256_BYTES];
+	char ca[NAME_LEN_MAX + 8]; /* the trust root that the path leads to */
+	char issuer[ACCESS_NAME_LEN_MAX + 1];
+	u32 n_names, n_policies;
+	char names[ACCESS_NAMES_MAX][ACCESS_NAME_LEN_MAX + 1];
+	char policies[ACCESS_POLICIES_MAX][ACCESS_OID_LEN_MAX + 1];
+};
+SIZE_PIN(proto_prove_cert, 2400);
 
 #define ACCESS_SECRET_BYTES  32u
 #define ACCESS_KEY_TEXT_SIZE (5u + NAME_LEN_MAX + 1u + 2u * ACCESS_SECRET_BYTES + 1u) /* with its 0 */
@@ -41,4 +84,3 @@ int access_rule_narrower(const struct proto_access *a, const struct proto_access
 
 /* The words of USE_GENERATE and the others; "" for none. */
 const char *access_use_name(u32 use);
-const char *access_how_name(u32 how);

@@ -91,6 +91,21 @@ int app_program_path(enum app_program p, char ret_path[PATH_MAX])
 	return n > 0 && n < PATH_MAX && access(ret_path, X_OK) == 0 ? 0 : 1;
 }
 
+/* Listening sockets to 3, 4, …: first out of each other's way. */
+static int hand_over(const struct app_spawn *p)
+{
+	int high[1 + APP_MORE_MAX];
+	for (u32 i = 0; i <= p->n_more; i++) {
+		high[i] = fcntl(i ? p->more[i - 1] : p->listen_fd, F_DUPFD_CLOEXEC, 16);
+		if (high[i] < 0)
+			return -1;
+	}
+	for (u32 i = 0; i <= p->n_more; i++)
+		if (dup2(high[i], 3 + (int)i) < 0)
+			return -1;
+	return 0;
+}
+
 /* In the child: descriptors and environment as systemd would give them, then the program. Returns only when that fails. */
 static void become(const struct app_spawn *p, const char *path, pid_t parent)
 {
@@ -113,17 +128,23 @@ static void become(const struct app_spawn *p, const char *path, pid_t parent)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv("NOTIFY_SOCKET");
-	if (p->listen_fd >= 0) {
-		if (p->listen_fd == 3 ? fcntl(3, F_SETFD, 0) : dup2(p->listen_fd, 3) < 0)
+	u32 n = p->listen_fd >= 0 ? 1 + p->n_more : 0;
+	if (n) {
+		if (hand_over(p))
 			return;
 		snprintf(pid, sizeof pid, "%d", (int)getpid());
 		setenv("LISTEN_PID", pid, 1);
-		setenv("LISTEN_FDS", "1", 1);
+		snprintf(pid, sizeof pid, "%u", n);
+		setenv("LISTEN_FDS", pid, 1);
+		if (p->names)
+			setenv("LISTEN_FDNAMES", p->names, 1);
 	}
+	if (p->credentials)
+		setenv("CREDENTIALS_DIRECTORY", p->credentials, 1);
 	if (p->notify)
 		setenv("NOTIFY_SOCKET", p->notify, 1);
 	/* what our caller left open is not for a daemon */
-	if (close_range(p->listen_fd >= 0 ? 4 : 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_range(3 + n, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return;
 	execv(path, argv);
 }
@@ -139,8 +160,8 @@ int app_spawn(const struct app_spawn *p, pid_t *ret_pid)
 		return err_errno();
 	_cleanup_fd_ int rd = pipe_fd[0];
 	_cleanup_fd_ int wr = pipe_fd[1];
-	if (wr == 3) { /* descriptor 3 will be replaced in the child */
-		int up = fcntl(wr, F_DUPFD_CLOEXEC, 10);
+	if (wr <= 3 + (int)APP_MORE_MAX) { /* these descriptors will be replaced in the child */
+		int up = fcntl(wr, F_DUPFD_CLOEXEC, 32);
 		if (up < 0)
 			return err_errno();
 		fd_close(&wr);

@@ -36,14 +36,19 @@ const char *app_program_name(enum app_program p);
  * configured to be installed to. 0; 1 not there, ret_path says where it was expected. */
 _must_use_ int app_program_path(enum app_program p, char ret_path[PATH_MAX]);
 
+#define APP_MORE_MAX 3u
 struct app_spawn {
 	enum app_program program;
-	char *const *args;  /* behind argv[0], NULL at the end; may be NULL */
-	int listen_fd;	    /* becomes descriptor 3 with LISTEN_FDS=1; -1: none */
-	int err_fd;	    /* becomes stderr; -1: ours */
-	int out_fd;	    /* becomes stdout; -1: as stderr */
-	const char *notify; /* NOTIFY_SOCKET; NULL: none */
-	bool dies_with_us;  /* SIGTERM when this process ends, own process group */
+	char *const *args;	 /* behind argv[0], NULL at the end; may be NULL */
+	int listen_fd;		 /* becomes descriptor 3 of LISTEN_FDS; -1: none */
+	const int *more;	 /* becomes 4, 5, … of LISTEN_FDS, with names */
+	u32 n_more;		 /* at most APP_MORE_MAX */
+	const char *names;	 /* LISTEN_FDNAMES; NULL: none */
+	const char *credentials; /* CREDENTIALS_DIRECTORY; NULL: as it is */
+	int err_fd;		 /* becomes stderr; -1: ours */
+	int out_fd;		 /* becomes stdout; -1: as stderr */
+	const char *notify;	 /* NOTIFY_SOCKET; NULL: none */
+	bool dies_with_us;	 /* SIGTERM when this process ends, own process group */
 };
 /* 0, *ret_pid to be waited for; -errno: it could not be started. */
 _must_use_ int app_spawn(const struct app_spawn *p, pid_t *ret_pid);

@@ -12,6 +12,8 @@
 #define WITNESS_OLD_S \
 	(7 * DAY_S) /* seconds after which a witnessed checkpoint is too old to keep quiet about */
 
+#define TLS_SOON_S (30 * DAY_S) /* before its end, when keepd records that too */
+
 static void row(const char *name, const char *fmt, ...) _printf_(2, 3);
 static void row(const char *name, const char *fmt, ...)
 {
@@ -64,6 +66,11 @@ static void print_people(const json_t *j)
 		: lines_u64(j, "disk_mark") >= 75 ? ": three quarters full"
 						  : "");
 	print_clock(json_object_get(j, "clock"));
+	json_t *tls = json_object_get(j, "tls");
+	if (tls)
+		row("tls", "certificate of %s, %" PRIu64 " days%s", lines_cell(tls, "subject").s,
+			lines_u64(tls, "left_s") / DAY_S,
+			lines_u64(tls, "left_s") < TLS_SOON_S ? ": ends soon (keep tls csr)" : "");
 	row("policy", "%s",
 		lines_cell(j, "policy").s[0] ? lines_cell(j, "policy").s
 					     : "none was set: any trusted signer is enough");

@@ -12,7 +12,7 @@
 
 /* What the options of "trust add" said. */
 struct adding {
-	const char *files[TRUST_SIGSTORE + 1]; /* by enum trust_kind */
+	const char *files[TRUST_CLIENTS + 1]; /* by enum trust_kind */
 	struct model_pins pins;
 	const char *models, *serves;
 	bool replace;
@@ -30,17 +30,17 @@ static int field_put(char *field, size_t size, const char *option, const char *v
 static int adding_read(const struct cli *c, const struct adding *a, const char *name, struct proto_trust *t,
 	const char **ret_file)
 {
-	for (u32 kind = TRUST_KEY; kind <= TRUST_SIGSTORE; kind++) {
+	for (u32 kind = TRUST_KEY; kind <= TRUST_CLIENTS; kind++) {
 		if (!a->files[kind])
 			continue;
 		if (t->kind)
-			return out_usage(
-				c, "one of --key, --root, --trusted-root, --crl and --tsa at a time");
+			return out_usage(c,
+				"one of --key, --root, --trusted-root, --crl, --tsa and --clients at a time");
 		t->kind = kind;
 		*ret_file = a->files[kind];
 	}
 	if (!t->kind)
-		return out_usage(c, "--key, --root, --trusted-root, --crl or --tsa is needed");
+		return out_usage(c, "--key, --root, --trusted-root, --crl, --tsa or --clients is needed");
 	bool pins = model_pins_any(&a->pins);
 	bool leads = t->kind == TRUST_ROOT || t->kind == TRUST_SIGSTORE;
 	if (pins != leads)
@@ -71,7 +71,9 @@ static int add(struct cli *c, int argc, char **argv)
 		{ "--root", OPT_STR, &a.files[TRUST_ROOT], NULL },
 		{ "--trusted-root", OPT_STR, &a.files[TRUST_SIGSTORE], NULL },
 		{ "--crl", OPT_STR, &a.files[TRUST_CRL], NULL },
-		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL }, { "--identity", OPT_STR, &a.pins.san, NULL },
+		{ "--tsa", OPT_STR, &a.files[TRUST_TSA], NULL },
+		{ "--clients", OPT_STR, &a.files[TRUST_CLIENTS], NULL },
+		{ "--identity", OPT_STR, &a.pins.san, NULL },
 		{ "--identity-provider", OPT_STR, &a.pins.provider, NULL },
 		{ "--issuer", OPT_STR, &a.pins.issuer, NULL },
 		{ "--policy-oid", OPT_STR, &a.pins.policy_oid, NULL },
@@ -97,7 +99,8 @@ static int add(struct cli *c, int argc, char **argv)
 	if (r || person_proposed(&answer))
 		return r;
 	out_say("%s: trusted, record %llu", argv[0], (unsigned long long)answer.end.index);
-	out_next("keep import PATH");
+	out_next(t.kind == TRUST_CLIENTS ? "keep access add NAME --ca %s --san ..." : "keep import PATH",
+		argv[0]);
 	return CLI_DONE;
 }
 
@@ -110,6 +113,10 @@ static struct cell vouches(const json_t *j)
 	size_t n = 0;
 	if (kind && (!strcmp(kind, "crl") || !strcmp(kind, "tsa"))) {
 		snprintf(c.s, sizeof c.s, "serves %.80s", serves.s[0] ? serves.s : "every root");
+		return c;
+	}
+	if (kind && !strcmp(kind, "clients")) {
+		snprintf(c.s, sizeof c.s, "clients (keep access)");
 		return c;
 	}
 	n = (size_t)snprintf(c.s, sizeof c.s, "%.80s", models.s[0] ? models.s : "*");

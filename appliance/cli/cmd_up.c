@@ -13,6 +13,39 @@
 
 #define KEEP_LOG_BYTES_MAX (1u << 20) /* of run/keep.log; older words are dropped when a command starts */
 
+/* Sockets that this process was given (LISTEN_FDS, with a name for each): they are keep-gateway's. Nothing here makes one that reaches a
+ * network. 0; otherwise an exit status, said. */
+struct given {
+	int fds[APP_MORE_MAX];
+	u32 n;
+	char names[64];
+};
+static int take_given(struct given *g)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID"), *names = getenv("LISTEN_FDNAMES");
+	u64 count = 0, who = 0;
+	struct stat st;
+	if (!n || (pid && (opt_u64(pid, INT32_MAX, &who) || who != (u64)getpid())))
+		return 0;
+	if (opt_u64(n, APP_MORE_MAX, &count) || !names || strlen(names) + sizeof "http:" > sizeof g->names)
+		return out_fail(CLI_USAGE, "inherited sockets: one to %u, each with a name (LISTEN_FDNAMES)",
+			APP_MORE_MAX);
+	snprintf(g->names, sizeof g->names, "http:%s", names);
+	for (g->n = 0; g->n < count; g->n++) {
+		int fd = 3 + (int)g->n;
+		if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+			return out_fail(CLI_USAGE, "inherited sockets: descriptor %d is none", fd);
+		g->fds[g->n] = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+		if (g->fds[g->n] < 0)
+			return out_fail(CLI_UNDECIDED, "inherited sockets: %s", out_reason(-errno));
+		close(fd);
+	}
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+	return 0;
+}
+
 /* Out of the caller's session, so that its Ctrl-C is not ours; what the processes say goes to run/keep.log. */
 static int detach(const struct app *a)
 {
@@ -68,9 +101,16 @@ int cmd_up(struct cli *c, int argc, char **argv)
 		devices_of(copy, &devices);
 	if (devices.n > RUNTIME_DEVICES_MAX)
 		return out_usage(c, "--device: at most %u", RUNTIME_DEVICES_MAX);
+	struct given given = { .n = 0 };
+	r = transient ? 0 : take_given(&given);
+	if (r)
+		return r;
 	return sup_run(&(struct sup_params){ .app = &a,
 		.devices = devices.v,
 		.n_devices = devices.n,
 		.split = split && *split ? split : NULL,
+		.sockets = given.fds,
+		.n_sockets = given.n,
+		.names = given.n ? given.names : NULL,
 		.holder = transient ? (int)holder : -1 });
 }

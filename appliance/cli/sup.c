@@ -35,13 +35,14 @@ struct service {
 };
 
 enum { KEEPD, RUNTIME, GATEWAY, N_SERVICES };
-#define SUP_POLLS (4u + N_SERVICES) /* descriptors that are waited for, besides holders */
+#define SUP_POLLS (4u + N_SERVICES + APP_MORE_MAX) /* descriptors that are waited for, besides holders */
 
 struct sup {
 	const struct sup_params *p;
 	struct service services[N_SERVICES];
 	int attest_fd, hold_fd, signal_fd, notify_fd, lock_fd;
 	char notify[PATH_MAX + 16];
+	char credentials[PATH_MAX + 8]; /* ROOT/tls: what the gateway shows */
 	pid_t jobs[SUP_JOBS_MAX];
 	int holders[SUP_HOLDERS_MAX];
 	u32 n_holders;
@@ -181,6 +182,10 @@ static void start(struct sup *s, struct service *v)
 	int r = app_spawn(&(struct app_spawn){ .program = v->program,
 				  .args = v->args,
 				  .listen_fd = v->listen_fd,
+				  .more = s->p->sockets,
+				  .n_more = v == &s->services[GATEWAY] ? s->p->n_sockets : 0,
+				  .names = v == &s->services[GATEWAY] ? s->p->names : NULL,
+				  .credentials = v == &s->services[GATEWAY] ? s->credentials : NULL,
 				  .err_fd = -1,
 				  .out_fd = -1,
 				  .notify = s->notify,
@@ -348,6 +353,10 @@ static void wait_and_handle(struct sup *s)
 	for (u32 i = 0; i < N_SERVICES; i++)
 		pf[n++] =
 			(struct pollfd){ waits(&s->services[i]) ? s->services[i].listen_fd : -1, POLLIN, 0 };
+	for (u32 i = 0; i < APP_MORE_MAX; i++)
+		pf[n++] = (struct pollfd){
+			i < s->p->n_sockets && waits(&s->services[GATEWAY]) ? s->p->sockets[i] : -1, POLLIN, 0
+		};
 	assert(n == SUP_POLLS);
 	for (u32 i = 0; i < holders; i++)
 		pf[n++] = (struct pollfd){ s->holders[i], POLLIN, 0 };
@@ -367,6 +376,9 @@ static void wait_and_handle(struct sup *s)
 	for (u32 i = 0; i < N_SERVICES; i++)
 		if (pf[4 + i].revents && waits(&s->services[i]) && !s->stop)
 			start(s, &s->services[i]);
+	for (u32 i = 4 + N_SERVICES; i < SUP_POLLS; i++)
+		if (pf[i].revents && waits(&s->services[GATEWAY]) && !s->stop)
+			start(s, &s->services[GATEWAY]);
 	for (u32 i = holders; i-- > 0;)
 		if (pf[SUP_POLLS + i].revents)
 			drop_holder(s, i);
@@ -446,6 +458,7 @@ static int set_up(struct sup *s)
 	static char store[PATH_MAX + 8], run[PATH_MAX + 8];
 	snprintf(store, sizeof store, "%s/store", root);
 	snprintf(run, sizeof run, "%s/run", root);
+	snprintf(s->credentials, sizeof s->credentials, "%s/tls", root);
 	s->services[KEEPD] = (struct service){ .program = APP_KEEPD,
 		.socket = "ctl.sock",
 		.args = { "--store", store, "--run", run, "--single-user" },

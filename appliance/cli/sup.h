@@ -18,7 +18,10 @@ struct sup_params {
 	const struct app *app;
 	const char *const *devices; /* [n_devices] for keep-runtime; none: its own choice */
 	size_t n_devices;
-	const char *split; /* how many layers each has; NULL: as they fit */
+	const char *split;  /* how many layers each has; NULL: as they fit */
+	const int *sockets; /* that this process inherited, for keep-gateway */
+	u32 n_sockets;
+	const char *names; /* of http.sock and these, with colons between them */
 	int holder; /* >= 0: serve a single command, until this and all of hold.sock's connections are closed */
 };
 

@@ -105,7 +105,7 @@ const struct verb cli_verbs[] = {
 		"                       do not look at what was not signed\n" },
 	{ "trust", cmd_trust, "say whose signatures count",
 		"trust add NAME (--key PUB.pem | --root CA.pem PINS | --trusted-root F PINS | --crl F | "
-		"--tsa F)\n"
+		"--tsa F | --clients CA.pem)\n"
 		"    [--models PATTERN] [--for NAME] [--replace] [--sign-with F]\ntrust ls [--json]\n"
 		"trust rm NAME [--reason TEXT] [--sign-with F]",
 		"  --key PUB.pem        a publisher's public key\n"
@@ -120,6 +120,8 @@ const struct verb cli_verbs[] = {
 		"  --policy-oid OID     a certificate policy that it states\n"
 		"  --leaf HEX           the SHA-256 of its DER\n"
 		"  --crl F  --tsa F     revocation lists, certificates of stamp authorities\n"
+		"  --clients CA.pem     a CA that vouches for people and programs, and never for models "
+		"(keep access)\n"
 		"  --for NAME           that serve this root only; default: every root\n"
 		"  --models PATTERN     it may vouch for these names only\n"
 		"  --replace            instead of the one of that name\n"
@@ -269,6 +271,35 @@ const struct verb cli_verbs[] = {
 		"people\n"
 		"  --key F              sign this with your own key\n"
 		"  key makes a person's key; needs no appliance\n" },
+	{ "key", cmd_key, "give somebody an API key, or take it back",
+		"key add NAME --for PRINCIPAL [--role ROLE] [--days N] [--models PATTERN] [--use USE ...]\n"
+		"    [--reason TEXT] [--sign-with F] [--json]\n"
+		"key ls [--json]\nkey revoke NAME [--reason TEXT] [--sign-with F]",
+		"  The key is printed once, on standard output, and stored nowhere.\n"
+		"  --for PRINCIPAL      who comes by it: what records and quotas call that one\n"
+		"  --role ROLE          user (the default), operator or auditor\n"
+		"  --days N             good for so long (default 365, at most 3650)\n"
+		"  --models PATTERN     of these names only\n"
+		"  --use USE            generate, count or list; default: all three\n"
+		"  --sign-with F        sign this with your own key (keep role), where it takes two "
+		"people\n" },
+	{ "access", cmd_access, "say who comes by which certificate",
+		"access add NAME --ca ROOT [--san KIND:NAME] [--issuer DN] [--policy-oid OID] [--for "
+		"PRINCIPAL]\n"
+		"    [--role ROLE] [--models PATTERN] [--use USE ...] [--reason TEXT] [--sign-with F]\n"
+		"access ls [--json]\naccess rm NAME [--reason TEXT] [--sign-with F]",
+		"  --ca ROOT            the trust root that vouches for it (keep trust)\n"
+		"  --san KIND:NAME      email, dns, uri or upn; one * stands for one or more characters\n"
+		"  --issuer DN          the CA that signed it, as RFC 2253 writes it\n"
+		"  --policy-oid OID     a certificate policy that it states\n"
+		"  --for PRINCIPAL      who that is; default: the name that --san matched\n"
+		"  Of several rules that fit, the one with the exact name counts; of equals, none.\n" },
+	{ "tls", cmd_tls, "give the gateway a certificate, without any network",
+		"tls csr --san KIND:NAME ... [--subject CN] --out F\n"
+		"tls install CERT.pem [--root CA.pem]\ntls status [--json]",
+		"  csr makes a key, which stays in ROOT/tls, and the request for a certificate\n"
+		"  --san KIND:NAME      DNS or IP: what clients call this machine; may come several times\n"
+		"  --root CA.pem        the certificate must lead to it\n" },
 	{ "propose", cmd_propose, "propose what needs two people",
 		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--key F]",
 		"  lift                 end the quarantine or revocation of a model\n"

@@ -186,7 +186,6 @@ static int path_judge(
 		X509_VERIFY_PARAM_set_time(p, (time_t)s->now_s);
 		X509_VERIFY_PARAM_set_depth(p, DEPTH_MAX);
 		X509_VERIFY_PARAM_set_auth_level(p, AUTH_LEVEL);
-		X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_X509_STRICT);
 		bool ok = X509_verify_cert(x) == 1;
 		error = X509_STORE_CTX_get_error(x);
 		if (!ok && error == X509_V_OK)

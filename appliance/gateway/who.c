@@ -108,20 +108,6 @@ static int show_key(struct knock *k)
 	return 0;
 }
 
-static int show_cert(struct knock *k)
-{
-	struct ssl_st *ssl = http_ssl(k->x);
-	const char *why;
-	char text[160];
-	int r = ssl ? tls_judge(k->g->tls, ssl, (u64)time(NULL), &k->ask.proof.cert, &why) : 1;
-	k->ask.proof.type = CTL_PROVE_CERT;
-	if (r == 2) {
-		snprintf(text, sizeof text, "the certificate does not count: %s", why);
-		end(k, 401, "invalid_certificate", text);
-	}
-	return r;
-}
-
 static void on_proven(struct door_ask *a, u32 status, u64 index, const char *why);
 static void on_clients(struct door_ask *a, u32 status, u64 index, const char *why);
 
@@ -131,6 +117,23 @@ static void load_clients(struct knock *k)
 	k->ask.known = tls_generation(k->g->tls);
 	k->ask.told = on_clients;
 	door_ask(k->g->door, &k->ask);
+}
+
+/* As show_key. Whoever is refused by what was loaded is judged by what is in force. */
+static int show_cert(struct knock *k)
+{
+	struct ssl_st *ssl = http_ssl(k->x);
+	const char *why;
+	char text[160];
+	int r = ssl ? tls_judge(k->g->tls, ssl, (u64)time(NULL), &k->ask.proof.cert, &why) : 1;
+	k->ask.proof.type = CTL_PROVE_CERT;
+	if (r == 2 && k->tries++ == 0) {
+		load_clients(k);
+	} else if (r == 2) {
+		snprintf(text, sizeof text, "the certificate does not count: %s", why);
+		end(k, 401, "invalid_certificate", text);
+	}
+	return r;
 }
 
 /* By key, by certificate, by socket. */

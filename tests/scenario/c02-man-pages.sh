@@ -14,7 +14,7 @@ for verb in $(keep help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
 	while read -r opt; do
 		case $opt in --root | --help | --version | --save-request | --request) continue ;; esac
 		# an option that the verb knows complains about its value or the arguments, never "no such option"
-		for sub in '' ls show set rm add verify checkpoint replay test fsck witness init sign export receipt cosign witnesses key summary sign-off archive prune; do
+		for sub in '' ls show set rm add verify checkpoint replay test fsck witness init sign export receipt cosign witnesses key summary sign-off archive prune csr install status revoke; do
 			keep "$verb" $sub "$opt" 2>&1 </dev/null | grep -q -- "$opt: no such option" || continue 2
 		done
 		fail "keep-$verb.1 names $opt, which the verb does not take"

@@ -1,7 +1,8 @@
 # Sourced by scenarios that need a certificate authority: made by openssl, P-256, in $work.
 #
 #   ca                    ca.pem, ca.key: valid from 2019 on
-#   leaf NAME SAN [DAYS]  NAME.pem, NAME.key: signed by it, for code signing; DAYS until it ends (default 30)
+#   leaf NAME SAN [DAYS]  NAME.pem, NAME.key: signed by it, for $usage (default codeSigning), of a name of $kind (email); DAYS until it
+#                         ends (default 30)
 #   old_leaf NAME SAN     the same, valid in January 2020
 #   sign_as NAME          sign $work/demo by that certificate, afresh
 #   crl [NAME | -stale]   crl.pem: empty, or with NAME revoked, or one that has ended
@@ -42,8 +43,8 @@ request() {
 	cat >"$work/$1.ext" <<END
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
-extendedKeyUsage = codeSigning
-subjectAltName = email:$2
+extendedKeyUsage = ${usage:-codeSigning}
+subjectAltName = ${kind:-email}:$2
 END
 }
 leaf() {
