@@ -10,7 +10,8 @@ enum pipeline_needs {
 	PIPELINE_ON_GPU = 4,  /* chosen only on hardware */
 	PIPELINE_COOPMAT =
 		8, /* int8 cooperative matrix of a shape that mul_mat_cm.comp can use; the device gives the tile */
-	PIPELINE_K_16 = 16, /* and of at most 16 along K */
+	PIPELINE_K_16 = 16,    /* and of at most 16 along K */
+	PIPELINE_UNIFORM = 32, /* a driver on a CPU that loads once what all lanes read alike */
 };
 
 struct pipeline_row {
@@ -37,7 +38,7 @@ bool pipeline_tile_fits(const struct pipeline_tile *t);
 
 /* What a device offers. */
 struct pipeline_caps {
-	bool cpu, int_dot;
+	bool cpu, int_dot, uniform;
 	struct pipeline_tile tile;
 	const char *
 		only; /* NULL, or prefer rows whose variant starts with this, whatever ON_CPU and ON_GPU say (tests) */

@@ -248,6 +248,8 @@ static void add_device(const struct gpu_found *f, bool validate)
 	}
 	add_target(name, "lane", 0, true, validate);
 	add_target(name, "wide", 0, false, validate);
+	if (f->caps.uniform)
+		add_target(name, "tile", 0, false, validate);
 	if (f->caps.int_dot) {
 		add_target(name, "dot.lane", 0, false, validate);
 		add_target(name, "dot.wide", 0, false, validate);
