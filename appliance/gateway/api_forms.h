@@ -41,3 +41,6 @@ _must_use_ int api_flat_tools_convert(json_t *tools, json_t **ret, const char **
 /* api_messages_read.c: Anthropic's messages and tools as OpenAI's, which chat reads. JSON in, a new JSON value out. 0; 1 *ret_why. */
 _must_use_ int api_messages_convert(json_t *system, json_t *messages, json_t **ret, const char **ret_why);
 _must_use_ int api_tools_convert(json_t *tools, json_t **ret, const char **ret_why);
+
+/* api_body.c: the object that a body is; *ret to be freed. 0; 1 *e says what is wrong; -ENOMEM. */
+_must_use_ int api_body_load(const void *body, size_t len, json_t **ret, struct api_error *e);
