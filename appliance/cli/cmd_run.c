@@ -13,12 +13,13 @@
 static int parse_turn(struct cli *c, struct run *q)
 {
 	static const char *const choices[] = { "auto", "none", "required" };
-	const char *chat = q->system	      ? "--system"
-			   : q->messages_path ? "--messages"
-			   : q->template_path ? "--template"
-			   : q->tools_path    ? "--tools"
-			   : q->think	      ? "--think"
-					      : NULL;
+	const char *chat = q->system		     ? "--system"
+			   : q->messages_path	     ? "--messages"
+			   : q->template_path	     ? "--template"
+			   : q->tools_path	     ? "--tools"
+			   : q->think		     ? "--think"
+			   : q->tokens && q->files.n ? "--file"
+						     : NULL;
 	if (chat && (q->raw || q->tokens))
 		return out_usage(c, "%s needs the chat template, which %s leaves out", chat,
 			q->raw ? "--raw" : "--tokens");
@@ -67,6 +68,8 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--stop", OPT_LIST, &q->how.stops, NULL },
 		{ "--system", OPT_STR, &q->system, NULL },
 		{ "--messages", OPT_STR, &q->messages_path, NULL },
+		{ "--file", OPT_LIST, &q->files, NULL },
+		{ "--no-history", OPT_FLAG, &q->no_history, NULL },
 		{ "--template", OPT_STR, &q->template_path, NULL },
 		{ "--tools", OPT_STR, &q->tools_path, NULL },
 		{ "--tool-choice", OPT_STR, &q->choice, NULL },
@@ -160,7 +163,7 @@ static int read_files(struct run *q, struct files *f)
 	return 0;
 }
 
-/* --messages, --system and the prompt, in this order. */
+/* --system, --messages, and the files with the prompt, in this order. */
 static int first_messages(struct run *q, struct files *f, struct talk *t)
 {
 	const struct chat_message *m;
@@ -180,8 +183,10 @@ static int first_messages(struct run *q, struct files *f, struct talk *t)
 		r = talk_add(t, "system", q->system, NULL);
 	for (size_t i = 0; i < n && !r; i++)
 		r = talk_add(t, m[i].role, m[i].content, m[i].more);
+	for (size_t i = 0; i < q->files.n && !r; i++)
+		r = talk_add_file(t, q->files.v[i]);
 	if (q->prompt && !r)
-		r = talk_add(t, "user", q->prompt, NULL);
+		r = talk_add_question(t, q->prompt);
 	return r;
 }
 
@@ -221,7 +226,7 @@ static int run(struct cli *c, struct run *q, struct files *f, bool talk, u32 kv)
 		r = out_fail(
 			CLI_REFUSED, "--tools needs a chat template, and %s has none", q->session.open.name);
 	else
-		r = talk ? talk_converse(q, &t) : talk_ask(q, &t);
+		r = talk ? talk_converse(q, &t) : talk_ask(q, &t, t.n, false);
 	session_fini(&q->session);
 	talk_fini(&t);
 	return r;

@@ -1,14 +1,16 @@
-/* keep run: what its three files share. cmd_run.c holds the options, run_answer.c one answer as it comes and is printed, run_talk.c the
- * messages of a conversation, with the results of tools. */
+/* keep run: what its files share. cmd_run.c holds the options, run_answer.c one answer as it comes and is printed, run_talk.c the
+ * messages of a conversation, with files and the results of tools, run_command.c what is typed at the terminal. */
 #pragma once
 
 #include "cli/ask.h"
+#include "cli/run_line.h"
 
 struct run {
 	const char *model, *prompt, *tokens, *save, *kv, *system, *schema, *gbnf;
 	const char *tools_path, *messages_path, *template_path, *choice, *think;
 	struct opt_list results; /* NAME=TEXT, or "-": lines of standard input */
-	bool raw, json, ignore_eos, one_call, seed_given, max_given;
+	struct opt_list files;	 /* that go in front of the prompt */
+	bool raw, json, ignore_eos, one_call, seed_given, max_given, no_history;
 	u32 ctx;
 	bool plan; /* only say what it would take */
 	struct ask_sampling how;
@@ -60,12 +62,25 @@ _must_use_ int run_ask(
 struct talk {
 	struct chat_message *m; /* role is a constant, content and more are owned */
 	size_t n, cap;
-	size_t n_results; /* of --tool-result, used so far */
+	size_t n_results;      /* of --tool-result, used so far */
+	size_t n_kept;	       /* messages that a cleared conversation begins with */
+	struct text files;     /* what goes in front of the next question */
+	struct run_line *line; /* of a terminal; NULL: none */
 };
 void talk_fini(struct talk *t);
 /* content and more are copied; NULL: none. 0; otherwise an exit status, said. */
 _must_use_ int talk_add(struct talk *t, const char *role, const char *content, const char *more);
-/* Ask; where the answer calls tools whose results are known, give them and ask again. */
-_must_use_ int talk_ask(struct run *q, struct talk *t);
-/* At the terminal, until its end. */
+/* A file of text, between two lines with its name, in front of the next question. The same results. */
+_must_use_ int talk_add_file(struct talk *t, const char *path);
+_must_use_ int talk_add_question(struct talk *t, const char *text);
+/* Forget all behind the first n messages. */
+void talk_clear(struct talk *t, size_t n);
+/* In place of the system message, or as the first. */
+_must_use_ int talk_set_system(struct talk *t, const char *text);
+/* Ask; where the answer calls tools whose results are known, give them and ask again. typed: they may be typed. Where there is no answer,
+ * all behind the first `before` messages is forgotten. */
+_must_use_ int talk_ask(struct run *q, struct talk *t, size_t before, bool typed);
+
+/* ---- at the terminal, until its end (run_command.c) ------------------------------------------------------------------------- */
+
 _must_use_ int talk_converse(struct run *q, struct talk *t);

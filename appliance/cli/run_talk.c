@@ -1,18 +1,17 @@
 #define _GNU_SOURCE
+#include "base/bytes.h"
 #include "base/jsonw.h"
 #include "cli/run.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- messages ------------------------------------------------------------------------------------------------------------ */
 
-static void talk_clear(struct talk *t, size_t keep)
+void talk_clear(struct talk *t, size_t n)
 {
-	while (t->n > keep) {
+	while (t->n > n) {
 		t->n--;
 		free((char *)(uintptr_t)t->m[t->n].role);
 		free((char *)(uintptr_t)t->m[t->n].content);
@@ -24,6 +23,8 @@ void talk_fini(struct talk *t)
 {
 	talk_clear(t, 0);
 	free(t->m);
+	free(t->files.p);
+	t->line = run_line_close(t->line);
 	*t = (struct talk){ 0 };
 }
 
@@ -88,35 +89,60 @@ static int add_result(struct talk *t, const struct run_call *c, const char *resu
 	return r;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------------------------------------------- */
 
-static void on_prompt_interrupt(int sig)
+int talk_add_file(struct talk *t, const char *path)
 {
-	(void)sig; /* only ends the read */
+	_cleanup_free_ char *text = NULL, *head = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t n;
+	int r = ask_file(path, "what a request may hold", REQUEST_BYTES_MAX, &text, &n);
+	if (r)
+		return r;
+	if (strlen(text) != n || !bytes_utf8_ok(text, n))
+		return out_fail(CLI_REFUSED, "%s: not text in UTF-8", path);
+	if (n > REQUEST_BYTES_MAX - MIN(t->files.n, (size_t)REQUEST_BYTES_MAX))
+		return out_fail(
+			CLI_REFUSED, "%s: together with the others longer than a request may be", path);
+	bool end = n && text[n - 1] == '\n';
+	if (asprintf(&head, "--- %s ---\n", name) < 0) {
+		head = NULL;
+		return out_fail(CLI_UNDECIDED, "out of memory");
+	}
+	bool ok = text_add(&t->files, head, strlen(head)) && text_add(&t->files, text, n) &&
+		  text_add(&t->files, "\n", end ? 0 : 1) && text_add(&t->files, "--- end of ", 11) &&
+		  text_add(&t->files, name, strlen(name)) && text_add(&t->files, " ---\n\n", 6);
+	return ok ? 0 : out_fail(CLI_UNDECIDED, "out of memory");
 }
 
-/* One line, without its end. 0; 1 end of input; 2 interrupted. */
-static int read_line(const char *prompt, char **line, size_t *cap)
+int talk_add_question(struct talk *t, const char *text)
 {
-	struct sigaction now = { .sa_handler = on_prompt_interrupt }, old;
-	if (out_tty(0)) {
-		fflush(stdout);
-		fprintf(stderr, "%s%s%s ", out_style(2, OUT_BOLD), prompt, out_style(2, OUT_PLAIN));
-	}
-	sigaction(SIGINT, &now, &old);
-	errno = 0;
-	ssize_t n = getline(line, cap, stdin);
-	int e = errno;
-	sigaction(SIGINT, &old, NULL);
-	if (n < 0 && e == EINTR) {
-		clearerr(stdin);
-		fputc('\n', stderr);
-		return 2;
-	}
-	if (n < 0)
-		return 1;
-	if (n && (*line)[n - 1] == '\n')
-		(*line)[n - 1] = 0;
+	if (!t->files.n)
+		return talk_add(t, "user", text, NULL);
+	int r = text_add(&t->files, text, strlen(text)) ? talk_add(t, "user", t->files.p, NULL)
+							: out_fail(CLI_UNDECIDED, "out of memory");
+	t->files.n = 0;
+	return r;
+}
+
+int talk_set_system(struct talk *t, const char *text)
+{
+	int r = talk_add(t, "system", text, NULL);
+	if (r)
+		return r;
+	struct chat_message last = t->m[--t->n];
+	for (size_t i = 0; i < t->n; i++)
+		if (!strcmp(t->m[i].role, "system")) {
+			struct chat_message was = t->m[i];
+			t->m[i] = last;
+			t->m[t->n++] = was;
+			talk_clear(t, t->n - 1);
+			return 0;
+		}
+	memmove(t->m + 1, t->m, t->n * sizeof *t->m);
+	t->m[0] = last;
+	t->n++;
+	t->n_kept++;
 	return 0;
 }
 
@@ -126,7 +152,7 @@ static int read_line(const char *prompt, char **line, size_t *cap)
  * line that is typed. 0 *ret is to be freed; 1 none is known; otherwise an exit status above that, said. */
 static int result_of(struct run *q, struct talk *t, const struct run_call *c, bool typed, char **ret)
 {
-	size_t n = strlen(c->name), cap = 0;
+	size_t n = strlen(c->name);
 	for (size_t i = t->n_results; i < q->results.n; i++) {
 		const char *v = q->results.v[i];
 		bool line = !strcmp(v, "-");
@@ -134,13 +160,13 @@ static int result_of(struct run *q, struct talk *t, const struct run_call *c, bo
 			continue;
 		t->n_results = line ? i : i + 1;
 		*ret = line ? NULL : strdup(v + n + 1);
-		if (line && read_line("", ret, &cap))
+		if (line && run_line_read(NULL, "", ret))
 			return 1;
 		return *ret ? 0 : out_fail(CLI_UNDECIDED, "out of memory");
 	}
 	char prompt[CHAT_NAME_BYTES_MAX + 16];
 	snprintf(prompt, sizeof prompt, "result of %s>", c->name);
-	return typed && read_line(prompt, ret, &cap) == 0 ? 0 : 1;
+	return typed && run_line_read(t->line, prompt, ret) == 0 ? 0 : 1;
 }
 
 /* 0 every call has its result; 1 one is not known: what was asked ends here; otherwise an exit status above that. */
@@ -156,8 +182,7 @@ static int add_results(struct run *q, struct talk *t, const struct answer *a, bo
 	return a->n_calls ? 0 : 1;
 }
 
-/* Ask until nothing is called, or a result is not known. before: what to go back to when there is no answer. */
-static int ask_on(struct run *q, struct talk *t, size_t before, bool typed)
+int talk_ask(struct run *q, struct talk *t, size_t before, bool typed)
 {
 	for (;;) {
 		struct answer a = { 0 };
@@ -172,60 +197,4 @@ static int ask_on(struct run *q, struct talk *t, size_t before, bool typed)
 		if (r || more)
 			return r ? r : more > 1 ? more : 0;
 	}
-}
-
-int talk_ask(struct run *q, struct talk *t)
-{
-	return ask_on(q, t, t->n, false);
-}
-
-/* ---- at the terminal ----------------------------------------------------------------------------------------------------- */
-
-static const char talk_help[] = "  /reset   forget the conversation\n"
-				"  /help    this\n"
-				"  /quit    end (or Ctrl-D)\n"
-				"  Ctrl-C   stop the answer\n";
-
-/* 0 it was a command; 1 it is a question; 2 end. */
-static int talk_command(struct talk *t, const char *line, size_t keep)
-{
-	if (line[0] != '/')
-		return 1;
-	if (!strcmp(line, "/quit") || !strcmp(line, "/bye") || !strcmp(line, "/exit"))
-		return 2;
-	if (!strcmp(line, "/reset")) {
-		talk_clear(t, keep);
-		fprintf(stderr, "the conversation is forgotten\n");
-	} else {
-		fputs(talk_help, stderr);
-	}
-	return 0;
-}
-
-int talk_converse(struct run *q, struct talk *t)
-{
-	_cleanup_free_ char *line = NULL;
-	size_t cap = 0, keep = t->n;
-	int r = 0;
-	fprintf(stderr, "%s%s; /help says what else can be typed%s\n", out_style(2, OUT_DIM),
-		q->session.open.name, out_style(2, OUT_PLAIN));
-	while (r == 0) {
-		int got = read_line(">>>", &line, &cap);
-		if (got == 2)
-			continue;
-		int what = got ? 2 : talk_command(t, line, keep);
-		if (what == 2)
-			break;
-		if (what == 0 || !line[strspn(line, " \t")])
-			continue;
-		if (q->raw)
-			talk_clear(t, keep);
-		size_t before = t->n;
-		r = talk_add(t, "user", line, NULL);
-		int asked = r ? r : ask_on(q, t, before, true);
-		r = asked == CLI_UNDECIDED ? asked : r;
-	}
-	if (out_tty(0) && r == 0)
-		fputc('\n', stderr);
-	return r;
 }

@@ -16,6 +16,8 @@
 	"  --stop TEXT          end the answer before TEXT; may come 16 times\n"                            \
 	"  --system TEXT        first message of the conversation\n"                                        \
 	"  --messages FILE      a conversation so far, as JSON; PROMPT comes behind it\n"                   \
+	"  --file FILE          a file of text in front of PROMPT; may come 16 times\n"                     \
+	"  --no-history         what is typed in a conversation is not kept\n"                              \
 	"  --template FILE      this chat template instead of the model's\n"                                \
 	"  --tools FILE         tools that the model may call, as JSON\n"                                   \
 	"  --tool-choice auto|none|required|NAME\n"                                                         \
@@ -174,7 +176,7 @@ const struct verb cli_verbs[] = {
 		"  --remove             remove them; without it they are only shown\n" },
 	{ "run", cmd_run, "ask a model",
 		"run MODEL [PROMPT] [--raw] [--tokens 1,2,3] [--max-tokens N] [--temp T] [--seed S]\n"
-		"    [--save-request F] [--plan] [--json]",
+		"    [--file FILE] [--save-request F] [--plan] [--json]",
 		RUN_OPTIONS
 		"  --plan               say what would go where and what it takes; nothing is loaded\n"
 		"  Without PROMPT: a conversation, or the prompt from standard input when that "
