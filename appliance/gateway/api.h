@@ -60,6 +60,9 @@ struct api_ask {
 _must_use_ int api_ask_read(enum api_form form, const void *body, size_t len, struct arena *a,
 	struct api_ask *ret, struct api_error *e);
 
+/* The i-th field that bodies are read by, and the forms that have it, as bits; NULL behind the last. */
+const char *api_field_at(size_t i, u32 *ret_forms);
+
 /* ---- out ------------------------------------------------------------------------------------------------------------------- */
 
 /* What stands in every body of one answer. */

@@ -1,15 +1,12 @@
 #define _GNU_SOURCE
 #include "gateway/api_forms.h"
 #include "base/err.h"
-#include "base/fd.h"
-#include "base/limits.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct reading {
@@ -542,6 +539,13 @@ static const struct field {
 	{ "reasoning", RESP, on_reasoning },
 	{ "thinking", MSGS | COUNT, on_thinking },
 };
+
+const char *api_field_at(size_t i, u32 *ret_forms)
+{
+	bool there = i < ARRAY_LEN(fields);
+	*ret_forms = there ? fields[i].forms : 0;
+	return there ? fields[i].key : NULL;
+}
 
 static int fields_read(struct reading *rd)
 {

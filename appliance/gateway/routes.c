@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "gateway/gateway.h"
 #include "gateway/metrics.h"
+#include "gateway/openapi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,29 @@ static void on_health(struct gateway *g, struct http_exchange *x)
 	http_reply(x, 200, "application/json", "", text, sizeof text - 1);
 }
 
+static void on_openapi(struct gateway *g, struct http_exchange *x)
+{
+	struct jsonw w;
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	openapi_write(&w);
+	reply_json(x, "", &w);
+	jsonw_fini(&w);
+}
+
+/* Whatever the page were made to hold: a browser loads and runs nothing for it. */
+static void on_docs(struct gateway *g, struct http_exchange *x)
+{
+	static const char policy[] = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+				     "Referrer-Policy: no-referrer\r\n";
+	struct jsonw w;
+	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
+	openapi_page(&w);
+	metrics_status(w.full ? 500 : 200);
+	http_reply(x, w.full ? 500 : 200, "text/html; charset=utf-8", policy, w.full ? "" : w.buf,
+		w.full ? 0 : w.len);
+	jsonw_fini(&w);
+}
+
 static void on_chat(struct gateway *g, struct http_exchange *x)
 {
 	gateway_answer_begin(g, x, API_CHAT);
@@ -102,6 +126,8 @@ static const struct route {
 	void (*serve)(struct gateway *g, struct http_exchange *x);
 } routes[] = {
 	{ "GET", "/health", 0, on_health },
+	{ "GET", "/openapi.json", 0, on_openapi },
+	{ "GET", "/docs", 0, on_docs },
 	{ "GET", "/v1/models", USE_LIST, gateway_models_answer },
 	{ "POST", "/v1/chat/completions", USE_GENERATE, on_chat },
 	{ "POST", "/v1/completions", USE_GENERATE, on_completion },
