@@ -130,6 +130,11 @@ static void enter(struct chat_reader *r, enum chat_reader_state s)
 
 static void call_open(struct chat_reader *r, enum chat_tag t)
 {
+	if (r->f->syntax == CHAT_CHANNELS) { /* the tag begins a part, whose head says whether it is a call */
+		r->in_call = false;
+		enter(r, S_HEAD);
+		return;
+	}
 	r->raw = r->at - (t == TAG_NONE ? 0 : r->tag[t].len);
 	r->in_call = true;
 	r->n_in_section = 0;
