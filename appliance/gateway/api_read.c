@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "gateway/api_forms.h"
 #include "base/err.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <jansson.h>
