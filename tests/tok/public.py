@@ -10,6 +10,10 @@ import glob, os, subprocess, sys, tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import vocab
 
+# What the public references are named; one that is not in the folder is a line of the table, too.
+NAMES = ('bert-bge command-r deepseek-coder deepseek-llm falcon gemma-4 gpt-2 llama-bpe llama-spm mpt phi-3 qwen2 qwen35 refact '
+         'starcoder').split()
+
 def one(tool, path, tmp):
     """What the table says about one vocabulary, and whether it is as it should be."""
     missing = [x for x in ('', '.inp', '.out') if not os.path.exists(path + x) or not os.path.getsize(path + x)]
@@ -36,13 +40,16 @@ def main():
     where = sys.argv[2] if len(sys.argv) == 3 else os.path.join(os.environ.get('KEEP_SHARED', ''), 'vectors/tok')
     names = sorted({os.path.basename(p).split('.gguf')[0] for p in glob.glob(os.path.join(where, 'ggml-vocab-*'))})
     if not names: print('skipped: no public vocabularies in %s' % where); sys.exit(77)
+    names = sorted({*names, *('ggml-vocab-' + n for n in NAMES)})
     print('%-18s %-8s %-16s %5s %5s' % ('vocabulary', 'model', 'pre-tokenizer', 'cases', 'equal'))
-    good = True
+    good, compared = True, 0
     for name in names:
         with tempfile.NamedTemporaryFile(suffix='.vocab') as tmp:
             text, ok = one(tool, os.path.join(where, name + '.gguf'), tmp.name)
         good = good and ok
+        compared += not text.startswith('not compared')
         print('%-18s %s' % (name[11:], text), flush=True)
+    if not compared: print('skipped: nothing in %s could be compared' % where); sys.exit(77)
     sys.exit(0 if good else 1)
 
 main()
