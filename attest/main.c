@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { ST_NEW = 1, ST_FILL = 2, ST_RUN = 4 };
 
@@ -502,16 +501,6 @@ static void job_fini(struct job *j)
 
 /* ---- main ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Every source and stage of the largest model, and a few more. */
-static void raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return;
-	l.rlim_cur = MIN(l.rlim_max, (rlim_t)(2 * MODEL_FILES_MAX + 64));
-	(void)setrlimit(RLIMIT_NOFILE, &l);
-}
-
 /* What is missing, for the one who reads the journal: the error's number says it too shortly. */
 static int sandbox_failed(int error)
 {
@@ -527,7 +516,8 @@ static int sandbox_failed(int error)
 static int serve(struct job *j)
 {
 	struct sandbox_params sandbox = { .role = SANDBOX_ATTEST };
-	raise_file_limit();
+	fd_limit_raise(
+		2 * MODEL_FILES_MAX + 64); /* every source and stage of the largest model, and a few more */
 	int r = attest_prepare();
 	if (r)
 		return r;

@@ -14,7 +14,6 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,15 +35,6 @@ static int open_beneath(int dir, const char *path, u64 flags, int *ret_fd)
 		return errno == ELOOP ? 1 : err_errno();
 	*ret_fd = (int)fd;
 	return 0;
-}
-
-static void raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = MIN(l.rlim_max, (rlim_t)65536);
-		(void)setrlimit(RLIMIT_NOFILE, &l);
-	}
 }
 
 /* ---- what is left out ------------------------------------------------------------------------------------------------------ */
@@ -333,7 +323,7 @@ int attest_tree_open(
 	struct attest_tree t = { 0 };
 	struct walk w = { .p = p, .t = &t, .report = report, .root = -1 };
 	attest_report_init(report);
-	raise_file_limit();
+	fd_limit_raise(65536);
 	int r = tree_read(&w);
 	if (!r && t.n_files == 0)
 		r = attest_reject(report, ATTEST_EMPTY_MODEL, p->path, "%s holds no file", p->path);

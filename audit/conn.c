@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE_CLIENT_MAX 512u  /* frames that a slow client may leave unread; then it is dropped */
-#define QUEUE_OWN_MAX	 8192u /* of our own processes: two per file of the largest model, and tickets */
+#define QUEUE_CLIENT_MAX                 \
+	(MODEL_FILES_MAX + BUNDLES_MAX + \
+		64u) /* frames that a slow client may leave unread, an export's among them; then it is dropped */
+#define QUEUE_OWN_MAX 8192u /* of our own processes: two per file of the largest model, and tickets */
 
 struct out {
 	struct out *next;

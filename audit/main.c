@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,15 +155,6 @@ static int recover(struct keepd *k)
 
 /* ---- start ---- */
 
-static void raise_limits(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 /* Everything that only this process may open, before the sandbox. 0; else reported. */
 static int open_all(struct keepd *k, const struct args *a)
 {
@@ -267,7 +257,7 @@ static int serve(const struct args *a)
 	k->run_dir = k->listen = k->signals = k->journal.fd = k->reserve.fd = -1;
 	k->subjects = (struct subjects)SUBJECTS_NONE;
 	k->store = (struct store){ .dir = -1, .models = -1, .staging = -1 };
-	raise_limits();
+	fd_limit_raise(UINT64_MAX);
 	int r = k->single_user ? 0 : audit_role_groups_read(a->etc ? a->etc : "/etc", &k->groups);
 	if (r) {
 		daemon_say("groups: %s", strerror(-r));

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -207,16 +206,6 @@ static int enter_sandbox(struct rt_device *const *d, u32 n)
 	return sandbox_enter(&p);
 }
 
-/* A model may have more files than the usual limit of descriptors. */
-static void raise_descriptors(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		(void)!setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 /* All devices, each proven right. */
 static int open_devices(const struct options *o, struct rt_device **d)
 {
@@ -241,7 +230,7 @@ static int serve_on(const struct options *o, struct rt_device **d, int *listener
 	memcpy(params.split, o->split, sizeof params.split);
 	for (u32 i = 1; i < n; i++)
 		params.others[params.n_others++] = d[i];
-	raise_descriptors();
+	fd_limit_raise(UINT64_MAX); /* a model may have more files than the usual limit */
 	daemon_ready();
 	int r = accept_gate(*listener, o->gate_uid, &gate);
 	fd_close(listener);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,6 +159,15 @@ int fd_regular_size(int fd, u64 *ret_size)
 		return 1;
 	*ret_size = (u64)st.st_size;
 	return 0;
+}
+
+void fd_limit_raise(u64 want)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= want)
+		return;
+	l.rlim_cur = MIN(l.rlim_max, (rlim_t)want);
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 int fd_read_file(int fd, u64 max, u8 **ret_data, size_t *ret_len)

@@ -346,6 +346,7 @@ int cmd_export(struct cli *c, int argc, char **argv)
 		return out_fail(CLI_REFUSED, "%s: is there already", a.file);
 	j.a = &a;
 	j.sink.a = &a;
+	fd_limit_raise(MODEL_FILES_MAX + BUNDLES_MAX + 64);
 	int r = ctl_open(c, &k);
 	r = r ? r : ask(c, &k, &j);
 	r = r ? r : plan(&j);

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,18 +39,6 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	event_base_loopbreak(g->base);
 }
 
-/* Descriptors for every connection and seat, and for what is made meanwhile. */
-static void raise_limits(void)
-{
-	struct rlimit l;
-	const rlim_t want = GATEWAY_CONNECTIONS_MAX + 4 * GATEWAY_SEATS_MAX + 256;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < want) {
-		l.rlim_cur = MIN(want, l.rlim_max);
-		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
-			daemon_say("descriptors: %s", strerror(errno));
-	}
-}
-
 /* Hash tables of what strangers write are seeded now: later there is no such call. */
 static int prepare(void)
 {
@@ -60,7 +47,8 @@ static int prepare(void)
 		return -EIO;
 	json_object_seed(seed ? seed : 1);
 	signal(SIGPIPE, SIG_IGN);
-	raise_limits();
+	fd_limit_raise(GATEWAY_CONNECTIONS_MAX + 4 * GATEWAY_SEATS_MAX +
+		       256); /* of every connection and seat, and of what is made meanwhile */
 	return 0;
 }
 

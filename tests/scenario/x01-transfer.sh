@@ -102,6 +102,16 @@ echo garbage >"$work/m2/d.tar.sha256"
 expect 1 keep import "$work/m2/d.tar.002" --into "$work/b"
 says "not the list of a transfer's parts"
 
+# the largest number of files
+mkdir "$work/many"
+cp "$work/demo/demo.gguf" "$work/many/"
+(cd "$work/many" && for i in $(seq 1023); do echo "$i" >"f$i"; done)
+expect 0 keep sign "$work/many" --key "$work/pub.key.pem"
+expect 0 keep import "$work/many"
+(ulimit -Sn 256 && expect 0 keep export many "$work/many.tar") || exit 1
+expect 0 keep verify "$work/many.tar" --key "$work/pub.pub.pem"
+expect 0 keep rm many
+
 # what was revoked does not leave
 KEEP_ROOT=$work/app
 flip "$(stored)" 5000
