@@ -93,40 +93,29 @@ struct chat_node *chat_expr_tuple(struct chat_parser *p, bool conditional, bool 
 	return chat_node_done(p, n);
 }
 
-static struct chat_node *list_literal(struct chat_parser *p)
+/* One element of a list, or a key and its value. */
+static bool element(struct chat_parser *p, struct chat_nodes *l, bool dict)
 {
-	struct chat_nodes l = { 0 };
-	struct chat_node *n = chat_node_new(p, E_LIST);
-	while (n && !chat_take_op(p, ']')) {
-		if (l.n && !chat_want_op(p, ',', "a comma is missing in a list"))
-			return NULL;
-		if (chat_take_op(p, ']'))
-			break;
-		struct chat_node *e = chat_expr(p);
-		if (!e || !chat_nodes_add(p, &l, e))
-			return NULL;
-	}
-	if (!n)
-		return NULL;
-	n->list = l.v;
-	n->n = l.n;
-	return chat_node_done(p, n);
+	struct chat_node *e = chat_expr(p);
+	if (!e || (dict && !chat_want_op(p, ':', "a colon is missing in a mapping")))
+		return false;
+	struct chat_node *value = dict ? chat_expr(p) : NULL;
+	return chat_nodes_add(p, l, e) && (!dict || (value && chat_nodes_add(p, l, value)));
 }
 
-static struct chat_node *dict_literal(struct chat_parser *p)
+/* Behind the bracket that opens it. */
+static struct chat_node *literal(struct chat_parser *p, bool dict)
 {
 	struct chat_nodes l = { 0 };
-	struct chat_node *n = chat_node_new(p, E_DICT);
-	while (n && !chat_take_op(p, '}')) {
-		if (l.n && !chat_want_op(p, ',', "a comma is missing in a mapping"))
+	struct chat_node *n = chat_node_new(p, dict ? E_DICT : E_LIST);
+	char end = dict ? '}' : ']';
+	while (n && !chat_take_op(p, end)) {
+		if (l.n && !chat_want_op(p, ',',
+				   dict ? "a comma is missing in a mapping" : "a comma is missing in a list"))
 			return NULL;
-		if (chat_take_op(p, '}'))
+		if (chat_take_op(p, end))
 			break;
-		struct chat_node *k = chat_expr(p);
-		if (!k || !chat_want_op(p, ':', "a colon is missing in a mapping"))
-			return NULL;
-		struct chat_node *v = chat_expr(p);
-		if (!v || !chat_nodes_add(p, &l, k) || !chat_nodes_add(p, &l, v))
+		if (!element(p, &l, dict))
 			return NULL;
 	}
 	if (!n)
@@ -154,9 +143,9 @@ struct chat_node *chat_expr_primary(struct chat_parser *p)
 		break;
 	}
 	if (chat_take_op(p, '[')) /* these nest; chat_parse_enter() was called by unary() */
-		return list_literal(p);
+		return literal(p, false);
 	if (chat_take_op(p, '{'))
-		return dict_literal(p);
+		return literal(p, true);
 	if (!chat_take_op(p, '('))
 		return chat_refuse(p, "an expression is missing");
 	struct chat_node *n = chat_expr_tuple(p, true, true);
