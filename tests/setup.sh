@@ -60,6 +60,8 @@ END
 refused 'digests, commitments or content' <<-END
 	texts = everything
 END
+setup && fault "nobody answered, and something was set up"
+grep -q 'nothing was done' "$work/err" && [ ! -e "$work/done" ] && [ ! -e "$KEEP_STORE" ] || fault "nobody answered: $(cat "$work/err")"
 setup --template && cp "$work/out" "$work/template" || fault "no template"
 grep -q '^trust =' "$work/template" || fault "the template asks for no trust"
 
