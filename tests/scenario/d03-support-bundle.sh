@@ -6,9 +6,9 @@ expect 0 keep run demo 'What is a very private question?' --max-tokens 4
 expect 1 keep support-bundle --out "$work/bundle"
 says 'nothing was written'
 [ ! -e "$work/bundle" ] || fail "written without a yes"
-echo yes | keep support-bundle --out "$work/bundle" --log 5 >"$out" 2>"$err" || fail "a yes was not enough"
+echo yes | keep support-bundle --out "$work/bundle" --log 60 >"$out" 2>"$err" || fail "a yes was not enough"
 cmp -s "$out" "$work/bundle" || fail "what was shown is not what was written"
-for word in '==== doctor (keep doctor)' '==== log (keep audit ls --json --last 5): ended with 0' '"event":"outcome"' '==== log check'; do
+for word in '==== doctor (keep doctor)' '==== log (keep audit ls --json --last 60): ended with 0' '"event":"outcome"' '==== log check'; do
 	grep -qF -- "$word" "$work/bundle" || fail "not in the bundle: $word"
 done
 grep -qi 'private question' "$work/bundle" && fail "a prompt is in the bundle"
