@@ -35,6 +35,9 @@ struct rt_device_info {
 	/* An op sees at most this much of a buffer from a view's offset on: K or V of one layer, activations, logits of one call. At least 128 MiB.
 	 * Weights, embedding and rope tables may be larger; ops split them. */
 	u64 range_bytes_max;
+	/* The driver counts the rounds of all loops of an invocation together, and ends every loop after so many, without a word; 0: it does not.
+	 * Mesa's on the CPU does. An op that would come near refuses with -ENOTSUP. */
+	u32 rounds_max;
 };
 
 struct rt_device_info rt_device_info(const struct rt_device *d);

@@ -198,6 +198,7 @@ static void describe(VkInstance vk, struct gpu_found *f)
 	f->info.memory_bytes = weights_heap_bytes(f->phys);
 	f->info.buf_bytes_max = MIN(m3.maxMemoryAllocationSize, f->info.memory_bytes) - 65536;
 	f->info.range_bytes_max = MIN((u64)p->limits.maxStorageBufferRange, RANGE_BYTES_MOST) - GPU_BUF_PAD;
+	f->info.rounds_max = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE ? 65535 : 0;
 	snprintf(f->info.name, sizeof(f->info.name), "%.120s", p->deviceName);
 	snprintf(f->info.driver, sizeof(f->info.driver), "%.60s %.60s", driver.driverName, driver.driverInfo);
 	snprintf(f->info.kind, sizeof(f->info.kind), "%s", kinds[kind_of(f->type)].kind);

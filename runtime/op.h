@@ -91,6 +91,10 @@ struct op_attention {
 	struct rt_view sinks; /* buf NULL: none */
 };
 int op_attention(struct rt_device *d, const struct op_attention *p);
+/* The longest rows of products on devices that count rounds (device.h): tests/ops runs all of them there at this length. */
+#define OP_COUNTED_K_MAX 65536u
+/* How many positions, of whole blocks, a call may look at on such a device: UINT32_MAX where the driver does not count rounds. */
+u32 op_attention_reach(const struct rt_device_info *info, u32 head_dim);
 
 /* y[i] = silu(gate[i]) * up[i]   n elements */
 int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);

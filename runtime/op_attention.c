@@ -65,6 +65,14 @@ int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, s
 	return op_call(d, &c);
 }
 
+/* What attention.comp goes round for a block: the scores, their maximum, the values, and small things. */
+u32 op_attention_reach(const struct rt_device_info *info, u32 head_dim)
+{
+	u32 shares = DIV_UP(head_dim, RT_KV_PAGE);
+	u32 block = head_dim + RT_KV_PAGE + shares * (RT_KV_PAGE + 1) + 32, around = 4 * shares + 64;
+	return info->rounds_max ? (info->rounds_max - around) / block * RT_KV_PAGE : UINT32_MAX;
+}
+
 int op_attention(struct rt_device *d, const struct op_attention *a)
 {
 	const struct op_kv *kv = a->kv;
@@ -72,6 +80,8 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 		a->pos_max / RT_KV_PAGE >= kv->pages_per_seq || !(a->scale > 0 && a->scale <= 1024))
 		return err_origin(-EINVAL);
 	u64 reach = a->window ? MIN(a->pos_max + 1ull, a->window) : a->pos_max + 1ull;
+	if (reach > op_attention_reach(&d->info, kv->head_dim) - (a->window ? RT_KV_PAGE : 0))
+		return err_origin(-ENOTSUP);
 	struct rt_call c = { .kernel = attention_of[kv->kv_mode],
 		.work_x = a->heads,
 		.work_y = a->n,

@@ -139,6 +139,8 @@ int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 	struct rt_call c = { .work_y = m->rows };
 	if (!kernel_mul_mat_of(m->type, &c.kernel) || !product_ok(m))
 		return err_origin(-EINVAL);
+	if (d->info.rounds_max && m->k > OP_COUNTED_K_MAX)
+		return err_origin(-ENOTSUP);
 	int r = grids_bind(d, &c);
 	if (r < 0)
 		return r;

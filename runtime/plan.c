@@ -276,19 +276,40 @@ static void say_what_does_not_fit(const struct trial *t, struct plan *p)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
+/* The longest context that every device could compute every layer of. Rows of products are shorter than OP_COUNTED_K_MAX in any published model;
+ * the op itself refuses longer ones. */
+static u32 reach_of(const struct trial *t)
+{
+	u32 reach = UINT32_MAX;
+	for (u32 d = 0; d < t->w->n_devices; d++)
+		for (u32 i = 0; i < t->m->n_layers; i++) {
+			const struct layout_layer *l = &t->m->layers[i].is;
+			u32 most = op_attention_reach(&t->w->devices[d], l->head_dim);
+			if (!l->window || l->window > most - RT_KV_PAGE)
+				reach = MIN(reach, most);
+		}
+	return reach;
+}
+
 static int choose(const struct trial *t, struct plan *p)
 {
 	const struct plan_want *w = t->w;
 	u32 train = t->m->ctx_train;
 	p->p.n_layers = t->m->n_layers;
 	p->p.ctx_train = train;
-	p->p.ctx_tokens = w->ctx_tokens ? w->ctx_tokens : MIN(train, CTX_TOKENS_DEFAULT);
+	u32 reach = reach_of(t);
+	p->p.ctx_tokens = w->ctx_tokens ? w->ctx_tokens : MIN(MIN(train, CTX_TOKENS_DEFAULT), reach);
 	p->p.kv_mode = w->kv_mode;
 	if (p->p.kv_mode == KV_DEFAULT)
 		p->p.kv_mode = t->m->all_f32 ? KV_F32 : KV_F16;
 	if (p->p.ctx_tokens > train)
 		return refuse(p, "a context of %u tokens is asked for, the model was trained on %u",
 			p->p.ctx_tokens, train);
+	if (p->p.ctx_tokens > reach)
+		return refuse(p,
+			"a context of %u tokens is asked for: one of the devices is a driver that counts the "
+			"rounds of loops, and computes at most %u rightly",
+			p->p.ctx_tokens, reach);
 	if (p->p.kv_mode > KV_INT8)
 		return refuse(p, "unknown attention mode %u", p->p.kv_mode);
 	return 0;

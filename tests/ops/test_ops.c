@@ -8,6 +8,7 @@
 #include "proto.h"
 #include "shaders/map.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,8 +170,33 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 	}
 }
 
+/* Of the sizes that a device which counts rounds still computes (device.h); past them it refuses (run_refusals). */
+static void add_long_products(const u32 *types, u32 n)
+{
+	for (u32 t = 0; t < n; t++)
+		for (u32 rows = 1; rows <= 8; rows += 7)
+			add_case((struct op_case){
+				CASE_MUL_MAT, types[t], .rows = rows, .k = OP_COUNTED_K_MAX, .n_out = 65 });
+}
+
+static void add_long_cases(void)
+{
+	static const u32 dims[] = { 64, 128, 512 };
+	const struct rt_device_info counted = { .rounds_max = 65535 };
+	add_long_products(block_types, ARRAY_LEN(block_types));
+	add_long_products(float_types, ARRAY_LEN(float_types));
+	for (u32 mode = KV_F32; mode <= KV_INT8; mode++)
+		for (u32 i = 0; i < ARRAY_LEN(dims); i++)
+			add_case((struct op_case){ CASE_ATTENTION, mode, .rows = 2, .n_out = 1, .heads = 2,
+				.kv_heads = 1, .head_dim = dims[i],
+				.pos = op_attention_reach(&counted, dims[i]) - 1 });
+	add_case((struct op_case){ CASE_RMS_NORM, .rows = 1, .k = DIM_MAX });
+	add_case((struct op_case){ CASE_QUANTIZE, TENSOR_Q8_0, .rows = 1, .k = DIM_MAX });
+}
+
 static void add_all_cases(void)
 {
+	add_long_cases();
 	add_weight_cases();
 	for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
 		add_row_cases(fills[f]);
@@ -362,6 +388,26 @@ static u32 run_replays(struct rt_device *d)
 	return r < 0 || bad;
 }
 
+/* One past what a device that counts rounds computes is refused, not computed wrongly. */
+static u32 run_refusals(struct rt_device *ref)
+{
+	void *out = NULL;
+	size_t len;
+	const struct op_case past[] = {
+		{ CASE_MUL_MAT, TENSOR_Q4_K, .rows = 1, .k = 2 * OP_COUNTED_K_MAX, .n_out = 1 },
+		{ CASE_ATTENTION, KV_F16, .rows = 1, .n_out = 1, .heads = 1, .kv_heads = 1, .head_dim = 128,
+			.pos = op_attention_reach(&(struct rt_device_info){ .rounds_max = 65535 }, 128) },
+	};
+	u32 bad = 0;
+	ref->info.rounds_max = 65535;
+	for (u32 i = 0; i < ARRAY_LEN(past); i++)
+		bad += op_case_run(ref, &past[i], &out, &len) != -ENOTSUP;
+	ref->info.rounds_max = 0;
+	printf("%-72s %5zu cases, %u differ\n", "one past what a device computes that counts rounds",
+		ARRAY_LEN(past), bad);
+	return bad;
+}
+
 int main(int argc, char **argv)
 {
 	bool validate = getenv("KEEP_VALIDATE") != NULL;
@@ -388,6 +434,7 @@ int main(int argc, char **argv)
 	}
 	add_all_cases();
 	add_split_cases();
+	bad += run_refusals(ref);
 	for (u32 i = 0; i < n_cases; i++)
 		if (argc < 3 || !strcmp("all", argv[2]) || !strcmp(op_names[cases[i].op], argv[2]))
 			run_case(ref, &cases[i]);
