@@ -14,7 +14,7 @@
 #define BLOCK	       TRANSFER_BLOCK
 #define PAX_BYTES_MAX  4096u /* of the records before one member */
 #define END_BLOCKS_MAX 128u  /* zeros that tars put at the end; GNU's fill 20 blocks */
-#define NAME_BYTES     (sizeof((struct transfer *)0)->name)
+#define NAME_BYTES     (sizeof((struct attest_transfer *)0)->name)
 
 /* POSIX.1-2017, pax, "ustar Interchange Format". */
 struct header {
@@ -26,7 +26,7 @@ static_assert(sizeof(struct header) == BLOCK, "a header is a block");
 struct reader {
 	int fd;
 	u64 size, at;
-	struct transfer *t;
+	struct attest_transfer *t;
 	struct attest_report *report;
 	u32 cap;
 	char path[PATH_LEN_MAX + NAME_BYTES + 2]; /* of the member */
@@ -164,7 +164,7 @@ static int name_of(struct reader *r, const struct header *h)
 /* The first member is NAME.sig. */
 static int first(struct reader *r)
 {
-	struct transfer *t = r->t;
+	struct attest_transfer *t = r->t;
 	size_t n = strlen(r->path);
 	if (n < 5 || n - 4 >= sizeof t->name || strcmp(r->path + n - 4, ".sig") || strchr(r->path, '/') ||
 		!path_ok(r->path, n))
@@ -184,7 +184,7 @@ static const char *file_path(const struct reader *r)
 
 static int add_file(struct reader *r, const char *path)
 {
-	struct transfer *t = r->t;
+	struct attest_transfer *t = r->t;
 	size_t n = strlen(path);
 	if (!path_ok(path, n))
 		return attest_reject(r->report, ATTEST_PATH, r->path,
@@ -196,13 +196,13 @@ static int add_file(struct reader *r, const char *path)
 		return wrong(r, "a model is one file or a directory of files");
 	if (t->n_files == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 16;
-		struct transfer_member *more = reallocarray(t->files, r->cap, sizeof *more);
+		struct attest_transfer_member *more = reallocarray(t->files, r->cap, sizeof *more);
 		if (!more)
 			return err_origin(-ENOMEM);
 		t->files = more;
 	}
-	struct transfer_member *m = &t->files[t->n_files++];
-	*m = (struct transfer_member){ .offset = r->at + BLOCK, .bytes = r->bytes };
+	struct attest_transfer_member *m = &t->files[t->n_files++];
+	*m = (struct attest_transfer_member){ .offset = r->at + BLOCK, .bytes = r->bytes };
 	memcpy(m->path, path, n);
 	t->single = path == t->name;
 	return 0;
@@ -210,7 +210,7 @@ static int add_file(struct reader *r, const char *path)
 
 static int add_bundle(struct reader *r)
 {
-	struct transfer *t = r->t;
+	struct attest_transfer *t = r->t;
 	char want[NAME_BYTES + 16];
 	snprintf(want, sizeof want, t->n_bundles ? "%s.%u.sig" : "%s.sig", t->name, t->n_bundles);
 	if (strcmp(want, r->path))
@@ -219,7 +219,8 @@ static int add_bundle(struct reader *r)
 		return wrong(r, t->n_files ? "a bundle stands behind files" : "it has too many bundles");
 	if (r->bytes > BUNDLE_BYTES_MAX)
 		return wrong(r, "a bundle is longer than 64 MiB");
-	t->bundles[t->n_bundles++] = (struct transfer_member){ .offset = r->at + BLOCK, .bytes = r->bytes };
+	t->bundles[t->n_bundles++] =
+		(struct attest_transfer_member){ .offset = r->at + BLOCK, .bytes = r->bytes };
 	return 0;
 }
 
@@ -263,7 +264,7 @@ static int step(struct reader *r)
 		e = add_member(r, h.type);
 		r->pax_path = r->pax_size = false;
 	}
-	r->at += BLOCK + bytes + transfer_padding(bytes);
+	r->at += BLOCK + bytes + attest_transfer_padding(bytes);
 	return e || r->at <= r->size ? e : wrong(r, "it ends too early");
 }
 
@@ -287,7 +288,7 @@ static int end(struct reader *r)
 
 /* ---- all ---- */
 
-bool transfer_is(int fd)
+bool attest_transfer_is(int fd)
 {
 	struct header h;
 	u64 size;
@@ -295,9 +296,9 @@ bool transfer_is(int fd)
 	       fd_pread_all(fd, &h, sizeof h, 0) == 0 && !memcmp(h.magic, "ustar", 5);
 }
 
-int transfer_read(int fd, struct transfer *ret, struct attest_report *report)
+int attest_transfer_read(int fd, struct attest_transfer *ret, struct attest_report *report)
 {
-	struct transfer t = { .n_files = 0 };
+	struct attest_transfer t = { .n_files = 0 };
 	struct reader r = { .fd = fd, .t = &t, .report = report };
 	int e = fd_regular_size(fd, &r.size);
 	if (e)
@@ -306,20 +307,20 @@ int transfer_read(int fd, struct transfer *ret, struct attest_report *report)
 		e = step(&r);
 	e = e == 2 ? end(&r) : e;
 	if (e) {
-		transfer_fini(&t);
+		attest_transfer_fini(&t);
 		return e == -ENODATA ? wrong(&r, "it became shorter while it was read") : e;
 	}
 	*ret = t;
 	return 0;
 }
 
-void transfer_fini(struct transfer *t)
+void attest_transfer_fini(struct attest_transfer *t)
 {
 	free(t->files);
 	t->files = NULL;
 }
 
-int transfer_bundle(int fd, const struct transfer *t, u32 i, u8 **ret, size_t *ret_len)
+int attest_transfer_bundle(int fd, const struct attest_transfer *t, u32 i, u8 **ret, size_t *ret_len)
 {
 	assert(i < t->n_bundles);
 	size_t n = (size_t)t->bundles[i].bytes;
@@ -390,7 +391,7 @@ static size_t put_record(char *out, size_t cap, const char *key, const char *val
 	return len;
 }
 
-size_t transfer_header(const char *member, u64 bytes, u8 ret[TRANSFER_HEADER_MAX])
+size_t attest_transfer_header(const char *member, u64 bytes, u8 ret[TRANSFER_HEADER_MAX])
 {
 	char records[2 * BLOCK], number[32];
 	size_t n = 0, at = 0;
@@ -404,7 +405,7 @@ size_t transfer_header(const char *member, u64 bytes, u8 ret[TRANSFER_HEADER_MAX
 	if (n) {
 		put_header((struct header *)ret, "pax", n, 'x');
 		memcpy(ret + BLOCK, records, n);
-		at = BLOCK + n + transfer_padding(n);
+		at = BLOCK + n + attest_transfer_padding(n);
 	}
 	struct header h;
 	put_header(&h, member, bytes, '0');

@@ -14,33 +14,34 @@
 
 #include "attest/attest.h"
 
-struct transfer_member {
+struct attest_transfer_member {
 	char path[PATH_LEN_MAX + 1]; /* of a file: relative to the model; of a bundle: "" */
 	u64 offset, bytes;
 };
-struct transfer {
+struct attest_transfer {
 	char name[NAME_LEN_MAX + 8]; /* NAME */
 	bool single;		     /* the model is NAME itself */
 	u32 n_bundles, n_files;
-	struct transfer_member bundles[BUNDLES_MAX];
-	struct transfer_member *files; /* as they come */
+	struct attest_transfer_member bundles[BUNDLES_MAX];
+	struct attest_transfer_member *files; /* as they come */
 };
 
 /* Does this regular file begin as an archive does? */
-bool transfer_is(int fd);
+bool attest_transfer_is(int fd);
 /* Its members, each within the file. 1: ATTEST_TRANSFER, _PATH, _FILE_LIMIT; -errno. */
-_must_use_ int transfer_read(int fd, struct transfer *ret, struct attest_report *report);
-void transfer_fini(struct transfer *t);
+_must_use_ int attest_transfer_read(int fd, struct attest_transfer *ret, struct attest_report *report);
+void attest_transfer_fini(struct attest_transfer *t);
 /* The bytes of a bundle. 0; -errno. */
-_must_use_ int transfer_bundle(int fd, const struct transfer *t, u32 i, u8 **ret, size_t *ret_len);
+_must_use_ int attest_transfer_bundle(
+	int fd, const struct attest_transfer *t, u32 i, u8 **ret, size_t *ret_len);
 
 #define TRANSFER_BLOCK	    512u
 #define TRANSFER_HEADER_MAX (5 * TRANSFER_BLOCK)
 #define TRANSFER_END_BYTES  (2 * TRANSFER_BLOCK) /* zeros */
 /* The header of a member. Returns its length, a multiple of the block. */
-size_t transfer_header(const char *member, u64 bytes, u8 ret[TRANSFER_HEADER_MAX]);
+size_t attest_transfer_header(const char *member, u64 bytes, u8 ret[TRANSFER_HEADER_MAX]);
 /* Zeros behind a member's bytes. */
-static inline u64 transfer_padding(u64 bytes)
+static inline u64 attest_transfer_padding(u64 bytes)
 {
 	return -bytes & (TRANSFER_BLOCK - 1);
 }

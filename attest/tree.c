@@ -275,8 +275,8 @@ static int single_file(struct walk *w, int *fd, const struct stat *st)
 /* Every file of a transfer has a descriptor of its own, for whoever it is sent to. */
 static int transfer_files(struct walk *w, int fd)
 {
-	struct transfer tr;
-	int r = transfer_read(fd, &tr, w->report);
+	struct attest_transfer tr;
+	int r = attest_transfer_read(fd, &tr, w->report);
 	if (r)
 		return r;
 	snprintf(w->t->name, sizeof w->t->name, "%s", tr.name);
@@ -289,7 +289,7 @@ static int transfer_files(struct walk *w, int fd)
 		if (!r)
 			w->t->files[w->t->n_files - 1].offset = tr.files[i].offset;
 	}
-	transfer_fini(&tr);
+	attest_transfer_fini(&tr);
 	return r;
 }
 
@@ -307,7 +307,8 @@ static int tree_read(struct walk *w)
 	if (fstat(fd, &st) < 0)
 		return err_errno();
 	if (S_ISREG(st.st_mode))
-		return w->p->transfers && transfer_is(fd) ? transfer_files(w, fd) : single_file(w, &fd, &st);
+		return w->p->transfers && attest_transfer_is(fd) ? transfer_files(w, fd)
+								 : single_file(w, &fd, &st);
 	if (!S_ISDIR(st.st_mode))
 		return special(w, w->p->path, &st);
 	w->root = fd;

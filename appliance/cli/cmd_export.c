@@ -190,7 +190,7 @@ static int measure(struct job *j, u64 *ret)
 		if (i < bundles && fd_regular_size(j->answer.stored[i], &bytes))
 			return out_fail(CLI_UNDECIDED, "%s: its stored bundle cannot be read", j->name);
 		member_name(j, i, name);
-		*ret += transfer_header(name, bytes, header) + bytes + transfer_padding(bytes);
+		*ret += attest_transfer_header(name, bytes, header) + bytes + attest_transfer_padding(bytes);
 	}
 	return 0;
 }
@@ -200,7 +200,7 @@ static int put_header(struct job *j, u32 i, u64 bytes)
 	char name[NAME_LEN_MAX + PATH_LEN_MAX + 16];
 	u8 header[TRANSFER_HEADER_MAX];
 	member_name(j, i, name);
-	size_t n = transfer_header(name, bytes, header);
+	size_t n = attest_transfer_header(name, bytes, header);
 	return sink_put(&j->sink, header, n);
 }
 
@@ -213,7 +213,7 @@ static int put_bundle(struct job *j, u32 i)
 		return out_fail(CLI_UNDECIDED, "%s: its stored bundle cannot be read", j->name);
 	r = put_header(j, i, len);
 	r = r ? r : sink_put(&j->sink, data, len);
-	return r ? r : sink_pad(&j->sink, transfer_padding(len));
+	return r ? r : sink_pad(&j->sink, attest_transfer_padding(len));
 }
 
 /* A file, each segment held against its digest before it goes on. */
@@ -234,7 +234,7 @@ static int put_file(struct job *j, u32 i, u8 *buf)
 				j->name, f->path, k * SEGMENT_BYTES);
 		r = sink_put(&j->sink, buf, n);
 	}
-	return r ? r : sink_pad(&j->sink, transfer_padding(f->bytes));
+	return r ? r : sink_pad(&j->sink, attest_transfer_padding(f->bytes));
 }
 
 static int put_all(struct job *j)

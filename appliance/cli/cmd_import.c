@@ -123,12 +123,12 @@ static int bundles_open(const struct opt_list *paths, struct model *m)
 }
 
 /* Those that a transfer brings, as memory files. 0; otherwise an exit status, said. */
-static int bundles_of_transfer(int fd, const struct transfer *t, struct model *m)
+static int bundles_of_transfer(int fd, const struct attest_transfer *t, struct model *m)
 {
 	for (u32 i = 0; i < t->n_bundles; i++) {
 		_cleanup_free_ u8 *data = NULL;
 		size_t len;
-		int r = transfer_bundle(fd, t, i, &data, &len);
+		int r = attest_transfer_bundle(fd, t, i, &data, &len);
 		r = r ? r : fd_memfd_sealed("keep-bundle", data, len, &m->bundles[i]);
 		if (r)
 			return out_fail(CLI_UNDECIDED, "%s: %s", m->path, out_reason(r));
@@ -146,17 +146,17 @@ static int bundles_of_transfer(int fd, const struct transfer *t, struct model *m
 /* 0 it is one, and its bundles are open; 1 it is none; else an exit status + 1, said. */
 static int transfer_open(struct model *m, bool json)
 {
-	struct transfer t;
+	struct attest_transfer t;
 	struct attest_report rep;
 	_cleanup_fd_ int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || !transfer_is(fd))
+	if (fd < 0 || !attest_transfer_is(fd))
 		return 1;
 	attest_report_init(&rep);
-	int r = transfer_read(fd, &t, &rep);
+	int r = attest_transfer_read(fd, &t, &rep);
 	if (r)
 		return 1 + model_say_result(r, &rep, m->path, json);
 	r = bundles_of_transfer(fd, &t, m);
-	transfer_fini(&t);
+	attest_transfer_fini(&t);
 	return r ? 1 + r : 0;
 }
 

@@ -42,7 +42,7 @@ static void trust_fini(struct trust *t)
 static int transfer_file(const char *model)
 {
 	int fd = open(model, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd >= 0 && !transfer_is(fd))
+	if (fd >= 0 && !attest_transfer_is(fd))
 		fd_close(&fd);
 	return fd;
 }
@@ -71,17 +71,17 @@ static int args_check(const struct cli *c, const struct args *a, const char *mod
 /* The bundle, or the first one that a transfer brings. */
 static int bundle_read(const struct args *a, const char *model, struct trust *t)
 {
-	struct transfer tr;
+	struct attest_transfer tr;
 	struct attest_report rep;
 	if (a->bundle)
 		return model_read_judged(a->bundle, BUNDLE_BYTES_MAX, &t->data, &t->len, a->json);
 	_cleanup_fd_ int fd = transfer_file(model);
 	attest_report_init(&rep);
-	int r = fd < 0 ? -errno : transfer_read(fd, &tr, &rep);
+	int r = fd < 0 ? -errno : attest_transfer_read(fd, &tr, &rep);
 	if (r)
 		return model_say_result(r, &rep, model, a->json);
-	r = transfer_bundle(fd, &tr, 0, &t->data, &t->len);
-	transfer_fini(&tr);
+	r = attest_transfer_bundle(fd, &tr, 0, &t->data, &t->len);
+	attest_transfer_fini(&tr);
 	return r ? model_say_result(r, &rep, model, a->json) : 0;
 }
 

@@ -40,9 +40,9 @@ static void put(const void *data, size_t len)
 static u64 member(const char *name, u64 bytes)
 {
 	u8 header[TRANSFER_HEADER_MAX];
-	put(header, transfer_header(name, bytes, header));
+	put(header, attest_transfer_header(name, bytes, header));
 	u64 at = end;
-	end += bytes + transfer_padding(bytes);
+	end += bytes + attest_transfer_padding(bytes);
 	return at;
 }
 static void finish(void)
@@ -54,12 +54,12 @@ static void finish(void)
 static const char *judged(void)
 {
 	static struct attest_report report;
-	struct transfer t;
+	struct attest_transfer t;
 	attest_report_init(&report);
-	int r = transfer_read(out, &t, &report);
+	int r = attest_transfer_read(out, &t, &report);
 	assert_in_range(r, 0, 1);
 	if (r == 0)
-		transfer_fini(&t);
+		attest_transfer_fini(&t);
 	return r ? report.code : "";
 }
 
@@ -68,7 +68,7 @@ static void names_and_sizes_of_any_length(void **state)
 	char path[PATH_LEN_MAX + 1], name[PATH_LEN_MAX + 8];
 	(void)state;
 	for (size_t n = 1; n <= PATH_LEN_MAX; n += n < 90 ? 40 : 1) {
-		struct transfer t;
+		struct attest_transfer t;
 		struct attest_report report;
 		for (size_t i = 0; i < n; i++)
 			path[i] = i % 60 == 59 && i + 1 < n && n % 3 ? '/' : 'a';
@@ -79,14 +79,14 @@ static void names_and_sizes_of_any_length(void **state)
 		member("m.sig", 10);
 		u64 at = member(name, n);
 		finish();
-		assert_int_equal(transfer_read(out, &t, &report), 0);
+		assert_int_equal(attest_transfer_read(out, &t, &report), 0);
 		assert_string_equal(t.name, "m");
 		assert_int_equal(t.n_files, 1);
 		assert_string_equal(t.files[0].path, path);
 		assert_int_equal(t.files[0].offset, at);
 		assert_int_equal(t.files[0].bytes, n);
 		assert_int_equal(t.bundles[0].bytes, 10);
-		transfer_fini(&t);
+		attest_transfer_fini(&t);
 	}
 }
 
@@ -96,35 +96,35 @@ static void sizes_beyond_eight_gigabytes(void **state)
 	static const u64 sizes[] = { 0, 1, 511, 512, (8ull << 30) - 1, 8ull << 30, 1ull << 40 };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct transfer t;
+		struct attest_transfer t;
 		struct attest_report report;
 		end = 0;
 		assert_int_equal(ftruncate(out, 0), 0);
 		member("big.sig", 1);
 		u64 at = member("big/x", sizes[i]);
 		finish();
-		assert_int_equal(transfer_read(out, &t, &report), 0);
+		assert_int_equal(attest_transfer_read(out, &t, &report), 0);
 		assert_int_equal(t.files[0].bytes, sizes[i]);
 		assert_int_equal(t.files[0].offset, at);
-		transfer_fini(&t);
+		attest_transfer_fini(&t);
 	}
 }
 
 static void bundles_come_first_and_in_order(void **state)
 {
-	struct transfer t;
+	struct attest_transfer t;
 	struct attest_report report;
 	(void)state;
 	member("m.sig", 3);
 	member("m.1.sig", 4);
 	member("m", 5);
 	finish();
-	assert_int_equal(transfer_read(out, &t, &report), 0);
+	assert_int_equal(attest_transfer_read(out, &t, &report), 0);
 	assert_int_equal(t.n_bundles, 2);
 	assert_int_equal(t.bundles[1].bytes, 4);
 	assert_true(t.single);
 	assert_string_equal(t.files[0].path, "m");
-	transfer_fini(&t);
+	attest_transfer_fini(&t);
 }
 
 static void put_raw(const char *field, size_t offset, size_t len)

@@ -265,7 +265,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { CASE(good), CASE(the_gate_refuses), CASE(the_runtime_refuses),
 		CASE(revoked), CASE(keepd_dies), CASE(broken_tokens), CASE(broken_text), CASE(broken_id),
-		CASE(spent), CASE(again), CASE(broken_status), CASE(unsealed_data), cmocka_unit_test(requests),
-		cmocka_unit_test(json_lines) };
+		CASE(spent), CASE(again), CASE(broken_status), CASE(unsealed_data),
+		cmocka_unit_test(requests), cmocka_unit_test(json_lines) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
