@@ -56,6 +56,7 @@ enum proto_type {
 	CTL_PROVE_PEER, /* –                    +fd the client's connection to http.sock → PRINCIPAL, END */
 	CTL_PROVE_KEY,	/* proto_prove_key                      → PRINCIPAL, END */
 	CTL_PROVE_CERT, /* proto_prove_cert                     → PRINCIPAL, END */
+	CTL_STOP,	/* proto_name: a session's number or a model, text = why → END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */

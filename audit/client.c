@@ -63,6 +63,7 @@ static const struct ipc_rule rules[] = {
 		ROLE_OFFICER | ROLE_AUDITOR },
 	{ CTL_PRUNE, IDLE, sizeof(struct proto_prune), false, false, H(prune_frame), ROLE_OFFICER },
 	{ CTL_EXPORT, IDLE, NAME, false, false, H(export_frame), ROLE_OPERATOR },
+	{ CTL_STOP, IDLE, NAME, false, false, H(stop_frame), ROLE_ANY }, /* one's own; and as stop.c says */
 	{ CTL_TEXT, IDLE, sizeof(struct proto_record), false, false, H(text_frame), ROLE_AUDITOR },
 	{ CTL_QUOTA_SET, IDLE, NAME, true, false, H(quota_set_frame), ROLE_OFFICER },
 	{ CTL_ACCESS_ADD, IDLE, sizeof(struct proto_access), false, false, H(access_add_frame),
@@ -145,6 +146,7 @@ static const struct {
 	{ CTL_TEXT, "text" },
 	{ CTL_QUOTA_SET, "quota-set" },
 	{ CTL_EXPORT, "export" },
+	{ CTL_STOP, "stop" },
 	{ CTL_ACCESS_ADD, "access-add" },
 	{ CTL_ACCESS_RM, "access-rm" },
 	{ CTL_TLS_SET, "tls-set" },

@@ -441,6 +441,7 @@ void import_cancel(struct import *im, const char *why, bool record);
 int revoke_frame(struct conn *c, struct ipc_frame *f);
 int remove_frame(struct conn *c, struct ipc_frame *f);
 int export_frame(struct conn *c, struct ipc_frame *f);
+int stop_frame(struct conn *c, struct ipc_frame *f);
 /* Record the quarantine of a model whose stored bytes are not those of its acceptance. */
 struct quarantine {
 	const u8 *model;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,7 +31,16 @@ static const char *grant_state_name(enum grant_state s)
 	return names[s];
 }
 
-static void put_grant(struct jsonw *w, const struct grant *g)
+/* Sessions of a grant that this client may know of: its own, or all. */
+static u32 sessions_of(const struct conn *c, const struct grant *g, bool all)
+{
+	u32 n = 0;
+	for (const struct session *s = c->k->sessions; s; s = s->next)
+		n += s->grant == g && s->client && (all || s->client->peer.uid == c->peer.uid);
+	return n;
+}
+
+static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions)
 {
 	jsonw_object(w);
 	jsonw_kv_u64(w, "grant", g->id);
@@ -47,16 +57,19 @@ static void put_grant(struct jsonw *w, const struct grant *g)
 	jsonw_kv_u64(w, "kv_bytes", g->ready.kv_bytes);
 	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
 	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
-	jsonw_kv_u64(w, "sessions", g->n_sessions);
+	jsonw_kv_u64(w, "sessions", sessions);
 	jsonw_object_end(w);
 }
 
 static void put_session(struct jsonw *w, const struct session *s)
 {
+	char who[NAME_LEN_MAX + 8];
+	snprintf(who, sizeof who, "uid:%u", s->actor.uid);
 	jsonw_object(w);
 	jsonw_kv_u64(w, "session", s->id);
 	jsonw_kv_u64(w, "grant", s->grant->id);
 	jsonw_kv_str(w, "name", s->grant->name);
+	jsonw_kv_str(w, "principal", s->who.name[0] ? s->who.name : who);
 	jsonw_kv_u64(w, "uid", s->actor.uid);
 	jsonw_kv_u64(w, "pid", s->actor.pid);
 	jsonw_kv_u64(w, "requests_open", s->n_open);
@@ -145,7 +158,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_key(&w, "grants");
 	jsonw_array(&w);
 	for (const struct grant *g = k->grants; g; g = g->next)
-		put_grant(&w, g);
+		put_grant(&w, g, sessions_of(c, g, staff));
 	jsonw_array_end(&w);
 	jsonw_key(&w, "sessions");
 	jsonw_array(&w);

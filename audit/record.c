@@ -118,6 +118,8 @@ static const struct audit_event_info catalogue[] = {
 		"The gateway was given a certificate" },
 	{ EVENT_TLS_ENDS, EVENT_STATE | EVENT_WARNS, "tls-ends", "leaf until_s days state",
 		"The gateway's certificate ends soon" },
+	{ EVENT_HALT, 0, "halt", "name model session sessions reason",
+		"Somebody ended a session, or a model's use" },
 	{ EVENT_FAULT, EVENT_WARNS, "fault", "object why",
 		"Something that should be there is missing or broken" },
 	{ EVENT_QUOTA_SET, EVENT_STATE, "quota-set", "old quotas bytes sections reason state",

@@ -181,6 +181,9 @@ const struct verb cli_verbs[] = {
 		"  --plan               say what would go where and what it takes; nothing is loaded\n"
 		"  Without PROMPT: a conversation, or the prompt from standard input when that "
 		"is no terminal.\n" },
+	{ "ps", cmd_ps, "say what is loaded, and who uses it", "ps [--json]", NULL },
+	{ "stop", cmd_stop, "end a session, or all use of a model until somebody asks it again",
+		"stop (SESSION | MODEL) [--reason TEXT]", NULL },
 	{ "tokenize", cmd_tokenize, "print the token ids of a text",
 		"tokenize MODEL [--special] [--json] < text",
 		"  --special            as a prompt: control tokens in the text count, and the model's own\n"
@@ -373,7 +376,7 @@ const struct verb *cli_verb_near(const char *word)
 	static const char *const also[][2] = { { "list", "ls" }, { "delete", "rm" }, { "remove", "rm" },
 		{ "serve", "up" }, { "start", "up" }, { "chat", "run" }, { "log", "audit" },
 		{ "devices", "device" }, { "add", "import" }, { "info", "show" }, { "pull", "import" },
-		{ "ps", "status" } };
+		{ "kill", "stop" } };
 	for (size_t i = 0; i < ARRAY_LEN(also); i++)
 		if (!strcmp(word, also[i][0]))
 			return cli_verb_find(also[i][1]);

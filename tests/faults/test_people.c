@@ -194,6 +194,8 @@ static void matrix(void **state)
 		{ 0, CTL_TRUST_RM, "f" },
 		{ 0, CTL_REVOKE, "f" },
 		{ 0, CTL_REMOVE, "o" },
+		{ 0, CTL_EXPORT, "o" },
+		{ 0, CTL_STOP, "of" }, /* a model; sessions of one's own are everybody's */
 		{ 0, CTL_EXPLAIN, "ofa" },
 		{ 0, CTL_LIFT, "f" },
 		{ 0, CTL_SERVE, "of" },

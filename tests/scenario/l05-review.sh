@@ -103,3 +103,12 @@ expect 2 keep audit sign-off 0..5 --key "$work/auditor.key"
 found 2 --event review
 expect 0 keep audit verify
 stop_up
+# a line of a listing says what its record is about, whatever the event
+keep audit events --json >"$out"
+$python - "$out" "$KEEP_SOURCE/appliance/cli/facts.c" <<'END' || fail 'an event has no words in facts.c'
+import json, sys
+source = open(sys.argv[2]).read()
+missing = [e for e in (json.loads(line)["event"] for line in open(sys.argv[1])) if f'{{ "{e}",' not in source]
+print(*missing)
+sys.exit(bool(missing))
+END
