@@ -3,6 +3,7 @@
  * Whatever is said, the log must not fail, every intent must be open or answered, and the state must stay that of the log. */
 #define _GNU_SOURCE
 #include "audit/keepd.h"
+#include "audit/quota.h"
 #include "base/daemon.h"
 #include "base/fd.h"
 #include "base/layout.h"
@@ -55,6 +56,8 @@ static const struct {
 	{ CTL_DECIDE, sizeof(struct proto_decide) },
 	{ CTL_PLAN, sizeof(struct proto_session_want) },
 	{ GATE_PLANNED, sizeof(struct proto_plan) },
+	{ CTL_EXPORT, sizeof(struct proto_name) },
+	{ CTL_STOP, sizeof(struct proto_name) },
 };
 
 enum { HOW_RIGHT = 1, HOW_NO_FD = 2, HOW_CLOSE = 4, HOW_TURN = 8 };
@@ -123,6 +126,8 @@ static void begin(void)
 	k.listen = k.signals = k.journal.fd = k.reserve.fd = -1;
 	k.effects_end = &k.effects;
 	k.tickets_end = &k.tickets;
+	r = quota_load(&k);
+	assert(r == 0);
 	sha256_of("x", 1, file_digest);
 	store_model(root);
 }
@@ -138,7 +143,8 @@ static void right_body(u32 type, u8 *body)
 		struct proto_trust p = { .name = "demo", .kind = TRUST_KEY };
 		memcpy(body, &p, sizeof p);
 	}
-	if (type == CTL_EXPLAIN || type == CTL_TRUST_RM || type == CTL_REVOKE || type == CTL_REMOVE)
+	if (type == CTL_EXPLAIN || type == CTL_TRUST_RM || type == CTL_REVOKE || type == CTL_REMOVE ||
+		type == CTL_EXPORT || type == CTL_STOP)
 		strcpy(((struct proto_name *)(void *)body)->name, "demo");
 	if (type == CTL_LIFT || type == CTL_SERVE || type == CTL_ROLE_RM)
 		strcpy(((struct proto_name *)(void *)body)->name, "demo");
