@@ -264,6 +264,7 @@ static int read_edited(struct run_line *l, const char *prompt, char **ret)
 	l->interrupted = false;
 	fflush(stdout);
 	el_resize(l->el);
+	el_set(l->el, EL_PREP_TERM, 1); /* before the prompt: a key that comes with it is not the line discipline's */
 	fputs(PASTE_ON, stderr);
 	fflush(stderr);
 	const char *s = el_gets(l->el, &n);
