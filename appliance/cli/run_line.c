@@ -9,6 +9,7 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,9 @@ struct run_line {
 	char path[PATH_MAX]; /* "" where nothing is kept */
 	char prompt[CHAT_NAME_BYTES_MAX + 64];
 	bool interrupted;
-	bool failed; /* the history could not be written; that was said */
+	sigset_t
+		waiting; /* held back while we wait for a key; SIGINT is not, and elsewhere is, so none is lost */
+	bool failed;	 /* the history could not be written; that was said */
 };
 
 /* ---- the history's file -------------------------------------------------------------------------------------------------- */
@@ -120,7 +123,9 @@ static int get_char(EditLine *el, wchar_t *ret)
 	el_get(el, EL_CLIENTDATA, &l);
 	for (;;) {
 		char c;
-		ssize_t n = read(0, &c, 1);
+		struct pollfd key = { 0, POLLIN, 0 };
+		ssize_t n = ppoll(&key, 1, NULL, &l->waiting);
+		n = n < 0 ? n : read(0, &c, 1);
 		if (n < 0 && errno == EINTR)
 			l->interrupted = true;
 		if (n <= 0)
@@ -264,10 +269,16 @@ static int read_edited(struct run_line *l, const char *prompt, char **ret)
 	l->interrupted = false;
 	fflush(stdout);
 	el_resize(l->el);
-	el_set(l->el, EL_PREP_TERM, 1); /* before the prompt: a key that comes with it is not the line discipline's */
+	el_set(l->el, EL_PREP_TERM, 1); /* before the prompt: a key beside it is not the line discipline's */
 	fputs(PASTE_ON, stderr);
 	fflush(stderr);
+	sigset_t interrupt, old;
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, &old);
+	l->waiting = old;
 	const char *s = el_gets(l->el, &n);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	fputs(PASTE_OFF, stderr);
 	fflush(stderr);
 	if (!s || n <= 0)

@@ -115,6 +115,7 @@ wait record
 wait >>>
 send /save stopped.json\r
 wait 2 messages
+wait >>>
 send \x04
 end 0
 END
