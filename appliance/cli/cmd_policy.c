@@ -2,14 +2,11 @@
 #define _GNU_SOURCE
 #include "attest/policy.h"
 #include "base/bytes.h"
-#include "base/fd.h"
 #include "base/jsonw.h"
 #include "cli/look.h"
 #include "cli/person.h"
 #include "cli/model.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -129,40 +126,16 @@ static int show(struct cli *c, int argc, char **argv)
 	return CLI_DONE;
 }
 
+static int check_to_set(const char *path, bool json)
+{
+	return check_file(path, json, false);
+}
+
 static int set(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *sign = NULL;
-	bool json = false;
-	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &sign, NULL }, { "--json", OPT_FLAG, &json, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	struct proto_name b = { 0 };
-	if (bytes_put_str(b.text, sizeof b.text, reason))
-		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
-	int r = check_file(argv[0], json, false);
-	if (r)
-		return r;
-	_cleanup_fd_ int fd = open(argv[0], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return out_fail(CLI_UNDECIDED, "%s: %s", argv[0], out_reason(errno));
-	_cleanup_ctl_ struct ctl k = CTL_NONE;
-	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	r = ctl_open(c, &k);
-	r = r ? r : person_sign(&k, sign, &(struct person_command){ CTL_POLICY_SET, &b, sizeof b, fd });
-	r = r ? r : ctl_ask(&k, CTL_POLICY_SET, &b, sizeof b, fd, &a);
-	if (r)
-		return r;
-	if (json)
-		printf("{\"index\":%llu%s}\n", (unsigned long long)a.end.index,
-			a.end.text[0] ? ",\"proposed\":true" : "");
-	else if (person_proposed(&a))
-		return r;
-	else
-		out_say("%s: the policy from now on, record %llu; models that are here stay", argv[0],
-			(unsigned long long)a.end.index);
-	return CLI_DONE;
+	return person_install(c, argc, argv,
+		&(struct person_file){
+			CTL_POLICY_SET, check_to_set, "the policy from now on; models that are here stay" });
 }
 
 /* ---- explain -------------------------------------------------------------------------------------------------------------------- */

@@ -89,3 +89,44 @@ int person_ask(struct cli *c, const char *key, const struct person_command *p)
 		out_say("done, record %llu", (unsigned long long)a.end.index);
 	return r;
 }
+
+static int install_open(const struct person_file *p, const char *path, bool json, int *ret)
+{
+	int r = p->check(path, json);
+	if (r)
+		return r;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(errno));
+	*ret = fd;
+	return 0;
+}
+
+int person_install(struct cli *c, int argc, char **argv, const struct person_file *p)
+{
+	const char *reason = "", *key = NULL;
+	bool json = false;
+	int n;
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--sign-with", OPT_STR, &key, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+		return n;
+	struct proto_name b = { 0 };
+	if (bytes_put_str(b.text, sizeof b.text, reason))
+		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
+	_cleanup_fd_ int fd = -1;
+	_cleanup_ctl_ struct ctl k = CTL_NONE;
+	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
+	int r = install_open(p, argv[0], json, &fd);
+	r = r ? r : ctl_open(c, &k);
+	r = r ? r : person_sign(&k, key, &(struct person_command){ p->type, &b, sizeof b, fd });
+	r = r ? r : ctl_ask(&k, p->type, &b, sizeof b, fd, &a);
+	if (r)
+		return r;
+	const unsigned long long index = a.end.index;
+	if (json)
+		printf("{\"index\":%llu%s}\n", index, a.end.text[0] ? ",\"proposed\":true" : "");
+	else if (!person_proposed(&a))
+		out_say("%s: %s (record %llu)", argv[0], p->is, index);
+	return CLI_DONE;
+}

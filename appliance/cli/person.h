@@ -16,3 +16,11 @@ _must_use_ int person_sign(struct ctl *k, const char *key, const struct person_c
 bool person_proposed(const struct ctl_answer *a);
 /* Open, sign, ask, and say what keepd answers: the whole of a command that changes who may do what. An exit status. */
 _must_use_ int person_ask(struct cli *c, const char *key, const struct person_command *p);
+
+/* The whole of a verb that has a file of rules count from now on: FILE [--reason TEXT] [--sign-with KEY] [--json]. An exit status. */
+struct person_file {
+	u32 type;				   /* of a frame that carries a reason and the file */
+	int (*check)(const char *path, bool json); /* says what is wrong with it; an exit status */
+	const char *is; /* "the policy from now on": what is said behind the file's name */
+};
+_must_use_ int person_install(struct cli *c, int argc, char **argv, const struct person_file *p);

@@ -138,7 +138,7 @@ const struct verb cli_verbs[] = {
 		"  --sign-with F        sign this with your own key (keep role), where it takes two "
 		"people\n" },
 	{ "quota", cmd_quota, "say who may use which models, and how much",
-		"quota check FILE [--json]\nquota install FILE [--reason TEXT] [--sign-with F] [--json]\n"
+		"quota check FILE [--json]\nquota set FILE [--reason TEXT] [--sign-with F] [--json]\n"
 		"quota show [--json]\nquota ls [--json]",
 		"  check needs no appliance; ls says what is used: your own, or everybody's where your role "
 		"allows\n"

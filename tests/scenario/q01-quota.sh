@@ -7,13 +7,13 @@ me=uid:$(id -u)
 printf '[principal %s]\nparallel = two\n' "$me" >"$file"
 expect 1 keep quota check "$file"
 says "site.quota:2: a number is decimal digits"
-expect 1 keep quota install "$file"
+expect 1 keep quota set "$file"
 expect 0 keep quota show
 says 'none were set'
 printf '[principal %s]\nmodels = demo\nmax-tokens = 30\ntokens-per-day = 50\n[everyone]\nmodels = none\n' "$me" >"$file"
 expect 0 keep quota check "$file"
 says 'good, 2 sections'
-expect 0 keep quota install "$file" --reason 'a small allowance'
+expect 0 keep quota set "$file" --reason 'a small allowance'
 expect 0 keep quota show
 cmp -s "$out" "$file" || fail 'quota show does not print what was installed'
 expect 0 keep audit ls --event quota-set --json
@@ -37,10 +37,10 @@ expect 0 keep quota ls
 says "$me +1 +0 .* $used/50"
 # words: a pinned prompt and tools, until another file says otherwise
 printf '[everyone]\ntools = weather\nsystem = You answer for the planning office, and you name the sources of everything that you say.\nsystem = You never guess.\n' >"$file"
-expect 0 keep quota install "$file"
+expect 0 keep quota set "$file"
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" pinned
 printf '[everyone]\n' >"$file"
-expect 0 keep quota install "$file"
+expect 0 keep quota set "$file"
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" unpinned
 stop_up || fail "keep up ended with $?"
 expect 0 keep audit verify
