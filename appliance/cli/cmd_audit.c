@@ -2,7 +2,6 @@
  * proof, and witnesses, in cmd_audit_proofs.c. */
 #define _GNU_SOURCE
 #include "cli/evidence.h"
-#include "cli/facts.h"
 #include "cli/filter.h"
 #include "cli/archive.h"
 #include "cli/look.h"

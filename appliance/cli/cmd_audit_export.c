@@ -13,33 +13,6 @@
 
 #define PAGE_RECORDS 10000u /* records of one query */
 
-struct cell export_result(const json_t *j)
-{
-	static const char *const keys[] = { "finish", "verdict", "result" };
-	struct cell c = { "" };
-	for (size_t i = 0; i < ARRAY_LEN(keys) && !c.s[0]; i++)
-		c = lines_cell(j, keys[i]);
-	return c;
-}
-
-enum export_severity export_severity_of(const json_t *j)
-{
-	static const char *const alarms[] = { "contradiction", "quarantine", "fault", "gap" };
-	static const char *const failures[] = { "denied", "orphan", "runtime-lost", "storage", "reserve" };
-	static const char *const bad[] = { "refused", "error", "failed", "rejected", "undecided" };
-	struct cell event = lines_cell(j, "event"), result = export_result(j);
-	for (size_t i = 0; i < ARRAY_LEN(alarms); i++)
-		if (!strcmp(event.s, alarms[i]))
-			return EXPORT_ALARM;
-	for (size_t i = 0; i < ARRAY_LEN(failures); i++)
-		if (!strcmp(event.s, failures[i]))
-			return EXPORT_FAILED;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		if (!strcmp(result.s, bad[i]))
-			return EXPORT_FAILED;
-	return EXPORT_INFO;
-}
-
 int export_jsonl(struct exporter *x, const json_t *record, const char *line, size_t len)
 {
 	fwrite(line, 1, len, stdout);

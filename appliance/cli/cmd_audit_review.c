@@ -1,6 +1,5 @@
 /* audit summary, orphans, diff: what the records add up to, what never came to an end, and what happened between two checkpoints. */
 #include "audit/tlog/witness.h"
-#include "cli/facts.h"
 #include "cli/file.h"
 #include "cli/filter.h"
 #include "cli/head.h"

@@ -24,9 +24,3 @@ export_line export_ocsf;
 export_line export_syslog;
 /* The record itself. */
 export_line export_jsonl;
-
-/* How bad it is that this was recorded. */
-enum export_severity { EXPORT_INFO, EXPORT_FAILED /* an act did not come to its end */, EXPORT_ALARM };
-enum export_severity export_severity_of(const json_t *record);
-/* The word that says how an act ended; "" for records that say no such thing. */
-struct cell export_result(const json_t *record);

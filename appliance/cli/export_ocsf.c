@@ -2,7 +2,6 @@
  * relatives; what happens to the log itself is Event Log Activity. The record stands in raw_data, byte for byte as it was hashed, so
  * that what a SIEM holds can be proven too. */
 #include "cli/export.h"
-#include "cli/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,13 +151,13 @@ static void put_status(const json_t *j, json_t *o)
 		u32 id;
 		const char *name;
 	} severity[] = { { 1, "Informational" }, { 3, "Medium" }, { 5, "Critical" } };
-	enum export_severity s = export_severity_of(j);
-	struct cell result = export_result(j), why = lines_cell(j, "why");
+	enum facts_severity s = facts_severity_of(j);
+	struct cell result = facts_result(j), why = lines_cell(j, "why");
 	put_u64(o, "severity_id", severity[s].id);
 	put_str(o, "severity", severity[s].name);
 	if (result.s[0]) {
-		put_u64(o, "status_id", s == EXPORT_INFO ? 1 : 2);
-		put_str(o, "status", s == EXPORT_INFO ? "Success" : "Failure");
+		put_u64(o, "status_id", s == FACTS_INFO ? 1 : 2);
+		put_str(o, "status", s == FACTS_INFO ? "Success" : "Failure");
 		put_str(o, "status_code", result.s);
 	}
 	if (why.s[0])

@@ -1,7 +1,6 @@
 /* RFC 5424: <PRI>1 time host keepd - event [keep@32473 …] message. Facility 13 is the log of audits. 32473 is the enterprise number that
  * RFC 5612 keeps for examples: Keep has none of its own. The host is the log's origin: a record says no other. */
 #include "cli/export.h"
-#include "cli/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,13 +54,13 @@ static void put_time(u64 ns)
 
 int export_syslog(struct exporter *x, const json_t *j, const char *line, size_t len)
 {
-	static const u32 severity[] = { [EXPORT_INFO] = 6, [EXPORT_FAILED] = 4, [EXPORT_ALARM] = 1 };
+	static const u32 severity[] = { [FACTS_INFO] = 6, [FACTS_FAILED] = 4, [FACTS_ALARM] = 1 };
 	struct cell event = lines_cell(j, "event");
 	char what[512];
 	const char *key;
 	json_t *v;
 	int r = 0;
-	printf("<%u>1 ", FACILITY_AUDIT * 8 + severity[export_severity_of(j)]);
+	printf("<%u>1 ", FACILITY_AUDIT * 8 + severity[facts_severity_of(j)]);
 	put_time(lines_u64(j, "time_ns"));
 	printf(" %s keepd - %s [keep@32473", x->origin, event.s);
 	json_object_foreach((json_t *)(uintptr_t)j, key, v) if (strcmp(key, "event") && strcmp(key, "v")) r =

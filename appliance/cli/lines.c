@@ -5,8 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#define DIGEST_DIGITS 12 /* of a digest in a table */
-
 void lines_print(const struct fd_map *data)
 {
 	if (!data->len)
@@ -43,49 +41,6 @@ void lines_decref(json_t **j)
 	*j = NULL;
 }
 
-static void put_value(struct cell *c, const json_t *v)
-{
-	switch (v ? json_typeof(v) : JSON_NULL) {
-	case JSON_STRING:
-		snprintf(c->s, sizeof c->s, "%s", json_string_value(v));
-		break;
-	case JSON_INTEGER:
-		snprintf(c->s, sizeof c->s, "%lld", (long long)json_integer_value(v));
-		break;
-	case JSON_REAL:
-		snprintf(c->s, sizeof c->s, "%.6g", json_real_value(v));
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		snprintf(c->s, sizeof c->s, "%s", json_is_true(v) ? "yes" : "no");
-		break;
-	default:
-		break;
-	}
-}
-
-struct cell lines_cell(const json_t *o, const char *key)
-{
-	struct cell c = { "" };
-	put_value(&c, json_object_get(o, key));
-	return c;
-}
-
-struct cell lines_short(const json_t *o, const char *key)
-{
-	struct cell c = lines_cell(o, key);
-	c.s[DIGEST_DIGITS] = 0;
-	return c;
-}
-
-u64 lines_u64(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-	return v && json_number_value(v) > 0
-		       ? json_is_integer(v) ? (u64)json_integer_value(v) : (u64)json_real_value(v)
-		       : 0;
-}
-
 struct cell lines_time(const json_t *o, const char *key)
 {
 	struct cell c = { "" };
@@ -102,7 +57,7 @@ struct cell lines_time(const json_t *o, const char *key)
 static void print_value(const json_t *v)
 {
 	struct cell c = { "" };
-	put_value(&c, v);
+	facts_put(&c, v);
 	out_text(1, c.s[0] ? c.s : "-", c.s[0] ? strlen(c.s) : 1);
 	putchar('\n');
 }

@@ -1,9 +1,8 @@
 /* keepd answers queries with JSON lines. --json prints them as they came; people get tables made from them. */
 #pragma once
 
+#include "base/facts.h"
 #include "cli/ctl.h"
-
-#include <jansson.h>
 
 /* Print the lines as they came. */
 void lines_print(const struct fd_map *data);
@@ -17,14 +16,18 @@ json_t *lines_next(struct lines *l, bool *ret_bad);
 void lines_decref(json_t **j);
 #define _cleanup_json_ _cleanup_(lines_decref)
 
-/* A member as text for a table: strings as they are, numbers in decimal, "yes"/"no", "" when it is not there. At most 511 bytes. */
-struct cell {
-	char s[512];
-};
-struct cell lines_cell(const json_t *o, const char *key);
-/* The first digits of a hexadecimal member. */
-struct cell lines_short(const json_t *o, const char *key);
-u64 lines_u64(const json_t *o, const char *key);
+static inline struct cell lines_cell(const json_t *o, const char *key)
+{
+	return facts_cell(o, key);
+}
+static inline struct cell lines_short(const json_t *o, const char *key)
+{
+	return facts_short(o, key);
+}
+static inline u64 lines_u64(const json_t *o, const char *key)
+{
+	return facts_u64(o, key);
+}
 /* A member time_ns as local "2026-01-31 12:34:56", "" when it is not there. */
 struct cell lines_time(const json_t *o, const char *key);
 /* Is it what a listing shows instead of record `index`, whose text was pruned? */

@@ -4,7 +4,6 @@
 #include "cli/report.h"
 #include "base/bytes.h"
 #include "cli/export.h"
-#include "cli/facts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,7 +25,7 @@ struct groups {
 struct listed {
 	u64 index, time_ns;
 	char *event, *what;
-	enum export_severity severity;
+	enum facts_severity severity;
 };
 struct asked { /* a question's own facts, for its answer */
 	u64 index;
@@ -127,7 +126,7 @@ static int list(struct report *r, const json_t *j, u64 index)
 	facts_line(j, what, sizeof what);
 	struct listed *l = &r->l[r->n++];
 	*l = (struct listed){ index, lines_u64(j, "time_ns"), strdup(event.s), strdup(what),
-		export_severity_of(j) };
+		facts_severity_of(j) };
 	return !l->event || !l->what;
 }
 
@@ -137,7 +136,7 @@ static void add_up(struct report *r, const json_t *j, u64 index)
 	struct asked own = { .index = index };
 	const struct asked *of = &own;
 	u64 intent = lines_u64(j, "intent");
-	bool answer = json_object_get(j, "intent") != NULL, failed = export_severity_of(j) != EXPORT_INFO;
+	bool answer = json_object_get(j, "intent") != NULL, failed = facts_severity_of(j) != FACTS_INFO;
 	actor_of(j, own.actor, sizeof own.actor);
 	if (json_object_get(j, "model"))
 		snprintf(own.model, sizeof own.model, "%.64s", name.s);
@@ -287,7 +286,7 @@ static void reviews(const struct report *r, FILE *f)
 static void acts(const struct report *r, FILE *f)
 {
 	static const char *const classes[] = {
-		[EXPORT_INFO] = "", [EXPORT_FAILED] = "FAILED", [EXPORT_ALARM] = "ALARM"
+		[FACTS_INFO] = "", [FACTS_FAILED] = "FAILED", [FACTS_ALARM] = "ALARM"
 	};
 	fputs("<h2>Record by record</h2>\n<p class=\"dim\">Times are UTC, as the machine's clock said. "
 	      "Reading the log and steps of the "

@@ -1,7 +1,52 @@
-#include "cli/facts.h"
+#include "base/facts.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define DIGEST_DIGITS 12 /* of a digest in a table */
+
+void facts_put(struct cell *c, const json_t *v)
+{
+	switch (v ? json_typeof(v) : JSON_NULL) {
+	case JSON_STRING:
+		snprintf(c->s, sizeof c->s, "%s", json_string_value(v));
+		break;
+	case JSON_INTEGER:
+		snprintf(c->s, sizeof c->s, "%lld", (long long)json_integer_value(v));
+		break;
+	case JSON_REAL:
+		snprintf(c->s, sizeof c->s, "%.6g", json_real_value(v));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		snprintf(c->s, sizeof c->s, "%s", json_is_true(v) ? "yes" : "no");
+		break;
+	default:
+		break;
+	}
+}
+
+struct cell facts_cell(const json_t *o, const char *key)
+{
+	struct cell c = { "" };
+	facts_put(&c, json_object_get(o, key));
+	return c;
+}
+
+struct cell facts_short(const json_t *o, const char *key)
+{
+	struct cell c = facts_cell(o, key);
+	c.s[DIGEST_DIGITS] = 0;
+	return c;
+}
+
+u64 facts_u64(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+	return v && json_number_value(v) > 0
+		       ? json_is_integer(v) ? (u64)json_integer_value(v) : (u64)json_real_value(v)
+		       : 0;
+}
 
 /* What a record is about, in one line: the members that matter, by event. */
 static const struct {
@@ -74,7 +119,7 @@ static void add_fact(char *buf, size_t size, const json_t *o, const char *word, 
 	bool shorten = *word == '#', bare = *word == '+';
 	size_t at = strlen(buf);
 	snprintf(key, sizeof key, "%.*s", (int)(len - (shorten || bare)), word + (shorten || bare));
-	struct cell c = shorten ? lines_short(o, key) : lines_cell(o, key);
+	struct cell c = shorten ? facts_short(o, key) : facts_cell(o, key);
 	if (c.s[0])
 		snprintf(buf + at, size - at, "%s%s%s%.80s", at ? "  " : "", bare ? "" : key, bare ? "" : " ",
 			c.s);
@@ -82,7 +127,7 @@ static void add_fact(char *buf, size_t size, const json_t *o, const char *word, 
 
 void facts_line(const json_t *o, char *buf, size_t size)
 {
-	struct cell event = lines_cell(o, "event");
+	struct cell event = facts_cell(o, "event");
 	buf[0] = 0;
 	for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
 		if (strcmp(facts[i].event, event.s))
@@ -93,4 +138,31 @@ void facts_line(const json_t *o, char *buf, size_t size)
 			p += n;
 		}
 	}
+}
+
+struct cell facts_result(const json_t *j)
+{
+	static const char *const keys[] = { "finish", "verdict", "result" };
+	struct cell c = { "" };
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !c.s[0]; i++)
+		c = facts_cell(j, keys[i]);
+	return c;
+}
+
+enum facts_severity facts_severity_of(const json_t *j)
+{
+	static const char *const alarms[] = { "contradiction", "quarantine", "fault", "gap" };
+	static const char *const failures[] = { "denied", "orphan", "runtime-lost", "storage", "reserve" };
+	static const char *const bad[] = { "refused", "error", "failed", "rejected", "undecided" };
+	struct cell event = facts_cell(j, "event"), result = facts_result(j);
+	for (size_t i = 0; i < ARRAY_LEN(alarms); i++)
+		if (!strcmp(event.s, alarms[i]))
+			return FACTS_ALARM;
+	for (size_t i = 0; i < ARRAY_LEN(failures); i++)
+		if (!strcmp(event.s, failures[i]))
+			return FACTS_FAILED;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (!strcmp(result.s, bad[i]))
+			return FACTS_FAILED;
+	return FACTS_INFO;
 }
