@@ -82,15 +82,14 @@ static int routing_read(struct reader *r)
 	return 0;
 }
 
-/* Which layers have experts: those behind the first dense ones, or every step-th. */
+/* Which layers have experts: those behind the first dense ones, or every step-th, as the family has it. */
 static int places_read(struct reader *r)
 {
 	u32 dense = 0, step = 1, n = 0;
-	const struct int_row rows[] = {
-		{ "leading_dense_block_count", &dense, 0, r->h->n_layers, false },
-		{ "interleave_moe_layer_step", &step, 0, LAYERS_MAX, false },
-	};
-	int e = network_ints(r, rows, ARRAY_LEN(rows));
+	const struct int_row first = { "leading_dense_block_count", &dense, 0, r->h->n_layers, false };
+	const struct int_row between = { "interleave_moe_layer_step", &step, 0, LAYERS_MAX, false };
+	int e = r->arch->keys & KEY_DENSE_FIRST ? network_ints(r, &first, 1) : 0;
+	e = e || !(r->arch->keys & KEY_DENSE_BETWEEN) ? e : network_ints(r, &between, 1);
 	if (e || (!dense && step == 1))
 		return e;
 	e = network_layers_make(r);
@@ -101,8 +100,7 @@ static int places_read(struct reader *r)
 		n += has;
 	}
 	if (!e && !n)
-		return refuse(r, "leading_dense_block_count",
-			"or interleave_moe_layer_step leaves no layer for the experts");
+		return refuse(r, dense ? first.key : between.key, "leaves no layer for the experts");
 	return e;
 }
 
