@@ -141,7 +141,7 @@ enum query_what {
 	QUERY_RETAIN,	 /* the setting, subjects, holds and archives */
 	QUERY_WITNESSED, /* the newest checkpoint that witnesses cosigned, and the policy */
 	QUERY_LEAVES,	 /* first, count: leaf hashes, as they are */
-	QUERY_SUBTREES,	 /* first, count: roots of 256 records each, as they are */
+	QUERY_SUBTREES,	 /* first, count: roots of 256 records each; name "2": of 256 such, … "4" */
 	QUERY_QUOTA,	 /* the file of quotas */
 	QUERY_USAGE,	 /* what is left to whom: name: that principal; count 1: the client itself */
 	QUERY_ACCESS,	 /* keys and rules for certificates, without any secret */
@@ -181,7 +181,13 @@ struct proto_query {
 };
 SIZE_PIN(proto_query, 96);
 /* What is looked for in the log. Alternatives of one kind, and all kinds; n_… 0: any. */
-enum look_what { LOOK_RECORDS = 1, LOOK_BY_ACTOR, LOOK_BY_MODEL, LOOK_BY_EVENT };
+enum look_what {
+	LOOK_RECORDS = 1,
+	LOOK_BY_ACTOR,
+	LOOK_BY_MODEL,
+	LOOK_BY_EVENT,
+	LOOK_BY_TIME /* count: so many buckets of equal time from since_ns to until_ns */
+};
 #define LOOK_NEWEST \
 	1u /* flag: the last ones that fit instead of the first, in the order of the log all the same */
 #define LOOK_EXCEPT 2u /* flag: any event but those named */
@@ -197,8 +203,10 @@ struct proto_look {
 	char results[LOOK_ANY_MAX][24]; /* how an act ended: accepted, stop, failed, … */
 	char text[136];			/* bytes that stand in the record */
 	char purpose[48]; /* what it is for, in the record that the log was read; "": to look at */
+	u32 n_names, reserved;
+	char names[LOOK_ANY_MAX][NAME_LEN_MAX + 8]; /* actors too: principals who came over the network */
 };
-SIZE_PIN(proto_look, 2744);
+SIZE_PIN(proto_look, 3904);
 struct proto_taken {
 	u64 from, to;		   /* records from to to - 1 */
 	u8 manifest[SHA256_BYTES]; /* of the list of the excerpt's files */

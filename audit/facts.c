@@ -54,8 +54,14 @@ enum {
 	HAS_FINISH = 8,
 	HAS_VERDICT = 16,
 	HAS_RESULT = 32,
+	HAS_PRINCIPAL = 64,
 	KNOWN = 128
 };
+
+static bool session_or_request(u32 event)
+{
+	return event == EVENT_SESSION || event == EVENT_REQUEST;
+}
 
 static u8 fields_of(const struct audit_event_info *e)
 {
@@ -71,11 +77,23 @@ static u8 fields_of(const struct audit_event_info *e)
 		has |= listed(e->fields, "finish") ? HAS_FINISH : 0;
 		has |= listed(e->fields, "verdict") ? HAS_VERDICT : 0;
 		has |= listed(e->fields, "result") ? HAS_RESULT : 0;
+		/* keys and rules are about a principal, who has not asked */
+		has |= session_or_request(e->event) ? HAS_PRINCIPAL : 0;
 		if (e->event >= ARRAY_LEN(known))
 			return has;
 		*k = has;
 	}
 	return *k;
+}
+
+/* "uid:1000" is the user of that number. */
+static void principal(struct audit_facts *f, struct audit_word w)
+{
+	bool user = w.len > 4 && !memcmp(w.s, "uid:", 4);
+	if (user)
+		f->uid = (u32)number(w.s, w.len, "uid:", f->uid);
+	else
+		f->principal = w;
 }
 
 int audit_facts_read(const char *line, size_t len, struct audit_facts *ret)
@@ -92,6 +110,8 @@ int audit_facts_read(const char *line, size_t len, struct audit_facts *ret)
 	f.time_ns = number(line, (size_t)(actor - line), "\"time_ns\":", 0);
 	f.uid = (u32)number(actor, rest, "\"uid\":", UINT32_MAX);
 	f.self = behind(actor, MIN(rest, 96u), "\"auth\":\"self\"") != NULL;
+	if (has & HAS_PRINCIPAL)
+		principal(&f, word(actor, rest, ",\"principal\":\""));
 	f.name = has & HAS_NAME ? word(actor, rest, ",\"name\":\"") : f.name;
 	f.model = has & HAS_MODEL ? word(actor, rest, ",\"model\":\"") : f.model;
 	f.session = has & HAS_SESSION ? number(actor, rest, ",\"session\":", INTENT_NONE) : INTENT_NONE;

@@ -15,7 +15,9 @@ struct audit_facts {
 	u64 session;	   /* that it belongs to, or INTENT_NONE */
 	u64 time_ns;
 	u32 event, uid;
-	bool self;		  /* keepd's own act */
+	struct audit_word
+		principal; /* for whom the gateway asked; of those who came by their own socket "uid:1000" is uid */
+	bool self;	   /* keepd's own act */
 	struct audit_word name;	  /* of the model */
 	struct audit_word model;  /* its digest, in hexadecimal */
 	struct audit_word result; /* how an act ended: its finish, verdict or result; of an orphan "orphan" */

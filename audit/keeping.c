@@ -265,6 +265,15 @@ static int hashes(struct conn *c, const struct proto_query *q, u64 id, u32 level
 	return 0;
 }
 
+/* name: how many records each stands for, as a power of 256: "1" (and ""), "2", "3", "4". */
+static int subtrees(struct conn *c, const struct proto_query *q, u64 id)
+{
+	const char *s = q->name;
+	if (s[0] && (s[0] < '1' || s[0] > '4' || s[1]))
+		return -EPROTO;
+	return hashes(c, q, id, s[0] ? 8 * (u32)(s[0] - '0') : 8);
+}
+
 int keeping_query(struct conn *c, const struct proto_query *q, u64 id)
 {
 	switch (q->what) {
@@ -275,7 +284,7 @@ int keeping_query(struct conn *c, const struct proto_query *q, u64 id)
 	case QUERY_LEAVES:
 		return hashes(c, q, id, 0);
 	case QUERY_SUBTREES:
-		return hashes(c, q, id, 8);
+		return subtrees(c, q, id);
 	default:
 		return -EPROTO;
 	}

@@ -72,7 +72,7 @@ static void told(struct conn *c, int r)
 	const struct audit_search *s = c->search;
 	const struct proto_look *q = audit_search_asked(s);
 	static const char *const names[] = { "", "records", "summary by actor", "summary by model",
-		"summary by event" };
+		"summary by event", "timeline" };
 	char words[1024];
 	u8 *data = NULL;
 	size_t len = 0;

@@ -37,7 +37,7 @@ struct audit_search {
 	struct proto_look q;
 	u32 events[LOOK_ANY_MAX];
 	/* as zones number them; models 0: not the digits of a digest */
-	u16 actors[LOOK_ANY_MAX], names[LOOK_ANY_MAX], models[LOOK_ANY_MAX];
+	u16 actors[LOOK_ANY_MAX], people[LOOK_ANY_MAX], names[LOOK_ANY_MAX], models[LOOK_ANY_MAX];
 	u8 results[LOOK_ANY_MAX];
 	u64 from, to; /* what is left */
 	u64 begin, end;
@@ -48,6 +48,7 @@ struct audit_search {
 	size_t bytes;
 	struct chunk *first, **last;
 	struct search_sum *sum;
+	struct search_time *time;
 	struct batch b;
 	struct known known[KNOWN];
 };
@@ -77,12 +78,14 @@ static u32 event_of(const char *name)
 static const char *strings(const struct proto_look *q)
 {
 	bool ok = q->n_events <= LOOK_ANY_MAX && q->n_actors <= LOOK_ANY_MAX && q->n_models <= LOOK_ANY_MAX &&
-		  q->n_results <= LOOK_ANY_MAX && bytes_str_ok(q->text, sizeof q->text) &&
-		  bytes_str_ok(q->purpose, sizeof q->purpose);
+		  q->n_results <= LOOK_ANY_MAX && q->n_names <= LOOK_ANY_MAX &&
+		  bytes_str_ok(q->text, sizeof q->text) && bytes_str_ok(q->purpose, sizeof q->purpose);
 	for (u32 i = 0; ok && i < LOOK_ANY_MAX; i++)
 		ok = bytes_str_ok(q->events[i], sizeof q->events[i]) &&
 		     bytes_str_ok(q->models[i], sizeof q->models[i]) &&
 		     bytes_str_ok(q->results[i], sizeof q->results[i]) &&
+		     bytes_str_ok(q->names[i], sizeof q->names[i]) &&
+		     (i < q->n_names) == (q->names[i][0] != 0) &&
 		     (i < q->n_events) == (q->events[i][0] != 0) &&
 		     (i < q->n_models) == (q->models[i][0] != 0) &&
 		     (i < q->n_results) == (q->results[i][0] != 0);
@@ -92,7 +95,10 @@ static const char *strings(const struct proto_look *q)
 int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search **ret, const char **ret_why)
 {
 	*ret_why = strings(q);
-	if (!*ret_why && (q->what < LOOK_RECORDS || q->what > LOOK_BY_EVENT ||
+	if (!*ret_why && q->what == LOOK_BY_TIME &&
+		(q->count == 0 || q->count > LOOK_BUCKETS_MAX || q->flags & LOOK_NEWEST))
+		*ret_why = "a timeline has 1 to 64 buckets";
+	if (!*ret_why && (q->what < LOOK_RECORDS || q->what > LOOK_BY_TIME ||
 				 (q->flags & ~(LOOK_NEWEST | LOOK_EXCEPT))))
 		*ret_why = "there is no such question";
 	for (u32 i = 0; !*ret_why && i < q->n_events; i++)
@@ -109,6 +115,8 @@ int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search
 		s->events[i] = event_of(q->events[i]);
 	for (u32 i = 0; i < q->n_actors; i++)
 		s->actors[i] = audit_zone_actor(q->actors[i]);
+	for (u32 i = 0; i < q->n_names; i++)
+		s->people[i] = audit_zone_word(q->names[i], strlen(q->names[i]));
 	for (u32 i = 0; i < q->n_models; i++) {
 		size_t n = strlen(q->models[i]);
 		s->names[i] = audit_zone_word(q->models[i], n);
@@ -125,7 +133,9 @@ int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search
 	s->next = UINT64_MAX;
 	s->last = &s->first;
 	s->done = s->total == 0;
-	int r = q->what == LOOK_RECORDS ? 0 : search_sum_new(q->what, &s->sum);
+	int r = q->what == LOOK_RECORDS	  ? 0
+		: q->what == LOOK_BY_TIME ? search_time_new(q, &s->time)
+					  : search_sum_new(q->what, &s->sum);
 	if (r)
 		audit_search_free(&s);
 	else
@@ -155,6 +165,7 @@ void audit_search_free(struct audit_search **ps)
 		free(c);
 	}
 	search_sum_free(s->sum);
+	search_time_free(s->time);
 	free(s->b.data);
 	free(s);
 }
@@ -171,12 +182,15 @@ static bool model_fits(const struct found *r, const char *want)
 static bool fits(const struct audit_search *s, const struct found *r)
 {
 	const struct proto_look *q = &s->q;
-	bool event = !q->n_events, actor = !q->n_actors, model = !q->n_models, result = !q->n_results;
+	bool event = !q->n_events, actor = !q->n_actors && !q->n_names, model = !q->n_models,
+	     result = !q->n_results;
 	for (u32 i = 0; i < q->n_events; i++)
 		event |= s->events[i] == r->f.event;
 	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
 	for (u32 i = 0; i < q->n_actors; i++)
-		actor |= !r->self && r->uid == q->actors[i];
+		actor |= !r->self && !r->principal.len && r->uid == q->actors[i];
+	for (u32 i = 0; i < q->n_names; i++)
+		actor |= audit_word_is(&r->principal, q->names[i]);
 	for (u32 i = 0; i < q->n_models; i++)
 		model |= model_fits(r, q->models[i]);
 	for (u32 i = 0; i < q->n_results; i++)
@@ -205,7 +219,9 @@ static void zone_fold(struct audit_zone *z, const struct found *r)
 	audit_zone_add(
 		z, &(struct audit_zone_row){ .event = r->f.event,
 			   .time_ns = r->f.time_ns,
-			   .actor = r->self ? 0 : audit_zone_actor(r->uid),
+			   .actor = r->self	       ? 0
+				    : r->principal.len ? audit_zone_word(r->principal.s, r->principal.len)
+						       : audit_zone_actor(r->uid),
 			   .name = r->name.len ? audit_zone_word(r->name.s, r->name.len) : 0,
 			   .model = r->model.len >= DIGITS ? audit_zone_word(r->model.s, DIGITS) : 0,
 			   .result = r->f.result.len ? result_number(r->f.result.s, r->f.result.len) : 0 });
@@ -225,12 +241,15 @@ static bool zone_may(const struct audit_search *s, const struct audit_zone *z)
 static bool row_may(const struct audit_search *s, const struct audit_zone *z, u32 i)
 {
 	const struct proto_look *q = &s->q;
-	bool event = !q->n_events, actor = !q->n_actors, model = !q->n_models, result = !q->n_results;
+	bool event = !q->n_events, actor = !q->n_actors && !q->n_names, model = !q->n_models,
+	     result = !q->n_results;
 	for (u32 k = 0; k < q->n_events; k++)
 		event |= (u8)s->events[k] == z->event[i];
 	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
 	for (u32 k = 0; k < q->n_actors; k++)
 		actor |= s->actors[k] == z->actor[i];
+	for (u32 k = 0; k < q->n_names; k++)
+		actor |= s->people[k] == z->actor[i];
 	for (u32 k = 0; k < q->n_models; k++)
 		model |= s->names[k] == z->name[i] || (s->models[k] && s->models[k] == z->model[i]);
 	for (u32 k = 0; k < q->n_results; k++)
@@ -246,6 +265,9 @@ static void remember(struct audit_search *s, const struct audit_facts *f)
 	*k = (struct known){ .index = f->index, .uid = f->uid, .self = f->self, .there = true };
 	k->name_len = (u32)MIN(f->name.len, sizeof k->name);
 	k->model_len = (u32)MIN(f->model.len, sizeof k->model);
+	k->principal_len = (u32)MIN(f->principal.len, sizeof k->principal);
+	if (k->principal_len)
+		memcpy(k->principal, f->principal.s, k->principal_len);
 	if (k->name_len)
 		memcpy(k->name, f->name.s, k->name_len);
 	if (k->model_len)
@@ -280,6 +302,7 @@ static int facts_of(struct audit_search *s, struct audit_log *log, u32 i, struct
 	r.self = r.f.self;
 	r.name = r.f.name;
 	r.model = r.f.model;
+	r.principal = r.f.principal;
 	bool answer = r.f.intent != INTENT_NONE;
 	u64 of = answer ? r.f.intent : r.f.session;
 	int e = of == INTENT_NONE ? 0 : question(s, log, of, &k);
@@ -288,6 +311,7 @@ static int facts_of(struct audit_search *s, struct audit_log *log, u32 i, struct
 	if (k && answer) {
 		r.uid = k->uid;
 		r.self = k->self;
+		r.principal = (struct audit_word){ k->principal, k->principal_len };
 	}
 	if (k && !r.name.len)
 		r.name = (struct audit_word){ k->name, k->name_len };
@@ -389,8 +413,8 @@ static int zone_lines(
 static bool everything(const struct audit_search *s)
 {
 	const struct proto_look *q = &s->q;
-	return !s->sum && !q->n_events && !q->n_actors && !q->n_models && !q->n_results && !q->text[0] &&
-	       q->since_ns == 0 && q->until_ns == UINT64_MAX;
+	return !s->sum && !q->n_events && !q->n_actors && !q->n_names && !q->n_models && !q->n_results &&
+	       !q->text[0] && ((q->since_ns == 0 && q->until_ns == UINT64_MAX) || s->time);
 }
 
 /* Read records [first, last) of zone i and judge each. 0; -errno. */
@@ -414,11 +438,13 @@ static int zone_read(
 			continue;
 		if (e)
 			break;
-		if (s->sum)
+		if (s->time)
+			search_time_add(s->time, r.f.index);
+		else if (s->sum)
 			search_sum_add(s->sum, &r);
 		else
 			hits[n++] = i;
-		s->n_found += s->sum != NULL;
+		s->n_found += s->sum || s->time;
 	}
 	if (e < 0)
 		return e;
@@ -449,9 +475,21 @@ static int step(struct audit_search *s, struct audit_log *log, struct audit_zone
 	return r;
 }
 
+/* Of a timeline, before anything else: where its buckets begin. */
+static int borders(struct audit_search *s, struct audit_log *log)
+{
+	struct search_span span = { s->from, s->to, everything(s) };
+	int r = search_time_begin(s->time, log, &span);
+	s->from = s->begin = span.from;
+	s->to = s->end = span.to;
+	s->total = s->to - s->from;
+	s->done = s->total == 0;
+	return r;
+}
+
 int audit_search_step(struct audit_search *s, struct audit_log *log, struct audit_zones *z, u64 records)
 {
-	int r = 0;
+	int r = s->time && !search_time_ready(s->time) ? borders(s, log) : 0;
 	for (u64 cost = 0; !r && !s->done && cost < records;)
 		r = step(s, log, z, &cost);
 	return r;
@@ -474,6 +512,8 @@ int audit_search_lines(const struct audit_search *s, u8 **ret, size_t *ret_len)
 {
 	if (s->sum)
 		return search_sum_lines(s->sum, ret, ret_len);
+	if (s->time)
+		return search_time_lines(s->time, ret, ret_len);
 	u8 *out = malloc(s->bytes + 1);
 	size_t at = 0;
 	if (!out)
@@ -528,6 +568,8 @@ void audit_search_words(const struct proto_look *q, char *out, size_t cap)
 			q->events[i]);
 	for (u32 i = 0; i < q->n_actors; i++)
 		words(out, cap, "%s%" PRIu32, i ? "," : " actor=", q->actors[i]);
+	for (u32 i = 0; i < q->n_names; i++)
+		words(out, cap, "%s%s", i ? "," : " principal=", q->names[i]);
 	for (u32 i = 0; i < q->n_models; i++)
 		words(out, cap, "%s%s", i ? "," : " model=", q->models[i]);
 	for (u32 i = 0; i < q->n_results; i++)

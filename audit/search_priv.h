@@ -11,8 +11,8 @@ struct known {
 	u64 index;
 	u32 uid;
 	bool self, there;
-	u32 name_len, model_len;
-	char name[NAME_LEN_MAX + 8], model[2 * MODEL_DIGEST_BYTES + 8];
+	u32 name_len, model_len, principal_len;
+	char name[NAME_LEN_MAX + 8], model[2 * MODEL_DIGEST_BYTES + 8], principal[NAME_LEN_MAX + 8];
 };
 
 /* A record with what its question says. */
@@ -20,7 +20,7 @@ struct found {
 	struct audit_facts f;
 	u32 uid;   /* who asked */
 	bool self; /* nobody but keepd */
-	struct audit_word name, model;
+	struct audit_word name, model, principal;
 };
 
 struct search_sum;
@@ -29,3 +29,18 @@ void search_sum_free(struct search_sum *s);
 void search_sum_add(struct search_sum *s, const struct found *r);
 /* 0, *ret to be freed; -ENOMEM. */
 _must_use_ int search_sum_lines(struct search_sum *s, u8 **ret, size_t *ret_len);
+
+/* ---- search_time.c: how many records stand where in time ---- */
+
+struct search_time;
+_must_use_ int search_time_new(const struct proto_look *q, struct search_time **ret);
+void search_time_free(struct search_time *t);
+bool search_time_ready(const struct search_time *t);
+/* Find the borders of the buckets among records from to to - 1. *ret_from, *ret_to: what is to be read to say how many fit; equal: nothing. 0; -errno. */
+struct search_span {
+	u64 from, to;
+	bool everything; /* the filter leaves nothing out */
+};
+_must_use_ int search_time_begin(struct search_time *t, struct audit_log *log, struct search_span *span);
+void search_time_add(struct search_time *t, u64 index);
+_must_use_ int search_time_lines(const struct search_time *t, u8 **ret, size_t *ret_len);

@@ -68,6 +68,8 @@ static struct group *group_for(struct search_sum *s, const struct found *r)
 		snprintf(key, sizeof key, "%s", audit_event_info(r->f.event)->name);
 	else if (s->by == LOOK_BY_ACTOR && r->self)
 		snprintf(key, sizeof key, "keepd");
+	else if (s->by == LOOK_BY_ACTOR && r->principal.len)
+		snprintf(key, sizeof key, "%.*s", (int)MIN(r->principal.len, sizeof key - 1), r->principal.s);
 	else if (s->by == LOOK_BY_ACTOR)
 		snprintf(key, sizeof key, "%" PRIu32, r->uid);
 	else

@@ -216,7 +216,8 @@
 #define LOG_RESERVE_BYTES  (8u << 20) /* the file that only officers and auditors may use up */
 #define LOG_FREE_MIN_BYTES (4u << 20) /* when less is free before a commit, the reserve gives back */
 
-#define LOOK_ANY_MAX 16u /* alternatives of one kind in a filter: events, actors, models, results */
+#define LOOK_BUCKETS_MAX 64u /* of a timeline: bars that a page has room for */
+#define LOOK_ANY_MAX	 16u /* alternatives of one kind in a filter: events, actors, models, results */
 #define SUMMARY_GROUPS_MAX \
 	4096u /* groups of a summary: 1024 models, some hundred people; the rest is one group */
 #define REVIEW_BYTES_MAX \
@@ -256,6 +257,8 @@
 #define GATEWAY_FRAMES_A_TURN 64u  /* of one seat, before others have their turn */
 #define GATEWAY_KEEP_ALIVE_S \
 	10u /* between comments of a stream that has nothing to say yet; proxies wait 30 or 60 */
+#define LOOK_TIMELINE_RECORDS \
+	200000u /* that a timeline reads to say how many fit its filter, 0.2 s; of more it says how many there are */
 #define GATEWAY_IDLE_S 60u /* a connection that neither sends nor is answered */
 #define GATEWAY_ANSWER_BYTES \
 	(256u << 20)	    /* room for one whole answer as JSON: the text of every context fits */

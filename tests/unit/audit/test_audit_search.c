@@ -369,6 +369,103 @@ static void too_many_groups(void **unused)
 	free(data);
 }
 
+static void request_for(u32 gateway, const char *principal)
+{
+	struct audit_record r;
+	u64 index;
+	begin(&r, EVENT_REQUEST, INTENT_NONE, gateway);
+	index = r.index;
+	jsonw_kv_u64(&r.w, "session", 1);
+	jsonw_kv_str(&r.w, "principal", principal);
+	jsonw_kv_str(&r.w, "name", "model9");
+	end(&r);
+	outcome(index, "stop");
+}
+
+/* Who came over the network counts for himself, and not for the gateway that asked; twice, since the first time makes the zones known. */
+static void principals(void **unused)
+{
+	for (u32 i = 0; i < ZONE_RECORDS; i++)
+		request_for(2000, i % 3 == 0 ? "alice" : i % 3 == 1 ? "uid:2001" : "bob");
+	assert_int_equal(audit_log_commit(log_), 0);
+	for (u32 i = 0; i < 2; i++) {
+		struct proto_look alice = look(), both = look(), gateway = look(), user = look();
+		strcpy(alice.names[alice.n_names++], "alice");
+		both = alice;
+		both.actors[both.n_actors++] = 2001;
+		gateway.actors[gateway.n_actors++] = 2000;
+		user.actors[user.n_actors++] = 2001;
+		assert_int_equal(count(&alice), 2 * 86);
+		assert_int_equal(count(&user), 2 * 85);
+		assert_int_equal(count(&both), 2 * (86 + 85));
+		assert_int_equal(count(&gateway), 0);
+	}
+	struct proto_look q = look();
+	u8 *data;
+	size_t len;
+	q.what = LOOK_BY_ACTOR;
+	strcpy(q.models[q.n_models++], "model9");
+	_cleanup_search_ struct audit_search *s = run(&q);
+	assert_int_equal(audit_search_lines(s, &data, &len), 0);
+	assert_non_null(memmem(data, len, "{\"key\":\"alice\",\"name\":\"\",\"records\":172,", 37));
+	assert_non_null(memmem(data, len, "{\"key\":\"2001\",\"name\":\"\",\"records\":170,", 36));
+	free(data);
+	q = look();
+	q.n_names = LOOK_ANY_MAX + 1;
+	struct audit_search *none;
+	const char *why;
+	assert_int_equal(audit_search_begin(&q, 1, &none, &why), 1);
+}
+
+static u64 number_at(const char *line, const char *mark)
+{
+	const char *at = strstr(line, mark);
+	assert_non_null(at);
+	return strtoull(at + strlen(mark), NULL, 10);
+}
+
+/* Each record stands in one bucket: the one that its time says, since no clock was set back here. */
+static void timeline(void **unused)
+{
+	for (u32 round = 0; round < 2; round++) {
+		struct proto_look q = look();
+		u8 *data;
+		size_t len;
+		u64 records = 0, hits = 0;
+		q.what = LOOK_BY_TIME;
+		q.count = 17;
+		if (round)
+			strcpy(q.events[q.n_events++], "outcome");
+		_cleanup_search_ struct audit_search *s = run(&q);
+		assert_int_equal(audit_search_lines(s, &data, &len), 0);
+		const char *line = (char *)data;
+		for (u32 i = 0; i < q.count; i++, line = strchr(line, '\n') + 1) {
+			struct proto_look one = look();
+			one.since_ns = number_at(line, "\"from_ns\":");
+			one.until_ns = number_at(line, "\"until_ns\":");
+			one.what = LOOK_BY_EVENT;
+			_cleanup_search_ struct audit_search *b = run(&one);
+			assert_int_equal(number_at(line, "\"records\":"), audit_search_found(b));
+			assert_int_equal(number_at(line, "\"first\":"), records);
+			records += number_at(line, "\"records\":");
+			hits += number_at(line, "\"hits\":");
+		}
+		free(data);
+		assert_int_equal(records, audit_log_size(log_));
+		q.what = LOOK_BY_EVENT;
+		q.count = 0;
+		_cleanup_search_ struct audit_search *sum = run(&q);
+		assert_int_equal(hits, audit_search_found(sum));
+	}
+	struct proto_look q = look();
+	struct audit_search *none;
+	const char *why;
+	q.what = LOOK_BY_TIME;
+	assert_int_equal(audit_search_begin(&q, 1, &none, &why), 1);
+	q.count = LOOK_BUCKETS_MAX + 1;
+	assert_int_equal(audit_search_begin(&q, 1, &none, &why), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +475,8 @@ int main(void)
 		cmocka_unit_test(adds_up),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(too_many_groups),
+		cmocka_unit_test(principals),
+		cmocka_unit_test(timeline),
 	};
 	return cmocka_run_group_tests(tests, build, clean);
 }
