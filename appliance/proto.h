@@ -57,6 +57,10 @@ enum proto_type {
 	CTL_PROVE_KEY,	/* proto_prove_key                      → PRINCIPAL, END */
 	CTL_PROVE_CERT, /* proto_prove_cert                     → PRINCIPAL, END */
 	CTL_STOP,	/* proto_name: a session's number or a model, text = why → END */
+	CTL_CONSOLE,	/* proto_console: a one-time link to the review console → END */
+	CTL_CONSOLE_END, /* –                                   → END: whoever asks is logged in nowhere any more */
+	CTL_ENTER,	 /* proto_enter: keep-gateway was shown such a link → PRINCIPAL, END */
+	CTL_PROVE_LOGIN, /* proto_prove_key without a name: what came of it → PRINCIPAL, END */
 	/* keepd → client */
 	CTL_PROGRESS = 0x0180, /* proto_progress */
 	CTL_DATA,	       /* proto_data        +fd sealed memory file */
@@ -344,18 +348,37 @@ SIZE_PIN(proto_end, 272);
 /* ---- who comes over the network (base/access.h) ---- */
 
 /* How it is known who asks. */
-enum principal_how { HOW_PEER = 1 /* the kernel says so of a unix socket */, HOW_KEY, HOW_CERT };
+enum principal_how {
+	HOW_PEER = 1 /* the kernel says so of a unix socket */,
+	HOW_KEY,
+	HOW_CERT,
+	HOW_LINK /* of keep console */
+};
 struct proto_principal {
 	char name[NAME_LEN_MAX + 8];	   /* "uid:1000", "alice", "email:alice@example.org" */
 	char credential[NAME_LEN_MAX + 8]; /* the key or rule; "": the kernel's word */
 	u32 how, role;			   /* enum principal_how; one of enum role */
-	u32 uses, reserved;		   /* enum access_use */
+	u32 uses;			   /* enum access_use */
+	u32 reads;			   /* enum role: as whom it reads in the console; 0: it may not */
 	u64 expires_s;			   /* 0: never */
 	u64 generation;		 /* of what it was judged by; a newer one ends it where how is HOW_CERT */
 	u8 digest[SHA256_BYTES]; /* of the credential: hash of the key, leaf certificate; zero: none */
 	char models[NAME_LEN_MAX + 8];
 };
 SIZE_PIN(proto_principal, 280);
+/* A link to the console, as keepd knows it: the hash of its proof, both as of an API key (base/access.h). */
+struct proto_console {
+	u8 hash[SHA256_BYTES];
+	u32 minutes; /* that a login is good for; 1 to CONSOLE_MINUTES_MAX */
+	u32 reserved;
+};
+SIZE_PIN(proto_console, 40);
+/* A link is shown, and what shall prove from now on who comes by it. */
+struct proto_enter {
+	u8 link[SHA256_BYTES];	/* the proof of its secret */
+	u8 login[SHA256_BYTES]; /* the hash of the proof of the cookie's */
+};
+SIZE_PIN(proto_enter, 64);
 struct proto_clients {
 	u64 generation; /* record that changed it last; 0: nothing ever did */
 };

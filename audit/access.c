@@ -50,7 +50,7 @@ static void put_uses(struct jsonw *w, u32 uses)
 {
 	jsonw_key(w, "uses");
 	jsonw_array(w);
-	for (u32 bit = 1; bit <= USE_LIST; bit <<= 1)
+	for (u32 bit = 1; bit <= USE_CONSOLE; bit <<= 1)
 		if (uses & bit)
 			jsonw_str(w, access_use_name(bit));
 	jsonw_array_end(w);

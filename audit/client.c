@@ -1,4 +1,5 @@
 /* The ctl socket: what a client may ask. */
+#include "audit/console.h"
 #include "audit/content.h"
 #include "audit/keeping.h"
 #include "audit/role.h"
@@ -76,6 +77,11 @@ static const struct ipc_rule rules[] = {
 	{ CTL_PROVE_KEY, IDLE, sizeof(struct proto_prove_key), false, false, H(prove_key_frame), ROLE_ANY },
 	{ CTL_PROVE_CERT, IDLE, sizeof(struct proto_prove_cert), false, false, H(prove_cert_frame),
 		ROLE_ANY },
+	{ CTL_PROVE_LOGIN, IDLE, sizeof(struct proto_prove_key), false, false, H(prove_login_frame),
+		ROLE_ANY },
+	{ CTL_ENTER, IDLE, sizeof(struct proto_enter), false, false, H(enter_frame), ROLE_ANY },
+	{ CTL_CONSOLE, IDLE, sizeof(struct proto_console), false, false, H(console_frame), ROLE_LOG },
+	{ CTL_CONSOLE_END, IDLE, 0, false, false, H(console_end_frame), ROLE_LOG },
 	{ CTL_DECIDE, IDLE, sizeof(struct proto_decide), false, false, H(decide_frame),
 		ROLE_STAFF }, /* and as the act says: dual.c */
 };
@@ -153,6 +159,10 @@ static const struct {
 	{ CTL_PROVE_PEER, "prove-peer" },
 	{ CTL_PROVE_KEY, "prove-key" },
 	{ CTL_PROVE_CERT, "prove-cert" },
+	{ CTL_CONSOLE, "console" },
+	{ CTL_CONSOLE_END, "console-end" },
+	{ CTL_ENTER, "console-enter" },
+	{ CTL_PROVE_LOGIN, "prove-login" },
 };
 
 const char *client_word(u32 type)

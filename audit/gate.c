@@ -432,6 +432,11 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "keep-gateway has not shown who asks");
 		return 0;
 	}
+	if (c->who.name[0] && !(c->who.uses & USE_ALL)) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX,
+			"%s may read in the console, and ask no model", c->who.name);
+		return 0;
+	}
 	if (!principal_may_use(&c->who, m->name)) {
 		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s %s may not use model %s",
 			principal_how_name(c->who.how), c->who.credential, m->name);

@@ -8,6 +8,7 @@
 
 #include "appliance/proto.h"
 #include "audit/clock.h"
+#include "audit/console.h"
 #include "audit/log.h"
 #include "audit/principal.h"
 #include "audit/quota.h"
@@ -231,6 +232,7 @@ struct keepd {
 	struct audit_zones zones;
 	struct subjects subjects;
 	struct quotas *quotas;
+	struct console_login logins[CONSOLE_LOGINS_MAX]; /* index 0: free */
 	struct {
 		u64 requests, spent;				       /* let through; refused by a quota */
 		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */

@@ -1,5 +1,7 @@
 /* Reviews: searching the log, signing it off, and saying that an excerpt was taken. Each is itself a record. */
+#include "audit/console.h"
 #include "audit/content.h"
+#include "audit/principal.h"
 #include "audit/role.h"
 #include "audit/search.h"
 #include "audit/tlog/review.h"
@@ -29,6 +31,7 @@ void look_record(struct conn *c, const struct look_told *t)
 		audit_record_str(&rec, "filter", t->filter, 1000);
 	if (t->manifest)
 		jsonw_kv_hex(&rec.w, "manifest", t->manifest, SHA256_BYTES);
+	principal_fields(&c->who, &rec);
 	int r = audit_log_append(c->k->log, &rec, NULL);
 	(void)r; /* the log has failed then, and the end of the turn says so */
 }
@@ -45,7 +48,8 @@ int look_frame(struct conn *c, struct ipc_frame *f)
 			r < 0 ? strerror(-r) : why);
 		return 0;
 	}
-	if (role_of(c, &why) & ROLE_AUDITOR) /* who may read the texts that were kept */
+	/* who may read the texts that were kept; nobody does over the network */
+	if (!c->who.how && (role_of(c, &why) & ROLE_AUDITOR))
 		audit_search_texts(c->search, content_search, c->k);
 	c->state = CLIENT_WAIT; /* begun by look_work */
 	return 0;
@@ -122,7 +126,7 @@ static const char *review_check(struct conn *c, const struct tlog_review *r)
 	struct audit_log *log = c->k->log;
 	struct merkle_source s = audit_log_hashes(log);
 	struct merkle_hash root;
-	const struct role_row *person = role_row_of(c);
+	const struct role_row *person = c->who.how ? console_person(c->k, &c->who) : role_row_of(c);
 	struct note_key key;
 	if (strcmp(r->origin, audit_log_key(log)->name) != 0)
 		return "it is about another log";
@@ -167,6 +171,7 @@ int review_frame(struct conn *c, struct ipc_frame *f)
 	jsonw_kv_u64(&rec.w, "questions", r.n_questions);
 	jsonw_key(&rec.w, "note");
 	jsonw_strn(&rec.w, note, len);
+	principal_fields(&c->who, &rec);
 	if (audit_log_append(k->log, &rec, NULL) == 0)
 		client_end(c, f->h.id, END_DONE, rec.index,
 			"records %" PRIu64 " to %" PRIu64 " signed off, %u open questions", r.from, r.to - 1,

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "audit/principal.h"
+#include "audit/console.h"
 #include "audit/keepd.h"
 #include "audit/role.h"
 #include "base/access.h"
@@ -20,6 +21,7 @@ const char *principal_how_name(u32 how)
 	return how == HOW_PEER	 ? "peer-credentials"
 	       : how == HOW_KEY	 ? "api-key"
 	       : how == HOW_CERT ? "certificate"
+	       : how == HOW_LINK ? "console-link"
 				 : "";
 }
 
@@ -27,9 +29,7 @@ const char *principal_how_name(u32 how)
 
 /* ---- answers ---- */
 
-/* Somebody was not recognised, and nothing that follows may be taken for the client's own. Keys are tried by strangers: so many are recorded in
- * an hour, the rest is counted. */
-static int unproven(struct conn *c, u64 id, const char *word, const char *detail)
+int principal_unproven(struct conn *c, u64 id, const char *word, const char *detail)
 {
 	struct keepd *k = c->k;
 	struct audit_record rec;
@@ -48,7 +48,7 @@ static int unproven(struct conn *c, u64 id, const char *word, const char *detail
 	return 0;
 }
 
-static int proven(struct conn *c, u64 id, const struct proto_principal *p)
+int principal_proven(struct conn *c, u64 id, const struct proto_principal *p)
 {
 	c->who = *p;
 	conn_send(c, CTL_PRINCIPAL, id, p, sizeof *p, NULL);
@@ -56,8 +56,7 @@ static int proven(struct conn *c, u64 id, const struct proto_principal *p)
 	return 0;
 }
 
-/* END is sent and true returned. */
-static bool may_not(struct conn *c, u64 id)
+bool principal_may_not(struct conn *c, u64 id)
 {
 	if (role_speaks_for_others(c))
 		return client_refused(c, id, 0);
@@ -92,27 +91,29 @@ static int is_http(int fd)
 
 int prove_peer_frame(struct conn *c, struct ipc_frame *f)
 {
-	struct proto_principal p = { .how = HOW_PEER, .uses = USE_ALL };
+	struct proto_principal p = { .how = HOW_PEER };
 	struct ipc_peer peer;
 	const char *why = "it is not a connection to http.sock";
 	char text[REASON_LEN_MAX + 1];
-	u32 roles;
-	if (may_not(c, f->h.id))
+	u32 roles, served;
+	if (principal_may_not(c, f->h.id))
 		return 0;
 	if (is_http(f->fd) || ipc_peer(f->fd, &peer))
-		return unproven(c, f->h.id, client_word(f->h.type), why);
+		return principal_unproven(c, f->h.id, client_word(f->h.type), why);
 	int r = role_of_socket(c->k, f->fd, &roles, &why);
-	roles &= ROLE_SERVED;
-	if (r || !roles) {
+	served = r ? 0 : roles & ROLE_SERVED;
+	p.reads = r ? 0 : roles & ROLE_LOG;
+	if (!served && !p.reads) {
 		snprintf(text, sizeof text, "uid %u: %s", peer.uid,
 			r		? strerror(-r)
 			: why && why[0] ? why
 					: "it has no role that may ask a model");
-		return unproven(c, f->h.id, client_word(f->h.type), text);
+		return principal_unproven(c, f->h.id, client_word(f->h.type), text);
 	}
 	snprintf(p.name, sizeof p.name, "uid:%u", peer.uid);
-	p.role = roles & -roles;
-	return proven(c, f->h.id, &p);
+	p.role = served ? served & -served : p.reads & -p.reads;
+	p.uses = (served ? USE_ALL : 0) | (p.reads ? USE_CONSOLE : 0);
+	return principal_proven(c, f->h.id, &p);
 }
 
 /* ---- keys ---- */
@@ -125,6 +126,7 @@ static struct proto_principal principal_of(const struct access_row *row, u32 how
 	memcpy(p.name, row->what.principal, sizeof p.name);
 	memcpy(p.credential, row->what.name, sizeof p.credential);
 	memcpy(p.models, row->what.models, sizeof p.models);
+	p.reads = p.uses & USE_CONSOLE ? p.role & ROLE_LOG : 0;
 	return p;
 }
 
@@ -138,7 +140,7 @@ int prove_key_frame(struct conn *c, struct ipc_frame *f)
 	explicit_bzero(f->body, sizeof k);
 	if (!bytes_str_ok(k.name, sizeof k.name))
 		return -EPROTO;
-	if (may_not(c, f->h.id))
+	if (principal_may_not(c, f->h.id))
 		return 0;
 	const struct access_row *row = audit_access_find(&c->k->state, k.name);
 	access_key_hash(k.proof, hash);
@@ -150,11 +152,11 @@ int prove_key_frame(struct conn *c, struct ipc_frame *f)
 			late  ? "expired"
 			: row ? "it is another one"
 			      : "there is none of that name");
-		return unproven(c, f->h.id, client_word(f->h.type), text);
+		return principal_unproven(c, f->h.id, client_word(f->h.type), text);
 	}
 	struct proto_principal p = principal_of(row, HOW_KEY);
 	memcpy(p.digest, hash, sizeof p.digest);
-	return proven(c, f->h.id, &p);
+	return principal_proven(c, f->h.id, &p);
 }
 
 /* ---- certificates ---- */
@@ -197,7 +199,7 @@ int prove_cert_frame(struct conn *c, struct ipc_frame *f)
 	memcpy(&cert, f->body, sizeof cert);
 	if (!access_cert_ok(&cert))
 		return -EPROTO;
-	if (may_not(c, f->h.id))
+	if (principal_may_not(c, f->h.id))
 		return 0;
 	if (cert.generation != k->state.access.generation) {
 		c->who = (struct proto_principal){ .how = HOW_PEER };
@@ -214,14 +216,14 @@ int prove_cert_frame(struct conn *c, struct ipc_frame *f)
 			late	  ? "expired"
 			: several ? "several rules fit it equally well"
 				  : "no rule fits it");
-		return unproven(c, f->h.id, client_word(f->h.type), text);
+		return principal_unproven(c, f->h.id, client_word(f->h.type), text);
 	}
 	struct proto_principal p = principal_of(row, HOW_CERT);
 	memcpy(p.name, who, sizeof p.name);
 	memcpy(p.digest, cert.leaf, sizeof p.digest);
 	p.generation = cert.generation;
 	p.expires_s = p.expires_s ? MIN(p.expires_s, cert.until_s) : cert.until_s;
-	return proven(c, f->h.id, &p);
+	return principal_proven(c, f->h.id, &p);
 }
 
 /* ---- what was proven ---- */
@@ -242,6 +244,8 @@ const char *principal_ended(const struct keepd *k, const struct proto_principal 
 		return p->how ? NOBODY : NULL;
 	if (p->how == HOW_PEER)
 		return NULL;
+	if (p->how == HOW_LINK)
+		return console_login_of(k, p) ? NULL : NOBODY;
 	if (!row_of(k, p) || (p->expires_s && p->expires_s <= now_s(k)))
 		return NOBODY;
 	if (p->how == HOW_CERT && p->generation != k->state.access.generation)

@@ -5,6 +5,7 @@
  *   peer         the client's own connection to http.sock, as a descriptor: keepd asks the kernel who is at its other end, and that user
  *                has the roles that it would have at ctl.sock
  *   key          what the gateway makes of an API key (base/access.h); only who was shown the key can make it
+ *   login        what a one-time link to the review console became (audit/console.h)
  *   certificate  what the gateway read in a certificate whose path it judged: the rules, which are rows of state, say who that is
  *
  * So a captured gateway can speak for those who come to it while it is captured, for as long as their keys are good, and for whom a rule
@@ -18,6 +19,14 @@
 struct keepd;
 struct conn;
 struct ipc_frame;
+
+/* END says that nobody was proven, and nothing that follows may be taken for the client's own. Keys are tried by strangers: so many are
+ * recorded in an hour, the rest is counted. 0. */
+int principal_unproven(struct conn *c, u64 id, const char *word, const char *detail);
+/* PRINCIPAL and END: what follows on this connection is for p. 0. */
+int principal_proven(struct conn *c, u64 id, const struct proto_principal *p);
+/* It may not ask for somebody else, or nothing can be recorded: END is sent and true returned. */
+bool principal_may_not(struct conn *c, u64 id);
 
 int prove_peer_frame(struct conn *c, struct ipc_frame *f);
 int prove_key_frame(struct conn *c, struct ipc_frame *f);

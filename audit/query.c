@@ -127,8 +127,8 @@ static int status(struct conn *c, u64 id)
 {
 	struct keepd *k = c->k;
 	struct jsonw w;
-	const char *why = audit_log_failed(k->log), *none;
-	bool staff = role_of(c, &none) & ROLE_STAFF, all = staff || role_speaks_for_others(c);
+	const char *why = audit_log_failed(k->log);
+	bool staff = role_reads(c) & ROLE_STAFF, all = staff || role_speaks_for_others(c);
 	struct merkle_hash root = audit_log_root(k->log);
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	jsonw_object(&w);
@@ -254,13 +254,14 @@ static void put_model(struct jsonw *w, const struct keepd *k, const struct model
 	jsonw_kv_u64(w, "sessions", gate_sessions_of(k, m->digest));
 }
 
-/* Whoever is no staff sees the models that the quotas let him have. */
-static int models(struct conn *c, u64 id)
+/* Whoever is no staff sees the models that the quotas let him have; and so does staff that asks for a principal, but for the console. */
+static int models(struct conn *c, u64 id, bool console)
 {
+	bool all = console && (role_reads(c) & ROLE_STAFF);
 	struct jsonw w;
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	for (u32 i = 0; i < c->k->state.n_models; i++) {
-		if (!quota_shows_model(c, c->k->state.models[i].name))
+		if (!all && !quota_shows_model(c, c->k->state.models[i].name))
 			continue;
 		jsonw_object(&w);
 		put_model(&w, c->k, &c->k->state.models[i]);
@@ -331,7 +332,7 @@ int query_frame(struct conn *c, struct ipc_frame *f)
 	case QUERY_TRUST:
 		return trust(c, f->h.id);
 	case QUERY_MODELS:
-		return models(c, f->h.id);
+		return models(c, f->h.id, q->count == 1);
 	case QUERY_MODEL:
 		return model(c, f->h.id, q->name);
 	case QUERY_POLICY:

@@ -206,8 +206,7 @@ static void put_own(const struct conn *c, struct jsonw *w)
 static int usage(struct conn *c, const struct proto_query *q, u64 id)
 {
 	struct keepd *k = c->k;
-	const char *none;
-	bool staff = role_of(c, &none) & ROLE_STAFF;
+	bool staff = role_reads(c) & ROLE_STAFF;
 	struct jsonw w;
 	if (q->name[0] && !staff) {
 		client_end(c, id, END_REFUSED, UINT64_MAX,

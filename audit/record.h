@@ -80,6 +80,9 @@ enum audit_event {
 	EVENT_ACCESS_REMOVE = 51,
 	EVENT_TLS_SET = 52,
 	EVENT_TLS_ENDS = 53,
+	EVENT_CONSOLE_LINK = 54,
+	EVENT_CONSOLE_ENTER = 55,
+	EVENT_CONSOLE_END = 56,
 };
 
 enum audit_event_flags {

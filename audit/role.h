@@ -68,6 +68,9 @@ bool role_denied_often(struct keepd *k);
 void role_denied_more(struct keepd *k, struct audit_record *rec);
 /* The roles that it has now; 0 and *ret_why when none. */
 u32 role_of(const struct conn *c, const char **ret_why);
+/* The roles by which it reads what the console shows: those of whom keep-gateway has proven for it, else its own. Nothing but what
+ * role_keepd.c lists is read so, and nothing is changed. */
+u32 role_reads(const struct conn *c);
 /* Its enrolled person, or NULL. */
 const struct role_row *role_row_of(const struct conn *c);
 /* A command begins: who acts, and does the signature before it hold? 0 go on; 1 END was sent. */

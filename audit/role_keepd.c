@@ -1,6 +1,8 @@
 /* Roles in a running keepd: who a connection is, what it may begin, and the acts that enrol people (each by two officers). */
 #define _GNU_SOURCE
+#include "audit/console.h"
 #include "audit/dual.h"
+#include "audit/principal.h"
 #include "audit/role.h"
 #include "audit/tlog/command.h"
 #include "base/bytes.h"
@@ -83,6 +85,20 @@ static u32 role_of_uid(const struct keepd *k, u32 uid, u32 group_roles, const ch
 u32 role_of(const struct conn *c, const char **ret_why)
 {
 	return role_of_uid(c->k, c->peer.uid, c->group_roles, ret_why);
+}
+
+u32 role_reads(const struct conn *c)
+{
+	const char *none;
+	bool reads = c->who.reads && role_speaks_for_others(c) && !principal_ended(c->k, &c->who);
+	return reads ? c->who.reads : role_of(c, &none);
+}
+
+/* What the console asks: questions, and the two things that it hands in for a reader. */
+static bool is_reading(u32 type)
+{
+	return type == CTL_QUERY || type == CTL_LOOK || type == CTL_EXPLAIN || type == CTL_TAKEN ||
+	       type == CTL_REVIEW;
 }
 
 int role_of_socket(const struct keepd *k, int fd, u32 *ret, const char **ret_why)
@@ -226,6 +242,8 @@ int role_begin(struct conn *c, const struct ipc_frame *f, u32 allowed)
 	char text[160];
 	u32 has = role_of(c, &why), may = has & allowed;
 	bool sign = c->sign.given && c->sign.id == f->h.id && f->h.type != CTL_SIGN;
+	if (has && is_reading(f->h.type))
+		may = (has = role_reads(c)) & allowed;
 	if (!has)
 		return deny(c, f, allowed, why);
 	if (!may) {
@@ -333,6 +351,7 @@ int role_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 	jsonw_kv_str(&rec.w, "vkey", p.vkey);
 	audit_record_str(&rec, "reason", p.text, sizeof p.text);
 	disconnect(k, p.uid, &d->who);
+	console_forget(k, p.uid);
 	r = audit_log_append(k->log, &rec, &k->state);
 	return r ? r : audit_log_put_roles(k->log, &k->state);
 }
@@ -351,6 +370,7 @@ int role_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 	audit_record_str(&rec, "reason", n.text, sizeof n.text);
 	audit_role_drop(&k->state, n.name);
 	disconnect(k, gone.uid, &d->who);
+	console_forget(k, gone.uid);
 	int r = audit_log_append(k->log, &rec, &k->state);
 	return r ? r : audit_log_put_roles(k->log, &k->state);
 }

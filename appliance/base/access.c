@@ -174,10 +174,15 @@ const char *access_check(const struct proto_access *a)
 		return "a name has 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit";
 	if (a->models[strspn(a->models, "abcdefghijklmnopqrstuvwxyz0123456789._-*?")])
 		return "a pattern of models is made of the characters of names, * and ?";
-	if (a->role != ROLE_USER && a->role != ROLE_OPERATOR && a->role != ROLE_AUDITOR)
-		return "over the network somebody is user, operator or auditor, and one of these";
-	if (!a->uses || (a->uses & ~USE_ALL) || a->reserved)
+	if (a->role != ROLE_USER && a->role != ROLE_OPERATOR && a->role != ROLE_OFFICER &&
+		a->role != ROLE_AUDITOR)
+		return "over the network somebody is user, operator, officer or auditor, and one of these";
+	if (!a->uses || (a->uses & ~(USE_ALL | USE_CONSOLE)) || a->reserved)
 		return "no such use";
+	if ((a->uses & USE_CONSOLE) && a->role != ROLE_OFFICER && a->role != ROLE_AUDITOR)
+		return "the console is for officers and auditors";
+	if (a->role == ROLE_OFFICER && a->uses != USE_CONSOLE)
+		return "over the network an officer uses the console, and nothing else";
 	return a->kind == ACCESS_KEY ? key_check(a) : a->kind == ACCESS_CERT ? cert_check(a) : "no such kind";
 }
 
@@ -249,5 +254,9 @@ int access_rule_narrower(const struct proto_access *a, const struct proto_access
 
 const char *access_use_name(u32 use)
 {
-	return use == USE_GENERATE ? "generate" : use == USE_COUNT ? "count" : use == USE_LIST ? "list" : "";
+	return use == USE_GENERATE  ? "generate"
+	       : use == USE_COUNT   ? "count"
+	       : use == USE_LIST    ? "list"
+	       : use == USE_CONSOLE ? "console"
+				    : "";
 }

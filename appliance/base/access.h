@@ -18,18 +18,23 @@ enum role { ROLE_USER = 1, ROLE_OPERATOR = 2, ROLE_OFFICER = 4, ROLE_AUDITOR = 8
 
 enum access_kind { ACCESS_KEY = 1, ACCESS_CERT };
 /* What somebody may use; one bit each. */
-enum access_use { USE_GENERATE = 1, USE_COUNT = 2 /* tokens */, USE_LIST = 4 /* models */ };
-#define USE_ALL 7u
+enum access_use {
+	USE_GENERATE = 1,
+	USE_COUNT = 2 /* tokens */,
+	USE_LIST = 4 /* models */,
+	USE_CONSOLE = 8 /* of officers and auditors; given by its name alone */
+};
+#define USE_ALL 7u /* of those who ask models */
 /* A way in: an API key, or what a certificate must show. Fields of the other kind are zero. */
 struct proto_access {
 	char name[NAME_LEN_MAX + 8];	  /* of the key, or of the rule */
 	char principal[NAME_LEN_MAX + 8]; /* who comes by it; certificates: "" the name that san matched */
-	u32 kind, role;			  /* enum access_kind; one of those that may ask a model */
-	u32 uses, reserved;		  /* enum access_use */
-	u64 expires_s;			  /* seconds of UTC; 0, of rules only: never */
-	char models[NAME_LEN_MAX + 8];	  /* names that it may use, as a pattern; "": all */
-	u8 hash[SHA256_BYTES];		  /* of keys */
-	char ca[NAME_LEN_MAX + 8];	  /* of rules: the trust root that the path leads to */
+	u32 kind, role;	    /* enum access_kind; one of those that may ask a model, or use the console */
+	u32 uses, reserved; /* enum access_use */
+	u64 expires_s;	    /* seconds of UTC; 0, of rules only: never */
+	char models[NAME_LEN_MAX + 8]; /* names that it may use, as a pattern; "": all */
+	u8 hash[SHA256_BYTES];	       /* of keys */
+	char ca[NAME_LEN_MAX + 8];     /* of rules: the trust root that the path leads to */
 	char san[ACCESS_NAME_LEN_MAX +
 		 1]; /* "email:…", "dns:…", "uri:…" or "upn:…", where one * stands for one or more characters; "": any */
 	char issuer[ACCESS_NAME_LEN_MAX + 1];	 /* who signed the leaf, as RFC 2253 writes it; "": any */

@@ -71,7 +71,7 @@ static const struct {
 	{ "request", "+name #digest replay_of" },
 	{ "outcome", "intent +finish n_prompt n_generated #tokens +why" },
 	{ "orphan", "intent of +why" },
-	{ "log-read", "+what +filter" },
+	{ "log-read", "+what +filter principal" },
 	{ "runtime-lost", "+why requests sessions" },
 	{ "witnesses", "witnesses #policy reason" },
 	{ "cosign", "size witnesses quorum" },
@@ -111,6 +111,9 @@ static const struct {
 	{ "usage", "principals" },
 	{ "quota-spent", "+principal limit tokens" },
 	{ "halt", "+name session sessions reason" },
+	{ "console-link", "+principal reads minutes" },
+	{ "console-enter", "+principal link reads until_s" },
+	{ "console-end", "logins" },
 };
 
 static void add_fact(char *buf, size_t size, const json_t *o, const char *word, size_t len)

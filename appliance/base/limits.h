@@ -154,6 +154,12 @@
 #define ACCESS_POLICIES_MAX 4u	  /* certificate policies of a client's certificate; cards state one or two */
 #define ACCESS_OID_LEN_MAX  63u	  /* characters of a policy's number; registered ones stay below 40 */
 #define ACCESS_KEY_DAYS_MAX 3650u /* days that an API key is good for */
+#define CONSOLE_LOGINS_MAX \
+	64u /* links and logins of the review console at once; officers and auditors are few */
+#define CONSOLE_USER_MAX    4u	 /* of them, of one user; the oldest makes room */
+#define CONSOLE_MINUTES_MAX 720u /* minutes of a login: a working day */
+#define CONSOLE_PAGE_BYTES_MAX \
+	(8u << 20) /* one page of the review console; two hundred records have some 300 kB */
 
 /* grammars that hold an answer */
 #define GRAMMAR_STATES_MAX	  65536u /* states of a compiled grammar; schemas of tools take some thousand */
@@ -259,7 +265,8 @@
 	10u /* between comments of a stream that has nothing to say yet; proxies wait 30 or 60 */
 #define LOOK_TIMELINE_RECORDS \
 	200000u /* that a timeline reads to say how many fit its filter, 0.2 s; of more it says how many there are */
-#define GATEWAY_IDLE_S 60u /* a connection that neither sends nor is answered */
+#define CONSOLE_LINK_S 300u /* a link to the review console that nobody follows for so long is void */
+#define GATEWAY_IDLE_S 60u  /* a connection that neither sends nor is answered */
 #define GATEWAY_ANSWER_BYTES \
 	(256u << 20)	    /* room for one whole answer as JSON: the text of every context fits */
 #define LOAD_THREADS_MAX 4u /* hashing four segments at once outruns any disk of today */

@@ -36,21 +36,22 @@ static int role_put(const char *word, struct proto_access *a)
 	static const struct {
 		const char *word;
 		u32 role;
-	} roles[] = { { "user", ROLE_USER }, { "operator", ROLE_OPERATOR }, { "auditor", ROLE_AUDITOR } };
+	} roles[] = { { "user", ROLE_USER }, { "operator", ROLE_OPERATOR }, { "officer", ROLE_OFFICER },
+		{ "auditor", ROLE_AUDITOR } };
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
 		if (!strcmp(word, roles[i].word))
 			a->role = roles[i].role;
-	return a->role ? 0 : out_fail(CLI_USAGE, "--role: user, operator or auditor");
+	return a->role ? 0 : out_fail(CLI_USAGE, "--role: user, operator, officer or auditor");
 }
 
 static int uses_put(const struct opt_list *l, struct proto_access *a)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		u32 bit = USE_LIST;
+		u32 bit = USE_CONSOLE;
 		while (bit && strcmp(l->v[i], access_use_name(bit)))
 			bit >>= 1;
 		if (!bit)
-			return out_fail(CLI_USAGE, "--use: generate, count or list");
+			return out_fail(CLI_USAGE, "--use: generate, count, list or console");
 		a->uses |= bit;
 	}
 	if (!l->n)

@@ -93,6 +93,7 @@ int proof_send(int ctl, u64 id, const struct proof *p)
 	case CTL_PROVE_PEER:
 		return ipc_send(ctl, p->type, id, NULL, 0, p->fd);
 	case CTL_PROVE_KEY:
+	case CTL_PROVE_LOGIN:
 		return ipc_send(ctl, p->type, id, &p->key, sizeof p->key, -1);
 	case CTL_PROVE_CERT:
 		return ipc_send(ctl, p->type, id, &p->cert, sizeof p->cert, -1);

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "gateway/console/console.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics.h"
 #include "gateway/openapi.h"
@@ -8,8 +9,6 @@
 #include <string.h>
 
 #define MINUTE_S 60u /* who has to wait longer shall not: a day is spent */
-#include <stdlib.h>
-#include <string.h>
 
 void gateway_principal(const struct http_exchange *x, char *ret)
 {
@@ -139,6 +138,8 @@ static const struct route {
 
 u32 routes_use(const struct http_head *h)
 {
+	if (console_has(h))
+		return console_use(h);
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
 		if (http_str_is(h->path, routes[i].path))
 			return routes[i].use;
@@ -150,6 +151,10 @@ void routes_serve(void *ctx, struct http_exchange *x)
 	struct gateway *g = ctx;
 	struct api_error e;
 	const struct route *path = NULL;
+	if (console_has(x->head)) {
+		console_serve(g, x);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		if (!http_str_is(x->head->path, routes[i].path))
 			continue;

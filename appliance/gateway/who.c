@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "gateway/who.h"
 #include "base/access.h"
+#include "gateway/console/console.h"
 #include "gateway/gateway.h"
 #include "gateway/tls.h"
 
@@ -33,6 +34,10 @@ static void refuse(struct http_exchange *x, u32 status, const char *code, const 
 	struct api_error e;
 	char text[2 * REASON_LEN_MAX + 512];
 	struct jsonw w;
+	if (console_has(x->head)) {
+		console_refuse(x, status, why);
+		return;
+	}
 	api_refuse(&e, status, code, NULL, "%s", why);
 	if (status != 401) {
 		reply_error(x, form_of(x), &e);
@@ -108,6 +113,26 @@ static int show_key(struct knock *k)
 	return 0;
 }
 
+/* A login of the console, on its pages alone: a browser sends the cookie wherever it is led. As show_key. */
+static int show_login(struct knock *k)
+{
+	u8 secret[ACCESS_SECRET_BYTES];
+	struct http_str cookie = http_header_find(k->x->head, "cookie");
+	int r = k->use != USE_CONSOLE || !cookie.s
+			? 1
+			: form_cookie(cookie.s, cookie.len, CONSOLE_COOKIE, secret);
+	if (r == 1)
+		return 1;
+	if (r == 0) {
+		access_key_proof(secret, k->ask.proof.key.proof);
+		explicit_bzero(secret, sizeof secret);
+		k->ask.proof.type = CTL_PROVE_LOGIN;
+		return 0;
+	}
+	end(k, 401, "invalid_cookie", "The cookie of this console is none");
+	return 2;
+}
+
 static void on_proven(struct door_ask *a, u32 status, u64 index, const char *why);
 static void on_clients(struct door_ask *a, u32 status, u64 index, const char *why);
 
@@ -136,10 +161,11 @@ static int show_cert(struct knock *k)
 	return r;
 }
 
-/* By key, by certificate, by socket. */
+/* By key, by login, by certificate, by socket. */
 static void show(struct knock *k)
 {
 	int r = show_key(k);
+	r = r == 1 ? show_login(k) : r;
 	if (r == 1) {
 		r = show_cert(k);
 		if (r == 2)

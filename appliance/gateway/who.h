@@ -4,6 +4,7 @@
  * What a request can show, the first of these that it has:
  *
  *   a key of Keep's in Authorization: Bearer or x-api-key (a bearer of another form is a placeholder that clients send, and is ignored)
+ *   on pages of the console, the cookie of a login
  *   the certificate of its TLS connection
  *   its unix socket, whose other end the kernel names
  */

@@ -136,12 +136,23 @@ static void test_check(void **state)
 		.expires_s = 1,
 		.hash = { 1 } };
 	assert_null(access_check(&key));
+	key.uses = USE_LIST | USE_CONSOLE;
+	assert_null(access_check(&key));
+	key.uses = USE_CONSOLE;
+	key.role = ROLE_OFFICER; /* may look, and ask no model */
+	assert_null(access_check(&key));
+	key.uses = USE_CONSOLE | USE_LIST;
+	assert_non_null(access_check(&key));
+	key.uses = USE_CONSOLE;
+	key.role = ROLE_USER;
+	assert_non_null(access_check(&key));
+	key.uses = USE_LIST;
 	struct proto_access bad[12];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		bad[i] = i < 8 ? key : rule("email:*@x", "");
 	bad[0].role = ROLE_OFFICER; /* nobody decides over the network */
 	bad[1].role = ROLE_USER | ROLE_OPERATOR;
-	bad[2].uses = USE_ALL + 1;
+	bad[2].uses = USE_CONSOLE << 1;
 	bad[3].expires_s = 0;
 	bad[4].hash[0] = 0;
 	bad[5].principal[0] = 0;
