@@ -276,16 +276,22 @@ const struct verb cli_verbs[] = {
 		"people\n"
 		"  --key F              sign this with your own key\n"
 		"  key makes a person's key; needs no appliance\n" },
+	{ "console", cmd_console, "open the review console in a browser",
+		"console [--url URL] [--minutes N] [--json]\nconsole --end",
+		"  Prints a link for one use, for officers and auditors.\n"
+		"  --url URL            how the gateway is reached; default https://localhost:8443\n"
+		"  --minutes N          what it opens lasts so long (default 480, at most 720)\n"
+		"  --end                ends all links and logins of yours\n" },
 	{ "key", cmd_key, "give somebody an API key, or take it back",
 		"key add NAME --for PRINCIPAL [--role ROLE] [--days N] [--models PATTERN] [--use USE ...]\n"
 		"    [--reason TEXT] [--sign-with F] [--json]\n"
 		"key ls [--json]\nkey revoke NAME [--reason TEXT] [--sign-with F]",
 		"  The key is printed once, on standard output, and stored nowhere.\n"
 		"  --for PRINCIPAL      who comes by it: what records and quotas call that one\n"
-		"  --role ROLE          user (the default), operator or auditor\n"
+		"  --role ROLE          user (the default), operator, officer or auditor\n"
 		"  --days N             good for so long (default 365, at most 3650)\n"
 		"  --models PATTERN     of these names only\n"
-		"  --use USE            generate, count or list; default: all three\n"
+		"  --use USE            generate, count or list; default: all three; or console\n"
 		"  --sign-with F        sign this with your own key (keep role), where it takes two "
 		"people\n" },
 	{ "access", cmd_access, "say who comes by which certificate",
