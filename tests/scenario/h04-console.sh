@@ -57,6 +57,9 @@ is 401 'was used' enter "$secret" "$url"
 
 # the cookie: here, and nowhere else
 is 200 '<h1>Overview</h1>' ask /console -H "Cookie: $cookie"
+for word in "What needs attention" "one user" "Models of this appliance" "row\">demo</th>"; do
+	is 200 "$word" ask /console -H "Cookie: $cookie"
+done
 is 404 'Not here' ask /console/nothing -H "Cookie: $cookie"
 is 405 '' ask /console -X DELETE -H "Cookie: $cookie"
 is 401 no_credentials ask /v1/models -H "Cookie: $cookie"
