@@ -86,7 +86,7 @@ void console_frame_end(struct page *p, const struct console_frame *f)
 		page_name(p, f->log);
 		page_html(p, ".</p>\n");
 	}
-	page_html(p, "<p>Nothing can be changed here but a sign-off added. What you read of the log is "
+	page_html(p, "<p>Nothing can be changed here. What you read of the log is "
 		     "recorded under your "
 		     "name; <code>keep console --end</code> ends what a link "
 		     "began.</p>\n</footer>\n</body></html>\n");
