@@ -130,9 +130,11 @@ static void reading(void **state)
 	for (u32 i = 0; i < 2; i++) {
 		assert_int_equal(enter(gate, logins[i][0], logins[i][1]), END_DONE);
 		assert_int_equal(reads(gate), END_DONE);
-		for (size_t k = 0; k < ARRAY_LEN(acts); k++)
-			assert_int_equal(
-				office_ask(gate, acts[k].type, zero, acts[k].len).status, END_REFUSED);
+		for (size_t k = 0; k < ARRAY_LEN(acts); k++) {
+			struct rig_answer no = office_ask(gate, acts[k].type, zero, acts[k].len);
+			assert_int_equal(no.status, END_REFUSED);
+			assert_non_null(strstr(no.text, " may not: ")); /* who asks, not what */
+		}
 		assert_int_equal(office_ask(gate, CTL_SESSION, &w, sizeof w).status, END_REFUSED);
 	}
 	assert_int_equal(
