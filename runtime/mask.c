@@ -5,18 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MASKS_AT_ONCE 256u /* masks remembered; 5 MB at 150,000 tokens */
+#define KNOWN_BUT_MAX 40 /* characters that tokens are to be without */
 
 static bool tidy(struct mask *m)
 {
 	m->work = m->look_work = 0;
-	bool full = m->n_sets > GRAMMAR_SETS_MAX / 4 || m->n_nodes > GRAMMAR_NODES_MAX / 4 ||
-		    m->n_masks >= MASKS_AT_ONCE || m->stamp > 0xf0000000u;
-	if (!full)
-		return true;
-	bool ok = mask_forget(m);
-	m->stamp = 0;
-	return ok;
+	return !mask_full(m) || mask_forget(m);
 }
 
 /* ---- what the answer asks ------------------------------------------------------------------------------------------------ */
@@ -27,22 +21,30 @@ static void set_tokens(const u32 *id, u32 n, u64 *bits)
 		bits[id[i] / 64] |= 1ull << id[i] % 64;
 }
 
-/* Nodes from..to of a trie, whose first is reached from `set` by its last byte: those that the grammar follows. */
-static bool walk_nodes(struct mask *m, const struct mask_nodes *t, u32 from, u32 to, u32 set, u64 *bits)
+/* Nodes of a part of the trie, whose first is reached from `set` by its last byte: those that the grammar follows. Short tokens go among
+ * sets that stand for others. */
+static bool walk_nodes(struct mask *m, enum mask_part part, u32 from, u32 to, u32 set, u64 *bits)
 {
+	const struct mask_nodes *t = &m->trie->part[part];
 	u32 at[TOKEN_BYTES_MAX + 3];
-	if (from < to)
-		at[t->v[from].depth - 1] = set;
+	bool like = part != MASK_LONG;
+	if (from >= to)
+		return true;
+	if (like && !mask_like(m, set, &set))
+		return false;
+	at[t->v[from].depth - 1] = set;
 	for (u32 i = from; i < to;) {
 		const struct mask_node *x = &t->v[i];
-		const u32 *next = m->set[at[x->depth - 1]].next;
-		u32 way = next ? next[x->byte] : MASK_UNKNOWN;
+		const struct mask_set *s = &m->set[at[x->depth - 1]];
+		const u16 *next = like ? s->next_like : s->next;
+		u32 way = next ? next[x->byte] : MASK_NOWHERE;
 		if (way == MASK_DEAD) {
 			i = x->end;
 			continue;
 		}
-		if (way == MASK_UNKNOWN) { /* then look, and come again */
-			if (mask_step(m, at[x->depth - 1], x->byte) == LAYOUT_NONE)
+		if (way == MASK_NOWHERE) { /* then look, and come again */
+			u32 (*step)(struct mask *, u32, u8) = like ? mask_step_like : mask_step;
+			if (step(m, at[x->depth - 1], x->byte) == LAYOUT_NONE)
 				return false;
 			continue;
 		}
@@ -100,7 +102,7 @@ static bool fill_behind(struct mask *m, const u8 *bytes, u32 n, u32 start, u64 *
 			continue;
 		for (u32 k = t->v[x + 1].first; k < t->v[t->v[x].end].first; k++)
 			bits[t->id[k] / 64] &= ~(1ull << t->id[k] % 64);
-		if (!walk_nodes(m, t, x + 1, t->v[x].end, start, bits))
+		if (!walk_nodes(m, i, x + 1, t->v[x].end, start, bits))
 			return false;
 	}
 	return true;
@@ -141,50 +143,66 @@ static bool takes_any(const struct mask *m, u32 set)
 	return false;
 }
 
-/* Parts of the trie whose tokens are known without walking: *ret_bits are those that fit, *ret_part the first that is not known. */
-static bool known(struct mask *m, const u64 **ret_bits, u32 *ret_part)
+/* Those of `fit` that hold none of these characters. false: they are so many that walking costs less, for few are left to go on with. */
+static bool set_known(struct mask *m, const u64 *fit, struct mask_chars but, u64 *bits)
 {
-	u32 n;
-	bool all;
-	if (!mask_chars_run(m, m->now, mask_chars_plain, &n, &all))
+	if (__builtin_popcountll(but.v[0]) + __builtin_popcountll(but.v[1]) > KNOWN_BUT_MAX)
 		return false;
-	*ret_bits = m->trie->plain[n];
-	*ret_part = MASK_ODD;
-	if (all)
-		return true;
-	if (!mask_chars_run(m, m->now, mask_chars_words, &n, &all))
-		return false;
-	*ret_bits = m->trie->words[all ? n : 0];
-	*ret_part = all ? MASK_OTHERS : MASK_WORDS;
+	memcpy(bits, fit, m->words * sizeof *bits);
+	for (u32 c = 0; c < 128; c++)
+		for (u32 i = 0; but.v[c / 64] >> c % 64 & 1 && i < m->words; i++)
+			bits[i] &= ~m->trie->with[c][i];
 	return true;
 }
 
-static bool fill_any(struct mask *m, u64 *bits)
+/* Parts of the trie whose short tokens are known without walking: those that fit are set; the first part that is not known. */
+static enum mask_part known(struct mask *m, u32 set, u64 *bits)
 {
-	const struct mask_nodes *odd = &m->trie->part[MASK_ODD];
-	memcpy(bits, m->trie->text, DIV_UP(m->trie->n_vocab, 64u) * sizeof *bits);
-	u32 x = descend(odd, (const u8[]){ GRAMMAR_CONTROL }, 1); /* what is left are control tokens */
-	return x == LAYOUT_NONE || walk_nodes(m, odd, x, odd->v[x].end, m->now, bits);
+	struct mask_chars but;
+	u32 n;
+	bool words = mask_chars_known(m, set, mask_chars_words, &n, &but) &&
+		     set_known(m, m->trie->words[n], but, bits);
+	bool plain = mask_chars_known(m, set, mask_chars_plain, &n, &but);
+	if (plain && words && mask_chars_within(mask_chars_plain, but, mask_chars_words))
+		return MASK_ODD; /* each of the others holds one that does not fit */
+	if (plain && set_known(m, m->trie->plain[n], but, bits))
+		return MASK_ODD;
+	return words ? MASK_OTHERS : MASK_WORDS;
 }
 
-static bool fill_held(struct mask *m, u64 *bits)
+/* The control tokens of a part: where any text may follow, they are what is left. */
+static bool fill_controls(struct mask *m, enum mask_part part, u32 set, u64 *bits)
+{
+	const struct mask_nodes *t = &m->trie->part[part];
+	u32 x = descend(t, (const u8[]){ GRAMMAR_CONTROL }, 1);
+	return x == LAYOUT_NONE || walk_nodes(m, part, x, t->v[x].end, set, bits);
+}
+
+/* The short tokens behind a set that stands for others. */
+static bool fill_short(struct mask *m, u32 set, u64 *bits)
 {
 	const struct mask_trie *t = m->trie;
-	u32 words = DIV_UP(t->n_vocab, 64u), part = MASK_PARTS;
-	const u64 *fit;
-	bool any = takes_any(m, m->now), ok = any ? fill_any(m, bits) : known(m, &fit, &part);
-	if (ok && !any)
-		memcpy(bits, fit, words * sizeof *bits);
-	for (u32 i = 0; i < words && m->set[m->now].accept; i++)
+	bool any = takes_any(m, set), ok = true;
+	if (any)
+		memcpy(bits, t->text, m->words * sizeof *bits);
+	u32 part = any ? MASK_LONG : known(m, set, bits);
+	for (u32 i = 0; i < m->words && m->set[set].accept; i++)
 		bits[i] |= t->ends[i];
-	for (; ok && part < MASK_PARTS; part++)
-		ok = walk_nodes(m, &t->part[part], 0, t->part[part].n, m->now, bits);
-	return ok;
+	for (; ok && part < MASK_LONG; part++)
+		ok = walk_nodes(m, part, 0, t->part[part].n, set, bits);
+	return ok && any ? fill_controls(m, MASK_ODD, set, bits) : ok;
 }
 
-static bool fill(struct mask *m, u64 *bits)
+/* The long ones. */
+static bool fill_long(struct mask *m, u64 *bits)
 {
-	return mask_is_prefix(m, m->now) ? fill_free(m, bits) : fill_held(m, bits);
+	const struct mask_trie *t = m->trie;
+	bool any = takes_any(m, m->now);
+	memset(bits, 0, m->words * sizeof *bits);
+	if (!any)
+		return walk_nodes(m, MASK_LONG, 0, t->part[MASK_LONG].n, m->now, bits);
+	memcpy(bits, t->long_text, m->words * sizeof *bits);
+	return fill_controls(m, MASK_LONG, m->now, bits);
 }
 
 static bool none(const u64 *bits, u32 words)
@@ -195,28 +213,55 @@ static bool none(const u64 *bits, u32 words)
 	return any == 0;
 }
 
+static bool fill_held(struct mask *m, u64 **ret)
+{
+	u32 like;
+	if (!mask_like(m, m->now, &like))
+		return false;
+	if (!m->set[like].some) {
+		u64 *bits = mask_bits(m);
+		if (!fill_short(m, like, bits))
+			return false;
+		m->set[like].some = bits;
+		m->stats.masks_made++;
+	}
+	*ret = m->set[like].some;
+	if (!fill_long(m, m->longer))
+		return false;
+	if (none(m->longer, m->words))
+		return true;
+	u64 *bits = mask_bits(m);
+	for (u32 i = 0; i < m->words; i++)
+		bits[i] = m->set[like].some[i] | m->longer[i];
+	*ret = bits;
+	return true;
+}
+
+static bool fill(struct mask *m)
+{
+	u64 *bits;
+	if (mask_is_prefix(m, m->now)) {
+		bits = mask_bits(m);
+		m->stats.masks_made++;
+		if (!fill_free(m, bits))
+			return false;
+	} else if (!fill_held(m, &bits)) {
+		return false;
+	}
+	if (none(bits, m->words))
+		return mask_fail(m, "no token of the vocabulary fits the grammar here");
+	m->set[m->now].bits = bits;
+	return true;
+}
+
 int mask_allowed(struct mask *m, const u64 **ret_bits, const char **ret_why)
 {
-	u32 words = DIV_UP(m->trie->n_vocab, 64u);
-	bool ok = tidy(m);
-	if (ok && !m->set[m->now].bits) {
-		u64 *bits = calloc(words, sizeof *bits);
-		ok = bits ? fill(m, bits) : mask_fail(m, "no memory for the grammar");
-		if (ok && none(bits, words))
-			ok = mask_fail(m, "no token of the vocabulary fits the grammar here");
-		if (!ok)
-			free(bits);
-		else
-			m->set[m->now].bits = bits;
-		m->n_masks++;
-		m->stats.masks_made++;
-	} else {
-		m->stats.masks_found++;
-	}
-	if (!ok) {
+	u64 made = m->stats.masks_made;
+	if (!m->set[m->now].bits && (!tidy(m) || !fill(m))) {
 		*ret_why = m->why;
 		return 1;
 	}
+	m->stats.masks_found += made == m->stats.masks_made;
 	*ret_bits = m->set[m->now].bits;
 	return 0;
 }
@@ -327,14 +372,16 @@ static bool begin(struct mask *m)
 	m->tail = calloc(n, 1);
 	m->any = calloc(n, 1);
 	m->border = calloc(mask_n_prefix(m) + 1, sizeof *m->border);
-	m->walk = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->walk);
-	m->found = calloc(GRAMMAR_CONFIGS_MAX, sizeof *m->found);
-	if (!m->tail || !m->any || !m->border || !m->walk || !m->found)
+	m->like = calloc(n, sizeof *m->like);
+	m->words = DIV_UP(m->trie->n_vocab, 64u);
+	if (!m->tail || !m->any || !m->border || !m->like)
 		return mask_fail(m, "no memory for the grammar");
 	mask_any_find(&m->g, m->any);
 	find_tails(m);
 	find_borders(m);
-	if (!find_inner(m) || !mask_sets_begin(m))
+	if (mask_alike_find(&m->g, m->tail, MASK_SHORT_BYTES, m->like))
+		return mask_fail(m, "no memory for the grammar");
+	if (!find_inner(m) || !mask_sets_create(m))
 		return false;
 	m->now = 1;
 	return mask_n_prefix(m) || mask_start_set(m, &m->now);
@@ -374,9 +421,8 @@ struct mask *mask_destroy(struct mask *m)
 {
 	if (!m)
 		return NULL;
-	mask_sets_free(m);
-	void *const parts[] = { m->blob, m->tail, m->any, m->inner, m->border, m->node, m->node_at.slot,
-		m->set, m->set_at.slot, m->pool, m->walk, m->found };
+	mask_sets_destroy(m);
+	void *const parts[] = { m->blob, m->tail, m->any, m->inner, m->border, m->like };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	free(m);

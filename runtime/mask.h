@@ -2,10 +2,11 @@
  * with what it has said so far, and asks for a bit per token before each choice.
  *
  * Sets of grammar states are interned and their transitions remembered, so one walk through the trie is a table look-up per node; the
- * bits of a set are remembered too. Where any text may follow, or anything that is plain, those tokens are known beforehand and only the
- * others are walked through. Elsewhere a set knows which characters lead from it to one and the same set, and how often: where all that
- * stands below a node of the trie is made of them, it fits and is not walked through. What is remembered is bounded and may be forgotten
- * at any time without a difference in the result.
+ * bits of a set are remembered too, and are those of every set that no short token tells from it, as in the middle of something counted.
+ * Where any text may follow, or anything that is plain, those tokens are known beforehand and only the others are walked through. Elsewhere
+ * a set knows which characters lead from it to one and the same set, and how often: where all that stands below a node of the trie is made
+ * of them, it fits and is not walked through. What is remembered is bounded and may be forgotten at any time without a difference in the
+ * result. Its memory is taken by mask_create; afterwards none is taken or given back.
  * The grammar comes from a stranger: calls deeper than GRAMMAR_DEPTH_MAX are ways that do not exist, and more than GRAMMAR_CONFIGS_MAX
  * ways at once, or more than GRAMMAR_NODES_MAX different stacks, are an error of the request. */
 #pragma once
@@ -15,7 +16,9 @@
 
 /* ---- the trie (mask_trie.c) ---------------------------------------------------------------------------------------------- */
 
-/* A plain token: whole characters, at most MASK_PLAIN_CHARS of them, without control characters, '"', '\\' and '<'. */
+/* A short token is at most so many bytes long: which of these may come has to be known for so many bytes only. */
+#define MASK_SHORT_BYTES 24u
+/* A plain token: short, whole characters, at most MASK_PLAIN_CHARS of them, without control characters, '"', '\\' and '<'. */
 #define MASK_PLAIN_CHARS 16u
 
 /* A set of characters, one bit each: ASCII from tabulator on by itself, everything beyond by the bytes it takes. */
@@ -48,7 +51,8 @@ struct mask_nodes {
 enum mask_part {
 	MASK_WORDS, /* plain, of ASCII letters and blanks alone: no other character keeps a whole branch from fitting */
 	MASK_OTHERS, /* plain */
-	MASK_ODD,    /* not plain */
+	MASK_ODD,    /* short, not plain */
+	MASK_LONG,
 	MASK_PARTS
 };
 struct mask_trie {
@@ -56,8 +60,9 @@ struct mask_trie {
 	struct mask_nodes part[MASK_PARTS];
 	u64 *plain[MASK_PLAIN_CHARS + 1]; /* bits of the plain tokens of at most so many characters */
 	u64 *words[MASK_PLAIN_CHARS + 1]; /* of those that are words */
-	u64 *text;			  /* bits of all tokens with text that fits a grammar */
-	u64 *ends;			  /* bits of the tokens that end an answer */
+	u64 *with[128];	       /* bits of the plain tokens that hold a character (enum mask_char) */
+	u64 *text, *long_text; /* bits of the short and of the long tokens with text that fits a grammar */
+	u64 *ends;	       /* bits of the tokens that end an answer */
 	u8 *names; /* of control tokens, as a grammar reads them: a length of two bytes, and the bytes */
 	u32 *name; /* [n_vocab] where in names; LAYOUT_NONE: no control token that is said inside of an answer */
 };

@@ -3,7 +3,7 @@
  * found out here is only slower, never different. */
 #include "runtime/mask_impl.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define LOOK_WORK_MAX 65536u			     /* ways looked at in this for one choice; 1 ms */
 #define LOOK_SETS_MAX (GRAMMAR_SETS_MAX / 4 + 1024u) /* sets, beyond those that tidying leaves */
@@ -23,7 +23,7 @@ static u32 all_to(struct mask *m, u32 set, u8 lo, u8 hi, u32 left)
 {
 	u32 last = MASK_DEAD, to = MASK_DEAD;
 	for (u32 b = lo; b <= hi; b++) {
-		u32 next = mask_step(m, set, (u8)b);
+		u32 next = mask_step_like(m, set, (u8)b);
 		if (next == last && b > lo)
 			continue;
 		last = next;
@@ -50,7 +50,7 @@ static u32 wide_to(struct mask *m, u32 set, enum mask_char which)
 	u32 to = MASK_DEAD, last = MASK_DEAD;
 	for (size_t i = 0; i < ARRAY_LEN(part); i++)
 		for (u32 b = part[i].lo; which == part[i].which && b <= part[i].hi; b++) {
-			u32 next = mask_step(m, set, (u8)b);
+			u32 next = mask_step_like(m, set, (u8)b);
 			if (next == last && b > part[i].lo)
 				continue;
 			last = next;
@@ -66,13 +66,23 @@ static u32 wide_to(struct mask *m, u32 set, enum mask_char which)
 	return to;
 }
 
+/* Does no character of so many bytes begin here? After wide_to, so that each first byte was looked at or one of them leads somewhere. */
+static bool no_wide(struct mask *m, u32 set, enum mask_char which)
+{
+	static const u8 first[][2] = { { 0xc2, 0xdf }, { 0xe0, 0xef }, { 0xf0, 0xf4 } };
+	for (u32 b = first[which][0]; b <= first[which][1]; b++)
+		if (mask_step_like(m, set, (u8)b) != MASK_DEAD)
+			return false;
+	return true;
+}
+
 /* Where each character leads. false: noted. */
 static bool targets(struct mask *m, u32 set, u32 *to)
 {
 	for (u32 c = 0; c < 128; c++) {
 		to[c] = MASK_DEAD;
 		if (c >= MASK_CHAR_ASCII)
-			to[c] = mask_step(m, set, (u8)c);
+			to[c] = mask_step_like(m, set, (u8)c);
 		else if (c <= MASK_CHAR_4)
 			to[c] = wide_to(m, set, c);
 		if (to[c] == LAYOUT_NONE)
@@ -95,26 +105,46 @@ static u32 most_of(const u32 *to)
 	return most;
 }
 
+/* Has this set all ways of the other? */
+static bool holds(const struct mask *m, u32 set, u32 other)
+{
+	const struct mask_set *s = &m->set[set], *o = &m->set[other];
+	u32 i = 0, k = 0;
+	for (; i < s->n && k < o->n; i++)
+		k += m->pool[s->off + i] == m->pool[o->off + k];
+	return k == o->n;
+}
+
 static void look(struct mask *m, u32 set)
 {
-	u32 to[128];
+	u32 to[128], last = MASK_DEAD;
 	u64 work = m->work;
-	m->set[set].looked = true;
-	if (m->set[set].n > LOOK_WAYS_MAX || m->n_sets > LOOK_SETS_MAX || m->look_work > LOOK_WORK_MAX)
+	struct mask_set *s = &m->set[set];
+	s->looked = true;
+	if (s->n > LOOK_WAYS_MAX || m->n_sets > LOOK_SETS_MAX || m->look_work > LOOK_WORK_MAX)
 		return;
-	bool ok = targets(m, set, to);
+	bool ok = targets(m, set, to), more = false;
 	m->look_work += m->work - work;
 	m->work = work;
 	if (!ok)
 		return; /* if it was more than this, the next step notes it again */
-	struct mask_set *s = &m->set[set];
 	s->to = most_of(to);
-	for (u32 c = 0; c < 128; c++)
-		if (s->to != MASK_DEAD && to[c] == s->to)
+	for (u32 c = 0; c < 128; c++) {
+		if (to[c] == MASK_DEAD) {
+			if (c >= MASK_CHAR_ASCII || (c <= MASK_CHAR_4 && no_wide(m, set, c)))
+				s->dead.v[c / 64] |= 1ull << c % 64;
+			continue;
+		}
+		if (to[c] != last)
+			more = holds(m, last = to[c], s->to);
+		if (to[c] == s->to)
+			s->same.v[c / 64] |= 1ull << c % 64;
+		if (more)
 			s->chars.v[c / 64] |= 1ull << c % 64;
+	}
 }
 
-/* Of characters that may all come next, at most `most`: how many, and the set behind them. */
+/* Of characters that may all come next, at most `most`: how many, and the set behind them, or one with fewer ways than there are. */
 static u32 run(struct mask *m, u32 *set, struct mask_chars chars, u32 most)
 {
 	for (u32 i = 0; i < most; i++) {
@@ -136,29 +166,51 @@ bool mask_chars_fit(struct mask *m, u32 set, struct mask_chars chars, u32 most)
 	return !(chars.v[0] >> MASK_CHAR_NONE & 1) && run(m, &set, chars, most) == most;
 }
 
-/* Does none of these begin behind the set? Of wide ones those count that begin as any of them does. false: noted. */
-static bool none_begins(struct mask *m, u32 set, struct mask_chars chars, bool *ret)
+static struct mask_chars without(struct mask_chars a, struct mask_chars b)
 {
-	const u64 wide = 1ull << MASK_CHAR_2 | 1ull << MASK_CHAR_3 | 1ull << MASK_CHAR_4;
-	*ret = false;
-	for (u32 b = MASK_CHAR_ASCII; b < 0xf5; b++) {
-		if (b < 0x80 ? !(chars.v[b / 64] >> b % 64 & 1) : !(chars.v[0] & wide))
-			continue;
-		u32 to = mask_step(m, set, (u8)b);
-		if (to == LAYOUT_NONE)
+	return (struct mask_chars){ { a.v[0] & ~b.v[0], a.v[1] & ~b.v[1] } };
+}
+
+bool mask_chars_within(struct mask_chars all, struct mask_chars but, struct mask_chars others)
+{
+	return subset(without(all, but), others);
+}
+
+/* Of these characters the same ones lead from set to set, the others nowhere, up to a set that none of them leads from? */
+static bool even(struct mask *m, u32 set, struct mask_chars chars, u32 *ret_n, struct mask_chars *ret_but)
+{
+	struct mask_chars but = { 0 };
+	u32 n = 0;
+	for (; n < MASK_PLAIN_CHARS; n++) {
+		if (mask_is_prefix(m, set))
 			return false;
-		if (to != MASK_DEAD)
-			return true;
+		if (!m->set[set].looked)
+			look(m, set);
+		if (n == 0)
+			but = without(chars, m->set[set].same);
+		const struct mask_set *s = &m->set[set];
+		if (subset(chars, s->dead))
+			break;
+		struct mask_chars here = without(chars, s->same);
+		if (memcmp(&here, &but, sizeof here) != 0 || !subset(here, s->dead))
+			return false;
+		n = s->to == set ? MASK_PLAIN_CHARS - 1 : n;
+		set = s->to;
 	}
-	*ret = true;
+	*ret_n = n;
+	*ret_but = but;
 	return true;
 }
 
-bool mask_chars_run(struct mask *m, u32 set, struct mask_chars chars, u32 *ret_n, bool *ret_all)
+bool mask_chars_known(
+	struct mask *m, u32 set, struct mask_chars chars, u32 *ret_n, struct mask_chars *ret_but)
 {
-	*ret_n = run(m, &set, chars, MASK_PLAIN_CHARS);
-	*ret_all = *ret_n == MASK_PLAIN_CHARS;
-	return *ret_all || none_begins(m, set, chars, ret_all);
+	u32 at = set;
+	if (run(m, &at, chars, MASK_PLAIN_CHARS) < MASK_PLAIN_CHARS)
+		return even(m, set, chars, ret_n, ret_but);
+	*ret_n = MASK_PLAIN_CHARS;
+	*ret_but = (struct mask_chars){ 0 };
+	return true;
 }
 
 /* A state that takes every byte of text and stays where it is. */

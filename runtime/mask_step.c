@@ -1,7 +1,6 @@
 /* From a set of ways to the next, byte by byte; what was looked at is remembered in the sets. */
 #include "runtime/mask_impl.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool visit(struct mask *m, u32 node)
@@ -63,11 +62,55 @@ static void walk_begin(struct mask *m)
 	m->n_walk = m->n_found = 0;
 }
 
-/* The set of everything that walk[] leads to. */
-static bool walk_end(struct mask *m, u32 *ret)
+/* ---- which stand for others ---- */
+
+static u32 node_like(struct mask *m, u32 id)
+{
+	u32 chain[GRAMMAR_DEPTH_MAX + 2], n = 0, like = LAYOUT_NONE;
+	for (; id != LAYOUT_NONE && m->node[id].like == LAYOUT_NONE; id = m->node[id].parent)
+		chain[n++] = id;
+	if (id != LAYOUT_NONE)
+		like = m->node[id].like;
+	while (n) {
+		id = chain[--n];
+		like = mask_node_of(m, m->like[m->node[id].state], like);
+		if (like == LAYOUT_NONE)
+			return like;
+		m->node[id].like = like;
+	}
+	return like;
+}
+
+static bool nodes_like(struct mask *m, u32 *v, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if ((v[i] = node_like(m, v[i])) == LAYOUT_NONE)
+			return false;
+	return true;
+}
+
+bool mask_like(struct mask *m, u32 set, u32 *ret)
+{
+	struct mask_set *s = &m->set[set];
+	if (s->like == MASK_UNKNOWN && (set == MASK_DEAD || mask_is_prefix(m, set)))
+		s->like = set;
+	if (s->like == MASK_UNKNOWN) {
+		if (s->n)
+			memcpy(m->found, m->pool + s->off, s->n * sizeof *m->found);
+		if (!nodes_like(m, m->found, s->n) || !mask_set_of(m, m->found, s->n, s->accept, &s->like))
+			return false;
+	}
+	*ret = s->like;
+	return true;
+}
+
+/* ---- from set to set ---- */
+
+/* The set of everything that walk[] leads to, or the one that stands for it. */
+static bool walk_end(struct mask *m, bool like, u32 *ret)
 {
 	bool accept;
-	if (!close_walk(m, &accept))
+	if (!close_walk(m, &accept) || (like && !nodes_like(m, m->found, m->n_found)))
 		return false;
 	if (m->n_found == 0 && !accept) {
 		*ret = MASK_DEAD;
@@ -79,7 +122,7 @@ static bool walk_end(struct mask *m, u32 *ret)
 bool mask_start_set(struct mask *m, u32 *ret)
 {
 	walk_begin(m);
-	return visit(m, mask_node_of(m, m->g.h->start, LAYOUT_NONE)) && walk_end(m, ret);
+	return visit(m, mask_node_of(m, m->g.h->start, LAYOUT_NONE)) && walk_end(m, false, ret);
 }
 
 /* Behind byte b in front of the trigger's byte at (Knuth, Morris and Pratt). */
@@ -109,7 +152,7 @@ static void narrow(const struct grammar_edge *e, u8 b, u8 *lo, u8 *hi)
 }
 
 /* Behind b, and behind every other byte of lo..hi. */
-static bool step_set(struct mask *m, u32 set, u8 b, u8 *lo, u8 *hi, u32 *ret)
+static bool step_set(struct mask *m, u32 set, u8 b, bool like, u8 *lo, u8 *hi, u32 *ret)
 {
 	walk_begin(m);
 	for (u32 i = 0; i < m->set[set].n; i++) {
@@ -123,28 +166,32 @@ static bool step_set(struct mask *m, u32 set, u8 b, u8 *lo, u8 *hi, u32 *ret)
 				return false;
 		}
 	}
-	return walk_end(m, ret);
+	return walk_end(m, like, ret);
+}
+
+static u32 step(struct mask *m, u32 set, u8 b, bool like)
+{
+	u16 **row = like ? &m->set[set].next_like : &m->set[set].next;
+	bool prefix = mask_is_prefix(m, set);
+	u8 lo = prefix ? b : 0, hi = prefix ? b : 255;
+	u32 to;
+	if (*row && (*row)[b] != MASK_NOWHERE)
+		return (*row)[b];
+	if (!*row)
+		*row = mask_row(m);
+	if (!(prefix ? step_prefix(m, set - 1, b, &to) : step_set(m, set, b, like, &lo, &hi, &to)))
+		return LAYOUT_NONE;
+	for (u32 c = lo; c <= hi; c++)
+		(*row)[c] = (u16)to;
+	return to;
 }
 
 u32 mask_step(struct mask *m, u32 set, u8 b)
 {
-	u32 to;
-	u8 lo = 0, hi = 255;
-	if (m->set[set].next && m->set[set].next[b] != MASK_UNKNOWN)
-		return m->set[set].next[b];
-	if (!m->set[set].next) {
-		u32 *next = malloc(256 * sizeof *next);
-		if (!next) {
-			mask_fail(m, "no memory for the grammar");
-			return LAYOUT_NONE;
-		}
-		memset(next, 0xff, 256 * sizeof *next);
-		m->set[set].next = next;
-	}
-	bool prefix = mask_is_prefix(m, set);
-	if (!(prefix ? step_prefix(m, set - 1, b, &to) : step_set(m, set, b, &lo, &hi, &to)))
-		return LAYOUT_NONE;
-	for (u32 c = prefix ? b : lo; c <= (prefix ? b : hi); c++)
-		m->set[set].next[c] = to;
-	return to;
+	return step(m, set, b, false);
+}
+
+u32 mask_step_like(struct mask *m, u32 set, u8 b)
+{
+	return step(m, set, b, true);
 }

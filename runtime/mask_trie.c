@@ -91,6 +91,8 @@ static u32 plain_chars(const u8 *s, size_t n)
 static enum mask_part part_of(const u8 *s, size_t n)
 {
 	bool word = true;
+	if (n > MASK_SHORT_BYTES)
+		return MASK_LONG;
 	for (size_t i = 0; i < n && word; i++)
 		word = s[i] == ' ' || ((s[i] | 0x20u) >= 'a' && (s[i] | 0x20u) <= 'z');
 	return plain_chars(s, n) == 0 ? MASK_ODD : word ? MASK_WORDS : MASK_OTHERS;
@@ -203,7 +205,8 @@ static int keep_below(const struct work *w)
 {
 	struct mask_nodes *to = w->to;
 	u32 n = 0;
-	for (u32 i = 0; i < to->n; i++)
+	bool is_long = to == &w->tr->part[MASK_LONG]; /* there nobody asks */
+	for (u32 i = 0; i < to->n && !is_long; i++)
 		if (to->v[to->v[i].end].first - to->v[i + 1].first >= BELOW_MIN) {
 			w->below[n] = w->below[i];
 			to->v[i].below = n++;
@@ -249,15 +252,19 @@ static void sort_out(const struct tok *t, struct mask_trie *tr, u32 *n)
 		}
 		if (len == 0 || (!control && memchr(s, GRAMMAR_CONTROL, len)))
 			continue;
-		enum mask_part part = control ? MASK_ODD : part_of(s, len);
+		enum mask_part part = part_of(s, len);
+		if (control && part != MASK_LONG)
+			part = MASK_ODD;
 		tr->part[part].id[n[part]++] = i;
 		if (!control)
-			set_bit(tr->text, i);
-		for (u32 k = plain_chars(s, len); part != MASK_ODD && k <= MASK_PLAIN_CHARS; k++) {
+			set_bit(part == MASK_LONG ? tr->long_text : tr->text, i);
+		for (u32 k = plain_chars(s, len); part <= MASK_OTHERS && k <= MASK_PLAIN_CHARS; k++) {
 			set_bit(tr->plain[k], i);
 			if (part == MASK_WORDS)
 				set_bit(tr->words[k], i);
 		}
+		for (size_t at = 0, n_char; part <= MASK_OTHERS && at < len; at += n_char)
+			set_bit(tr->with[char_bit(s + at, len - at, &n_char)], i);
 	}
 }
 
@@ -266,13 +273,17 @@ static int build(struct work *w)
 	struct mask_trie *tr = w->tr;
 	u32 words = DIV_UP(tr->n_vocab, 64u), n[MASK_PARTS] = { 0 };
 	tr->ends = calloc(words, sizeof *tr->ends);
-	u64 *plain = calloc(2 * (MASK_PLAIN_CHARS + 1) * (size_t)words, sizeof *plain);
+	u64 *plain =
+		calloc((2 * (MASK_PLAIN_CHARS + 1) + ARRAY_LEN(tr->with)) * (size_t)words, sizeof *plain);
 	for (u32 i = 0; plain && i <= MASK_PLAIN_CHARS; i++) {
 		tr->plain[i] = plain + 2 * i * (size_t)words;
 		tr->words[i] = tr->plain[i] + words;
 	}
+	for (u32 i = 0; plain && i < ARRAY_LEN(tr->with); i++)
+		tr->with[i] = plain + (2 * (MASK_PLAIN_CHARS + 1) + i) * (size_t)words;
 	tr->text = calloc(words, sizeof *tr->text);
-	bool room = tr->ends && plain && tr->text;
+	tr->long_text = calloc(words, sizeof *tr->long_text);
+	bool room = tr->ends && plain && tr->text && tr->long_text;
 	for (u32 i = 0; i < MASK_PARTS; i++)
 		room = (tr->part[i].id = calloc(tr->n_vocab, sizeof(u32))) != NULL && room;
 	int r = room ? names(w) : -ENOMEM;
@@ -306,7 +317,7 @@ void mask_trie_fini(struct mask_trie *t)
 		free(t->part[i].below);
 		free(t->part[i].id);
 	}
-	void *const parts[] = { t->ends, t->plain[0], t->text, t->names, t->name };
+	void *const parts[] = { t->ends, t->plain[0], t->text, t->long_text, t->names, t->name };
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		free(parts[i]);
 	*t = (struct mask_trie){ 0 };

@@ -329,6 +329,15 @@ static void bounds(void **state)
 	refused("GRAMMAR_NODES_MAX");
 }
 
+/* From here on as from no other of up to 26,000, so that none stands for another. */
+static void own_way(u32 state, u32 i)
+{
+	const u8 a = (u8)(0x80 + i % 120), b = (u8)(1 + i / 120 % 31), c = (u8)(0x20 + i / 3720);
+	byte(state, a, a, 0);
+	byte(state, b, b, 0);
+	byte(state, c, c, 0);
+}
+
 /* A state for each of the texts of up to three letters, so that each is a set of its own; with more ways beside them. */
 static void texts(u32 beside, const char *reason)
 {
@@ -342,9 +351,11 @@ static void texts(u32 beside, const char *reason)
 		for (u32 b = 0; b < 28; b++)
 			byte(first + i, (u8)('a' + b), (u8)('a' + b), first + 28 * (i + 1) + b);
 	for (u32 i = 28 + 784; i < n; i++)
-		byte(first + i, '!', '!', 0);
-	for (u32 i = 0; i < beside; i++)
+		own_way(first + i, i);
+	for (u32 i = 0; i < beside; i++) {
 		byte(n + 1 + i, 'a', 'z', n + 1 + i);
+		own_way(n + 1 + i, i);
+	}
 	finish(NULL);
 	assert_true(n > GRAMMAR_SETS_MAX && (u64)beside * GRAMMAR_SETS_MAX != GRAMMAR_WORK_MAX);
 	refused(reason);
@@ -360,7 +371,7 @@ static void work(void **state)
  * end. */
 static void forgetting(void **state)
 {
-	const u32 n = 9000;
+	const u32 n = 18000;
 	begin(2 * n + 2);
 	for (u32 i = 0; i < n; i++) {
 		byte(2 * i, 'a', (u8)('b' + i % 3), 2 * i + 2);
