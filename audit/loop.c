@@ -205,6 +205,7 @@ static int look(struct keepd *k, u64 wait_ns)
 {
 	struct pollfd p[CONNS_MAX];
 	struct conn *who[CONNS_MAX];
+	wait_ns = MIN(wait_ns, daemon_alive());
 	struct timespec t = { (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
 	size_t n = gather(k, p, who);
 	int r = ppoll(p, n, &t, NULL);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_FD   3   /* where LISTEN_FDS begins */
@@ -19,6 +20,8 @@
 
 static const char *program = "keep";
 static int notify_fd = -1;
+static u64 alive_every_ns,
+	alive_last_ns; /* the supervisor wants to hear so often, and heard then; 0: it does not */
 
 void daemon_name(const char *name)
 {
@@ -94,6 +97,32 @@ static bool number(const char *s, unsigned long *ret)
 	return !errno && !*end;
 }
 
+/* Half of what the supervisor waits: one word may be late. */
+static void watchdog_take(void)
+{
+	const char *pid = getenv("WATCHDOG_PID");
+	unsigned long who, us;
+	if ((!pid || (number(pid, &who) && who == (unsigned long)getpid())) &&
+		number(getenv("WATCHDOG_USEC"), &us) && us >= 2000 && us < UINT64_MAX / 1000)
+		alive_every_ns = (u64)us * 1000 / 2;
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+}
+
+u64 daemon_alive(void)
+{
+	struct timespec t;
+	if (!alive_every_ns || notify_fd < 0)
+		return UINT64_MAX;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	u64 now = (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec, due = alive_last_ns + alive_every_ns;
+	if (alive_last_ns && now < due)
+		return due - now;
+	notify("WATCHDOG=1");
+	alive_last_ns = now;
+	return alive_every_ns;
+}
+
 /* The n-th of names with colons between them; "" where there is none, or it is longer. */
 static void name_put(const char *names, u32 n, char *ret, size_t size)
 {
@@ -127,6 +156,7 @@ int daemon_inherited_fds(struct daemon_socket *ret, u32 max, u32 *ret_n)
 	bool some = ours && number(getenv("LISTEN_FDS"), &n) && n >= 1 && n <= max;
 	int r = some ? 0 : 1;
 	notify_connect();
+	watchdog_take();
 	for (u32 i = 0; !r && i < n; i++) {
 		ret[i].fd = FIRST_FD + (int)i;
 		name_put(getenv("LISTEN_FDNAMES"), i, ret[i].name, sizeof ret[i].name);

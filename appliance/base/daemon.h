@@ -25,6 +25,10 @@ void daemon_ready(void);
 /* Tell it one line of state for `systemctl status`. */
 void daemon_status(const char *text);
 
+/* To be called in each turn of the loop that serves, and nowhere else: where the supervisor has a watchdog (WatchdogSec=), it hears, at most twice in its
+ * interval, that the loop turns. Nanoseconds until it wants to hear again, for the loop must turn by then; UINT64_MAX when nobody asked. */
+u64 daemon_alive(void);
+
 /* One line on stderr: "keepd: object: reason". journald adds the rest. */
 void daemon_say(const char *fmt, ...) _printf_(1, 2);
 /* The program's name in daemon_say. */

@@ -14,7 +14,7 @@ struct gateway {
 	struct tls *tls; /* NULL: no https */
 	struct seats *seats;
 	struct http_server *http, *metrics; /* metrics: NULL where no socket is for them */
-	struct event *stop;
+	struct event *stop, *alive;	    /* alive: told to the supervisor, where it has a watchdog */
 	struct answer *answers;
 	bool stopping;
 };

@@ -108,10 +108,69 @@ static void readiness(void **state)
 	notify_through(&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(variable)), variable);
 }
 
+/* A child with a watchdog says twice that it lives, the second time pause_us later. 60: somebody wants to hear it; 50: nobody does. */
+static int lives(const char *usec, const char *pid, const char *socket_name, useconds_t pause_us)
+{
+	pid_t p = fork();
+	if (p == 0) {
+		char own[16];
+		int fd;
+		snprintf(own, sizeof own, "%d", getpid());
+		setenv("NOTIFY_SOCKET", socket_name, 1);
+		setenv("WATCHDOG_USEC", usec, 1);
+		setenv("WATCHDOG_PID", strcmp(pid, "own") ? pid : own, 1);
+		if (daemon_inherited_fd(&fd) != 1 || getenv("WATCHDOG_USEC") || getenv("WATCHDOG_PID"))
+			_exit(1);
+		u64 first = daemon_alive();
+		usleep(pause_us);
+		u64 second = daemon_alive();
+		if (first == UINT64_MAX)
+			_exit(second == UINT64_MAX ? 50 : 2);
+		_exit(first == strtoull(usec, NULL, 10) * 500 && second <= first ? 60 : 3);
+	}
+	int st;
+	assert_int_equal(waitpid(p, &st, 0), p);
+	assert_true(WIFEXITED(st));
+	return WEXITSTATUS(st);
+}
+
+static int heard(int sock)
+{
+	char b[100];
+	int n = 0;
+	for (ssize_t len; (len = recv(sock, b, sizeof b, 0)) > 0; n++) {
+		assert_int_equal(len, 10);
+		assert_memory_equal(b, "WATCHDOG=1", 10);
+	}
+	return n;
+}
+
+static void watchdog(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char variable[sizeof a.sun_path];
+	int n = snprintf(variable, sizeof variable, "@keep-watchdog.%d", getpid());
+	memcpy(a.sun_path + 1, variable + 1, (size_t)n - 1);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n);
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(sock, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(lives("3600000000", "own", variable, 0), 60);
+	assert_int_equal(heard(sock), 1); /* the second was too soon */
+	assert_int_equal(lives("2000", "own", variable, 1000), 60);
+	assert_int_equal(heard(sock), 2);
+	assert_int_equal(lives("2000", "1", variable, 1000), 50); /* meant for somebody else */
+	static const char *const wrong[] = { "0", "-1", "1x", "", "1999", "99999999999999999999" };
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(lives(wrong[i], "own", variable, 1000), 50);
+	assert_int_equal(heard(sock), 0);
+	close(sock);
+}
+
 static void nobody_asked(void **state)
 {
 	daemon_ready();
 	daemon_status("text");
+	assert_true(daemon_alive() == UINT64_MAX);
 	int fd;
 	assert_int_equal(setenv("NOTIFY_SOCKET", "relative", 1), 0);
 	assert_int_equal(daemon_inherited_fd(&fd), 1);
@@ -147,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exactly_one_socket),
 		cmocka_unit_test(readiness),
+		cmocka_unit_test(watchdog),
 		cmocka_unit_test(nobody_asked),
 		cmocka_unit_test(says_one_line),
 	};
