@@ -45,6 +45,12 @@ static int setup(void **state)
 			strcat(s, "\xe4\xb8");
 		byte_vocab_add(&vocab, TOK_NORMAL, s);
 	}
+	for (u32 n = 1; n <= 64; n++) { /* long ones, of which a count holds some */
+		char s[72] = "";
+		for (u32 k = 0; k < n; k++)
+			s[k] = k == 30 ? 'e' : "xq"[k % 7 == 3];
+		byte_vocab_add(&vocab, TOK_NORMAL, s);
+	}
 	return byte_vocab_done(&vocab, CONTROLS) || mask_trie_create(vocab.tok, &trie);
 }
 
@@ -131,6 +137,12 @@ static void patterns(void **state)
 		"root ::= [a-zA-Z ]{4} [0-9/]*",
 		"root ::= [a-zA-Z ]{4} \"x\"*",
 		"root ::= [^e]{1,30}",
+		"root ::= [a-z]{1,70}",
+		"root ::= ([a-w] [a-z] | [x-z] \"e\"){1,12}", /* most lead elsewhere than some */
+		"root ::= ([a-z] \"e\"?){1,70}",
+		"root ::= (\"a\" | \"ab\" | \"abc\" | [a-z]){1,50}",
+		"root ::= (\"b\" | [a-z]{3} \" \"?){1,24} \"/\"",
+		"root ::= x{1,40} \"/\"\nx ::= [a-z]{2} | \"q\" [ex] \"x\"",
 		"root ::= [^/]+",
 		"root ::= ([a-c]{2} | [a-x]{5} \" \"?){1,9}",
 		"root ::= (\"a\" | \"ab\" | \"abc\" | [a-z])*",
