@@ -105,7 +105,7 @@ expect 0 keep audit verify
 stop_up
 # a line of a listing says what its record is about, whatever the event
 keep audit events --json >"$out"
-$python - "$out" "$KEEP_SOURCE/appliance/cli/facts.c" <<'END' || fail 'an event has no words in facts.c'
+$python - "$out" "$KEEP_SOURCE/appliance/base/facts.c" <<'END' || fail 'an event has no words in facts.c'
 import json, sys
 source = open(sys.argv[2]).read()
 missing = [e for e in (json.loads(line)["event"] for line in open(sys.argv[1])) if f'{{ "{e}",' not in source]
