@@ -52,7 +52,7 @@ while read -r folder prefix; do
 		[ -z "$found" ] || fault "$folder: $(basename "$other" .wants) uses names without its prefix: $found"
 	done
 done <<END
-appliance/base access_|quota_|arch_|build_time|err_|fd_|free_ptr|grammar_|bytes_|ipc_|json_shape|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
+appliance/base access_|facts_|quota_|arch_|build_time|err_|fd_|free_ptr|grammar_|bytes_|ipc_|json_shape|jsonw_|arena_|sha256_|segments_|layout_|tensor_|request_|daemon_|sandbox_
 attest attest_
 audit audit_|keepd_|tlog_
 shaders ref_|shader_|kernel_|kernels_|exact_|rt_|op_|block_|pipeline_
