@@ -90,8 +90,11 @@ u32 role_of(const struct conn *c, const char **ret_why)
 u32 role_reads(const struct conn *c)
 {
 	const char *none;
-	bool reads = c->who.reads && role_speaks_for_others(c) && !principal_ended(c->k, &c->who);
-	return reads ? c->who.reads : role_of(c, &none);
+	if (!c->who.how || !role_speaks_for_others(c))
+		return role_of(c, &none);
+	if (!c->who.reads) /* the gateway's own roles read nothing for whom it has proven */
+		return role_of(c, &none) & ~(u32)ROLE_LOG;
+	return principal_ended(c->k, &c->who) ? 0 : c->who.reads;
 }
 
 /* What the console asks: questions, and the two things that it hands in for a reader. */
@@ -242,8 +245,10 @@ int role_begin(struct conn *c, const struct ipc_frame *f, u32 allowed)
 	char text[160];
 	u32 has = role_of(c, &why), may = has & allowed;
 	bool sign = c->sign.given && c->sign.id == f->h.id && f->h.type != CTL_SIGN;
-	if (has && is_reading(f->h.type))
+	if (has && is_reading(f->h.type)) {
 		may = (has = role_reads(c)) & allowed;
+		why = "what it was let in by has ended";
+	}
 	if (!has)
 		return deny(c, f, allowed, why);
 	if (!may) {

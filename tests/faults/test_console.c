@@ -232,12 +232,36 @@ static void full(void **state)
 	assert_true(link_for(o.bob, "long", CONSOLE_MINUTES_MAX + 1).gone);
 }
 
+/* Where one user is all roles, a login that has ended does not fall back to what its bearer is. */
+static void single(void **state)
+{
+	struct rig one;
+	struct proto_console c = { .minutes = 60 };
+	u8 proof[SHA256_BYTES];
+	rig_init(&one, keepd_path, NULL);
+	assert_int_equal(rig_start(&one), 0);
+	int owner = rig_client(&one), listener = rig_client(&one);
+	proof_of("link", proof);
+	access_key_hash(proof, c.hash);
+	assert_int_equal(office_ask(owner, CTL_CONSOLE, &c, sizeof c).status, END_DONE);
+	assert_int_equal(reads(listener), END_DONE); /* it has proven nobody: it is the owner himself */
+	assert_int_equal(enter(listener, "link", "cookie"), END_DONE);
+	assert_int_equal(prove(listener, "cookie"), END_DONE);
+	assert_int_equal(reads(listener), END_DONE);
+	assert_int_equal(office_ask(owner, CTL_CONSOLE_END, NULL, 0).status, END_DONE);
+	assert_int_equal(reads(listener), END_REFUSED);
+	assert_int_equal(reads(owner), END_DONE);
+	fd_close(&owner);
+	fd_close(&listener);
+	rig_fini(&one);
+}
+
 #define STORY(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { STORY(once), STORY(reading), STORY(keys), STORY(ends),
-		STORY(full) };
+		STORY(full), cmocka_unit_test(single) };
 	assert_int_equal(argc, 2);
 	keepd_path = argv[1];
 	return cmocka_run_group_tests(tests, NULL, NULL);
