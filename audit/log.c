@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAL_PAGES_LONG 1000 /* pages of 4 KiB: about 300 requests */
+#define WAL_PAGES_LONG \
+	4000 /* pages of 4 KiB: about 1,200 requests between two moves, each of which takes two syncs */
 
 static const char *const sql[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",

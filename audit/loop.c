@@ -63,7 +63,7 @@ static void receive(struct conn *c)
 {
 	u32 most = c->kind == CONN_CLIENT ? FRAMES_PER_TURN : FRAMES_OWN_TURN;
 	for (u32 i = 0; i < most && !c->dead; i++) {
-		struct ipc_frame f;
+		static struct ipc_frame f;		      /* too large to be cleared for each frame */
 		if (c->k->syncing && sync_done(c->k->syncer)) /* others wait for what it lets go */
 			keepd_sync_end(c->k);
 		int r = ipc_recv(c->fd, &f);
@@ -203,8 +203,8 @@ void keepd_close_all(struct keepd *k)
 /* One look at the sockets, for at most wait_ns; what came is handled. The number of sockets that had something; -errno. */
 static int look(struct keepd *k, u64 wait_ns)
 {
-	struct pollfd p[CONNS_MAX];
-	struct conn *who[CONNS_MAX];
+	static struct pollfd p[CONNS_MAX];
+	static struct conn *who[CONNS_MAX];
 	wait_ns = MIN(wait_ns, daemon_alive());
 	struct timespec t = { (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
 	size_t n = gather(k, p, who);

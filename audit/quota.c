@@ -391,14 +391,10 @@ static void rows_of(struct keepd *k)
 		audit_usage_put(s, &m->row);
 }
 
-void quota_watch(struct keepd *k, bool stop)
+static void record_usage(struct keepd *k)
 {
 	struct audit_record rec;
 	struct audit_actor self = keepd_self(k);
-	u64 size = audit_log_size(k->log);
-	if (!k->state.quota.bytes || audit_log_failed(k->log) ||
-		(!stop && size - k->state.quota.usage < USAGE_RECORDS))
-		return;
 	rows_of(k);
 	audit_log_record(k->log, &rec, EVENT_USAGE, INTENT_NONE, &self);
 	k->state.quota.usage = rec.index;
@@ -406,4 +402,12 @@ void quota_watch(struct keepd *k, bool stop)
 	int r = audit_log_append(k->log, &rec, &k->state);
 	r = r ? r : audit_log_put_quota(k->log, &k->state);
 	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+void quota_watch(struct keepd *k, bool stop)
+{
+	u64 size = audit_log_size(k->log);
+	if (k->state.quota.bytes && !audit_log_failed(k->log) &&
+		(stop || size - k->state.quota.usage >= USAGE_RECORDS))
+		record_usage(k);
 }

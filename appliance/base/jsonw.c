@@ -89,10 +89,25 @@ void jsonw_array_end(struct jsonw *w)
 	w->comma = true;
 }
 
+static bool all_plain(const char *s, size_t n);
+
+/* Nearly every key stands for itself: then it is one piece. */
 void jsonw_key(struct jsonw *w, const char *key)
 {
-	jsonw_str(w, key);
-	put(w, ":", 1);
+	size_t n = strlen(key);
+	if (!all_plain(key, n) || !room(w, n + 4)) {
+		jsonw_str(w, key);
+		put(w, ":", 1);
+		w->comma = false;
+		return;
+	}
+	char *p = w->buf + w->len;
+	*p = ',';
+	p += w->comma;
+	*p++ = '"';
+	memcpy(p, key, n);
+	memcpy(p + n, "\":", 3); /* and the 0 behind it */
+	w->len = (size_t)(p + n + 2 - w->buf);
 	w->comma = false;
 }
 
@@ -125,6 +140,14 @@ static void put_escaped(struct jsonw *w, u8 c)
 static bool plain(u8 c)
 {
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static bool all_plain(const char *s, size_t n)
+{
+	bool all = true;
+	for (size_t i = 0; i < n; i++)
+		all &= plain((u8)s[i]);
+	return all;
 }
 
 void jsonw_strn(struct jsonw *w, const void *s, size_t n)

@@ -216,7 +216,7 @@
 #define RECORD_BYTES_MAX \
 	32768u /* bytes of one record: a verdict with its signers and rules; a C2SP entry may have 65,535 */
 #define LOG_KEPT_BYTES \
-	(8u << 20) /* disk kept free for the log: a long WAL and the move of it into the database, 4 MiB each */
+	(32u << 20) /* disk kept free for the log: a long WAL and the move of it into the database, 16 MiB each */
 #define LOG_OUTCOME_BYTES \
 	8192u /* the same for every open intent and session: the record that ends it has 4 KiB at most */
 #define LOG_RESERVE_BYTES  (8u << 20) /* the file that only officers and auditors may use up */

@@ -41,7 +41,7 @@ static int mount_small(void **state)
 		}
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		mount("tmpfs", disk, "tmpfs", 0, "size=24m") < 0) {
+		mount("tmpfs", disk, "tmpfs", 0, "size=72m") < 0) {
 		print_message("no tmpfs of our own: %s\n", strerror(errno));
 		rmdir(disk);
 		disk[0] = 0;

@@ -4,7 +4,7 @@
 # A disk of its own needs root and a loop device; a machine without them cannot have one. tests/faults/private reads every file there all the same.
 [ "$(id -u)" = 0 ] || skip "only root can mount a disk image"
 image=$work/disk.img mnt=$work/mnt
-truncate -s 48M "$image"
+truncate -s 96M "$image"
 PATH=$PATH:/usr/sbin:/sbin
 mkfs.ext4 -q "$image" 2>"$err" || fail "mkfs.ext4 (e2fsprogs) is needed"
 mkdir "$mnt"

@@ -5,6 +5,10 @@
  * tmpfs with a sync of 1 ms, by SLOW_SYNC_SO; with DIR there, with the syncs of that disk. Prints, for each N, acknowledged requests a
  * second, the part of N times the raw rate that this is, and durable records a second (a request has two).
  *
+ * Beside each stands what a bare gate reaches with the same clients: it takes the frames of all, writes as much, syncs, answers all, and does
+ * nothing else: no record, no hash, no signature, no runtime. What is missing there, the clients and the processors' waking take, whatever
+ * the gate does.
+ *
  * All clients are one process, and all send the same sealed text: what clients do by themselves is not measured. But they share the processors
  * with keepd, so for each request the processor time of the clients, the fake runtime and keepd is told as well. KEEP_BENCH_CLIENTS=N
  * measures that N alone. */
@@ -150,6 +154,85 @@ static void drain(u32 n)
 	}
 }
 
+/* ---- the bare gate ---- */
+
+/* What a request and its outcome add to the write-ahead log, on the average of many. */
+#define BARE_BYTES 2048u
+
+static int bare_fd = -1;
+
+/* One commit for n clients. */
+static int bare_turn(struct pollfd *p, u32 n)
+{
+	static const char block[CLIENTS * BARE_BYTES];
+	static u64 ids[CLIENTS];
+	struct proto_end end = { .status = END_DONE };
+	for (u32 missing = n; missing;) {
+		if (poll(p, n, -1) < 0)
+			return 1;
+		for (u32 i = 0; i < n; i++) {
+			struct ipc_frame f;
+			if (!p[i].revents)
+				continue;
+			if (ipc_recv(p[i].fd, &f))
+				return 1;
+			ids[i] = f.h.id;
+			ipc_frame_fini(&f);
+			missing--;
+		}
+	}
+	if (fd_write_all(bare_fd, block, n * BARE_BYTES) || fdatasync(bare_fd))
+		return 1;
+	for (u32 i = 0; i < n; i++)
+		if (ipc_send(p[i].fd, CTL_END, ids[i], &end, sizeof end, -1))
+			return 1;
+	return 0;
+}
+
+/* Acknowledged requests a second of n clients at a bare gate. */
+static f64 bare_rate(const char *dir, u32 n)
+{
+	static struct pollfd theirs[CLIENTS];
+	static struct client mine[CLIENTS];
+	struct pollfd p[CLIENTS];
+	char path[256];
+	memcpy(mine, clients, sizeof mine);
+	memcpy(p, polls, sizeof p);
+	snprintf(path, sizeof path, "%s/bare", dir);
+	bare_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600); /* as the raw loop */
+	assert_true(bare_fd >= 0);
+	for (u32 i = 0; i < n; i++) {
+		theirs[i].events = polls[i].events = POLLIN;
+		assert_int_equal(ipc_pair(&theirs[i].fd, &polls[i].fd), 0);
+		clients[i] = (struct client){ .sock = polls[i].fd };
+	}
+	pid_t pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (bare_turn(theirs, n) == 0)
+			;
+		_exit(0);
+	}
+	for (u32 i = 0; i < n; i++)
+		ask(&clients[i]);
+	serve(n, WARM_NS / 3);
+	u64 t = now_ns(), acked = serve(n, RUN_NS / 3);
+	t = now_ns() - t;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (u32 i = 0; i < n; i++) {
+		close(theirs[i].fd);
+		close(polls[i].fd);
+	}
+	close(bare_fd);
+	unlink(path);
+	memcpy(clients, mine, sizeof mine);
+	memcpy(polls, p, sizeof p);
+	return (f64)acked / ((f64)t / 1e9);
+}
+
+/* ---- the rows ---- */
+
 /* Processor time that a process has used, in us. */
 static f64 cpu_us(pid_t pid)
 {
@@ -176,12 +259,14 @@ static void row(u32 n, const struct rig *r, pid_t rt)
 		cpu[i] = (cpu_us(who[i]) - cpu[i]) / (f64)acked;
 	drain(n);
 	raw = (raw + raw_rate(dir)) / 2;
+	f64 bare = bare_rate(dir, n);
 	if (refused)
 		print_message("%llu were refused\n", (unsigned long long)refused);
 	refused = 0;
-	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s  %7.0f records/s"
+	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s (a bare gate %.2f)  "
+		      "%7.0f records/s"
 		      "  processor time each: clients %.1f, runtime %.1f, keepd %.1f us\n",
-		n, rate, rate / (n * raw), n, raw, 2 * rate, cpu[0], cpu[1], cpu[2]);
+		n, rate, rate / (n * raw), n, raw, bare / (n * raw), 2 * rate, cpu[0], cpu[1], cpu[2]);
 }
 
 static void open_clients(struct rig *r, u32 n)
@@ -230,6 +315,7 @@ int main(int argc, char **argv)
 		open_clients(&r, counts[i]);
 		row(counts[i], &r, rt);
 	}
+	rig_end(&r, SIGTERM); /* in order, so that a profiler can say what it saw */
 	kill(rt, SIGKILL);
 	waitpid(rt, NULL, 0);
 	rig_fini(&r);
