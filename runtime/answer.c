@@ -413,20 +413,28 @@ static int begin_tokenize(struct answer *a, const struct tok_ids *ids)
 	return 0;
 }
 
+/* How many tokens are generated at most. */
+static u32 tokens_new(const struct answer *a, const struct request_header *h, size_t n_prompt)
+{
+	bool fill = h->flags & REQUEST_FILL && n_prompt < a->g->ctx_tokens;
+	return fill ? MIN(h->max_tokens, a->g->ctx_tokens - (u32)n_prompt) : h->max_tokens;
+}
+
 static int begin_compute(struct answer *a, const struct request_header *h, struct tok_ids *ids)
 {
 	struct sched_seq *q = &a->seq;
-	u64 total = (u64)ids->n + h->max_tokens, rows = (u64)ids->n * a->g->model.n_vocab * sizeof(f32);
+	u32 n_new = tokens_new(a, h, ids->n);
+	u64 total = (u64)ids->n + n_new, rows = (u64)ids->n * a->g->model.n_vocab * sizeof(f32);
 	if (total > a->g->ctx_tokens) {
 		snprintf(why_text, sizeof why_text,
 			"%zu tokens of prompt and %u to generate exceed the context of %u tokens", ids->n,
-			h->max_tokens, a->g->ctx_tokens);
+			n_new, a->g->ctx_tokens);
 		return 1;
 	}
 	if (a->tokens_max && total > a->tokens_max) {
 		snprintf(why_text, sizeof why_text,
 			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves",
-			ids->n, h->max_tokens, a->tokens_max);
+			ids->n, n_new, a->tokens_max);
 		return 1;
 	}
 	if (a->kind == REQUEST_LOGITS) {
@@ -451,7 +459,7 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	}
 	memcpy(q->ids, ids->id, ids->n * sizeof *q->ids);
 	q->n_prompt = a->outcome.n_prompt = (u32)ids->n;
-	q->n_new = h->max_tokens;
+	q->n_new = n_new;
 	q->want = a->kind == REQUEST_LOGITS ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
 	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
 	q->ended = ended;

@@ -99,6 +99,7 @@ static struct plan_want wanted(
 		.taken = p->taken,
 		.kv_mode = g->want.kv_mode,
 		.ctx_tokens = g->want.ctx_tokens,
+		.ctx_usual = p->ctx_usual,
 		.kv_pages = p->kv_pages,
 		.chunk = p->chunk,
 		.batch = p->batch };

@@ -51,6 +51,7 @@ struct grant_params {
 	struct rt_device *others[RUNTIME_DEVICES_MAX - 1]; /* further devices, borrowed */
 	u32 n_others;
 	u32 split[RUNTIME_DEVICES_MAX]; /* layers of each device; all 0: as they fit */
+	u32 ctx_usual;			/* context of whoever does not say; 0: what plan.h says */
 	u64 taken[RUNTIME_DEVICES_MAX]; /* bytes that other grants have of each device */
 	u32 chunk, batch, kv_pages, load_threads;
 	bool no_cache;

@@ -27,12 +27,13 @@ struct options {
 	const char *devices[RUNTIME_DEVICES_MAX];
 	u32 n_devices;
 	u32 split[RUNTIME_DEVICES_MAX];
+	u32 ctx; /* 0: as memory allows */
 	bool list, test, json;
 	u32 gate_uid;
 };
 
 static const char usage[] =
-	"usage: keep-runtime [--device NAME ...] [--split LAYERS,LAYERS...] [--gate-user NAME]\n"
+	"usage: keep-runtime [--device NAME ...] [--split LAYERS,LAYERS...] [--ctx N] [--gate-user NAME]\n"
 	"                                                            serves the inherited socket\n"
 	"       keep-runtime --device-ls [--json]\n"
 	"       keep-runtime --device-test [NAME] [--json]\n";
@@ -102,6 +103,18 @@ wrong:
 	return 2;
 }
 
+static int parse_ctx(const char *text, struct options *o)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+	if (text[0] >= '1' && text[0] <= '9' && !*end && v <= CTX_TOKENS_MAX) {
+		o->ctx = (u32)v;
+		return 0;
+	}
+	daemon_say("--ctx: 1 to %u tokens", CTX_TOKENS_MAX);
+	return 2;
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
 	const char *split = NULL;
@@ -110,6 +123,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{ "device-ls", no_argument, NULL, 'l' },
 		{ "device-test", no_argument, NULL, 't' },
 		{ "split", required_argument, NULL, 's' },
+		{ "ctx", required_argument, NULL, 'c' },
 		{ "gate-user", required_argument, NULL, 'g' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
@@ -121,6 +135,9 @@ static int parse(int argc, char **argv, struct options *ret)
 				return 2;
 		} else if (c == 's') {
 			split = optarg;
+		} else if (c == 'c') {
+			if (parse_ctx(optarg, &o))
+				return 2;
 		} else if (c == 'l') {
 			o.list = true;
 		} else if (c == 't') {
@@ -225,7 +242,7 @@ static int open_devices(const struct options *o, struct rt_device **d)
 static int serve_on(const struct options *o, struct rt_device **d, int *listener)
 {
 	_cleanup_fd_ int gate = -1;
-	struct grant_params params = { 0 };
+	struct grant_params params = { .ctx_usual = o->ctx };
 	u32 n = MAX(o->n_devices, 1u);
 	memcpy(params.split, o->split, sizeof params.split);
 	for (u32 i = 1; i < n; i++)

@@ -198,6 +198,35 @@ static bool place_pages(const struct trial *t, struct plan *p)
 	return place(t, p);
 }
 
+/* All contexts of the cache together take no more than half of what the weights leave: another model finds room beside this one. */
+static bool roomy(const struct trial *t, struct plan *p)
+{
+	bool ok = place_pages(t, p) && p->kv_pages >= KV_CONTEXTS * DIV_UP(p->p.ctx_tokens, RT_KV_PAGE);
+	for (u32 i = 0; ok && i < p->p.n_parts; i++) {
+		const struct proto_plan_part *q = &p->p.part[i];
+		ok = q->kv <= (q->have - q->weights - q->taken) / 2;
+	}
+	return ok;
+}
+
+/* Nobody says how long the context is: as long as leaves room, on no more devices than CTX_TOKENS_DEFAULT needs. */
+static void settle_ctx(const struct trial *t, struct plan *p)
+{
+	u32 most = p->p.ctx_tokens, least = MIN(most, CTX_TOKENS_DEFAULT);
+	if (t->w->ctx_tokens || t->w->ctx_usual)
+		return;
+	p->p.ctx_tokens = least;
+	if (t->w->kv_pages || !place_pages(t, p))
+		return;
+	u32 parts = p->p.n_parts;
+	for (u32 c = most; c > least; c /= 2) {
+		p->p.ctx_tokens = c;
+		if (roomy(t, p) && p->p.n_parts == parts)
+			return;
+	}
+	p->p.ctx_tokens = least;
+}
+
 /* ---- what does not fit -------------------------------------------------------------------------------------------------- */
 
 /* Everything on the devices all the same, so that it can be seen by how much it is too much: the last has what is left. */
@@ -298,7 +327,11 @@ static int choose(const struct trial *t, struct plan *p)
 	p->p.n_layers = t->m->n_layers;
 	p->p.ctx_train = train;
 	u32 reach = reach_of(t);
-	p->p.ctx_tokens = w->ctx_tokens ? w->ctx_tokens : MIN(MIN(train, CTX_TOKENS_DEFAULT), reach);
+	u32 usual = w->ctx_usual ? w->ctx_usual : CTX_TOKENS_USUAL;
+	if (!w->ctx_usual &&
+		t->m->rope_scaling == ROPE_LONG) /* what it computes must not depend on our memory */
+		usual = MIN(usual, t->m->rope_ctx);
+	p->p.ctx_tokens = w->ctx_tokens ? w->ctx_tokens : MIN(MIN(train, usual), reach);
 	p->p.kv_mode = w->kv_mode;
 	if (p->p.kv_mode == KV_DEFAULT)
 		p->p.kv_mode = t->m->all_f32 ? KV_F32 : KV_F16;
@@ -353,6 +386,8 @@ int plan_make(const struct layout *l, const struct model *m, const struct plan_w
 		r = check_split(&t, &p);
 	if (!r)
 		r = count_weights(&t, &p);
+	if (!r)
+		settle_ctx(&t, &p);
 	if (!r)
 		p.p.fits = place_pages(&t, &p);
 	if (!r && !p.p.fits) {

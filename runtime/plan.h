@@ -12,6 +12,8 @@ struct plan_want {
 	u32 split
 		[RUNTIME_DEVICES_MAX]; /* layers of each device; all 0: as they fit, on as few devices as will do */
 	u32 kv_mode, ctx_tokens;       /* 0: the default */
+	u32 ctx_usual; /* what is the default, where the model was trained on as much; 0: as many from CTX_TOKENS_DEFAULT
+			  to CTX_TOKENS_USUAL as leave half of the memory behind the weights free */
 	u32 kv_pages;	  /* of the cache; 0: as many as memory allows, at most KV_CONTEXTS contexts */
 	u32 chunk, batch; /* as struct sched_params has them */
 };

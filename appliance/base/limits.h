@@ -252,7 +252,9 @@
 /* chosen sizes: they bound nothing that a file or a frame may say */
 #define SEGMENT_BYTES (1u << 20) /* unit of load-time verification; 32 bytes of digest per MiB */
 #define CTX_TOKENS_DEFAULT \
-	4096u		   /* positions when nobody says otherwise, if the model was trained on as many */
+	4096u /* positions when nobody says otherwise, if the model was trained on as many; more where there is room */
+#define CTX_TOKENS_USUAL \
+	32768u /* positions when nobody says otherwise and memory is ample: agents begin with 8,000 to 20,000 */
 #define STEP_ROWS_MAX 160u /* rows of one step: one for each running request, the rest prompt */
 #define STEP_PROMPT_ROWS \
 	96u	       /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */

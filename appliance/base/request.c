@@ -34,7 +34,7 @@ static const char *check_header(const struct request_header *h)
 		return "not a request";
 	if (h->kind < REQUEST_GENERATE || h->kind > REQUEST_TOKENIZE)
 		return "unknown kind of request";
-	if (h->flags & ~(u32)(REQUEST_IGNORE_EOS | REQUEST_RAW))
+	if (h->flags & ~(u32)(REQUEST_IGNORE_EOS | REQUEST_RAW | REQUEST_FILL))
 		return "unknown flags";
 	if (memcmp(h->reserved, zero, sizeof zero) != 0)
 		return "reserved bytes are not zero";

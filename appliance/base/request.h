@@ -19,6 +19,7 @@ enum request_kind {
 enum request_flags {
 	REQUEST_IGNORE_EOS = 1, /* generate on past the end-of-text tokens */
 	REQUEST_RAW = 2,	/* no BOS or EOS of the tokenizer's own is added to the pieces */
+	REQUEST_FILL = 4,	/* max_tokens is held to what the context has left behind the prompt */
 };
 
 struct request_header {

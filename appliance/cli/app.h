@@ -36,7 +36,7 @@ const char *app_program_name(enum app_program p);
  * configured to be installed to. 0; 1 not there, ret_path says where it was expected. */
 _must_use_ int app_program_path(enum app_program p, char ret_path[PATH_MAX]);
 
-#define APP_MORE_MAX 3u
+#define APP_MORE_MAX 4u
 struct app_spawn {
 	enum app_program program;
 	char *const *args;	 /* behind argv[0], NULL at the end; may be NULL */

@@ -16,7 +16,7 @@
 /* Sockets that this process was given (LISTEN_FDS, with a name for each): they are keep-gateway's. Nothing here makes one that reaches a
  * network. 0; otherwise an exit status, said. */
 struct given {
-	int fds[APP_MORE_MAX];
+	int fds[SUP_GIVEN_MAX];
 	u32 n;
 	char names[64];
 };
@@ -27,10 +27,10 @@ static int take_given(struct given *g)
 	struct stat st;
 	if (!n || (pid && (opt_u64(pid, INT32_MAX, &who) || who != (u64)getpid())))
 		return 0;
-	if (opt_u64(n, APP_MORE_MAX, &count) || !names || strlen(names) + sizeof "http:" > sizeof g->names)
+	if (opt_u64(n, SUP_GIVEN_MAX, &count) || !names || strlen(names) >= sizeof g->names)
 		return out_fail(CLI_USAGE, "inherited sockets: one to %u, each with a name (LISTEN_FDNAMES)",
-			APP_MORE_MAX);
-	snprintf(g->names, sizeof g->names, "http:%s", names);
+			SUP_GIVEN_MAX);
+	snprintf(g->names, sizeof g->names, "%s", names);
 	for (g->n = 0; g->n < count; g->n++) {
 		int fd = 3 + (int)g->n;
 		if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
@@ -75,14 +75,15 @@ static void devices_of(char *words, struct opt_list *ret)
 
 int cmd_up(struct cli *c, int argc, char **argv)
 {
-	const char *words = getenv("KEEP_DEVICE"), *split = getenv("KEEP_SPLIT");
+	const char *words = getenv("KEEP_DEVICE"), *split = getenv("KEEP_SPLIT"), *ctx = getenv("KEEP_CTX");
 	_cleanup_free_ char *copy = words ? strdup(words) : NULL;
 	struct opt_list devices = { 0 };
 	u32 holder = UINT32_MAX;
+	u64 tokens;
 	bool transient = false;
 	int n;
 	const struct opt opts[] = { { "--device", OPT_LIST, &devices, NULL },
-		{ "--split", OPT_STR, &split, NULL },
+		{ "--split", OPT_STR, &split, NULL }, { "--ctx", OPT_STR, &ctx, NULL },
 		{ "--transient", OPT_U32, &holder, &transient } /* by ctl.c only */ };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
@@ -101,6 +102,8 @@ int cmd_up(struct cli *c, int argc, char **argv)
 		devices_of(copy, &devices);
 	if (devices.n > RUNTIME_DEVICES_MAX)
 		return out_usage(c, "--device: at most %u", RUNTIME_DEVICES_MAX);
+	if (ctx && *ctx && (opt_u64(ctx, CTX_TOKENS_MAX, &tokens) || !tokens))
+		return out_usage(c, "--ctx: 1 to %u tokens", CTX_TOKENS_MAX);
 	struct given given = { .n = 0 };
 	r = transient ? 0 : take_given(&given);
 	if (r)
@@ -109,6 +112,7 @@ int cmd_up(struct cli *c, int argc, char **argv)
 		.devices = devices.v,
 		.n_devices = devices.n,
 		.split = split && *split ? split : NULL,
+		.ctx = ctx && *ctx ? ctx : NULL,
 		.sockets = given.fds,
 		.n_sockets = given.n,
 		.names = given.n ? given.names : NULL,

@@ -24,7 +24,7 @@
 struct service {
 	enum app_program program;
 	const char *socket;
-	char *args[2 * RUNTIME_DEVICES_MAX + 4];
+	char *args[2 * RUNTIME_DEVICES_MAX + 6];
 	bool lazy; /* started by the first connection */
 	int listen_fd;
 	pid_t pid; /* 0: not running */
@@ -40,7 +40,10 @@ enum { KEEPD, RUNTIME, GATEWAY, N_SERVICES };
 struct sup {
 	const struct sup_params *p;
 	struct service services[N_SERVICES];
-	int attest_fd, hold_fd, signal_fd, notify_fd, lock_fd;
+	int attest_fd, hold_fd, metrics_fd, signal_fd, notify_fd, lock_fd;
+	int more[APP_MORE_MAX]; /* of the gateway, besides http.sock; metrics.sock and what was inherited */
+	u32 n_more;
+	char names[96];
 	char notify[PATH_MAX + 16];
 	char credentials[PATH_MAX + 8]; /* ROOT/tls: what the gateway shows */
 	pid_t jobs[SUP_JOBS_MAX];
@@ -141,6 +144,21 @@ static int open_signals(struct sup *s)
 	return s->signal_fd < 0 ? -errno : 0;
 }
 
+/* http.sock, metrics.sock, and what was inherited: told apart by their names. */
+static int open_gateway(struct sup *s)
+{
+	int dir = s->p->app->run_fd, r = ipc_listen_stream(dir, "http.sock", &s->services[GATEWAY].listen_fd);
+	r = r ? r : ipc_listen_stream(dir, "metrics.sock", &s->metrics_fd);
+	if (r)
+		return r;
+	s->more[s->n_more++] = s->metrics_fd;
+	for (u32 i = 0; i < s->p->n_sockets; i++)
+		s->more[s->n_more++] = s->p->sockets[i];
+	snprintf(s->names, sizeof s->names, "http:metrics%s%s", s->p->names ? ":" : "",
+		s->p->names ? s->p->names : "");
+	return 0;
+}
+
 /* hold.sock first and ctl.sock last: who can reach keepd can also hold it. */
 static int open_sockets(struct sup *s)
 {
@@ -152,7 +170,7 @@ static int open_sockets(struct sup *s)
 	r = r ? r : ipc_listen(dir, "attest.sock", &s->attest_fd);
 	r = r ? r : ipc_listen(dir, "runtime.sock", &s->services[RUNTIME].listen_fd);
 	if (!r && !transient(s)) /* single commands serve nobody else */
-		r = ipc_listen_stream(dir, "http.sock", &s->services[GATEWAY].listen_fd);
+		r = open_gateway(s);
 	r = r ? r : ipc_listen(dir, "ctl.sock", &s->services[KEEPD].listen_fd);
 	if (!r && fcntl(s->attest_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
@@ -182,9 +200,9 @@ static void start(struct sup *s, struct service *v)
 	int r = app_spawn(&(struct app_spawn){ .program = v->program,
 				  .args = v->args,
 				  .listen_fd = v->listen_fd,
-				  .more = s->p->sockets,
-				  .n_more = v == &s->services[GATEWAY] ? s->p->n_sockets : 0,
-				  .names = v == &s->services[GATEWAY] ? s->p->names : NULL,
+				  .more = s->more,
+				  .n_more = v == &s->services[GATEWAY] ? s->n_more : 0,
+				  .names = v == &s->services[GATEWAY] ? s->names : NULL,
 				  .credentials = v == &s->services[GATEWAY] ? s->credentials : NULL,
 				  .err_fd = -1,
 				  .out_fd = -1,
@@ -354,9 +372,8 @@ static void wait_and_handle(struct sup *s)
 		pf[n++] =
 			(struct pollfd){ waits(&s->services[i]) ? s->services[i].listen_fd : -1, POLLIN, 0 };
 	for (u32 i = 0; i < APP_MORE_MAX; i++)
-		pf[n++] = (struct pollfd){
-			i < s->p->n_sockets && waits(&s->services[GATEWAY]) ? s->p->sockets[i] : -1, POLLIN, 0
-		};
+		pf[n++] = (struct pollfd){ i < s->n_more && waits(&s->services[GATEWAY]) ? s->more[i] : -1,
+			POLLIN, 0 };
 	assert(n == SUP_POLLS);
 	for (u32 i = 0; i < holders; i++)
 		pf[n++] = (struct pollfd){ s->holders[i], POLLIN, 0 };
@@ -435,6 +452,7 @@ static void stop(struct sup *s)
 	unlinkat(dir, "attest.sock", 0);
 	unlinkat(dir, "runtime.sock", 0);
 	unlinkat(dir, "http.sock", 0);
+	unlinkat(dir, "metrics.sock", 0);
 	unlinkat(dir, "notify", 0);
 }
 
@@ -449,6 +467,10 @@ static void runtime_args(const struct sup_params *p, char **args)
 	if (p->split) {
 		*args++ = "--split";
 		*args++ = (char *)(uintptr_t)p->split;
+	}
+	if (p->ctx) {
+		*args++ = "--ctx";
+		*args++ = (char *)(uintptr_t)p->ctx;
 	}
 }
 
@@ -497,6 +519,7 @@ static void fini(struct sup *s)
 		close(s->holders[i]);
 	fd_close(&s->attest_fd);
 	fd_close(&s->hold_fd);
+	fd_close(&s->metrics_fd);
 	fd_close(&s->signal_fd);
 	fd_close(&s->notify_fd);
 	fd_close(&s->lock_fd); /* last: the next supervisor may start */
@@ -504,9 +527,13 @@ static void fini(struct sup *s)
 
 int sup_run(const struct sup_params *p)
 {
-	struct sup s = {
-		.p = p, .attest_fd = -1, .hold_fd = -1, .signal_fd = -1, .notify_fd = -1, .lock_fd = -1
-	};
+	struct sup s = { .p = p,
+		.attest_fd = -1,
+		.hold_fd = -1,
+		.metrics_fd = -1,
+		.signal_fd = -1,
+		.notify_fd = -1,
+		.lock_fd = -1 };
 	signal(SIGPIPE, SIG_IGN);
 	int r = set_up(&s);
 	if (r) {

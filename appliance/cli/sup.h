@@ -14,14 +14,17 @@
 #define SUP_STOP_OTHERS_MS    5000u  /* for the others; the runtime overwrites its memory */
 #define SUP_LOCK_WAIT_MS      15000u /* for a single command that holds the appliance to finish */
 
+#define SUP_GIVEN_MAX 3u /* sockets that this process inherits for keep-gateway */
+
 struct sup_params {
 	const struct app *app;
 	const char *const *devices; /* [n_devices] for keep-runtime; none: its own choice */
 	size_t n_devices;
 	const char *split;  /* how many layers each has; NULL: as they fit */
+	const char *ctx;    /* context of sessions that ask for none; NULL: the runtime's default */
 	const int *sockets; /* that this process inherited, for keep-gateway */
 	u32 n_sockets;
-	const char *names; /* of http.sock and these, with colons between them */
+	const char *names; /* of these, with colons between them; NULL: there are none */
 	int holder; /* >= 0: serve a single command, until this and all of hold.sock's connections are closed */
 };
 

@@ -41,11 +41,13 @@ const struct verb cli_verbs[] = {
 		"  --answers FILE       a file, which\n"
 		"  --template           prints, to be filled in\n" },
 	{ "up", cmd_up, "start the processes and serve until SIGTERM",
-		"up [--device NAME ...] [--split N,N...]",
+		"up [--device NAME ...] [--split N,N...] [--ctx N]",
 		"  --device NAME        compute there (keep device ls); default: the best there is. Several: "
 		"layers that do not\n"
 		"                       fit on one go to the next\n"
-		"  --split N,N...       how many layers each of the devices computes\n" },
+		"  --split N,N...       how many layers each of the devices computes\n"
+		"  --ctx N              context of sessions that ask for none: all of HTTP;\n"
+		"                       default 4096 to 32768, as memory allows\n" },
 	{ "status", cmd_status, "say what runs, what is loaded and how the log stands", "status [--json]",
 		NULL },
 	{ "device", cmd_device, "list the devices that can compute, or test one",

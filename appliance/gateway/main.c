@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX	     4u
+#define SOCKETS_MAX	     5u
 #define CREDENTIAL_BYTES_MAX 65536u /* a key, or a certificate with the CAs behind it */
 
 static int out_of_memory(void)
@@ -131,7 +131,7 @@ static int open_all(struct gateway *g, const char *run)
 	u32 n = 0;
 	int r = daemon_inherited_fds(sockets, SOCKETS_MAX, &n);
 	if (r) {
-		daemon_say("listening sockets: %s", r > 0 ? "one to four must be inherited" : strerror(-r));
+		daemon_say("listening sockets: %s", r > 0 ? "one to five must be inherited" : strerror(-r));
 		return 1;
 	}
 	g->run_dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);

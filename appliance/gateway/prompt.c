@@ -25,6 +25,8 @@ static int settle(const struct api_ask *in, const struct proto_session_open *ope
 		return 0;
 	if (!ret->max_tokens)
 		ret->max_tokens = MAX(MIN(MIN(open->ctx_tokens, rules->context) / 2, rules->max_tokens), 1u);
+	ret->max_tokens = MIN(ret->max_tokens, open->ctx_tokens);
+	ret->flags |= REQUEST_FILL; /* clients ask for as much as any model could say */
 	if (in->seed_given)
 		return 0;
 	if (getrandom(&ret->seed, sizeof ret->seed, 0) != (ssize_t)sizeof ret->seed)

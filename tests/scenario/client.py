@@ -191,6 +191,23 @@ def story_unpinned():
     want(r.status == 200, "the new rules count at once", raw)
 
 
+def story_context():
+    """The context has 100 positions, and this answer has no end of its own."""
+    body = dict(CHAT, temperature=1, seed=1, max_tokens=32000,
+                response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "string", "minLength": 2000}}})
+    whole = json.loads(ask("POST", "/v1/chat/completions", body)[1])
+    want(whole["usage"]["total_tokens"] == 100 and whole["choices"][0]["finish_reason"] == "length", "as long as its context", whole)
+    r, raw = ask("POST", "/v1/chat/completions", dict(body, messages=[{"role": "user", "content": "x " * 200}]))
+    want("exceed the context of 100 tokens" in error(r, raw, 400, "refused")["message"], "too long, in numbers", raw)
+
+
+def story_metrics():
+    r, raw = ask("GET", "/metrics")
+    want(r.status == 200 and b"\nllamacpp:tokens_predicted_total " in raw, "metrics", raw)
+    r, raw = ask("GET", "/v1/models")
+    want(r.status == 404, "and nothing else", raw)
+
+
 LONG = dict(CHAT, max_tokens=450, temperature=1, seed=1, response_format={"type": "json_schema", "json_schema": {
     "name": "long", "schema": {"type": "string", "minLength": 2000}}})
 

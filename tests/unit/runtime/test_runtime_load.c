@@ -283,7 +283,9 @@ static void requests(void **state)
 	h.max_tokens = CTX_TOKENS_MAX + 1;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h = generate();
-	h.flags = 4;
+	h.flags = REQUEST_IGNORE_EOS | REQUEST_RAW | REQUEST_FILL;
+	assert_null(refusal(&h, REQUEST_TEXT, "x", 1));
+	h.flags = 8;
 	assert_non_null(refusal(&h, REQUEST_TEXT, "x", 1));
 	h = generate();
 	h.reserved[sizeof h.reserved - 1] = 1;

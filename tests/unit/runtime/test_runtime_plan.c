@@ -277,6 +277,74 @@ static void remedies_are_true(void **state)
 	tiny_fini(&t);
 }
 
+/* The context of whoever asks for none: longer where there is more memory, never so long that its cache takes more than half of what the weights leave. */
+static void the_usual_context_leaves_room(void **state)
+{
+	struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 1, .ctx = 65536, .layers = 8 };
+	struct tiny t;
+	struct grant g;
+	u32 before = CTX_TOKENS_DEFAULT, seen = 0;
+	tiny_make(&spec, &t);
+	bound(&t, &g);
+	for (u64 mib = 16; mib < 8192; mib += mib / 4) {
+		const struct rt_device_info info = small(mib << 20);
+		struct plan_want w = { .devices = &info, .n_devices = 1 };
+		struct plan p;
+		assert_int_equal(plan_make(&g.layout, &g.model, &w, &p), 0);
+		plan_fini(&p);
+		const struct proto_plan_part *q = &p.p.part[0];
+		assert_true(p.p.ctx_tokens >= before && p.p.ctx_tokens <= CTX_TOKENS_USUAL);
+		if (p.p.ctx_tokens > CTX_TOKENS_DEFAULT) {
+			assert_int_equal(p.p.kv_tokens, KV_CONTEXTS * p.p.ctx_tokens);
+			assert_true(2 * q->kv <= q->have - q->weights && p.p.fits);
+		}
+		seen += p.p.ctx_tokens > before;
+		before = p.p.ctx_tokens;
+	}
+	assert_int_equal(before, CTX_TOKENS_USUAL);
+	assert_int_equal(seen, 3); /* 8192, 16384, 32768 */
+	grant_fini(&g);
+	tiny_fini(&t);
+}
+
+/* What an operator says counts as it stands, as far as the model was trained; of a model that computes otherwise in long contexts none is usual. */
+static void the_usual_context_may_be_said(void **state)
+{
+	static const struct {
+		u32 train, said, asked, long_rope, want;
+	} rows[] = {
+		{ 65536, 20000, 0, 0, 20000 },
+		{ 65536, 20000, 300, 0, 300 },
+		{ 16384, 20000, 0, 0, 16384 },
+		{ 16384, 0, 0, 0, 16384 },
+		{ 256, 0, 0, 0, 256 },
+		{ 65536, 0, 0, 4096, 4096 },
+		{ 65536, 20000, 0, 4096, 20000 },
+	};
+	for (u32 i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 1, .ctx = rows[i].train };
+		const struct rt_device_info info = small(64ull << 30);
+		struct plan_want w = { .devices = &info,
+			.n_devices = 1,
+			.ctx_usual = rows[i].said,
+			.ctx_tokens = rows[i].asked };
+		struct tiny t;
+		struct grant g;
+		struct plan p;
+		tiny_make(&spec, &t);
+		bound(&t, &g);
+		if (rows[i].long_rope) {
+			g.model.rope_scaling = ROPE_LONG;
+			g.model.rope_ctx = rows[i].long_rope;
+		}
+		assert_int_equal(plan_make(&g.layout, &g.model, &w, &p), 0);
+		assert_int_equal(p.p.ctx_tokens, rows[i].want);
+		plan_fini(&p);
+		grant_fini(&g);
+		tiny_fini(&t);
+	}
+}
+
 /* What one device cannot hold goes to the next, and no device gets more than it has. */
 static void layers_spread_as_they_fit(void **state)
 {
@@ -323,8 +391,8 @@ static void says(const char *options, const char *want)
 	assert_non_null(strstr(text, want));
 }
 
-/* One device more than RUNTIME_DEVICES_MAX, and lists that are none: the program says so before it opens any. */
-static void too_many_devices_are_refused(void **state)
+/* One device more than RUNTIME_DEVICES_MAX, one position more than CTX_TOKENS_MAX, and lists that are none: the program says so before it opens any. */
+static void wrong_options_are_refused(void **state)
 {
 	static const char *const wrong[] = { "", "1,", ",1", "1,x", "0,0", "1,2,3", "1", "1,-2" };
 	char options[512] = "";
@@ -335,6 +403,10 @@ static void too_many_devices_are_refused(void **state)
 	for (u32 i = 0; i <= RUNTIME_DEVICES_MAX; i++)
 		strcat(options, " --device nothing");
 	says(options, "at most 8 devices");
+	snprintf(options, sizeof options, "--ctx %u", CTX_TOKENS_MAX + 1);
+	says(options, "--ctx: 1 to 1048576 tokens");
+	says("--ctx 0", "--ctx: 1 to 1048576 tokens");
+	says("--ctx 4k", "--ctx: 1 to 1048576 tokens");
 	for (u32 i = 0; i < ARRAY_LEN(wrong); i++) {
 		snprintf(options, sizeof options, "--device a --device b --split '%s'", wrong[i]);
 		says(options, "--split: how many layers each of the 2 devices computes");
@@ -373,9 +445,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_devices_give_the_bits_of_one),
 		cmocka_unit_test(what_is_taken_was_planned),
 		cmocka_unit_test(remedies_are_true),
+		cmocka_unit_test(the_usual_context_leaves_room),
+		cmocka_unit_test(the_usual_context_may_be_said),
 		cmocka_unit_test(layers_spread_as_they_fit),
 		cmocka_unit_test(wrong_splits_are_refused),
-		cmocka_unit_test(too_many_devices_are_refused),
+		cmocka_unit_test(wrong_options_are_refused),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -76,6 +76,30 @@ static void too_long_is_refused_with_counts(void **state)
 	grant_fini(&grant);
 }
 
+/* REQUEST_FILL: what the context has left behind the prompt, and no token more; a prompt that leaves none is refused as ever. */
+static void fills_the_context(void **state)
+{
+	load(0, 0);
+	struct ask *k = &asks[0];
+	*k = generation(200, 4000, 1);
+	k->flags = REQUEST_FILL;
+	ask_all(k, 1, &grant);
+	assert_int_equal(k->outcome.finish, FINISH_LENGTH);
+	assert_int_equal(k->outcome.n_prompt + k->outcome.n_generated, 1024);
+	*k = generation(200, 3, 1);
+	k->flags = REQUEST_FILL;
+	ask_all(k, 1, &grant);
+	assert_int_equal(k->outcome.n_generated, 3);
+	static u32 full[1024];
+	*k = generation(1024, 1, 1);
+	k->ids = full;
+	k->flags = REQUEST_FILL;
+	ask_begin(k, &grant);
+	assert_non_null(k->refused);
+	assert_non_null(strstr(k->refused, "exceed the context of 1024"));
+	grant_fini(&grant);
+}
+
 /* With three pages, requests of two pages run one after the other, in order of arrival; all of them end, equally. */
 static void waits_for_pages(void **state)
 {
@@ -287,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_long_is_refused_with_counts),
+		cmocka_unit_test(fills_the_context),
 		cmocka_unit_test(waits_for_pages),
 		cmocka_unit_test(more_than_a_batch),
 		cmocka_unit_test(prefixes_stay_with_their_principal),
