@@ -9,7 +9,7 @@
  * After the last row the root must be that of the signed head, and the state rows must have the digest that the last record that
  * speaks of state ends with. If the root differs, or a row was bad, the seals say from which record on (suspect.c).
  *
- * Rows are hashed sixteen at a time, two side by side: their lines first, then the subtree over them. */
+ * Rows are hashed 64 at a time, as many side by side as the processor can: their lines first, then the subtrees over each sixteen. */
 #define _GNU_SOURCE
 #include "audit/log_db.h"
 #include "audit/log_retain.h"
@@ -23,8 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_LEVEL 4u
-#define ROWS	   (1u << ROWS_LEVEL)
+#define ROWS	    64u /* what fills the lanes that hash side by side (sha256_of_blocks) */
+#define GROUP_LEVEL 4u	/* a stored root is over so many levels at least (nodes.c) */
+#define GROUP	    (1u << GROUP_LEVEL)
 
 struct row {
 	u64 index, event, intent;
@@ -247,11 +248,13 @@ static int row_check(struct audit_check *c, const struct audit_log *log, const s
 static int grow(struct audit_check *c, struct audit_log *log, u32 n)
 {
 	struct merkle_hash path[MERKLE_PROOF_MAX + 1], *h = c->rows->hash;
-	bool whole = n == ROWS && c->tree.size % ROWS == 0;
-	for (u32 left = ROWS / 2; whole && left; left /= 2)
+	u32 groups = c->tree.size % GROUP ? 0 : n / GROUP;
+	for (u32 left = groups * GROUP / 2; groups && left >= groups; left /= 2)
 		tlog_merkle_parents(h, left);
-	for (u32 i = 0; i < (whole ? 1 : n); i++) {
-		u32 levels = tlog_merkle_add_subtree(&c->tree, whole ? ROWS_LEVEL : 0, &h[i], path);
+	for (u32 i = 0; i < n; i += i < groups * GROUP ? GROUP : 1) {
+		bool whole = i < groups * GROUP;
+		u32 levels = tlog_merkle_add_subtree(
+			&c->tree, whole ? GROUP_LEVEL : 0, &h[whole ? i / GROUP : i], path);
 		int r = audit_nodes_check(log, c->tree.size, levels, path);
 		if (r)
 			return r < 0 ? r

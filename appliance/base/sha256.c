@@ -1,6 +1,7 @@
 #include "base/sha256.h"
 #include "base/sha256_lib.h"
 #include "base/shani.h"
+#include "base/shawide.h"
 
 #include <string.h>
 
@@ -130,6 +131,13 @@ static size_t unpadded(const struct sha256_block *m)
 	return (size_t)(__builtin_bswap64(bits) / 8);
 }
 
+/* Messages that go on together; the one that is through makes room for the next. */
+struct work {
+	const struct sha256_block *m;
+	size_t count, next;
+	u8 (*ret)[SHA256_BYTES];
+};
+
 /* A message on its way. */
 struct lane {
 	u32 state[8];
@@ -137,34 +145,124 @@ struct lane {
 	size_t left, which;
 };
 
-/* Both lanes go on together; the one that is through takes the next message, until there is none. */
-void sha256_of_blocks(const struct sha256_block *m, size_t count, u8 (*ret)[SHA256_BYTES])
+/* Fewer than these are done sooner two by two, or by OpenSSL. */
+#define WIDE_MIN_PAIRS 7u
+#define WIDE_MIN_LIB   3u
+
+static bool wide_here(void)
 {
-	struct lane l[2];
-	size_t next = 0;
-	u32 n = 0;
-	if (!sha256_pairs()) {
-		for (size_t i = 0; i < count; i++)
-			sha256_of(m[i].p, unpadded(&m[i]), ret[i]);
-		return;
+	static _Atomic u32 known; /* as in sha256_pairs */
+	u32 k = known;
+	if (k == 0)
+		known = k = shawide_here() && !sha256_lib_always() ? 2 : 1;
+	return k == 2;
+}
+
+/* Sixteen messages on their way; lane i is idle when left[i] is 0. */
+struct wide {
+	u32 state[8][SHAWIDE_LANES];
+	const u8 *p[SHAWIDE_LANES];
+	size_t left[SHAWIDE_LANES], which[SHAWIDE_LANES];
+};
+
+/* Every idle lane takes the next message. How many lanes are busy then; the others point where it does no harm. */
+static u32 wide_fill(struct wide *l, struct work *w)
+{
+	u32 busy = 0;
+	const u8 *any = NULL;
+	for (u32 i = 0; i < SHAWIDE_LANES; i++) {
+		if (!l->left[i] && w->next < w->count) {
+			l->which[i] = w->next;
+			l->p[i] = w->m[w->next].p;
+			l->left[i] = w->m[w->next++].n;
+			for (u32 j = 0; j < 8; j++)
+				l->state[j][i] = start[j];
+		}
+		busy += l->left[i] > 0;
+		any = l->left[i] ? l->p[i] : any;
 	}
-	while (n || next < count) {
-		for (; n < 2 && next < count; n++, next++) {
-			l[n] = (struct lane){ .p = m[next].p, .left = m[next].n, .which = next };
+	for (u32 i = 0; i < SHAWIDE_LANES; i++)
+		l->p[i] = l->left[i] ? l->p[i] : any;
+	return busy;
+}
+
+static void wide_state(const struct wide *l, u32 i, u32 ret[8])
+{
+	for (u32 j = 0; j < 8; j++)
+		ret[j] = l->state[j][i];
+}
+
+/* All lanes go on until one of the busy ones is through. */
+static void wide_step(struct wide *l, struct work *w)
+{
+	size_t k = SIZE_MAX;
+	for (u32 i = 0; i < SHAWIDE_LANES; i++)
+		k = l->left[i] ? MIN(k, l->left[i]) : k;
+	shawide_blocks(l->state, l->p, k);
+	for (u32 i = 0; i < SHAWIDE_LANES; i++) {
+		u32 state[8];
+		l->p[i] += k * SHA256_BLOCK_BYTES;
+		if (!l->left[i] || (l->left[i] -= k))
+			continue;
+		wide_state(l, i, state);
+		put_state(state, w->ret[l->which[i]]);
+	}
+}
+
+/* Until fewer than `least` are left, which are at rest then: their number. */
+static u32 wide_run(struct work *w, u32 least, struct lane *rest)
+{
+	struct wide l;
+	u32 n = 0;
+	memset(l.left, 0, sizeof l.left);
+	while (wide_fill(&l, w) >= least)
+		wide_step(&l, w);
+	for (u32 i = 0; i < SHAWIDE_LANES; i++) {
+		if (!l.left[i])
+			continue;
+		rest[n] = (struct lane){ .p = l.p[i], .left = l.left[i], .which = l.which[i] };
+		wide_state(&l, i, rest[n++].state);
+	}
+	return n;
+}
+
+/* Two by two, and the n that are already on their way before all others. */
+static void pairs_run(struct work *w, struct lane *l, u32 n)
+{
+	while (n || w->next < w->count) {
+		for (; n < 2 && w->next < w->count; n++, w->next++) {
+			l[n] = (struct lane){
+				.p = w->m[w->next].p, .left = w->m[w->next].n, .which = w->next
+			};
 			memcpy(l[n].state, start, sizeof start);
 		}
-		size_t k = n == 2 ? MIN(l[0].left, l[1].left) : l[0].left;
-		if (n == 2)
+		u32 now = MIN(n, 2u);
+		size_t k = now == 2 ? MIN(l[0].left, l[1].left) : l[0].left;
+		if (now == 2)
 			shani_blocks2(l[0].state, l[0].p, l[1].state, l[1].p, k);
 		else
 			shani_blocks(l[0].state, l[0].p, k);
-		for (u32 i = n; i-- > 0;) {
+		for (u32 i = now; i-- > 0;) {
 			l[i].p += k * SHA256_BLOCK_BYTES;
 			l[i].left -= k;
 			if (l[i].left)
 				continue;
-			put_state(l[i].state, ret[l[i].which]);
+			put_state(l[i].state, w->ret[l[i].which]);
 			l[i] = l[--n];
 		}
 	}
+}
+
+void sha256_of_blocks(const struct sha256_block *m, size_t count, u8 (*ret)[SHA256_BYTES])
+{
+	struct work w = { m, count, 0, ret };
+	struct lane rest[SHAWIDE_LANES];
+	bool pairs = sha256_pairs();
+	u32 n = 0;
+	if (wide_here() && count >= (pairs ? WIDE_MIN_PAIRS : WIDE_MIN_LIB))
+		n = wide_run(&w, pairs ? WIDE_MIN_PAIRS : 1, rest);
+	if (pairs)
+		pairs_run(&w, rest, n);
+	for (; w.next < count; w.next++)
+		sha256_of(m[w.next].p, unpadded(&m[w.next]), ret[w.next]);
 }

@@ -4,6 +4,9 @@
 
 #include "base/types.h"
 
+/* The constants of the rounds (FIPS 180-4, 4.2.2); on x86 only. */
+extern const u32 shani_k[64];
+
 bool shani_here(void);
 void shani_blocks(u32 state[8], const u8 *p, size_t n);
 /* Two independent messages, n blocks of each, in little more than the time of one. */

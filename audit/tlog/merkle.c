@@ -42,12 +42,14 @@ static struct sha256_block fill(struct node_block *block, const struct merkle_ha
 	return (struct sha256_block){ block->b, sha256_pad(block->b, 1 + 2 * SHA256_BYTES) };
 }
 
+#define TOGETHER 16u /* nodes hashed at once */
+
 void tlog_merkle_parents(struct merkle_hash *h, u32 n)
 {
-	for (u32 i = 0; i < n; i += 2) {
-		struct node_block block[2];
-		struct sha256_block m[2];
-		u32 k = MIN(n - i, 2u);
+	for (u32 i = 0; i < n; i += TOGETHER) {
+		struct node_block block[TOGETHER];
+		struct sha256_block m[TOGETHER];
+		u32 k = MIN(n - i, TOGETHER);
 		for (u32 j = 0; j < k; j++)
 			m[j] = fill(&block[j], h + 2 * (i + j));
 		sha256_of_blocks(m, k, (u8(*)[SHA256_BYTES])(h + i));

@@ -1,6 +1,7 @@
 /* SHA-256: the examples of FIPS 180-4, in pieces of every size. */
 #include "base/sha256.h"
 #include "base/bytes.h"
+#include "base/shawide.h"
 
 #include <openssl/evp.h>
 #include <setjmp.h>
@@ -99,6 +100,75 @@ static void side_by_side(void **state)
 	}
 }
 
+/* Any number of messages of any lengths, as the lanes fill and empty: each as if it were alone. */
+static void many_at_once(void **state)
+{
+	enum { MOST = 130, ROOM = 384 };
+	static u8 text[MOST][ROOM], got[MOST][SHA256_BYTES], want[MOST][SHA256_BYTES];
+	static struct sha256_block m[MOST];
+	u32 seed = 1;
+	for (size_t count = 0; count <= MOST; count += count < 40 ? 1 : 30) {
+		for (size_t i = 0; i < count; i++) {
+			seed = seed * 1664525 + 1013904223;
+			size_t len = count % 3 ? (seed >> 16) % 301
+					       : 55 + i % 10; /* or all around the end of a block */
+			for (size_t j = 0; j < len; j++)
+				text[i][j] = (u8)(seed + i * 31 + j * 7);
+			assert_int_equal(EVP_Digest(text[i], len, want[i], NULL, EVP_sha256(), NULL), 1);
+			m[i] = (struct sha256_block){ text[i], sha256_pad(text[i], len) };
+		}
+		memset(got, 0, sizeof got);
+		sha256_of_blocks(m, count, got);
+		assert_memory_equal(got, want, count * SHA256_BYTES);
+	}
+}
+
+/* len bytes that no other i has. */
+static void fill(u8 *p, u32 i, size_t len)
+{
+	for (size_t j = 0; j < len; j++)
+		p[j] = (u8)(i * 17 + j);
+}
+
+/* Sixteen messages of so many blocks each, of lengths around the edge of the last one. */
+static void lanes_of(size_t blocks)
+{
+	static const u32 start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+		0x1f83d9ab, 0x5be0cd19 };
+	static u8 text[SHAWIDE_LANES][512];
+	u32 words[8][SHAWIDE_LANES];
+	const u8 *p[SHAWIDE_LANES];
+	for (u32 i = 0; i < SHAWIDE_LANES; i++) {
+		fill(text[i], i, blocks * 64 - 9 - 3 * i);
+		assert_int_equal(sha256_pad(text[i], blocks * 64 - 9 - 3 * i), blocks);
+		p[i] = text[i];
+		for (u32 w = 0; w < 8; w++)
+			words[w][i] = start[w];
+	}
+	shawide_blocks(words, p, blocks);
+	for (u32 i = 0; i < SHAWIDE_LANES; i++) {
+		u8 want[SHA256_BYTES], again[512];
+		fill(again, i, blocks * 64 - 9 - 3 * i);
+		assert_int_equal(
+			EVP_Digest(again, blocks * 64 - 9 - 3 * i, want, NULL, EVP_sha256(), NULL), 1);
+		for (u32 w = 0; w < 8; w++) {
+			u32 v = __builtin_bswap32(words[w][i]);
+			assert_memory_equal(&v, want + 4 * w, sizeof v);
+		}
+	}
+}
+
+/* The sixteen lanes by themselves, whatever sha256_of_blocks thinks of them. */
+static void lanes(void **state)
+{
+	if (!shawide_here()) {
+		print_message("no AVX-512 here: sixteen at once are not used, nor tested\n");
+		return;
+	}
+	for (size_t blocks = 1; blocks <= 5; blocks++)
+		lanes_of(blocks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +176,8 @@ int main(void)
 		cmocka_unit_test(pieces_do_not_matter),
 		cmocka_unit_test(every_way),
 		cmocka_unit_test(side_by_side),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(lanes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
