@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,10 +186,20 @@ static int open_device(const char *name, struct rt_device **ret)
 	return 0;
 }
 
+/* Until somebody knocks; the watchdog hears meanwhile that this is no hang. */
+static void await_knock(int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	for (u64 alive; (alive = daemon_alive()) != UINT64_MAX;)
+		if (poll(&p, 1, (int)(alive / 1000000 + 1)) != 0)
+			return;
+}
+
 /* One connection of the gate's own user; others are closed. 0; -errno. */
 static int accept_gate(int listener, u32 uid, int *ret)
 {
 	for (;;) {
+		await_knock(listener);
 		_cleanup_fd_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		struct ipc_peer peer;
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))

@@ -324,7 +324,7 @@ static bool loading(const struct server *v)
 
 static int wait_ms(struct server *v)
 {
-	u64 now = clock_ns(), next = UINT64_MAX;
+	u64 now = clock_ns(), alive = daemon_alive(), next = alive == UINT64_MAX ? alive : now + alive;
 	for (u32 i = 0; i < v->n_sessions; i++) {
 		session_expire(v->sessions[i], now, &next);
 		if (v->sessions[i]->dead)

@@ -34,6 +34,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "unit", "score", DOCTOR_INSTALLED, doctor_scores },
 	{ "unit", "changes", DOCTOR_INSTALLED, doctor_dropins },
 	{ "unit", "log-key", DOCTOR_INSTALLED, doctor_key },
+	{ "unit", "tpm", DOCTOR_INSTALLED, doctor_tpm },
 	{ "egress", "interfaces", DOCTOR_ALWAYS, doctor_interfaces },
 	{ "egress", "routes", DOCTOR_ALWAYS, doctor_routes },
 	{ "egress", "resolvers", DOCTOR_ALWAYS, doctor_resolvers },

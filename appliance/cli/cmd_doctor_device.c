@@ -47,6 +47,28 @@ static int name_begins(void *to, const char *name)
 	return 0;
 }
 
+/* Is what keep-runtime needs for that vendor's GPUs in place (keep init --system)? */
+static void profile_of(struct doctor *d, const char *vendor)
+{
+	static const char *const profiles[][2] = { { "AMD", "amd" }, { "Intel", "intel" },
+		{ "NVIDIA", "nvidia" } };
+	for (size_t i = 0; d->installed && i < ARRAY_LEN(profiles); i++) {
+		char path[96], mend[256];
+		if (strcmp(profiles[i][0], vendor))
+			continue;
+		snprintf(path, sizeof path, "etc/systemd/system/keep-runtime.service.d/gpu-%s.conf",
+			profiles[i][1]);
+		snprintf(mend, sizeof mend,
+			"mkdir -p $(dirname /%s) && ln -s /usr/share/keep/gpu/%s.conf /%s && systemctl "
+			"daemon-reload",
+			path, profiles[i][1], path);
+		if (!doctor_there(d, path))
+			doctor_find(d, DOCTOR_NOTE, mend,
+				"the profile for GPUs of %s is not in place: keep-runtime may not open them",
+				vendor);
+	}
+}
+
 static void node_of(struct doctor *d, const char *vendor, const char *nodes, const char *name)
 {
 	char path[300];
@@ -62,6 +84,7 @@ static void node_of(struct doctor *d, const char *vendor, const char *nodes, con
 			"/%s (%s) belongs to the group of root: keep-runtime may not open it", path, vendor);
 	else
 		doctor_find(d, DOCTOR_OK, NULL, "/%s: %s", path, vendor);
+	profile_of(d, vendor);
 }
 
 /* Which vendor's, by the PCI number that the kernel shows. */
@@ -89,8 +112,10 @@ void doctor_nodes(struct doctor *d)
 	each(d, "dev", name_begins, &nvidia);
 	for (char *save = NULL, *n = strtok_r(render.text, ", ", &save); n; n = strtok_r(NULL, ", ", &save))
 		node_of(d, vendor_of(d, n, other), "dev/dri", n);
-	if (nvidia.n)
+	if (nvidia.n) {
 		doctor_find(d, DOCTOR_OK, NULL, "/dev: %s", nvidia.text);
+		profile_of(d, "NVIDIA");
+	}
 	if (!render.n && !nvidia.n)
 		doctor_find(d, DOCTOR_OK, NULL, "no GPU has a driver in the kernel: the processor computes");
 }

@@ -178,12 +178,13 @@ void doctor_units(struct doctor *d)
 
 void doctor_scores(struct doctor *d)
 {
-	/* exposure as systemd-analyze reckons it, in tenths; tests hold the same */
+	/* exposure as systemd-analyze reckons it, in tenths; tests hold the same, and the runtime's with a GPU's profile */
 	static const struct {
 		const char *unit, *most;
 		u32 tenths;
 	} units[] = { { "keepd.service", "3", 3 }, { "keep-attest@.service", "1", 1 },
-		{ "keep-runtime.service", "7", 7 }, { "keep-gateway.service", "4", 4 } };
+		{ "keep-runtime.service", "7", 7 }, { "keep-gateway.service", "4", 4 },
+		{ "keep-tpm.service", "11", 11 } };
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		char most[32], path[128], *out = NULL;
 		int st = 0;
@@ -201,18 +202,40 @@ void doctor_scores(struct doctor *d)
 		else if (st)
 			doctor_find(d, DOCTOR_BAD,
 				"systemctl cat the unit, and take out the drop-in that loosened it",
-				"%s is exposed at %.3s, not 0.%u at most", path, p + 2, units[i].tenths);
+				"%s is exposed at %.3s, not %u.%u at most", path, p + 2, units[i].tenths / 10,
+				units[i].tenths % 10);
 		else
 			doctor_find(d, DOCTOR_OK, NULL, "%s: exposure %.3s of 10", path, p + 2);
 		free(out);
 	}
 }
 
+/* Are there but links to the package's own profiles of GPUs (keep init --system)? */
+static bool only_profiles(const struct doctor *d, const char *path)
+{
+	static const char profiles[] = "/usr/share/keep/gpu/";
+	int fd = openat(d->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	bool only = dir != NULL;
+	if (!dir)
+		fd_close(&fd);
+	for (struct dirent *e; only && (e = readdir(dir));) {
+		char to[64] = { 0 };
+		if (e->d_name[0] != '.')
+			only = readlinkat(fd, e->d_name, to, sizeof to - 1) > 0 &&
+			       !strncmp(to, profiles, sizeof profiles - 1) &&
+			       !strchr(to + sizeof profiles - 1, '/');
+	}
+	if (dir)
+		closedir(dir);
+	return only;
+}
+
 void doctor_dropins(struct doctor *d)
 {
 	static const char *const units[] = { "keepd.service", "keep-attest@.service", "keep-runtime.service",
 		"keep-gateway.service", "keepd.socket", "keep-attest.socket", "keep-runtime.socket",
-		"keep-gateway.socket" };
+		"keep-gateway.socket", "keep-tpm.service", "keep.slice" };
 	static const char *const places[] = { "etc/systemd/system", "run/systemd/system" };
 	u32 n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(units) * ARRAY_LEN(places); i++) {
@@ -224,7 +247,7 @@ void doctor_dropins(struct doctor *d)
 				"/%s stands in place of the package's", path),
 				n++;
 		snprintf(path, sizeof path, "%s/%s.d", place, unit);
-		if (doctor_there(d, path))
+		if (doctor_there(d, path) && !only_profiles(d, path))
 			doctor_find(d, DOCTOR_NOTE, "systemctl cat it, and read why",
 				"/%s changes the package's unit", path),
 				n++;

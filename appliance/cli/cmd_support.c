@@ -32,7 +32,7 @@ static const struct {
 	{ "versions", { SELF, "update", "status" } },
 	{ "units", { "systemctl", "--no-pager", "--full", "list-units", "--all", "keep*" } },
 	{ "journal", { "journalctl", "--no-pager", "--quiet", "--output=short-iso", "--lines=200",
-			     "--unit=keep*" } },
+			     "--namespace=+keep", "--unit=keep*" } },
 	{ "log", { SELF, "audit", "ls", "--json", "--last", "@log" } },
 	{ "log check", { SELF, "audit", "verify" } },
 };

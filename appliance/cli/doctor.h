@@ -70,6 +70,15 @@ void doctor_units(struct doctor *d);
 void doctor_scores(struct doctor *d);
 void doctor_dropins(struct doctor *d);
 void doctor_key(struct doctor *d);
+/* cmd_doctor_tpm.c */
+void doctor_tpm(struct doctor *d);
+
+/* What a TPM's answer to the question for its properties says of its lockout. False: malformed, refused, or one of them is missing. */
+struct tpm_lockout {
+	bool locked;
+	u32 count, most, interval_s; /* counted; of which it locks; one is forgotten after so many seconds */
+};
+bool doctor_tpm_parse(const u8 *answer, size_t len, struct tpm_lockout *ret);
 
 /* Addresses of /proc/net/{tcp,udp,...}, as text. ret[64]. False: malformed. */
 bool doctor_address(const char *hex, char ret[64]);

@@ -22,7 +22,7 @@ int tls_dir_open(const struct app *a, int *ret_dir)
 	snprintf(path, sizeof path, "%s/tls", a->root);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(-errno));
-	*ret_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	*ret_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a link, where ROOT is in /run */
 	return *ret_dir < 0 ? out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(-errno)) : 0;
 }
 

@@ -39,6 +39,15 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 	event_base_loopbreak(g->base);
 }
 
+static void on_alive(evutil_socket_t fd, short what, void *ctx)
+{
+	struct gateway *g = ctx;
+	u64 ns = daemon_alive();
+	struct timeval t = { (time_t)(ns / 1000000000u), (suseconds_t)(ns % 1000000000u / 1000 + 1) };
+	if (ns != UINT64_MAX && event_add(g->alive, &t))
+		on_stop(fd, what, ctx); /* out of memory; the supervisor would end it soon */
+}
+
 /* Hash tables of what strangers write are seeded now: later there is no such call. */
 static int prepare(void)
 {
@@ -150,7 +159,9 @@ static int open_all(struct gateway *g, const char *run)
 		.ctx = g };
 	if (g->base)
 		g->stop = evsignal_new(g->base, SIGTERM, on_stop, g);
-	if (!g->stop || event_add(g->stop, NULL) || seats_create(&seats, &g->seats) ||
+	if (g->base)
+		g->alive = evtimer_new(g->base, on_alive, g);
+	if (!g->stop || !g->alive || event_add(g->stop, NULL) || seats_create(&seats, &g->seats) ||
 		door_create(&door, &g->door) || http_create(&http, &g->http))
 		return out_of_memory();
 	for (u32 i = 0; i < n && !r; i++)
@@ -168,6 +179,8 @@ static void close_all(struct gateway *g)
 	g->tls = tls_free(g->tls);
 	if (g->stop)
 		event_free(g->stop);
+	if (g->alive)
+		event_free(g->alive);
 	if (g->base)
 		event_base_free(g->base);
 	fd_close(&g->run_dir);
@@ -191,6 +204,7 @@ int main(int argc, char **argv)
 	}
 	if (!r) {
 		daemon_ready();
+		on_alive(-1, 0, &g);
 		r = event_base_dispatch(g.base) < 0;
 	}
 	close_all(&g);

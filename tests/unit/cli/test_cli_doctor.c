@@ -278,6 +278,73 @@ static void programs(void **state)
 	assert_false(doctor_forbidden("socket"));
 }
 
+static void link_to(struct machine *m, const char *to, const char *path)
+{
+	char p[256];
+	snprintf(p, sizeof p, "%s/%s", m->dir, path);
+	assert_int_equal(symlink(to, p), 0);
+}
+
+/* A GPU without its profile; and the profile, which is the package's, unlike what somebody else puts beside it. */
+static void profiles(void **state)
+{
+	static const char dir[] = "etc/systemd/system/keep-runtime.service.d";
+	struct machine *m = *state;
+	char path[128];
+	put(m, "dev/nvidia0", "");
+	look(m, doctor_nodes);
+	assert_null(strstr(m->said, "profile"));
+	m->d.installed = true;
+	SAYS(m, doctor_nodes, "note the profile for GPUs of NVIDIA is not in place");
+	snprintf(path, sizeof path, "%s/gpu-nvidia.conf", dir);
+	put(m, "etc/systemd/system/keep-runtime.service.d/x", "");
+	SAYS(m, doctor_dropins, "note /etc/systemd/system/keep-runtime.service.d changes");
+	assert_int_equal(unlinkat(m->d.sys, "etc/systemd/system/keep-runtime.service.d/x", 0), 0);
+	link_to(m, "/usr/share/keep/gpu/nvidia.conf", path);
+	put(m, "usr/share/keep/gpu/nvidia.conf", "");
+	SAYS(m, doctor_dropins, "ok the units are the package's");
+	snprintf(path, sizeof path, "%s/more.conf", dir);
+	link_to(m, "/usr/share/keep/gpu/../../../tmp/more.conf", path);
+	SAYS(m, doctor_dropins, "note /etc/systemd/system/keep-runtime.service.d changes");
+}
+
+/* One (property, value) more. */
+static size_t property(u8 *answer, size_t len, u32 what, u32 value)
+{
+	for (u32 i = 0; i < 4; i++) {
+		answer[len + i] = (u8)(what >> (24 - 8 * i));
+		answer[len + 4 + i] = (u8)(value >> (24 - 8 * i));
+	}
+	len += 8;
+	answer[18]++;
+	answer[4] = (u8)(len >> 8), answer[5] = (u8)len;
+	return len;
+}
+
+static void tpm(void **state)
+{
+	struct machine *m = *state;
+	u8 a[128] = { 0x80, 0x01, 0, 0, 0, 19, 0, 0, 0, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0 };
+	struct tpm_lockout t;
+	size_t n = property(a, 19, 0x200, 1u << 9);
+	n = property(a, n, 0x20e, 3);
+	n = property(a, n, 0x20f, 3);
+	assert_false(doctor_tpm_parse(a, n, &t)); /* the interval is missing */
+	n = property(a, n, 0x210, 1000);
+	assert_true(doctor_tpm_parse(a, n, &t));
+	assert_true(t.locked && t.count == 3 && t.most == 3 && t.interval_s == 1000);
+	for (size_t k = 0; k < n; k++)
+		assert_false(doctor_tpm_parse(a, k, &t));
+	a[18] = 200; /* more than there is */
+	assert_false(doctor_tpm_parse(a, n, &t));
+	a[18] = 4;
+	a[9] = 1; /* refused */
+	assert_false(doctor_tpm_parse(a, n, &t));
+	SAYS(m, doctor_tpm, "ok none: what is sealed");
+	put(m, "dev/tpmrm0", "");
+	SAYS(m, doctor_tpm, "bad /dev/tpmrm0: ");
+}
+
 static void addresses(void **state)
 {
 	char a[64];
@@ -295,6 +362,6 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { CASE(interfaces), CASE(routes), CASE(resolvers), CASE(sockets),
 		CASE(many_sockets), CASE(processes), CASE(swap_and_memory), CASE(units), CASE(nodes),
-		cmocka_unit_test(programs), cmocka_unit_test(addresses) };
+		CASE(profiles), CASE(tpm), cmocka_unit_test(programs), cmocka_unit_test(addresses) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
