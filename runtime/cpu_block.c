@@ -1,9 +1,8 @@
-/* Rows of the types that no instruction set has a decoder for: eight values at a time in an integer of 64 bits. Little-endian, as the levels are that call it. */
-#include "runtime/cpu.h"
+/* Rows of the types that stand as in the file, where no instruction set has a decoder of its own: eight values at a time in an integer of 64 bits. Little-endian, as the levels are that call it. */
+#include "runtime/cpu_grid.h"
 
 #include "shaders/blocks_ref.h"
 #include "shaders/exact.h"
-#include "shaders/grids.h"
 
 #include <string.h>
 
@@ -42,47 +41,16 @@ static u64 load(const u8 *p, u32 n)
 	return x;
 }
 
-/* Bits 0..7 of s, one in each byte. */
-static inline u64 bits_spread(u32 s)
+/* The bytes of x, in 1..127, negative where those of m are 0xff, not 0. */
+static inline u64 bytes_signed(u64 x, u64 m)
 {
-	u64 m = BYTES((u64)s) & 0x8040201008040201ull;
-	return (m + BYTES(0x7full)) >> 7 & BYTES(1ull);
-}
-
-/* Eight pairs of bits, one in each byte. */
-static inline u64 pairs_spread(u32 entry)
-{
-	u64 x = entry;
-	x = (x | x << 24) & 0x000000ff000000ffull;
-	x = (x | x << 12) & 0x000f000f000f000full;
-	return (x | x << 6) & BYTES(3ull);
-}
-
-/* Four nibbles of each of two entries, one in each byte. */
-static inline u64 nibbles_spread(u32 first, u32 second)
-{
-	u64 x = first | (u64)second << 32;
-	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
-	return (x | x << 4) & BYTES(15ull);
-}
-
-/* The bytes of x, in 1..127, negative where a bit of `signs` is set. */
-static inline u64 bytes_signed(u64 x, u32 signs)
-{
-	u64 ones = bits_spread(signs);
-	return (x ^ ones * 255) + ones;
+	return (x ^ m) + (m & BYTES(1ull));
 }
 
 /* Each byte of x, in 0..127, less the byte c as int8. */
 static inline u64 bytes_less(u64 x, u32 c)
 {
 	return ((x | BYTES(0x80ull)) - BYTES((u64)c)) ^ BYTES(0x80ull);
-}
-
-static inline u32 eight_signs(u32 seven)
-{
-	u32 x = seven ^ seven >> 4;
-	return seven | (0x6996u >> ((x ^ x >> 8) & 15) & 1) << 7;
 }
 
 /* Elements 8 l .. 8 l + 7 of row r. */
@@ -98,15 +66,9 @@ static f32 half(const u8 *p)
 	return exact_from_half((u32)load(p, 2));
 }
 
-static inline u64 iq2(u32 entry, u32 signs)
+static inline u64 iq1(u64 levels, bool less)
 {
-	u64 levels = pairs_spread(entry);
-	return bytes_signed(levels * 17 + BYTES(8ull) + (levels >> 1 & BYTES(1ull)), signs);
-}
-
-static inline u64 iq1(u32 entry, bool less)
-{
-	return bytes_less(pairs_spread(entry) * 8, less ? 9 : 7);
+	return bytes_less(levels, less ? 9 : 7);
 }
 
 /* Sixteen scales 2 s + 1, s a nibble of eight bytes. */
@@ -125,6 +87,7 @@ static void scale_32(u32 j, u32 s, u32 r, struct cpu_block *ret)
 
 static void row_iq2_xxs(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b) * 0.125f;
 	for (u32 j = 0; j < 8; j++) {
 		const u8 *at = b + 2 + 8 * j;
@@ -132,69 +95,71 @@ static void row_iq2_xxs(const u8 *b, u32 r, struct cpu_block *ret)
 		scale_32(j, rest >> 28, r, ret);
 		for (u32 l = 0; l < 4; l++)
 			put(ret, r, 4 * j + l,
-				iq2(grid_entry(GRID_IQ2_XXS, at[l]), eight_signs(rest >> (7 * l) & 127)));
+				bytes_signed(g->iq2_xxs[at[l]], g->seven[rest >> (7 * l) & 127]));
 	}
 }
 
 static void row_iq2_xs(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b) * 0.125f;
 	nibble_scales(b + 66, r, ret);
 	for (u32 l = 0; l < 32; l++) {
 		u32 u = (u32)load(b + 2 + 2 * l, 2);
-		put(ret, r, l, iq2(grid_entry(GRID_IQ2_XS, u & 511), eight_signs(u >> 9)));
+		put(ret, r, l, bytes_signed(g->iq2_xs[u & 511], g->seven[u >> 9]));
 	}
 }
 
 static void row_iq2_s(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b) * 0.125f;
 	nibble_scales(b + 74, r, ret);
 	for (u32 l = 0; l < 32; l++) {
 		u32 high = b[66 + l / 4] >> (l % 4 * 2) & 3u;
-		put(ret, r, l, iq2(grid_entry(GRID_IQ2_S, b[2 + l] | high << 8), b[34 + l]));
+		put(ret, r, l, bytes_signed(g->iq2_s[b[2 + l] | high << 8], g->signs[b[34 + l]]));
 	}
 }
 
 static void row_iq3_xxs(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b) * 0.25f;
 	for (u32 l = 0; l < 32; l++) {
 		u32 rest = (u32)load(b + 66 + l / 4 * 4, 4);
-		u64 levels = nibbles_spread(
-			grid_entry(GRID_IQ3_XXS, b[2 + 2 * l]), grid_entry(GRID_IQ3_XXS, b[3 + 2 * l]));
-		u64 last = (levels + BYTES(1ull)) >> 3 & BYTES(1ull);
+		u64 levels = g->iq3_xxs[b[2 + 2 * l]] | (u64)g->iq3_xxs[b[3 + 2 * l]] << 32;
 		scale_32(l / 4, rest >> 28, r, ret);
-		put(ret, r, l,
-			bytes_signed(
-				levels * 8 + BYTES(4ull) + last * 2, eight_signs(rest >> (l % 4 * 7) & 127)));
+		put(ret, r, l, bytes_signed(levels, g->seven[rest >> (l % 4 * 7) & 127]));
 	}
 }
 
 static void row_iq3_s(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b);
 	for (u32 l = 0; l < 32; l++) {
 		u32 j = l / 4, high = b[66 + j] >> (l % 4 * 2) & 3u;
-		u64 levels = nibbles_spread(grid_entry(GRID_IQ3_S, b[2 + 2 * l] | (high & 1) << 8),
-			grid_entry(GRID_IQ3_S, b[3 + 2 * l] | (high >> 1) << 8));
+		u64 levels = g->iq3_s[b[2 + 2 * l] | (high & 1) << 8] |
+			     (u64)g->iq3_s[b[3 + 2 * l] | (high >> 1) << 8] << 32;
 		scale_32(j, b[106 + j / 2] >> (j % 2 * 4) & 15u, r, ret);
-		put(ret, r, l, bytes_signed(levels * 2 + BYTES(1ull), b[74 + l]));
+		put(ret, r, l, bytes_signed(levels, g->signs[b[74 + l]]));
 	}
 }
 
 static void row_iq1_s(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	ret->d[r] = half(b) * 0.125f;
 	for (u32 l = 0; l < 32; l++) {
 		u32 h = (u32)load(b + 34 + l / 4 * 2, 2), i = b[2 + l] | (h >> (l % 4 * 3) & 7) << 8;
 		scale_32(l / 4, h >> 12 & 7, r, ret);
-		put(ret, r, l, iq1(grid_entry(GRID_IQ1, i), h >> 15));
+		put(ret, r, l, iq1(g->iq1[i], h >> 15));
 	}
 }
 
 static void row_iq1_m(const u8 *b, u32 r, struct cpu_block *ret)
 {
+	const struct cpu_grids *g = cpu_grids();
 	u32 d = 0;
 	for (u32 j = 0; j < 4; j++)
 		d |= (u32)(b[49 + 2 * j] >> 4) << (4 * j);
@@ -203,7 +168,7 @@ static void row_iq1_m(const u8 *b, u32 r, struct cpu_block *ret)
 		ret->sc[j][r] = (i32)((u32)load(b + 48 + j / 4 * 2, 2) >> (j % 4 * 3) & 7) * 2 + 1;
 	for (u32 l = 0; l < 32; l++) {
 		u32 h = b[32 + l / 2] >> (l % 2 * 4);
-		put(ret, r, l, iq1(grid_entry(GRID_IQ1, b[l] | (h & 7) << 8), h & 8));
+		put(ret, r, l, iq1(g->iq1[b[l] | (h & 7) << 8], h & 8));
 	}
 }
 

@@ -1,6 +1,6 @@
 /* Products of further quantised types with AVX-512 VNNI: a block of the panel is unpacked into bytes and scales that stay in the first cache, by
  * one function a type, and multiplied by one that all share. */
-#include "runtime/cpu.h"
+#include "runtime/cpu_grid.h"
 
 #ifdef __x86_64__
 
@@ -243,10 +243,12 @@ FN void unpack_iq4_xs(const u8 *p, struct cpu_block *ret)
 	_mm512_store_ps(ret->d, from_half(and(first, 0xffff)));
 }
 
-/* Types without a function of their own here: row by row, as the references do. */
+/* Types whose rows stand as in the file. */
 #define ROWS 0xffffffffu
 FN void unpack_rows(const struct cpu_tile *t, u32 block, struct cpu_block *ret)
 {
+	if (t->type != TENSOR_TQ1_0 && t->type != TENSOR_TQ2_0)
+		return cpu_grid_unpack_avx512(t, block, ret);
 	cpu_block_unpack(t, block, ret);
 	for (u32 i = 0; i < 64; i++)
 		put_word(ret, i, _mm512_xor_si512(_mm512_load_si512(ret->w[i]), all(0x80808080)));

@@ -1,6 +1,7 @@
 /* What products of quantised and float weights cost on the devices of this machine, side by side in one run:
  *
- *   bench_kernels [ROUNDS [MIB]]       medians of ROUNDS (5) interleaved rounds; the native device reads MIB (320) of weights a product
+ *   bench_kernels [ROUNDS [MIB [TYPE]]]    medians of ROUNDS (5) interleaved rounds; the native device reads MIB (320) of weights a product;
+ *                                          TYPE: only types whose names begin so
  *
  * A row a type: one column (what decoding does) and 512 (what a prompt does). Beside the native device's bandwidth stands its share of a plain
  * read loop over the same memory with the same threads in the same rounds. Slow devices get smaller matrices; all figures are rates. */
@@ -135,7 +136,7 @@ int main(int argc, char **argv)
 	struct cpu_pool *pool;
 	const char *why;
 	if (rounds < 1 || rounds > ROUNDS_MAX || mib < 4)
-		fail("usage: bench_kernels [ROUNDS [MIB]]");
+		fail("usage: bench_kernels [ROUNDS [MIB [TYPE]]]");
 	for (u32 i = 0; i < DEVICES; i++)
 		if (rt_device_open(names[i], &b[n].d, &why) == 0)
 			n++;
@@ -151,6 +152,9 @@ int main(int argc, char **argv)
 		printf(" %u %s |", COLS, names[i]);
 	printf("\n");
 	for (u32 t = 0; t < ARRAY_LEN(types); t++) {
+		const char *name = tensor_type_info(types[t])->name;
+		if (argc > 3 && strncmp(name, argv[3], strlen(argv[3])) != 0)
+			continue;
 		for (u32 i = 0; i < n; i++) {
 			begin(&b[i], types[t], i == 0 ? (u64)mib << 20 : 8u << 20, i == 0 ? 2048 : 32);
 			(void)product(&b[i], b[i].n_one, 1); /* touches, packs */
