@@ -29,6 +29,7 @@ struct model_layer {
 	struct model_weight router, router_bias, expert_gate, expert_up,
 		expert_down; /* matrices of all experts, one behind the other */
 	struct model_weight gate_biases, up_biases, down_biases; /* a row for each expert */
+	struct model_weight gate_bias, up_bias, down_bias;	 /* of layers without experts */
 	struct model_weight shared_gate, shared_up, shared_down;
 	struct model_weight choice_bias; /* on the host: */
 	f32 *choice;			 /* [n_experts], or NULL */

@@ -216,9 +216,12 @@ static void feed_forward(struct run *run, const struct model_layer *l, struct ac
 	if (has(&l->gate))
 		mul_mat(run, &l->gate, h, l->is.ffn_dim, w->gate);
 	mul_mat(run, &l->up, h, l->is.ffn_dim, w->up);
+	bias(run, w->gate, &l->gate_bias, l->is.ffn_dim);
+	bias(run, w->up, &l->up_bias, l->is.ffn_dim);
 	activate(run, l, w->gate, w->up, (u64)run->rows * l->is.ffn_dim);
 	struct act up = act_of(w->up, run->rows, l->is.ffn_dim);
 	mul_mat(run, &l->down, &up, m->dim, y);
+	bias(run, y, &l->down_bias, m->dim);
 	if (has(&l->ffn_post_norm))
 		norm(run, y, l->ffn_post_norm.at, y, run->rows, m->dim);
 }

@@ -4,19 +4,22 @@
 
 #define GATED (PART_BASE | PART_FFN_NORM | PART_GATE)
 #define PLAIN (GATED | PART_QKV)
+/* Where a model's configuration says attention_bias, and mlp_bias. */
+#define BIASES	   (PART_QKV_BIAS | PART_OUTPUT_BIAS)
+#define ALL_BIASES (BIASES | PART_FFN_BIAS)
 
 /* Each row against the plain transformer: RMS norms before attention and feed-forward, rotated pairs of neighbours, grouped queries scaled by
  * 1 / sqrt(head), SwiGLU. */
 static const struct arch archs[LAYOUT_ARCHS_END] = {
 	[LAYOUT_ARCH_LLAMA] = { .name = "llama",
 		.must = PLAIN,
-		.may = PART_HEAD | PART_ROPE_FREQS | PART_EXPERTS,
+		.may = PART_HEAD | PART_ROPE_FREQS | PART_EXPERTS | ALL_BIASES,
 		.keys = KEY_ROPE_SCALING,
 		.routing = ARCH_ROUTE_SOFTMAX,
 		.routing_norm = ARCH_ROUTE_NORM_ALWAYS },
 	[LAYOUT_ARCH_MISTRAL3] = { .name = "mistral3",
 		.must = PLAIN,
-		.may = PART_HEAD | PART_ROPE_FREQS,
+		.may = PART_HEAD | PART_ROPE_FREQS | ALL_BIASES,
 		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_TEMPERATURE },
 	[LAYOUT_ARCH_QWEN2] = { .name = "qwen2",
 		.must = PLAIN | PART_QKV_BIAS,
@@ -25,12 +28,12 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.rope = ARCH_ROPE_NEOX },
 	[LAYOUT_ARCH_QWEN3] = { .name = "qwen3",
 		.must = PLAIN | PART_QK_NORM,
-		.may = PART_HEAD,
+		.may = PART_HEAD | PART_QKV_BIAS,
 		.keys = KEY_ROPE_SCALING,
 		.rope = ARCH_ROPE_NEOX },
 	[LAYOUT_ARCH_GEMMA3] = { .name = "gemma3",
 		.must = PLAIN | PART_QK_NORM | PART_POST_NORMS,
-		.may = PART_HEAD,
+		.may = PART_HEAD | PART_QKV_BIAS,
 		.keys = KEY_ROPE_SCALING | KEY_WINDOW | KEY_LOGIT_SOFTCAP,
 		.rope = ARCH_ROPE_NEOX,
 		.act = ARCH_ACT_GELU,
@@ -45,7 +48,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.window_period = 0 },
 	[LAYOUT_ARCH_GRANITE] = { .name = "granite",
 		.must = PLAIN,
-		.may = PART_HEAD | PART_ROPE_FREQS,
+		.may = PART_HEAD | PART_ROPE_FREQS | ALL_BIASES,
 		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_EMBED_SCALE | KEY_RESIDUAL_SCALE |
 			KEY_LOGIT_SCALE,
 		.logit_divide = true },
@@ -55,6 +58,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.keys = KEY_ROPE_SCALING },
 	[LAYOUT_ARCH_COHERE2] = { .name = "cohere2",
 		.must = PART_BASE | PART_QKV | PART_GATE,
+		.may = PART_QKV_BIAS,
 		.keys = KEY_WINDOW | KEY_LOGIT_SCALE,
 		.norm = ARCH_NORM_LAYER,
 		.window_no_rope = true,
@@ -78,7 +82,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.rope_base_window = 10000 },
 	[LAYOUT_ARCH_QWEN3MOE] = { .name = "qwen3moe",
 		.must = PLAIN | PART_QK_NORM | PART_EXPERTS,
-		.may = PART_HEAD,
+		.may = PART_HEAD | PART_QKV_BIAS,
 		.keys = KEY_ROPE_SCALING,
 		.rope = ARCH_ROPE_NEOX,
 		.routing = ARCH_ROUTE_SOFTMAX,
@@ -108,7 +112,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.routing_norm = ARCH_ROUTE_NORM_ALWAYS },
 	[LAYOUT_ARCH_LLAMA4] = { .name = "llama4",
 		.must = PLAIN | PART_EXPERTS | PART_SHARED,
-		.may = PART_HEAD | PART_ROPE_FREQS,
+		.may = PART_HEAD | PART_ROPE_FREQS | PART_QKV_BIAS,
 		.keys = KEY_ROPE_SCALING | KEY_WINDOW | KEY_DENSE_BETWEEN,
 		.window_no_rope = true,
 		.window_period = 4,
@@ -120,7 +124,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.shared_one = true },
 	[LAYOUT_ARCH_GRANITEMOE] = { .name = "granitemoe",
 		.must = PLAIN | PART_EXPERTS,
-		.may = PART_HEAD | PART_ROPE_FREQS | PART_SHARED,
+		.may = PART_HEAD | PART_ROPE_FREQS | PART_SHARED | BIASES,
 		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_EMBED_SCALE | KEY_RESIDUAL_SCALE |
 			KEY_LOGIT_SCALE | KEY_SHARED_WIDTH,
 		.logit_divide = true,
@@ -177,7 +181,10 @@ const struct arch_tensor arch_layer_tensors[] = {
 	{ "ffn_gate.weight", DIM_MODEL, DIM_FFN, PART_GATE, false, IN_DENSE },
 	{ "ffn_up.weight", DIM_MODEL, DIM_FFN, PART_GATE | PART_UP, false, IN_DENSE },
 	{ "ffn_up.weight", DIM_MODEL, DIM_FFN_2, PART_GATE_FUSED, false, IN_DENSE },
+	{ "ffn_gate.bias", DIM_FFN, DIM_ONE, PART_FFN_BIAS, true, IN_DENSE },
+	{ "ffn_up.bias", DIM_FFN, DIM_ONE, PART_FFN_BIAS, true, IN_DENSE },
 	{ "ffn_down.weight", DIM_FFN, DIM_MODEL, PART_BASE, false, IN_DENSE },
+	{ "ffn_down.bias", DIM_MODEL, DIM_ONE, PART_FFN_BIAS, true, IN_DENSE },
 	{ "ffn_gate_inp.weight", DIM_MODEL, DIM_EXPERTS, PART_EXPERTS, false, IN_EXPERTS },
 	{ "ffn_gate_inp.bias", DIM_EXPERTS, DIM_ONE, PART_ROUTER_BIAS, true, IN_EXPERTS },
 	{ "exp_probs_b.bias", DIM_EXPERTS, DIM_ONE, PART_CHOICE_BIAS, true, IN_EXPERTS },

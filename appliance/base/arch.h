@@ -55,7 +55,8 @@ enum arch_part {
 	PART_OUTPUT_BIAS = 1u << 22, /* of the output projection */
 	PART_QK_NORM_ROW = 1u << 23, /* RMS norms of queries and keys over all heads together */
 	PART_FFN_NORM_LATE =
-		1u << 24, /* the norm before feed-forward, by the name of the one behind attention */
+		1u << 24,	  /* the norm before feed-forward, by the name of the one behind attention */
+	PART_FFN_BIAS = 1u << 25, /* of gate, up and down */
 };
 
 enum arch_rope {

@@ -172,15 +172,29 @@ def no_bias(g, p):
     drop(g, 'attn_q.bias', 'attn_k.bias', 'attn_v.bias')
 
 
+def biases(*names):
+    """Biases of the matrices of these names, where models have them: large ones, so that none can be missed."""
+    def change(g, p):
+        for t in [t for t in g.t if t[0].endswith('.weight') and t[0].split('.')[2:3] and t[0].split('.')[2] in names]:
+            g.tensor(t[0].replace('.weight', '.bias'), [t[1][1]], lambda rng, n: 0.2 * rng.standard_normal(n, dtype=np.float32), 'f32')
+    return change
+
+
+QKV_BIAS = biases('attn_q', 'attn_k', 'attn_v')
+ATTENTION_BIAS = biases('attn_q', 'attn_k', 'attn_v', 'attn_output')
+ALL_BIASES = biases('attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down')
+
+
 FAMILIES = {
-    'llama': Family('llama', None, None, linear=linear, yarn=yarn(8.0, 64)),
+    'llama': Family('llama', None, None, linear=linear, yarn=yarn(8.0, 64), biases=ALL_BIASES),
     'llama3': Family('llama', {'tok': 'llama-bpe', 'base': 500000.0, 'rope_freqs': True}),
     'qwen2': Family('qwen2', {'tok': 'gpt-2', 'qkv_bias': True, 'base': 1e6, 'tied': True}, None, yarn=yarn(4.0, 64)),
-    'qwen3': Family('qwen3', {'tok': 'gpt-2', 'qk_norm': True, 'base': 1e6, 'hd': 128, 'eps': 1e-6}, None, yarn=yarn(4.0, 64)),
-    'mistral3': Family('mistral3', None, both(yarn(16.0, 32, 1.0), floats(attention__temperature_scale=0.1))),
+    'qwen3': Family('qwen3', {'tok': 'gpt-2', 'qk_norm': True, 'base': 1e6, 'hd': 128, 'eps': 1e-6}, None, yarn=yarn(4.0, 64),
+                    biases=QKV_BIAS),
+    'mistral3': Family('mistral3', None, both(yarn(16.0, 32, 1.0), floats(attention__temperature_scale=0.1)), biases=ALL_BIASES),
     'gemma3': Family('gemma3', {'tok': 'gemma', 'qk_norm': True, 'post': True, 'tied': True, 'base': 1e6, 'base_swa': 10000.0,
                                 'window': 32, 'hd': 128, 'layers': 7, 'eps': 1e-6}, None,
-                     linear=linear, softcap=floats(final_logit_softcapping=3.0)),
+                     linear=linear, softcap=floats(final_logit_softcapping=3.0), biases=QKV_BIAS),
     'gemma4': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 9,
                                 'eps': 1e-6}, gemma4(9, 256, True, 3)),
     'gemma4-dense': Family('gemma4', {'tok': 'gemma', 'tied': True, 'base': 1e6, 'base_swa': 10000.0, 'window': 32, 'hd': 128, 'layers': 3,
@@ -188,12 +202,13 @@ FAMILIES = {
     'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
                    short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
                    window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),
-    'granite': Family('granite', None, GRANITE),
+    'granite': Family('granite', None, GRANITE, biases=ALL_BIASES),
     'glm4': Family('glm4', {'tok': 'llama-bpe', 'qkv_bias': True, 'fused_up': True, 'post': True, 'rot': 32}, None, plain=no_bias),
-    'cohere2': Family('cohere2', {'tok': 'llama-bpe', 'window': 24, 'layers': 5}, cohere2),
+    'cohere2': Family('cohere2', {'tok': 'llama-bpe', 'window': 24, 'layers': 5}, cohere2, biases=QKV_BIAS),
     'apertus': Family('apertus', {'tok': 'llama-bpe', 'qk_norm': True, 'rope_freqs': True, 'base': 500000.0}, apertus),
     'mixtral': Family('llama', dict(EXPERTS, effn=512)),
-    'qwen3moe': Family('qwen3moe', dict(EXPERTS, tok='gpt-2', qk_norm=True, base=1e6, hd=128, eps=1e-6, experts=16, used=5)),
+    'qwen3moe': Family('qwen3moe', dict(EXPERTS, tok='gpt-2', qk_norm=True, base=1e6, hd=128, eps=1e-6, experts=16, used=5), None,
+                       biases=QKV_BIAS),
     'glm4moe': Family('glm4moe', dict(EXPERTS, tok='llama-bpe', qkv_bias=True, qk_norm=True, rot=32, layers=3, gate=2, ebias=True, wnorm=True,
                                       wscale=2.5, shared=1, dense=1), None, drafts=drafts),
     'glm4moe-plain': Family('glm4moe', dict(EXPERTS, tok='llama-bpe', rot=32, gate=2, ebias=True, wnorm=False, shared=2)),
@@ -201,11 +216,11 @@ FAMILIES = {
                                       yarn=(32.0, 128)), None, exact=lambda g, p: g.put(p + 'rope.scaling.yarn_truncate', 7, False)),
     'minimax-m2': Family('minimax-m2', dict(EXPERTS, tok='gpt-2', qk_norm=True, rot=32, gate=2, ebias=True, base=5e6, experts=16, used=4,
                                             effn=512), minimax),
-    'llama4': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=5, base=500000.0, rope_freqs=True), llama4(1),
+    'llama4': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=5, base=500000.0, rope_freqs=True), llama4(1), biases=QKV_BIAS,
                      full=lambda g, p: g.put(p + 'attention.sliding_window', 4, 0),
                      pieces=lambda g, p: g.put(p + 'attention.sliding_window', 4, 24)),
     'llama4-step': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=4, base=500000.0), llama4(2)),
-    'granitemoe': Family('granitemoe', dict(EXPERTS, effn=512), GRANITE),
+    'granitemoe': Family('granitemoe', dict(EXPERTS, effn=512), GRANITE, biases=ATTENTION_BIAS),
     'granitemoe-shared': Family('granitemoe', dict(EXPERTS, effn=512, shared=1), both(GRANITE, shared_width)),
 }
 

@@ -10,8 +10,8 @@ SCALARS = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: '
 
 # ---- files
 
-def header(b):
-    """Keys; where the list of tensors begins; name, dimensions, type and offset of each; where the data begins."""
+def header(b, spans=None):
+    """Keys; where the list of tensors begins; name, dimensions, type and offset of each; where the data begins. spans: where each value stands."""
     at = 4
 
     def get(f):
@@ -37,8 +37,10 @@ def header(b):
     n_tensors, n_kv = get('Q'), get('Q')
     kv = {}
     for _ in range(n_kv):
-        k = text()
+        k, value_at = text(), at
         kv[k] = value(get('I'))
+        if spans is not None:
+            spans[k] = value_at, at
     infos, infos_at = [], at
     for _ in range(n_tensors):
         name = text()
@@ -221,15 +223,17 @@ class Model:
         w = lambda n: self.w.get('blk.%d.%s' % (i, n))
         if w('ffn_gate_inp.weight') is not None:
             return self.experts(i, h)
-        up = h @ w('ffn_up.weight').T
+        bias = lambda n: w('ffn_%s.bias' % n) if w('ffn_%s.bias' % n) is not None else 0
+        up = h @ w('ffn_up.weight').T + bias('up')
         if self.arch == 'apertus':
             ap, an, beta, eps = (self.kv['xielu.' + k][i] for k in ('alpha_p', 'alpha_n', 'beta', 'eps'))
             ap, an = np.log1p(np.exp(ap)), beta + np.log1p(np.exp(an))
             up = np.where(up > 0, ap * up * up, (np.expm1(np.minimum(up, eps)) - up) * an) + beta * up
         else:
-            gate, up = (up[:, :self.ffn[i]], up[:, self.ffn[i]:]) if w('ffn_gate.weight') is None else (h @ w('ffn_gate.weight').T, up)
+            fused = w('ffn_gate.weight') is None
+            gate, up = (up[:, :self.ffn[i]], up[:, self.ffn[i]:]) if fused else (h @ w('ffn_gate.weight').T + bias('gate'), up)
             up = up * (gelu(gate) if self.gemma else gate / (1 + np.exp(-gate)))
-        y = up @ w('ffn_down.weight').T
+        y = up @ w('ffn_down.weight').T + bias('down')
         return self.norm(y, w('post_ffw_norm.weight')) if w('post_ffw_norm.weight') is not None else y
 
     def logits(self, ids, ctx):

@@ -1,15 +1,13 @@
 """Compare logits with the peer's; called by tests/logits/peer. Prints a table and exits 1 when a bound does not hold."""
-import importlib.util, os, shutil, struct, subprocess, sys, tempfile
+import importlib.util, os, shutil, sys, tempfile
 import numpy as np
 
 import blocks64
 import families
 import float64
 import random_blocks
+from against import CTX, compare, device, lab, peer, peer_logits, run_ours, shared
 
-ours, lab, shared = sys.argv[1:4]
-ours = os.path.abspath(ours)
-device = os.environ.get('KEEP_DEVICE', 'reference')
 PROMPTS = [
     'The quick brown fox jumps over the lazy dog. Keep runs models on a machine that is connected to nothing, and writes down '
     'what it did. An auditor can prove, without trusting anybody, what ran, on which weights, for whom, and can run it again.',
@@ -43,78 +41,11 @@ if only:
     ROWS = [r for r in ROWS if (r[0] + ':' + r[1]).startswith(only) or r[1].startswith(only)]
 
 
-def peer(*args, may_abort=False):
-    r = subprocess.run(['sh', shared + '/tools/peer-root.sh', 'run', lab + '/sid-root', *args], stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE)
-    if r.returncode and may_abort:
-        return None
-    if r.returncode:
-        sys.exit('peer: %s: %s' % (args[0], r.stderr.decode(errors='replace')[-400:]))
-    return r.stdout.decode(errors='replace')
-
-
-def results(path):
-    """The tensors of a results file: tokens I32 [n] and logits F32, token-major whatever the header says."""
-    b = open(path, 'rb').read()
-    at = 4
-    def get(f):
-        nonlocal at
-        v = struct.unpack_from('<' + f, b, at)
-        at += struct.calcsize('<' + f)
-        return v[0]
-    def text():
-        nonlocal at
-        n = get('Q')
-        s = b[at:at + n]
-        at += n
-        return s.decode()
-    def skip(t):
-        nonlocal at
-        if t == 8:
-            text()
-        elif t == 9:
-            e, n = get('I'), get('Q')
-            for _ in range(n):
-                skip(e)
-        else:
-            at += {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}[t]
-    get('I')
-    n_tensors, n_kv, align = get('Q'), get('Q'), 32
-    for _ in range(n_kv):
-        text()
-        skip(get('I'))
-    infos = {}
-    for _ in range(n_tensors):
-        name = text()
-        dims = [get('Q') for _ in range(get('I'))]
-        get('I')
-        infos[name] = (dims, get('Q'))
-    start = (at + align - 1) // align * align
-    n = infos['tokens'][0][0]
-    ids = np.frombuffer(b, '<i4', n, start + infos['tokens'][1])
-    count = int(np.prod(infos['logits'][0]))
-    return ids, np.frombuffer(b, '<f4', count, start + infos['logits'][1]).reshape(n, -1).astype(np.float64)
-
-
 def make(model, path, dtype, seed):
     spec = importlib.util.spec_from_file_location('gguf', shared + '/tools/make-random-gguf.py')
     gguf = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(gguf)
     families.build(gguf, model, dtype).write(path, np.random.Generator(np.random.PCG64(seed)))
-
-
-def log_softmax(x):
-    x = x - x.max(axis=1, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-
-
-def compare(want, got):
-    nmse = ((want - got) ** 2).sum() / (want ** 2).sum()
-    p, q = log_softmax(want), log_softmax(got)
-    kl = (np.exp(p) * (p - q)).sum(axis=1)
-    top, ours_top = want.argmax(axis=1), got.argmax(axis=1)
-    margin = (want.max(axis=1) - want[np.arange(len(want)), ours_top]) / want.std(axis=1)
-    return nmse, kl.mean(), kl.max(), int((top == ours_top).sum()), margin.max(), np.median(kl)
 
 
 # Where the peer is not the measure: the bound on its distance, and why. Keep is held to float64 there as everywhere.
@@ -144,19 +75,10 @@ def chooses(model):
 
 def choices_ok(kl_median, kl_max, ours, theirs):
     return kl_median < kl_max and ours[5] < FARTHER * theirs[5] + 1e-4
-CTX = 4096  # of both sides
 
 
 def reason_of(name, model):
     return REASONS.get(name + ':' + model) or REASONS.get(model) or REASONS.get(model.partition('/')[0])
-
-
-def run_ours(path, ids, out):
-    r = subprocess.run([ours, path, '--tokens', ','.join(map(str, ids)), '--out', out, '--kv', 'f32', '--device', device],
-                       stderr=subprocess.PIPE)
-    if r.returncode:
-        sys.exit('logits_of: ' + r.stderr.decode(errors='replace'))
-    return np.fromfile(out, '<f4').reshape(len(ids), -1).astype(np.float64)
 
 
 def run_all(work, path, may_abort):
@@ -164,10 +86,7 @@ def run_all(work, path, may_abort):
     want, got, true = [], [], []
     model = float64.Model(path)
     for text in PROMPTS:
-        open(work + '/p.txt', 'w').write(text)
-        said = peer('llama-results', '-m', path, '-f', work + '/p.txt', '-o', work + '/r.gguf', '-dev', 'none', '-t', '1', '-c', str(CTX),
-                    '-ctk', 'f32', '-ctv', 'f32', '-fa', 'off', may_abort=may_abort)
-        ids, logits = results(work + '/r.gguf') if said is not None else (list(range(7, 247)), None)
+        ids, logits = peer_logits(work, path, text, may_abort) or (list(range(7, 247)), None)
         got.append(run_ours(path, ids, work + '/o.bin'))
         true.append(model.logits(ids, CTX))
         want.append(true[-1] if logits is None else logits)
