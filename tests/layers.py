@@ -13,6 +13,7 @@ MAY = {  # folder: what a quoted include in it may begin with; tests and packagi
     "runtime": STAR | {"shaders/", "runtime/"},
     "appliance/chat": BASE | {"chat/"},
     "appliance/gateway": STAR | {"chat/", "gateway/"},
+    "appliance/gateway/console": STAR | {"gateway/", "audit/tlog/"},
     "appliance/console": STAR | {"chat/", "gateway/", "console/"},
     "appliance/cli": STAR | {"chat/", "cli/", "attest/", "audit/tlog/"},
 }

@@ -252,7 +252,8 @@ static void step(struct console *c)
 static int read_head(struct console *c, struct http_str arg)
 {
 	const struct http_head *h = c->x->head;
-	if (form_part(arg.s, arg.len, c->arg, sizeof c->arg))
+	if (c->page->deep ? form_path(arg.s, arg.len, c->arg, sizeof c->arg)
+			  : form_part(arg.s, arg.len, c->arg, sizeof c->arg))
 		console_fail(c, 404, "there is no such page");
 	else if (form_read(h->query.s, h->query.len, &c->query))
 		console_fail(c, 400, "what stands behind the ? cannot be read");
@@ -349,6 +350,17 @@ const struct question_one *console_answer(const struct console *c, u32 i)
 	return c->asks[i];
 }
 
+/* A line as an object; NULL: it is none. Only where a number does not fit are numbers approximate. */
+static json_t *row_of(const char *line, size_t len)
+{
+	json_t *row = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	row = row ? row : json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	if (json_is_object(row))
+		return row;
+	json_decref(row);
+	return NULL;
+}
+
 const json_t *console_rows(struct console *c, u32 i)
 {
 	assert(i < c->n_asks);
@@ -359,11 +371,7 @@ const json_t *console_rows(struct console *c, u32 i)
 	while (at && at < end) {
 		const char *nl = memchr(at, '\n', (size_t)(end - at));
 		size_t n = (size_t)((nl ? nl : end) - at);
-		json_t *row = n ? json_loadb(at, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-		if (json_is_object(row))
-			json_array_append_new(all, row);
-		else
-			json_decref(row);
+		json_array_append_new(all, n ? row_of(at, n) : NULL);
 		at += n + 1;
 	}
 	return all;

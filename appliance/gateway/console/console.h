@@ -42,6 +42,7 @@ struct console_page {
 	/* What stands in <main> behind the heading; of a page with another type than HTML the whole body. */
 	void (*show)(struct console *c, struct page *p);
 	const char *type; /* NULL: HTML; "application/octet-stream": a file */
+	bool deep;	  /* the argument is a path: it may hold slashes */
 };
 
 /* One page being made. */
@@ -81,7 +82,7 @@ u32 console_ask(struct console *c, const struct question_one *q);
 
 /* The answer to a question of an earlier round: status, text, index, data. */
 const struct question_one *console_answer(const struct console *c, u32 i);
-/* Its lines of JSON as an array of objects, which the frame owns. */
+/* Its lines of JSON as an array of objects, which the frame owns; numbers of 2^63 and more are approximate. */
 const json_t *console_rows(struct console *c, u32 i);
 /* Its first; NULL: there is none. */
 const json_t *console_row(struct console *c, u32 i);

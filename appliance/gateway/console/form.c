@@ -42,6 +42,20 @@ int form_part(const char *s, size_t len, char *ret, size_t size)
 	return decode(s, len, false, ret, size, &n) || strchr(ret, '/');
 }
 
+static size_t slashes(const char *s, size_t len)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len; i++)
+		n += s[i] == '/';
+	return n;
+}
+
+int form_path(const char *s, size_t len, char *ret, size_t size)
+{
+	size_t n;
+	return decode(s, len, false, ret, size, &n) || slashes(ret, n) != slashes(s, len);
+}
+
 /* ---- forms and queries ---- */
 
 static int add(struct form *f, size_t *at, const char *s, size_t len)

@@ -25,5 +25,7 @@ _must_use_ int form_u64(const struct form *f, const char *name, u64 max, u64 *re
 
 /* Decode a path's piece. 0; 1 malformed, longer than size - 1, or with a 0 byte or a slash in it. */
 _must_use_ int form_part(const char *s, size_t len, char *ret, size_t size);
+/* The same of several pieces: it may have slashes, none of them encoded. */
+_must_use_ int form_path(const char *s, size_t len, char *ret, size_t size);
 /* The 64 hex digits of a cookie's value in a Cookie header, where it stands there once. 0; 1 it is not there; 2 it is not so. */
 _must_use_ int form_cookie(const char *header, size_t len, const char *name, u8 ret[32]);

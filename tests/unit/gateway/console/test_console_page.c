@@ -212,6 +212,19 @@ static void parts(void **state)
 	assert_int_equal(form_part("12345678", 8, ret, sizeof ret), 1);
 }
 
+/* A path has slashes; none of them is hidden. */
+static void paths(void **state)
+{
+	char ret[8];
+	assert_int_equal(form_path("a/b%20c", 7, ret, sizeof ret), 0);
+	assert_string_equal(ret, "a/b c");
+	assert_int_equal(form_path("a%2fb", 5, ret, sizeof ret), 1);
+	assert_int_equal(form_path("a/b%2f", 6, ret, sizeof ret), 1);
+	assert_int_equal(form_path("a%00", 4, ret, sizeof ret), 1);
+	assert_int_equal(form_path("123/567", 7, ret, sizeof ret), 0);
+	assert_int_equal(form_path("123/5678", 8, ret, sizeof ret), 1);
+}
+
 static const char hex[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /* A header, where @ stands for a secret. */
@@ -283,6 +296,7 @@ int main(void)
 		cmocka_unit_test(full),
 		cmocka_unit_test(forms),
 		cmocka_unit_test(parts),
+		cmocka_unit_test(paths),
 		cmocka_unit_test(cookies),
 		cmocka_unit_test(posts),
 	};

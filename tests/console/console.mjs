@@ -1,0 +1,207 @@
+// The console in a browser: every page and every filter, what a proof says when it holds and when it does not, and the way of somebody who
+// has never seen it. One line for each case; whatever a page should not have done is said at the end.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+
+import { Keep } from './browser.mjs';
+
+const [url, link, shots] = process.argv.slice(2);
+fs.mkdirSync(shots, { recursive: true });
+const keep = new Keep(url, link, shots);
+let cases = 0;
+
+async function test(name, run) {
+	const began = Date.now();
+	cases++;
+	await run().catch((e) => keep.faults.push(`${name}: ${e.message}`));
+	console.log(`${name}: ${Date.now() - began} ms`);
+}
+
+// Every page: its address, what its heading is, what stands on it.
+const pages = [
+	['overview', '/console', 'Overview', [/Nothing needs attention|one user/, /Models of this appliance/]],
+	['records', '/console/records', 'Records', [/Questions to models and their answers/, /alice/, /bob/, /Is anything missing\?/]],
+	['records-all', '/console/records?kind=all', 'Records', [/All records/, /log-read/]],
+	['records-acts', '/console/records?kind=acts', 'Records', [/Acts that changed something/, /trust-add/, /access-add/, /<b>loud<\/b> "onload=x"/]],
+	['record', '/console/records/5', /^Record 5: /, [/verified on the server/, /What it says/, /As it stands in the log/]],
+	['people', '/console/people', 'People', [/alice/, /bob/]],
+	['person', '/console/people/alice', 'alice', [/With what/, /demo/, /The newest/]],
+	['used', '/console/used', 'Models in use', [/demo/]],
+	['used-demo', '/console/used/demo', 'demo', [/With what/, /alice/]],
+];
+// Filters: the address, events that stand in the listing and such that do not.
+const filters = [
+	['who=alice', /alice/, /bob/],
+	['who=bob', /bob/, /alice/],
+	['model=demo', /demo/, /trust-add/],
+	['event=import-verdict', /rejected/, /alice/],
+	['event=orphan&kind=all', /never answered/, /stop/],
+	['kind=all&result=rejected', /rejected/, /alice/],
+	['kind=all&text=%22trust-add%22', /trust-add/, /alice/],
+	['kind=all&since=2019-01-01&until=2019-12-31', /Nothing here fits/, /alice/],
+	['who=nobody', /Nothing here fits/, /alice/],
+];
+
+async function see(context, at, heading, words) {
+	const page = await keep.page(context);
+	const answer = await page.goto(url + at);
+	assert.equal(answer.status(), 200, at);
+	const h1 = await page.locator('h1').innerText();
+	assert.ok(heading instanceof RegExp ? heading.test(h1) : h1 === heading, `${at}: the heading is ${h1}`);
+	const main = await page.locator('main').innerText();
+	for (const w of words)
+		assert.match(main, w, at);
+	return page;
+}
+
+async function everyPage() {
+	const plain = await keep.open({ javaScriptEnabled: false });
+	for (const [name, at, heading, words] of pages) {
+		await (await see(plain, at, heading, words)).close(); // readable without a script
+		const page = await see(keep.context, at, heading, words);
+		assert.equal(await page.locator('b, i').count(), 0, `${at}: a name became markup`);
+		await keep.accessible(page);
+		await keep.shoot(page, name);
+		await page.close();
+	}
+	await plain.close();
+}
+
+async function everyFilter() {
+	const page = await keep.page();
+	for (const [query, has, hasNot] of filters) {
+		await page.goto(`${url}/console/records?${query}`);
+		const text = (await page.locator('main .table, main .none').allInnerTexts()).join('\n');
+		assert.match(text, has, query);
+		assert.doesNotMatch(text, hasNot, query);
+	}
+	await page.goto(`${url}/console/records`); // and by hand
+	await page.getByText('Filter', { exact: true }).click();
+	await page.getByLabel('Who').fill('alice');
+	await page.getByRole('button', { name: 'Show' }).click();
+	await page.waitForURL(/who=alice/);
+	assert.doesNotMatch(await page.locator('main .table').first().innerText(), /bob/);
+	await page.close();
+}
+
+// Both ways through the log by its cursors: the same records, each once.
+async function cursors() {
+	const page = await keep.page(), down = [], up = [];
+	const rows = () => page.locator('main tbody th').allInnerTexts();
+	await page.goto(`${url}/console/records?kind=all&rows=10`);
+	for (;;) {
+		down.push(...await rows());
+		const older = page.getByRole('link', { name: 'Older' }).first();
+		if (!await older.count())
+			break;
+		await older.click();
+	}
+	for (;;) {
+		up.unshift(...await rows());
+		const newer = page.getByRole('link', { name: 'Newer' }).first();
+		if (!await newer.count() || up.length >= down.length)
+			break;
+		await newer.click();
+	}
+	const paged = new Set(down), newest = Number(down[0]);
+	await page.goto(`${url}/console/records?kind=all&rows=500`);
+	const missing = (await rows()).filter((n) => Number(n) <= newest && !paged.has(n));
+	assert.deepEqual(missing, [], 'what stands on one large page and on no small one');
+	await page.goBack();
+	assert.deepEqual(up.slice(-down.length), down, 'the way back is another one');
+	await page.close();
+}
+
+async function proves(page, button) {
+	await page.getByRole('button', { name: button }).click();
+	await page.locator('.prove[data-state=proven], .prove[data-state=failed]').waitFor();
+	return page.locator('.prove .result').innerText();
+}
+
+async function holds() {
+	const page = await keep.page();
+	await page.goto(`${url}/console/records/3`);
+	const said = await proves(page, 'Verify in this browser');
+	assert.match(said, /verified in this browser/);
+	assert.match(said, /Hash of the record/);
+	assert.equal((said.match(/the same/g) ?? []).length, 2, said);
+	await keep.accessible(page);
+	await keep.shoot(page, 'record-verified');
+	await page.close();
+}
+
+// What comes from the network is altered on its way: every kind of file, and what the page itself says.
+async function altered() {
+	const cases = [
+		['a record', /tile\/entries\//, (b) => { b[9] ^= 1; }, /not proven/],
+		['a row of hashes', /tile\/0\//, (b) => { b[70] ^= 1; }, /not proven/],
+		['the root that is signed', /log\/checkpoint/, (b) => { b[b.indexOf(10, b.indexOf(10, b.indexOf(10) + 1)) + 3] ^= 1; }, /not proven/],
+		['a file that is cut', /tile\/0\//, (b) => b.subarray(0, 32), /not proven/],
+	];
+	for (const [what, where, alter, says] of cases) {
+		const page = await keep.page();
+		await page.route(where, async (route) => {
+			const answer = await route.fetch(), body = await answer.body();
+			await route.fulfill({ response: answer, body: alter(body) ?? body });
+		});
+		await page.goto(`${url}/console/records/3`);
+		assert.match(await proves(page, 'Verify in this browser'), says, what);
+		assert.ok(await page.locator('.prove .bad').isVisible(), `${what}: nothing is seen`);
+		if (what === 'a record')
+			await keep.shoot(page, 'record-altered');
+		await page.goto(`${url}/console/records?kind=all&until=2100-01-01`);
+		assert.match(await proves(page, 'Prove that nothing is missing'), says, `${what}, of a span`);
+		await page.close();
+	}
+	const page = await keep.page(); // the server shows another hash than the one that is in the log
+	await page.goto(`${url}/console/records/3`);
+	await page.evaluate(() => { document.getElementById('verify').dataset.leaf = '0'.repeat(64); });
+	assert.match(await proves(page, 'Verify in this browser'), /what the server says is not what this browser found/);
+	await page.goto(`${url}/console/records?kind=all`);
+	await page.getByRole('link', { name: /^Tuesday/ }).click();
+	await page.evaluate(() => { const d = document.getElementById('complete').dataset; d.to = Number(d.to) - 3; });
+	assert.match(await proves(page, 'Prove that nothing is missing'), /was left out/);
+	await page.close();
+}
+
+// Somebody who has never seen it: who asked what of which model last Tuesday, and is nothing missing?
+async function lastTuesday() {
+	const page = await keep.page();
+	let clicks = 0;
+	const click = async (role, name) => {
+		await page.getByRole(role, { name }).first().click();
+		clicks++;
+	};
+	await page.goto(`${url}/console`);
+	await click('link', 'Records');
+	await click('link', /^Tuesday/);
+	const rows = await page.locator('main tbody tr').allInnerTexts();
+	assert.equal(rows.filter((r) => /alice/.test(r) && /demo/.test(r)).length, 3, rows.join('\n'));
+	assert.equal(rows.filter((r) => /bob/.test(r) && /demo/.test(r)).length, 1, rows.join('\n'));
+	await click('button', 'Prove that nothing is missing');
+	await page.locator('.prove[data-state=proven], .prove[data-state=failed]').waitFor();
+	const said = await page.locator('.prove .result').innerText();
+	assert.match(said, /nothing is missing/);
+	assert.match(said, /Of these fit the filter/);
+	await keep.accessible(page);
+	await keep.shoot(page, 'last-tuesday');
+	await page.locator('main tbody th a').last().click(); // what the first of them was
+	clicks++;
+	assert.match(await page.locator('h1').innerText(), /request/);
+	await click('button', 'Verify in this browser');
+	await page.locator('.prove[data-state=proven]').waitFor();
+	assert.ok(clicks < 12, `${clicks} clicks`);
+	await page.close();
+}
+
+await keep.begin();
+await test('last Tuesday', lastTuesday);
+await test('every filter', everyFilter);
+await test('cursors', cursors);
+await test('verified in the browser', holds);
+await test('altered on the way', altered);
+await test('every page', everyPage);
+await keep.end();
+keep.faults.forEach((f) => console.log(f));
+console.log(`${cases} cases, ${keep.requests} requests, ${keep.faults.length} faults`);
+process.exit(keep.faults.length ? 1 : 0);
