@@ -167,12 +167,16 @@
 #define GRAMMAR_TRIGGER_BYTES_MAX 64u	     /* bytes of the text that starts a grammar; a tag */
 #define GRAMMAR_SOURCE_BYTES_MAX  (1u << 20) /* bytes of a JSON schema or GBNF text */
 #define GRAMMAR_REPEAT_MAX	  16384u /* times that something is repeated by number: maxLength, maxItems, {m,n} */
-#define GRAMMAR_NEST_MAX	  128u /* nesting of a schema, a pattern or a GBNF text; bounds the stack */
-#define GRAMMAR_DEPTH_MAX	  512u /* calls within calls while an answer follows a grammar; bounds its stacks */
-#define GRAMMAR_CONFIGS_MAX	  16384u  /* ways that are open at once; an enum of so many strings */
-#define GRAMMAR_NODES_MAX	  262144u /* stacks known at once; 16 bytes each */
-#define GRAMMAR_SETS_MAX	  16384u  /* sets of ways known at once; 1 KiB each */
-#define GRAMMAR_WORK_MAX	  (8u << 20) /* ways looked at for one choice of a token: some tenths of a second */
+#define GRAMMAR_MULTIPLE_MAX \
+	1000u /* multipleOf, without its point: 1000, or 0.125; remainders that digits are counted by */
+#define GRAMMAR_TEXTS_MAX \
+	16384u /* states of what patterns, formats and lengths hold together; dates of a pattern need some hundred */
+#define GRAMMAR_NEST_MAX    128u /* nesting of a schema, a pattern or a GBNF text; bounds the stack */
+#define GRAMMAR_DEPTH_MAX   512u /* calls within calls while an answer follows a grammar; bounds its stacks */
+#define GRAMMAR_CONFIGS_MAX 16384u     /* ways that are open at once; an enum of so many strings */
+#define GRAMMAR_NODES_MAX   262144u    /* stacks known at once; 16 bytes each */
+#define GRAMMAR_SETS_MAX    16384u     /* sets of ways known at once; 1 KiB each */
+#define GRAMMAR_WORK_MAX    (8u << 20) /* ways looked at for one choice of a token: some tenths of a second */
 
 /* tools, and the calls that answers hold */
 #define TOOLS_MAX	128u	   /* tools of one request; OpenAI's API takes as many */

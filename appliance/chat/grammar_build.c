@@ -104,8 +104,44 @@ u32 chat_gb_str(struct chat_gb *b, u32 from, const char *text)
 	return chat_gb_text(b, from, text, strlen(text));
 }
 
+/* The n states from begin on, with the edges from `first` to `end` that lead from one to another, once more; how much higher they stand. */
+static u32 copied(struct chat_gb *b, u32 begin, u32 n, u32 first, u32 end)
+{
+	u32 by = b->n_states - begin;
+	for (u32 i = 0; i < n && chat_gb_ok(b); i++)
+		(void)chat_gb_state(b);
+	for (u32 i = first; i < end && chat_gb_ok(b); i++) {
+		struct grammar_edge e = b->edge[i];
+		e.to += by;
+		edge_add(b, b->from[i] + by, e);
+	}
+	return by;
+}
+
+/* The same without calls: the fragment, which was made last, is copied. */
+static u32 times_flat(struct chat_gb *b, u32 from, u32 begin, u32 end, u32 min, u32 max)
+{
+	u32 n = b->n_states - begin, n_edges = b->n_edges, first = n_edges, by = 0, at = from;
+	while (first && b->from[first - 1] >= begin)
+		first--;
+	u32 to = chat_gb_state(b), copies = max == CHAT_GB_NO_MAX ? MAX(min, 1u) : max;
+	for (u32 i = 0; i < copies && chat_gb_ok(b); i++) {
+		by = i ? copied(b, begin, n, first, n_edges) : 0;
+		if (i >= min)
+			chat_gb_skip(b, at, to);
+		chat_gb_skip(b, at, begin + by);
+		at = end + by;
+	}
+	chat_gb_skip(b, at, to);
+	if (max == CHAT_GB_NO_MAX)
+		chat_gb_skip(b, at, begin + by);
+	return to;
+}
+
 u32 chat_gb_times(struct chat_gb *b, u32 from, u32 begin, u32 end, u32 min, u32 max)
 {
+	if (b->flat)
+		return times_flat(b, from, begin, end, min, max);
 	u32 to = chat_gb_state(b), at = from;
 	if (min <= 1 && (max == 1 || max == CHAT_GB_NO_MAX)) {
 		chat_gb_skip(b, from, begin);

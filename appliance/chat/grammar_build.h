@@ -35,6 +35,7 @@ struct chat_gb {
 	 * then keys are bare words. raw: strings are written as they are, not as JSON. */
 	struct chat_bytes stop, quote;
 	bool raw;
+	bool flat; /* a network over plain text (grammar_texts.h): nothing is called, what repeats is copied */
 };
 
 bool chat_gb_ok(const struct chat_gb *b);
@@ -80,17 +81,22 @@ u32 chat_gb_stop_char(const struct chat_gb *b);
 void chat_gb_string_char(struct chat_gb *b, u32 from, u32 to);
 /* Inside of a string: characters of the set as JSON writes them, or raw. */
 void chat_gb_string_set(struct chat_gb *b, u32 from, const struct chat_set *s, u32 to);
+/* One byte lo..hi of its text: an ASCII character as JSON writes it, or raw; or part of another. */
+void chat_gb_string_bytes(struct chat_gb *b, u32 from, u8 lo, u8 hi, u32 to);
 
 /* ---- grammar_number.c ---- */
 struct chat_range {
-	const struct chat_val *lo, *hi; /* NULL: no bound */
-	bool lo_open, hi_open;		/* the bound itself is outside */
+	const struct chat_val *lo, *hi;	 /* NULL: no bound */
+	const struct chat_val *multiple; /* of which it is one; NULL: any */
+	bool lo_open, hi_open;		 /* the bound itself is outside */
 	bool integer;
 };
 u32 chat_gb_range(struct chat_gb *b, u32 from, const struct chat_range *p, const char *where);
 
 /* ---- grammar_regex.c: a pattern of ECMA-262 as the inside of a JSON string ---- */
 u32 chat_gb_regex(struct chat_gb *b, u32 from, struct chat_str pattern, const char *where);
+/* Does it look ahead where the text begins? Then chat_texts_pattern takes it, and this one does not. */
+bool chat_regex_looks(struct chat_str pattern);
 
 /* ---- grammar_schema.c, grammar_gbnf.c: the whole grammar; returns its start ---- */
 u32 chat_gb_schema(struct chat_gb *b, const struct chat_val *schema);

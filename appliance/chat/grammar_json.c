@@ -269,7 +269,9 @@ u32 chat_gb_call_rule(struct chat_gb *b, u32 from, enum chat_rule rule)
 
 void chat_gb_string_char(struct chat_gb *b, u32 from, u32 to)
 {
-	if (b->raw)
+	if (b->flat)
+		chat_gb_chars(b, from, 1, 0x10ffff, to);
+	else if (b->raw)
 		text_chars(b, from, chat_gb_stop_char(b), to);
 	else
 		chat_gb_call(b, from, chat_gb_rule(b, RULE_CHAR), to);
@@ -290,6 +292,10 @@ void chat_gb_string_set(struct chat_gb *b, u32 from, const struct chat_set *s, u
 	static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 	for (u32 i = 0; i < s->n && chat_gb_ok(b); i++) {
 		u32 lo = s->v[i].lo, hi = s->v[i].hi;
+		if (b->flat) {
+			chat_gb_chars(b, from, MAX(lo, 1u), hi, to);
+			continue;
+		}
 		if (b->raw) {
 			chat_gb_chars_but(b, from, MAX(lo, '\t'), hi, chat_gb_stop_char(b), to);
 			continue;
@@ -301,4 +307,15 @@ void chat_gb_string_set(struct chat_gb *b, u32 from, const struct chat_set *s, u
 				chat_gb_byte(b, esc, (u8)c[1], (u8)c[1], to);
 			}
 	}
+}
+
+void chat_gb_string_bytes(struct chat_gb *b, u32 from, u8 lo, u8 hi, u32 to)
+{
+	struct chat_set ascii = { .n = 0 };
+	if (lo < 0x80) {
+		(void)chat_set_add(&ascii, lo, MIN(hi, 0x7f));
+		chat_gb_string_set(b, from, &ascii, to);
+	}
+	if (hi >= 0x80)
+		chat_gb_byte(b, from, MAX(lo, 0x80), hi, to);
 }

@@ -1,6 +1,6 @@
 /* Patterns: what ECMA-262 and JSON schemas share, less what no finite automaton can do. The pattern describes the text of a JSON
  * string; each of its characters is written as JSON writes it. A pattern that is not held by ^ and $ may stand anywhere in the text. */
-#include "chat/grammar_build.h"
+#include "chat/grammar_texts.h"
 
 #include <string.h>
 
@@ -9,6 +9,8 @@ struct regex {
 	struct chat_str s;
 	u32 at, depth;
 	const char *where;
+	bool held;  /* '^' has been read: every alternative begins where the text does */
+	bool looks; /* this is what a pattern looks ahead for: it ends at a ')' */
 };
 
 static u32 alternatives(struct regex *x, u32 from);
@@ -244,20 +246,20 @@ static u32 any_text(struct chat_gb *b, u32 from)
 {
 	u32 in = chat_gb_state(b);
 	chat_gb_skip(b, from, in);
-	chat_gb_call(b, in, chat_gb_rule(b, RULE_CHAR), in);
+	chat_gb_string_char(b, in, in);
 	return in;
 }
 
 static u32 sequence(struct regex *x, u32 from)
 {
-	bool top = x->depth == 1, held = top && take(x, '^');
+	bool top = x->depth == 1, held = top && (take(x, '^') || x->held);
 	u32 at = chat_gb_state(x->b);
 	chat_gb_skip(x->b, from, at);
 	if (top && !held)
 		at = any_text(x->b, at);
 	while (more(x) && peek(x, 0) != '|' && peek(x, 0) != ')') {
 		u32 min, max, begin = chat_gb_state(x->b);
-		bool last = x->at + 1 == x->s.len || peek(x, 1) == '|';
+		bool last = x->at + 1 == x->s.len || peek(x, 1) == '|' || (x->looks && peek(x, 1) == ')');
 		if (top && peek(x, 0) == '$' && last) {
 			x->at++;
 			return at;
@@ -279,6 +281,56 @@ static u32 alternatives(struct regex *x, u32 from)
 	while (take(x, '|'));
 	x->depth--;
 	return to;
+}
+
+/* ---- what a pattern looks ahead for where the text begins: it holds the whole text as the pattern does ---- */
+
+static bool looks_ahead(const struct regex *x)
+{
+	return peek(x, 0) == '(' && peek(x, 1) == '?' && (peek(x, 2) == '=' || peek(x, 2) == '!');
+}
+
+bool chat_regex_looks(struct chat_str pattern)
+{
+	const struct regex x = { .s = pattern, .at = 1 };
+	return pattern.len > 3 && pattern.p[0] == '^' && looks_ahead(&x);
+}
+
+static bool look(struct regex *x, struct chat_texts *t)
+{
+	bool not = peek(x, 2) == '!';
+	x->at += 3;
+	if (!chat_texts_begin(t, not, x->where))
+		return false;
+	x->looks = true;
+	chat_texts_end(t, alternatives(x, t->side[t->n].start));
+	x->looks = false;
+	return take(x, ')') || refuse(x, "a group without its end");
+}
+
+bool chat_texts_pattern(struct chat_texts *t, struct chat_str pattern, bool not, const char *where)
+{
+	struct regex x = { .b = &t->nfa, .s = pattern, .where = where };
+	bool looks = chat_regex_looks(pattern);
+	if (looks && not )
+		return refuse(&x, "looking ahead in a pattern that names must not fit");
+	x.held = looks && take(&x, '^');
+	while (looks && looks_ahead(&x))
+		if (!look(&x, t))
+			return false;
+	if (!chat_texts_begin(t, not, where))
+		return false;
+	u32 start = t->side[t->n].start, to = chat_gb_state(x.b);
+	x.depth = 1;
+	chat_gb_skip(x.b, sequence(&x, start), to);
+	if (looks && more(&x) && peek(&x, 0) == '|')
+		return refuse(&x, "looking ahead in one of several alternatives");
+	while (take(&x, '|'))
+		chat_gb_skip(x.b, sequence(&x, start), to);
+	if (chat_gb_ok(x.b) && x.at < x.s.len)
+		return refuse(&x, "a ')' without its '('");
+	chat_texts_end(t, to);
+	return chat_gb_ok(x.b);
 }
 
 u32 chat_gb_regex(struct chat_gb *b, u32 from, struct chat_str pattern, const char *where)

@@ -1,6 +1,6 @@
 /* JSON schemas: the keywords that SDKs send. What only explains is passed over, every other keyword is refused by its name and place,
- * so an answer that fits the grammar fits the schema; oneOf is read as anyOf. Objects have their properties in the order of the
- * schema. */
+ * so an answer that fits the grammar fits the schema; oneOf is read as anyOf. What stands beside $ref, allOf or a choice holds as well:
+ * grammar_meet.c puts it together. Objects have their properties in the order of the schema. */
 #include "chat/grammar_schema.h"
 
 #include <stdio.h>
@@ -36,12 +36,15 @@ static bool is(const struct chat_val *v, enum chat_kind kind)
 
 /* ---- which keywords there are -------------------------------------------------------------------------------------------- */
 
-static const char *const EXPLAINS[] = { "$schema", "$id", "$comment", "$anchor", "title", "description",
+static const char *const EXPLAINS[] = { "$schema", "$id", "id", "$comment", "$anchor", "title", "description",
 	"default", "examples", "example", "deprecated", "readOnly", "writeOnly", "$defs", "definitions",
-	"discriminator", "strict" };
-static const char *const KNOWN[] = { "type", "properties", "required", "additionalProperties", "items",
-	"prefixItems", "minItems", "maxItems", "pattern", "format", "minLength", "maxLength", "minimum",
-	"maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "const", "anyOf", "oneOf", "allOf",
+	"discriminator", "strict", "contentEncoding", "contentMediaType", "contentSchema", "externalDocs",
+	"xml", "markdownDescription", "errorMessage", "propertyOrdering" };
+static const char *const KNOWN[] = { "type", "properties", "required", "additionalProperties",
+	"patternProperties", "propertyNames", "minProperties", "maxProperties", "unevaluatedProperties",
+	"items", "additionalItems", "prefixItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems",
+	"pattern", "format", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
+	"exclusiveMaximum", "multipleOf", "enum", "const", "anyOf", "oneOf", "allOf", "not", "nullable",
 	"$ref" };
 
 static bool in_list(struct chat_str key, const char *const *list, size_t n)
@@ -52,17 +55,26 @@ static bool in_list(struct chat_str key, const char *const *list, size_t n)
 	return false;
 }
 
-bool chat_schema_keys_ok(
-	struct chat_schema *x, const struct chat_val *v, const char *only, const struct chat_place *p)
+bool chat_schema_explains(struct chat_str key)
+{
+	return in_list(key, EXPLAINS, ARRAY_LEN(EXPLAINS)) ||
+	       (key.len > 2 && memcmp(key.p, "x-", 2) == 0); /* OpenAPI's own words of a vendor */
+}
+
+bool chat_schema_only_explains(const struct chat_val *v)
+{
+	for (u32 i = 0; i < v->dict->n; i++)
+		if (!chat_schema_explains(v->dict->kv[2 * i].s))
+			return false;
+	return true;
+}
+
+bool chat_schema_keys_ok(struct chat_schema *x, const struct chat_val *v, const struct chat_place *p)
 {
 	for (u32 i = 0; i < v->dict->n && chat_gb_ok(x->b); i++) {
 		struct chat_str key = v->dict->kv[2 * i].s;
-		if (in_list(key, EXPLAINS, ARRAY_LEN(EXPLAINS)) || (only && chat_str_is(key, only)))
-			continue;
-		if (!in_list(key, KNOWN, ARRAY_LEN(KNOWN)))
+		if (!chat_schema_explains(key) && !in_list(key, KNOWN, ARRAY_LEN(KNOWN)))
 			chat_schema_refuse(x, p, "a keyword outside the subset:", key);
-		else if (only)
-			chat_schema_refuse(x, p, "a keyword that cannot stand beside the others here:", key);
 	}
 	return chat_gb_ok(x->b);
 }
@@ -81,67 +93,66 @@ bool chat_schema_count(struct chat_schema *x, const struct chat_val *v, const ch
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------- */
 
+/* The bound on one side (sign 1: from below), the tighter one where two are given; NULL: none, or one that every number keeps which this
+ * grammar writes. *ret_open: the bound itself is outside. */
+static const struct chat_val *bound(
+	const struct chat_val *v, const char *key, const char *beyond, f64 sign, bool *ret_open)
+{
+	const struct chat_val *at = chat_member(v, key), *out = chat_member(v, beyond);
+	f64 a = 0, b = 0;
+	*ret_open = is(out, CHAT_BOOL) && out->b; /* as schemas of 2013 have it */
+	out = is(out, CHAT_BOOL) ? NULL : out;
+	if (out && (!at || (chat_number(out, &a) && chat_number(at, &b) && a * sign >= b * sign))) {
+		at = out;
+		*ret_open = true;
+	}
+	return at && chat_number(at, &a) && a * sign <= -1e15 ? NULL : at;
+}
+
 static u32 number(
 	struct chat_schema *x, const struct chat_val *v, u32 from, bool integer, const struct chat_place *p)
 {
-	struct chat_range r = {
-		.lo = chat_member(v, "minimum"), .hi = chat_member(v, "maximum"), .integer = integer
-	};
-	const struct chat_val *above = chat_member(v, "exclusiveMinimum"),
-			      *below = chat_member(v, "exclusiveMaximum");
+	struct chat_range r = { .multiple = chat_member(v, "multipleOf"), .integer = integer };
 	char where[240];
-	if (is(above, CHAT_BOOL) || is(below, CHAT_BOOL) || (above && r.lo) || (below && r.hi))
-		chat_schema_refuse(
-			x, p, "two bounds on one side are outside the subset", (struct chat_str){ 0 });
-	if (!above && !below && !r.lo && !r.hi)
+	r.lo = bound(v, "minimum", "exclusiveMinimum", 1, &r.lo_open);
+	r.hi = bound(v, "maximum", "exclusiveMaximum", -1, &r.hi_open);
+	if (!r.lo && !r.hi && !r.multiple)
 		return chat_gb_call_rule(x->b, from, integer ? RULE_INTEGER : RULE_NUMBER);
-	r.lo_open = above != NULL;
-	r.hi_open = below != NULL;
-	r.lo = above ? above : r.lo;
-	r.hi = below ? below : r.hi;
-	return chat_gb_ok(x->b) ? chat_gb_range(x->b, from, &r, chat_place_text(x, p, where)) : from;
+	return chat_gb_range(x->b, from, &r, chat_place_text(x, p, where));
 }
 
 /* ---- choices ------------------------------------------------------------------------------------------------------------- */
 
-static u32 any_of(struct chat_schema *x, const struct chat_val *list, bool constants, u32 from,
+/* One of several schemas, each together with what stands beside the choice. */
+static u32 any_of(struct chat_schema *x, const struct chat_val *list, const struct chat_val *rest, u32 from,
 	const struct chat_place *p)
 {
 	u32 to = chat_gb_state(x->b);
-	if (!is(list, CHAT_LIST) || list->list->n == 0) {
+	bool alone = chat_schema_only_explains(rest);
+	if (!is(list, CHAT_LIST) || list->list->n == 0)
 		chat_schema_refuse(x, p, "a choice without alternatives", (struct chat_str){ 0 });
-		return to;
-	}
-	for (u32 i = 0; i < list->list->n && chat_gb_ok(x->b); i++) {
-		const struct chat_val *v = &list->list->v[i];
-		chat_gb_skip(x->b,
-			constants ? chat_schema_constant(x, v, from) : chat_schema_value(x, v, from, p), to);
+	for (u32 i = 0; chat_gb_ok(x->b) && i < list->list->n; i++) {
+		struct chat_val v = list->list->v[i];
+		if (alone || chat_schema_meet(x, rest, &v, p, &v))
+			chat_gb_skip(x->b, chat_schema_value(x, &v, from, p), to);
 	}
 	return to;
 }
 
-const struct chat_val *chat_schema_resolve(struct chat_schema *x, struct chat_str ref)
+/* All of several schemas at once. */
+static u32 all_of(struct chat_schema *x, const struct chat_val *list, struct chat_val *rest, u32 from,
+	const struct chat_place *p)
 {
-	const struct chat_val *v = x->root;
-	if (ref.len == 0 || ref.p[0] != '#' || (ref.len > 1 && ref.p[1] != '/'))
-		return NULL;
-	for (u32 at = 2, end; v && at <= ref.len && ref.len > 1; at = end + 1) {
-		char key[256];
-		u32 n = 0;
-		end = MIN(chat_str_find(ref, CHAT_S("/"), at), ref.len);
-		for (u32 i = at; i < end && n < sizeof key; i++) {
-			bool tilde = ref.p[i] == '~' && i + 1 < end &&
-				     (ref.p[i + 1] == '0' || ref.p[i + 1] == '1');
-			key[n++] = !tilde ? ref.p[i] : ref.p[++i] == '0' ? '~' : '/';
-		}
-		struct chat_val *next = NULL;
-		struct chat_str k = { .p = key, .len = n };
-		if (n == sizeof key || v->kind != CHAT_DICT ||
-			!chat_dict_get(x->b->r, v->dict, chat_text(k), &next))
-			return NULL;
-		v = next;
+	if (!is(list, CHAT_LIST) || list->list->n == 0) {
+		chat_schema_refuse(x, p, "a choice without alternatives", (struct chat_str){ 0 });
+		return from;
 	}
-	return v;
+	if (list->list->n == 1 && chat_schema_only_explains(rest))
+		return chat_schema_value(x, &list->list->v[0], from, p);
+	for (u32 i = 0; i < list->list->n; i++)
+		if (!chat_schema_meet(x, rest, &list->list->v[i], p, rest))
+			return from;
+	return chat_schema_value(x, rest, from, p);
 }
 
 static u32 reference(struct chat_schema *x, const struct chat_val *name, u32 from, const struct chat_place *p)
@@ -198,7 +209,9 @@ static u32 of_type(struct chat_schema *x, const struct chat_val *v, struct chat_
 static struct chat_str implied_type(const struct chat_val *v)
 {
 	static const char *const by[][2] = { { "properties", "object" }, { "additionalProperties", "object" },
-		{ "required", "object" }, { "items", "array" }, { "prefixItems", "array" },
+		{ "patternProperties", "object" }, { "propertyNames", "object" }, { "required", "object" },
+		{ "minProperties", "object" }, { "maxProperties", "object" }, { "items", "array" },
+		{ "prefixItems", "array" }, { "uniqueItems", "array" }, { "multipleOf", "number" },
 		{ "minItems", "array" }, { "maxItems", "array" }, { "pattern", "string" },
 		{ "format", "string" }, { "minLength", "string" }, { "maxLength", "string" },
 		{ "minimum", "number" }, { "maximum", "number" }, { "exclusiveMinimum", "number" },
@@ -243,49 +256,47 @@ void chat_schema_other_types(
 	}
 }
 
-bool chat_schema_only_explains(const struct chat_val *v)
-{
-	for (u32 i = 0; i < v->dict->n; i++)
-		if (!in_list(v->dict->kv[2 * i].s, EXPLAINS, ARRAY_LEN(EXPLAINS)))
-			return false;
-	return true;
-}
-
 static u32 keyword(struct chat_schema *x, const struct chat_val *v, u32 from, const struct chat_place *p)
 {
-	static const char *const choice[] = { "$ref", "anyOf", "oneOf", "allOf" };
+	static const char *const choice[] = { "$ref", "allOf", "anyOf", "oneOf" };
 	for (size_t i = 0; i < ARRAY_LEN(choice); i++) {
 		const struct chat_val *c = chat_member(v, choice[i]);
 		struct chat_place in = { p, chat_cstr(choice[i]), p->depth + 1 };
+		struct chat_val rest;
 		if (!c)
 			continue;
-		if (!chat_schema_keys_ok(x, v, choice[i], p))
+		if (!chat_schema_without(x, v, choice[i], &rest))
 			return from;
-		if (i == 0)
+		if (i == 0 && chat_schema_only_explains(&rest) && is(c, CHAT_STR))
 			return reference(x, c, from, p);
-		if (i == 3 && (!is(c, CHAT_LIST) || c->list->n != 1))
-			chat_schema_refuse(x, p, "allOf of more than one schema is outside the subset",
-				(struct chat_str){ 0 });
-		return any_of(x, c, false, from, &in);
+		if (i == 0)
+			return chat_schema_beside_ref(x, v, p, &rest) ? chat_schema_value(x, &rest, from, &in)
+								      : from;
+		return i == 1 ? all_of(x, c, &rest, from, &in) : any_of(x, c, &rest, from, &in);
 	}
 	const struct chat_val *one = chat_member(v, "const"), *some = chat_member(v, "enum");
-	if (one)
-		return chat_schema_constant(x, one, from);
-	return some ? any_of(x, some, true, from, p) : typed(x, v, from, p);
+	if (!one && !some)
+		return typed(x, v, from, p);
+	struct chat_val list = { .kind = CHAT_LIST,
+		.list = &(struct chat_list){ .v = (struct chat_val *)one, .n = 1 } };
+	return chat_schema_constants(x, v, one ? &list : some, from, p);
 }
 
 u32 chat_schema_value(struct chat_schema *x, const struct chat_val *v, u32 from, const struct chat_place *p)
 {
+	struct chat_val now;
 	if (p->depth > GRAMMAR_NEST_MAX)
 		chat_schema_refuse(x, p, "nested deeper than GRAMMAR_NEST_MAX", (struct chat_str){ 0 });
 	else if (is(v, CHAT_BOOL) && v->b)
 		return chat_schema_any(x, from);
+	else if (chat_schema_never(v))
+		return chat_gb_state(x->b); /* which nothing leads to: the way to here is taken out */
 	else if (!is(v, CHAT_DICT))
-		chat_schema_refuse(x, p,
-			is(v, CHAT_BOOL) ? "a schema that nothing fits" : "a schema that is no object",
-			(struct chat_str){ 0 });
-	else if (chat_charge(x->b->r, 0) && chat_schema_keys_ok(x, v, NULL, p))
-		return keyword(x, v, from, p);
+		chat_schema_refuse(x, p, "a schema that is no object", (struct chat_str){ 0 });
+	else if (chat_member(v, "not"))
+		chat_schema_refuse(x, p, "what must not be is outside the subset:", CHAT_S("not"));
+	else if (chat_charge(x->b->r, 0) && chat_schema_keys_ok(x, v, p) && chat_schema_modern(x, v, &now))
+		return keyword(x, &now, from, p);
 	return from;
 }
 

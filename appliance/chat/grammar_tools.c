@@ -68,7 +68,7 @@ static bool parameters_ok(struct chat_schema *s)
 				return chat_schema_refuse(s, &top, "a keyword that cannot stand at the top:",
 					s->root->dict->kv[2 * i].s);
 	}
-	return chat_schema_keys_ok(s, s->root, NULL, &top) && chat_schema_required(s, s->root, &top);
+	return chat_schema_keys_ok(s, s->root, &top);
 }
 
 static u32 object(struct calls *x, u32 from, const struct chat_tool *t)
@@ -117,7 +117,7 @@ static void values(struct calls *x, struct chat_schema *s, const struct chat_val
 		values(x, s, chat_schema_resolve(s, ref->s), from, to, &in);
 	} else if (wants == CHAT_WANTS_STRING && !any) {
 		x->b.raw = true;
-		if (chat_schema_keys_ok(s, v, NULL, p))
+		if (chat_schema_keys_ok(s, v, p))
 			chat_gb_skip(&x->b, chat_schema_raw_string(s, v, from[0], p), to);
 		x->b.raw = false;
 	} else if (wants == CHAT_WANTS_OTHER) {
@@ -130,7 +130,7 @@ static void values(struct calls *x, struct chat_schema *s, const struct chat_val
 	} else if (v->kind == CHAT_DICT && types && types->kind == CHAT_LIST && !chat_member(v, "enum")) {
 		chat_gb_skip(&x->b,
 			attr ? chat_gb_call_rule(&x->b, from[0], RULE_RAW) : plain_text(x, from[0]), to);
-		if (chat_schema_keys_ok(s, v, NULL, p))
+		if (chat_schema_keys_ok(s, v, p))
 			chat_schema_other_types(s, v, from[1], to, p);
 	} else if (v->kind == CHAT_DICT && v->dict->n && !chat_schema_only_explains(v)) {
 		chat_schema_refuse(s, p, "strings and other values in one choice", (struct chat_str){ 0 });
