@@ -276,9 +276,12 @@ static int make_parts(struct grant *g, const struct grant_params *p)
 
 static int make_work(struct grant *g, const struct grant_params *p, struct proto_load_failed *f)
 {
-	const struct sched_params sp = {
-		.ctx_tokens = g->ctx_tokens, .chunk = p->chunk, .batch = p->batch, .no_cache = p->no_cache
-	};
+	const struct sched_params sp = { .ctx_tokens = g->ctx_tokens,
+		.chunk = p->chunk,
+		.batch = p->batch,
+		.no_cache = p->no_cache,
+		.no_draft = p->no_draft,
+		.draft = p->draft };
 	int r = make_parts(g, p);
 	if (!r)
 		r = sched_create(g->work.d, &g->model, &g->work, &sp, &g->sched);

@@ -54,8 +54,9 @@ struct grant_params {
 	u32 ctx_usual;			/* context of whoever does not say; 0: what plan.h says */
 	u64 taken[RUNTIME_DEVICES_MAX]; /* bytes that other grants have of each device */
 	u32 chunk, batch, kv_pages, load_threads;
-	bool no_cache;
-	int wake; /* eventfd that tells that loading has ended, or -1 */
+	bool no_cache, no_draft;
+	u32 draft; /* as struct sched_params has them */
+	int wake;  /* eventfd that tells that loading has ended, or -1 */
 };
 
 /* What grant_load would make of the layout of g->layout_fd, whose digest g->want has: nothing is taken or read. Same outcomes. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The last row of the page table names the pages that are being overwritten. */
 #define SCRUB_SLOT BATCH_REQUESTS_MAX
@@ -104,11 +105,18 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	q->pages = calloc(q->n_pages, sizeof *q->pages);
 	if (!q->pages)
 		return err_origin(-ENOMEM);
+	int r = s->p.no_draft || q->n_new < 2 ? 0 : draft_create((u32)n, &q->draft);
+	if (r) {
+		free(q->pages);
+		q->pages = NULL;
+		return r;
+	}
 	q->n_ids = q->n_prompt;
 	q->n_computed = q->n_cached = 0;
 	q->running = q->enough = false;
 	q->queued = true;
 	q->turn = q->given = 0;
+	q->n_guessed = q->n_drafted = 0;
 	enqueue(s, q);
 	return 0;
 }
@@ -131,6 +139,7 @@ void sched_remove(struct sched *s, struct sched_seq *q)
 	}
 	free(q->pages);
 	q->pages = NULL;
+	draft_fini(&q->draft);
 	q->queued = q->running = false;
 }
 
@@ -228,16 +237,18 @@ static bool generates(const struct sched_seq *q)
 	return q->n_computed + 1 == q->n_ids && q->n_ids > q->n_prompt;
 }
 
-/* Add the next n positions of q; the wanted rows of logits are noted. */
+/* Add the next n positions of q, and behind them those of its guesses; the wanted rows of logits are noted. */
 static void add_rows(struct step *st, struct sched_seq *q, u32 n)
 {
-	for (u32 i = 0; i < n; i++) {
-		u32 row = st->m.n++, pos = q->n_computed++;
+	u32 first = q->n_computed;
+	q->n_computed += n;
+	for (u32 pos = first; pos < first + n + q->n_drafted; pos++) {
+		u32 row = st->m.n++;
 		st->ids[row] = q->ids[pos];
 		st->seq[row] = q->slot;
 		st->pos[row] = pos;
 		st->m.pos_max = MAX(st->m.pos_max, pos);
-		if (q->want == SCHED_EVERY_ROW || pos + 1 == q->n_ids) {
+		if (q->want == SCHED_EVERY_ROW || pos + 1 >= q->n_ids) {
 			st->owner[st->m.n_out].q = q;
 			st->owner[st->m.n_out].pos = pos;
 			st->out_rows[st->m.n_out++] = row;
@@ -266,6 +277,61 @@ static struct sched_seq *next_prompt(const struct sched *s, u64 now)
 	return best;
 }
 
+/* ---- guesses ------------------------------------------------------------------------------------------------------------- */
+
+/* Guess what q says behind the id whose row is computed next; the last id that it may say needs no row. */
+static struct draft_offer guess(struct sched_seq *q)
+{
+	u32 left = q->n_prompt + q->n_new - q->n_ids;
+	q->n_guessed = q->n_drafted = 0;
+	if (!q->draft.room || left < 2)
+		return (struct draft_offer){ 0 };
+	draft_read(&q->draft, q->ids, q->n_ids - 1);
+	q->n_guessed = draft_guess(&q->draft, q->ids, q->n_ids, MIN(left - 1, DRAFT_IDS_MAX));
+	return (struct draft_offer){ .chance = draft_chance(&q->draft), .most = q->n_guessed };
+}
+
+/* Everybody guesses, if only to learn how often that is right; rows are there for it where no prompt is read. */
+static void share_rows(struct sched *s)
+{
+	struct draft_offer offers[BATCH_REQUESTS_MAX];
+	u32 n = 0, spare;
+	bool prompts = false;
+	for (struct sched_seq *q = s->run_head; q; q = q->next) {
+		if (generates(q))
+			offers[n++] = guess(q);
+		else
+			prompts = true;
+	}
+	spare = MIN(s->w->rows_max, s->w->out_max) - n;
+	if (!n || prompts || s->p.no_draft)
+		return;
+	if (!s->p.draft)
+		(void)draft_share(&s->pace, offers, n, s->others, spare);
+	n = 0;
+	for (struct sched_seq *q = s->run_head; q; q = q->next, n++) {
+		u32 rows = s->p.draft ? MIN(MIN(s->p.draft, q->n_guessed), spare) : offers[n].n;
+		spare -= rows;
+		q->n_drafted = rows;
+		s->n_drafted += rows;
+	}
+}
+
+/* The row for the last known position of q has chosen this id. */
+static void say(struct sched *s, struct sched_seq *q, u32 id)
+{
+	bool right = q->n_guessed && q->ids[q->n_ids] == id;
+	if (q->n_guessed)
+		draft_judge(&q->draft, right);
+	q->ids[q->n_ids++] = id;
+	q->n_guessed = right ? q->n_guessed - 1 : 0;
+	if (right && q->n_drafted) { /* its own row is there, and is right */
+		q->n_drafted--;
+		q->n_computed++;
+		s->n_right++;
+	}
+}
+
 static void plan(struct sched *s, struct step *st)
 {
 	u64 now = s->n_steps + 1;
@@ -273,6 +339,7 @@ static void plan(struct sched *s, struct step *st)
 	st->seq = rt_host_ptr(s->w->seq);
 	st->pos = rt_host_ptr(s->w->pos);
 	st->out_rows = rt_host_ptr(s->w->out_rows);
+	share_rows(s);
 	for (struct sched_seq *q = s->run_head; q; q = q->next)
 		if (generates(q))
 			add_rows(st, q, 1);
@@ -292,12 +359,12 @@ static void hand_out(struct sched *s, const struct step *st)
 	for (u32 i = 0; i < st->m.n_out; i++) {
 		struct sched_seq *q = st->owner[i].q;
 		u32 next = 0;
-		if (q->enough)
+		if (q->enough || st->owner[i].pos >= q->n_computed) /* behind a wrong guess */
 			continue;
 		if (q->row(q, st->owner[i].pos, logits + (size_t)i * s->m->n_vocab, &next))
 			q->enough = true;
 		else if (st->owner[i].pos + 1 == q->n_ids && q->n_ids < q->n_prompt + q->n_new)
-			q->ids[q->n_ids++] = next;
+			say(s, q, next);
 		else if (st->owner[i].pos + 1 == q->n_ids)
 			q->enough = true;
 	}
@@ -310,8 +377,16 @@ static void hand_out(struct sched *s, const struct step *st)
 	}
 }
 
+static u64 now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
 int sched_step(struct sched *s)
 {
+	u64 began;
 	admit(s);
 	if (s->kv.n_scrub) {
 		int r = scrub(s);
@@ -322,6 +397,7 @@ int sched_step(struct sched *s)
 	plan(s, &st);
 	if (!st.m.n)
 		return 0;
+	began = now_ns();
 	int r = rt_begin(s->d);
 	if (!r)
 		r = model_forward(s->d, s->m, s->w, &st.m);
@@ -331,6 +407,8 @@ int sched_step(struct sched *s)
 		return r;
 	s->n_steps++;
 	s->n_rows += st.m.n;
+	if (!st.prompt_rows && !s->p.no_draft)
+		draft_pace_note(&s->pace, st.m.n, now_ns() - began);
 	hand_out(s, &st);
 	return 0;
 }

@@ -4,9 +4,14 @@
  * Principals take turns, however much one of them asks. Who waits is in rounds: the k-th request that a principal has here beyond what the others
  * have begins in the k-th round from now, and rounds begin in their order, within one by arrival. So somebody who has nothing here begins, at the
  * latest, when the next of the running requests ends and its slot and pages suffice; at once where some are free. Then of P principals with
- * prompts to be read each gets the chunk of one step in P, its own prompts in order of arrival. */
+ * prompts to be read each gets the chunk of one step in P, its own prompts in order of arrival.
+ *
+ * A step that reads no prompt has rows to spare for guesses (draft.h): rows behind a sequence's last known id, computed as if the guess were right.
+ * The sequence is shown them as long as each guess is the id that it chose; the rest is forgotten, and its positions are written again before
+ * anything reads them, as every position is in the step that computes it. */
 #pragma once
 
+#include "runtime/draft.h"
 #include "runtime/kv.h"
 #include "runtime/model.h"
 
@@ -15,7 +20,7 @@ enum sched_want { SCHED_LAST_ROW, SCHED_EVERY_ROW };
 struct sched_seq {
 	/* given by the caller */
 	u64 principal;
-	u32 *ids;	     /* room for n_prompt + n_new; ids[0..n_prompt-1] are the prompt */
+	u32 *ids; /* room for n_prompt + n_new; ids[0..n_prompt-1] are the prompt; behind n_ids may stand guesses */
 	u32 n_prompt, n_new; /* n_new: most tokens to be generated */
 	enum sched_want want;
 	/* One row of logits, for position pos. Returns 0 and the next id (in *ret_next, for the last position known), or 1: enough. */
@@ -32,6 +37,9 @@ struct sched_seq {
 	u64 given;	/* last step that has rows of it */
 	u32 slot;	/* row of the page table */
 	u32 n_pages, *pages;
+	struct draft draft;
+	u32 n_guessed; /* ids behind the last known one that are guesses, until one is wrong */
+	u32 n_drafted; /* of these, whose rows are in the step */
 	struct sched_seq *prev, *next;
 	bool queued, running, enough;
 };
@@ -41,6 +49,8 @@ struct sched_params {
 	u32 chunk;     /* prompt rows of a step; 0: STEP_PROMPT_ROWS */
 	u32 batch;     /* sequences that run at once; 0: BATCH_REQUESTS_MAX */
 	bool no_cache; /* never look for cached prefixes */
+	bool no_draft; /* never guess */
+	u32 draft; /* rows of guesses of each sequence, whatever they cost, for tests; 0: as many as are worth it */
 };
 
 struct sched {
@@ -53,7 +63,10 @@ struct sched {
 	u32 n_running, n_waiting;
 	bool slot_used[BATCH_REQUESTS_MAX];
 	u64 n_steps, n_rows;
-	u64 round; /* of those that began last */
+	u64 n_drafted, n_right; /* rows of guesses, and how many of them were right */
+	u64 round;		/* of those that began last */
+	struct draft_pace pace;
+	bool others; /* given before a step: somebody else computes on its devices too */
 };
 
 /* The work buffers that a scheduler of these parameters needs (everything but the KV pages and rope factors). */

@@ -306,12 +306,13 @@ static int gate_read(struct server *v)
 
 /* ---- turns ------------------------------------------------------------------------------------------------------------------ */
 
-static bool computing(const struct server *v)
+/* How many models have something to compute. */
+static u32 computing(const struct server *v)
 {
+	u32 n = 0;
 	for (u32 i = 0; i < GRANTS_MAX; i++)
-		if (v->grants[i].state == GRANT_READY && !sched_idle(&v->grants[i].sched))
-			return true;
-	return false;
+		n += v->grants[i].state == GRANT_READY && !sched_idle(&v->grants[i].sched);
+	return n;
 }
 
 static bool loading(const struct server *v)
@@ -373,10 +374,12 @@ static void bury(struct server *v)
 
 static int step_all(struct server *v)
 {
+	u32 n = computing(v);
 	for (u32 i = 0; i < GRANTS_MAX; i++) {
 		struct grant *g = &v->grants[i];
 		if (g->state != GRANT_READY || sched_idle(&g->sched))
 			continue;
+		g->sched.others = n > 1;
 		int r = sched_step(&g->sched);
 		if (r) {
 			daemon_say("%s: a step failed: %s", v->info.name, strerror(-r));

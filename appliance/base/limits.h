@@ -261,8 +261,9 @@
 	32768u /* positions when nobody says otherwise and memory is ample: agents begin with 8,000 to 20,000 */
 #define STEP_ROWS_MAX 160u /* rows of one step: one for each running request, the rest prompt */
 #define STEP_PROMPT_ROWS \
-	96u	       /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */
-#define KV_CONTEXTS 4u /* full contexts that a grant's KV pool holds where memory allows */
+	96u		  /* prompt rows of one step: bounds how long running answers wait; two tiles of 48 */
+#define DRAFT_IDS_MAX 16u /* ids that are guessed at once, for one sequence */
+#define KV_CONTEXTS   4u  /* full contexts that a grant's KV pool holds where memory allows */
 #define EXPERT_DIM_STEP \
 	4u /* elements: rows of experts are whole 16 bytes, so that few steps of rows meet RT_ALIGN */
 #define GATEWAY_SEAT_IDLE_S   120u /* a seat that nobody used for so long is given up, and its session ends */

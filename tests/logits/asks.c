@@ -58,6 +58,7 @@ void ask_begin(struct ask *k, struct grant *g)
 		.top_k = k->top_k,
 		.temperature = k->temperature,
 		.top_p = k->top_p ? k->top_p : 1,
+		.min_p = k->min_p,
 		.repeat_penalty = k->repeat_penalty ? k->repeat_penalty : 1,
 		.repeat_last_n = 32,
 		.seed = k->seed };
@@ -73,6 +74,8 @@ void ask_begin(struct ask *k, struct grant *g)
 		request_add(&b, REQUEST_TEXT, k->text, strlen(k->text));
 	if (k->stop)
 		request_add(&b, REQUEST_STOP, k->stop, strlen(k->stop));
+	if (k->grammar)
+		request_add(&b, REQUEST_GRAMMAR, k->grammar, k->n_grammar);
 	if (request_built(&b, &blob, &len) || request_open(blob, len, &rq, &why))
 		abort();
 	k->a = (struct answer){ .on_tokens = on_tokens, .on_result = on_result, .on_over = on_over };

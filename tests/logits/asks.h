@@ -13,6 +13,9 @@ struct ask {
 	u64 seed, principal;
 	bool ends;		 /* an end token ends it */
 	const char *text, *stop; /* a piece of text behind the ids; one stop string */
+	const void *grammar;	 /* compiled, of n_grammar bytes */
+	size_t n_grammar;
+	f32 min_p;
 
 	/* what came of it */
 	u32 out[512], n_out;

@@ -115,7 +115,7 @@ static void steps(u32 rounds)
 {
 	static const u32 counts[] = { 1, SEQS_MAX };
 	u64 calls = 0;
-	const struct grant_params p = { .wake = -1 };
+	const struct grant_params p = { .wake = -1, .no_draft = true };
 	struct rt_device *d = still_open();
 	tiny_load(&tiny, d, &p, KV_F16, &grant);
 	printf("| a step on a device that computes nothing, greedy, vocabulary of %u | us |\n| --- | --- |\n",

@@ -148,10 +148,10 @@ static void one_step(void)
 	assert_int_equal(sched_step(&grant.sched), 0);
 }
 
-/* Counts over STEPS steps of SEQS generations, none of which begins or ends in them. */
-static void generate_on(struct rt_device *d)
+/* Counts over n steps of SEQS generations, none of which begins or ends in them; with so many rows of guesses for each. */
+static void generate_on(struct rt_device *d, u32 n, u32 guesses)
 {
-	const struct grant_params p = { .wake = -1 };
+	const struct grant_params p = { .wake = -1, .no_draft = !guesses, .draft = guesses };
 	u64 seed = 4;
 	tiny_load(&tiny, d, &p, KV_F16, &grant);
 	f32 *logits = rt_host_ptr(grant.work.logits);
@@ -161,16 +161,19 @@ static void generate_on(struct rt_device *d)
 		begin(i);
 	one_step(); /* the prompts */
 	one_step();
-	u64 rows = grant.sched.n_rows;
+	u64 rows = grant.sched.n_rows, drafted = grant.sched.n_drafted, right = grant.sched.n_right;
 	n_frames = 0;
 	atomic_store(&n_memory, 0);
 	atomic_store(&n_locks, 0);
 	atomic_store(&armed, true);
-	for (u32 i = 0; i < STEPS; i++)
+	for (u32 i = 0; i < n; i++)
 		one_step();
 	atomic_store(&armed, false);
-	assert_int_equal(grant.sched.n_rows - rows, STEPS * SEQS);
-	assert_int_equal(n_frames, STEPS * SEQS);
+	drafted = grant.sched.n_drafted - drafted;
+	right = grant.sched.n_right - right;
+	assert_int_equal(grant.sched.n_rows - rows, n * SEQS + drafted);
+	assert_int_equal(n_frames, n * SEQS + right);
+	assert_true(!guesses || (drafted && right));
 	for (u32 i = 0; i < SEQS; i++)
 		answer_abort(&asks[i].a, FINISH_CANCELLED, "test");
 	grant_fini(&grant);
@@ -181,7 +184,8 @@ static void generate_on(struct rt_device *d)
 static void nothing_is_allocated_nor_locked(void **state)
 {
 	struct rt_device *d = still_open();
-	generate_on(d);
+	generate_on(d, STEPS, 0);
+	generate_on(d, STEPS / 4, 4);
 	rt_device_close(d);
 }
 
@@ -191,7 +195,8 @@ static void nor_on_the_native_device(void **state)
 	struct rt_device *d;
 	const char *why;
 	assert_int_equal(rt_device_open("native", &d, &why), 0);
-	generate_on(d);
+	generate_on(d, STEPS, 0);
+	generate_on(d, STEPS / 4, 4);
 	rt_device_close(d);
 }
 
