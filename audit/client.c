@@ -190,6 +190,18 @@ static u32 allowed(const struct ipc_rule *r, const struct ipc_frame *f)
 	return q.what < ARRAY_LEN(queries) ? queries[q.what] : 0;
 }
 
+/* A log that fails while a command is carried out, not at the commit behind it, leaves no answer that the closing gate could take back. */
+static int carry_out(const struct ipc_rule *r, struct conn *c, struct ipc_frame *f)
+{
+	const struct audit_log *log = c->k->log;
+	bool failed = audit_log_failed(log);
+	u32 ends = c->n_ends;
+	int e = r->handler(c, f);
+	if (!e && !failed && audit_log_failed(log) && c->state == CLIENT_IDLE && c->n_ends == ends)
+		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "%s", audit_log_failed(log));
+	return e;
+}
+
 int client_frame(struct conn *c, struct ipc_frame *f)
 {
 	const struct ipc_rule *r = ipc_match(rules, ARRAY_LEN(rules), c->state, &c->seen, f);
@@ -201,7 +213,7 @@ int client_frame(struct conn *c, struct ipc_frame *f)
 	if (r->state == IDLE)
 		c->state = CLIENT_IDLE;
 	if (role_begin(c, f, may) == 0)
-		return r->handler(c, f);
+		return carry_out(r, c, f);
 	if (f->h.type == CTL_IMPORT)
 		c->state = CLIENT_SKIP;
 	return 0;

@@ -51,6 +51,18 @@ static int put_file(int dir, const char *name, mode_t mode, const void *data, si
 	return sync_fd(fd);
 }
 
+/* A file in the place of the one of that name, if any: whole at any moment, and durable at the end. */
+#define NEW_FILE "new"
+static int replace_file(int dir, const char *name, mode_t mode, const char *text)
+{
+	if (unlinkat(dir, NEW_FILE, 0) < 0 && errno != ENOENT)
+		return err_errno();
+	int r = put_file(dir, NEW_FILE, mode, text, strlen(text));
+	if (!r && renameat(dir, NEW_FILE, dir, name) < 0)
+		r = err_errno();
+	return r ? r : sync_fd(dir);
+}
+
 /* ---- making a store ---- */
 
 static int put_keys(int dir, const struct note_key *key, char *vkey, size_t cap)
@@ -163,15 +175,13 @@ int audit_store_key_next(const struct store *s, const char *name, struct note_ke
 	int r = open_dir(s->dir, "keys", &keys);
 	if (r)
 		return r;
-	if (unlinkat(keys, "log.key.next", 0) < 0 && errno != ENOENT)
-		return err_errno();
 	r = tlog_note_key_make(name, NOTE_ED25519, ret);
 	assert(r == 0); /* it is the name of a key already */
 	tlog_note_key_secret_text(ret, text, sizeof text - 1);
 	strcat(text, "\n");
-	r = put_file(keys, "log.key.next", 0600, text, strlen(text));
+	r = replace_file(keys, "log.key.next", 0600, text);
 	sodium_memzero(text, sizeof text);
-	return r ? r : sync_fd(keys);
+	return r;
 }
 
 int audit_store_key_settle(const struct store *s, const struct note_key *now)
@@ -184,12 +194,7 @@ int audit_store_key_settle(const struct store *s, const struct note_key *now)
 	if (renameat(keys, "log.key.next", keys, "log.key") < 0 && errno != ENOENT)
 		return err_errno();
 	tlog_note_vkey(now, vkey, sizeof vkey);
-	if (unlinkat(keys, "log.vkey.new", 0) < 0 && errno != ENOENT)
-		return err_errno();
-	r = put_file(keys, "log.vkey.new", 0644, vkey, strlen(vkey));
-	if (!r && renameat(keys, "log.vkey.new", keys, "log.vkey") < 0)
-		r = err_errno();
-	return r ? r : sync_fd(keys);
+	return replace_file(keys, "log.vkey", 0644, vkey);
 }
 
 int audit_store_next(const char *path, struct note_key *ret)
@@ -211,6 +216,8 @@ int audit_store_key_drop(const struct store *s)
 	_cleanup_fd_ int keys = -1;
 	int r = open_dir(s->dir, "keys", &keys);
 	if (!r && unlinkat(keys, "log.key.next", 0) < 0 && errno != ENOENT)
+		r = err_errno();
+	if (!r && unlinkat(keys, NEW_FILE, 0) < 0 && errno != ENOENT)
 		r = err_errno();
 	return r ? r : sync_fd(keys);
 }

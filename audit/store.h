@@ -47,7 +47,7 @@ _must_use_ int audit_store_key_next(const struct store *s, const char *name, str
 _must_use_ int audit_store_key_settle(const struct store *s, const struct note_key *now);
 /* A fresh key of the name that the store at path has in keys/log.vkey; nothing is written. 0; 1 there is no such name; -errno. */
 _must_use_ int audit_store_next(const char *path, struct note_key *ret);
-/* Drop keys/log.key.next, which nothing was committed with. 0; -errno. */
+/* Drop keys/log.key.next, which nothing was committed with, and what a crash left of writing it. 0; -errno. */
 _must_use_ int audit_store_key_drop(const struct store *s);
 
 /* Bytes that an unprivileged process may still write there. 0 done; -errno. */

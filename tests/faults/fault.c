@@ -6,8 +6,8 @@
  *                     once  it fails with EIO, and every later one works, as a second fsync does after a first that failed
  *                     shrt  the same, but a write has done its first half
  *                     full  writes fail with ENOSPC from there on; syncs work
- * and with MODE:N:PATH one byte is written to that file when it comes to the n-th. Counted are SQLite's writes, syncs and truncations (by a VFS around the unix one) and our own write, fsync, fdatasync, openat, renameat2,
- * mkdirat, unlinkat and sendmsg (by the linker's --wrap). Without KEEP_FAULT nothing changes.
+ * and with MODE:N:PATH one byte is written to that file when it comes to the n-th. Counted are SQLite's writes, syncs and truncations (by a VFS around the unix one) and our own write, pwrite, fsync, fdatasync, open, openat, renameat,
+ * renameat2, mkdirat, unlinkat, ftruncate, posix_fallocate and sendmsg (by the linker's --wrap). Without KEEP_FAULT nothing changes.
  *
  * A sync of SQLite's takes 200 us, so that other things come while it runs. KEEP_FAULT=slow:US:PATH makes that US while a file PATH-slow is there;
  * and it fails while PATH-fail is.
@@ -115,17 +115,77 @@ int __wrap_openat64(int d, const char *p, int flags, ...)
 	return broken(flags & O_CREAT ? ENOSPC : 0) ? -1 : __real_openat64(d, p, flags, m);
 }
 
+int __wrap_open64(const char *p, int flags, ...);
+int __real_open64(const char *p, int flags, ...);
+int __wrap_open64(const char *p, int flags, ...)
+{
+	va_list ap;
+	va_start(ap, flags);
+	mode_t m = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return broken(flags & O_CREAT ? ENOSPC : 0) ? -1 : __real_open64(p, flags, m);
+}
+
+int __wrap_ftruncate64(int fd, off_t size);
+int __real_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size)
+{
+	return broken(0) ? -1 : __real_ftruncate64(fd, size);
+}
+
+/* It returns what others leave in errno. */
+int __wrap_posix_fallocate64(int fd, off_t from, off_t len);
+int __real_posix_fallocate64(int fd, off_t from, off_t len);
+int __wrap_posix_fallocate64(int fd, off_t from, off_t len)
+{
+	int e = broken(ENOSPC);
+	return e ? e : __real_posix_fallocate64(fd, from, len);
+}
+
 /* Our own writes of files; what is said on standard error, and to files in memory, is not counted. */
-ssize_t __wrap_write(int fd, const void *p, size_t n)
+static bool counts(int fd)
 {
 	struct stat st;
-	if (fd < 3 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0 || !struck())
-		return __real_write(fd, p, n);
-	if (mode == TORN || mode == SHRT)
-		if (__real_write(fd, p, n / 2) < 0 || mode == TORN)
-			_exit(137);
+	return fd >= 3 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 0;
+}
+
+/* A write was struck: -1, where half of it was done if that is the way. */
+static ssize_t write_broken(ssize_t half)
+{
+	if ((mode == TORN || mode == SHRT) && (half < 0 || mode == TORN))
+		_exit(137);
 	errno = mode == FULL ? ENOSPC : EIO;
 	return -1;
+}
+
+ssize_t __wrap_write(int fd, const void *p, size_t n)
+{
+	if (!counts(fd) || !struck())
+		return __real_write(fd, p, n);
+	return write_broken(mode == TORN || mode == SHRT ? __real_write(fd, p, n / 2) : 0);
+}
+
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t from);
+ssize_t __real_pwrite64(int fd, const void *p, size_t n, off_t from);
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t from)
+{
+	if (!counts(fd) || !struck())
+		return __real_pwrite64(fd, p, n, from);
+	return write_broken(mode == TORN || mode == SHRT ? __real_pwrite64(fd, p, n / 2, from) : 0);
+}
+
+/* It happens, and then the process ends; or it fails. */
+int __wrap_renameat(int d1, const char *p1, int d2, const char *p2);
+int __real_renameat(int d1, const char *p1, int d2, const char *p2);
+int __wrap_renameat(int d1, const char *p1, int d2, const char *p2)
+{
+	if (struck() && mode != FULL) {
+		if (mode == TORN)
+			__real_renameat(d1, p1, d2, p2), _exit(137);
+		errno = EIO;
+		return -1;
+	}
+	return __real_renameat(d1, p1, d2, p2);
 }
 
 int __wrap_renameat2(int d1, const char *p1, int d2, const char *p2, unsigned flags);

@@ -30,12 +30,28 @@ void story_setup(void)
 	assert_true(seen != MAP_FAILED);
 }
 
+static int memory_text(const char *text)
+{
+	int fd = -1;
+	assert_int_equal(fd_memfd_sealed("text", text, strlen(text), &fd), 0);
+	return fd;
+}
+
 static int answer(int s, const struct ipc_frame *ticket)
 {
 	struct proto_ticket t;
 	memcpy(&t, ticket->body, sizeof t);
 	struct proto_outcome o = { .session = t.session, .finish = FINISH_STOP, .kv_mode = KV_F16 };
 	memcpy(o.request, t.digest, sizeof o.request);
+	if (t.keep) {
+		struct proto_answer p = { .session = t.session, .bytes = strlen(STORY_ANSWER) };
+		int fd = memory_text(STORY_ANSWER);
+		int r = ipc_send(s, GATE_ANSWER, ticket->h.id, &p, sizeof p, fd);
+		close(fd);
+		sha256_of(STORY_ANSWER, strlen(STORY_ANSWER), o.text);
+		if (r)
+			return r;
+	}
 	return ipc_send(s, GATE_OUTCOME, ticket->h.id, &o, sizeof o, -1);
 }
 
@@ -76,9 +92,14 @@ static void runtime_conn(int s)
 	close(s);
 }
 
-pid_t story_runtime(int listening)
+void story_forget(void)
 {
 	memset(seen, 0, sizeof *seen);
+}
+
+pid_t story_runtime(int listening)
+{
+	story_forget();
 	pid_t pid = fork();
 	if (pid)
 		return pid;
@@ -91,7 +112,7 @@ pid_t story_runtime(int listening)
 	}
 }
 
-static bool ack(struct acked *k, const struct rig_answer *a, const char *event)
+bool story_ack(struct acked *k, const struct rig_answer *a, const char *event)
 {
 	if (a->gone || a->status != END_DONE)
 		return false;
@@ -99,13 +120,6 @@ static bool ack(struct acked *k, const struct rig_answer *a, const char *event)
 	k->a[k->n].index = a->index;
 	k->a[k->n++].event = event;
 	return true;
-}
-
-static int memory_text(const char *text)
-{
-	int fd = -1;
-	assert_int_equal(fd_memfd_sealed("text", text, strlen(text), &fd), 0);
-	return fd;
 }
 
 /* Sends fail silently when keepd is gone; the answer says so. */
@@ -141,17 +155,17 @@ static void tell_models(struct rig *r, struct acked *k)
 	for (u32 i = 0; i < 3; i++) {
 		a = ask_trust(c, i ? TRUST_ROOT : TRUST_KEY, i ? "root" : "publisher", i == 1 ? "one" : "two",
 			i == 2);
-		ack(k, &a, "trust-add");
+		story_ack(k, &a, "trust-add");
 		if (a.gone)
 			goto out;
 	}
 	a = ask_name(c, CTL_POLICY_SET, "", policy);
-	ack(k, &a, "policy-set");
+	story_ack(k, &a, "policy-set");
 	if (a.gone)
 		goto out;
 	for (int i = 0; i < 2; i++) {
 		a = rig_import(c, i ? "second" : "first", i ? "two" : "one", files, 2);
-		ack(k, &a, "import-verdict");
+		story_ack(k, &a, "import-verdict");
 		if (a.gone)
 			goto out;
 	}
@@ -162,19 +176,19 @@ static void tell_models(struct rig *r, struct acked *k)
 	if (a.gone)
 		goto out;
 	if (st == 0)
-		ack(k, &a, "session");
+		story_ack(k, &a, "session");
 	for (u32 i = 1; i <= 3; i++) {
 		a = rig_begin(c, &(struct rig_begin){ s.id, i, REPLAY_NONE, "hello" });
-		ack(k, &a, "request");
+		story_ack(k, &a, "request");
 		if (a.gone)
 			goto out;
 	}
 	a = ask_name(c, CTL_REVOKE, "first", -1);
-	ack(k, &a, "revoke");
+	story_ack(k, &a, "revoke");
 	if (a.gone)
 		goto out;
 	a = ask_name(c, CTL_REMOVE, "second", -1);
-	ack(k, &a, "model-remove");
+	story_ack(k, &a, "model-remove");
 	k->whole = k->n == 12;
 out:
 	close(policy);
@@ -198,7 +212,7 @@ static u32 crowd_asks(const int *sock, const struct rig_session *s, u64 first, s
 		for (u64 i = 0; i < EACH; i++) {
 			struct rig_answer a;
 			rig_answer(sock[c], first + i, &a);
-			granted += ack(k, &a, "request");
+			granted += story_ack(k, &a, "request");
 			if (a.gone)
 				return granted;
 		}
@@ -233,7 +247,7 @@ static bool witnessed(int c, struct acked *k)
 	int fd = memory_text(text);
 	struct rig_answer a = ask_name(c, CTL_WITNESSES, "", fd);
 	close(fd);
-	bool good = ack(k, &a, "witnesses");
+	bool good = story_ack(k, &a, "witnesses");
 	if (a.gone)
 		return false;
 	struct proto_query q = { .what = QUERY_CHECKPOINT };
@@ -253,7 +267,7 @@ static bool witnessed(int c, struct acked *k)
 	if (ipc_send(c, CTL_COSIGN, 79, NULL, 0, fd) == 0)
 		rig_answer(c, 79, &a);
 	close(fd);
-	return ack(k, &a, "cosign") && good;
+	return story_ack(k, &a, "cosign") && good;
 }
 
 static void tell_crowd(struct rig *r, struct acked *k)
@@ -266,13 +280,13 @@ static void tell_crowd(struct rig *r, struct acked *k)
 	for (u32 i = 0; i < CROWD; i++)
 		sock[i] = rig_client(r);
 	a = rig_import(sock[0], "first", "one", files, 2);
-	bool good = ack(k, &a, "import-verdict");
+	bool good = story_ack(k, &a, "import-verdict");
 	for (u32 i = 0; i < CROWD && !a.gone; i++) {
 		struct proto_session_want w = { .name = "first" };
 		if (ipc_send(sock[i], CTL_SESSION, 5, &w, sizeof w, -1) ||
 			rig_session_take(sock[i], 5, &s[i], &a) == 99)
 			break;
-		sessions += ack(k, &a, "session");
+		sessions += story_ack(k, &a, "session");
 	}
 	if (!a.gone && crowd_asks(sock, s, 1, k) == CROWD * EACH && witnessed(sock[0], k)) {
 		/* a revocation among requests: those before it are granted, those behind it are not */
@@ -280,10 +294,10 @@ static void tell_crowd(struct rig *r, struct acked *k)
 			rig_begin_ask(
 				sock[1], &(struct rig_begin){ s[1].id, EACH + 1 + i, REPLAY_NONE, "x" });
 		a = ask_name(sock[0], CTL_REVOKE, "first", -1);
-		k->whole = good && sessions == CROWD && ack(k, &a, "revoke");
+		k->whole = good && sessions == CROWD && story_ack(k, &a, "revoke");
 		for (u64 i = 0; i < EACH && !a.gone; i++) {
 			rig_answer(sock[1], EACH + 1 + i, &a);
-			ack(k, &a, "request");
+			story_ack(k, &a, "request");
 		}
 	}
 	for (u32 i = 0; i < CROWD; i++) {
@@ -302,18 +316,18 @@ static void tell_stream(struct rig *r, struct acked *k)
 	u32 granted = 0, waves = 6, each = 4;
 	int c = rig_client(r);
 	a = rig_import(c, "first", "one", files, 2);
-	bool good = ack(k, &a, "import-verdict");
+	bool good = story_ack(k, &a, "import-verdict");
 	struct proto_session_want w = { .name = "first" };
 	if (a.gone || ipc_send(c, CTL_SESSION, 5, &w, sizeof w, -1) || rig_session_take(c, 5, &s, &a))
 		goto out;
-	ack(k, &a, "session");
+	story_ack(k, &a, "session");
 	for (u64 i = 1; i <= waves * each + each; i++) {
 		if (i <= waves * each)
 			rig_begin_ask(c, &(struct rig_begin){ s.id, i, REPLAY_NONE, "hello" });
 		if (i <= each) /* so many are always on the way */
 			continue;
 		rig_answer(c, i - each, &a);
-		granted += ack(k, &a, "request");
+		granted += story_ack(k, &a, "request");
 		if (a.gone)
 			goto out;
 	}
@@ -338,12 +352,21 @@ static void tell_recovery(struct rig *r, struct acked *k)
 {
 	int c = rig_client(r);
 	struct rig_answer a = ask_trust(c, TRUST_ROOT, "root", "one", false);
-	k->whole = ack(k, &a, "trust-add");
+	k->whole = story_ack(k, &a, "trust-add");
 	close(c);
 }
 
-const struct story stories[] = { { "models", tell_models, NULL }, { "crowd", tell_crowd, NULL },
-	{ "stream", tell_stream, NULL }, { "recovery", tell_recovery, crash_first } };
+const struct story stories[] = {
+	{ .name = "models", .tell = tell_models },
+	{ .name = "crowd", .tell = tell_crowd },
+	{ .name = "stream", .tell = tell_stream },
+	{ .name = "recovery", .tell = tell_recovery, .before = crash_first },
+	{ .name = "office",
+		.tell = office_tell,
+		.before = office_before,
+		.after = office_after,
+		.files = true },
+};
 const u32 n_stories = ARRAY_LEN(stories);
 
 /* ---- what must hold ---- */
@@ -377,7 +400,7 @@ static void check_records(const char *data, const struct acked *k, const char *f
 				(unsigned long long)seen->tickets[i]);
 	}
 	/* every intent is answered once */
-	static const char *const intents[] = { "import-intent", "grant", "request" };
+	static const char *const intents[] = { "import-intent", "grant", "request", "erase" };
 	for (const char *line = data; *line; line = strchr(line, '\n') + 1) {
 		unsigned long long at = strtoull(line + strlen("{\"v\":1,\"index\":"), NULL, 10);
 		size_t len = (size_t)(strchr(line, '\n') - line);
@@ -415,19 +438,37 @@ static void check_store(struct rig *r, int c, const char *fault)
 		fail_msg("%s: staging is not empty", fault);
 }
 
-void story_check(struct rig *r, const struct acked *k, const char *fault)
+int story_reader(struct rig *r)
+{
+	static const struct rig_person auditor = { 1003, 2004, 1 };
+	return r->etc ? rig_client_as(r, &auditor) : rig_client(r);
+}
+
+/* Only what waits for a second person may be open. */
+static void check_log(int c, const char *fault)
+{
+	struct rig_answer a = rig_query(c, QUERY_PENDING, 0, 0, NULL);
+	char open[32];
+	snprintf(open, sizeof open, "\"open_intents\":%u", a.data ? count_in(a.data, "\"act\":", "") : 0);
+	rig_answer_fini(&a);
+	a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
+	if (a.status != 0 || !strstr(a.data, "\"ok\":true") || !strstr(a.data, open))
+		fail_msg("%s: verify: not %s: %s", fault, open, a.data);
+	rig_answer_fini(&a);
+}
+
+void story_check(struct rig *r, const struct story *s, const struct acked *k, const char *fault)
 {
 	r->env = NULL;
 	if (rig_start(r))
 		fail_msg("%s: keepd does not start again", fault);
-	int c = rig_client(r);
-	struct rig_answer a = rig_query(c, QUERY_VERIFY, 0, 0, NULL);
-	if (a.status != 0 || !strstr(a.data, "\"ok\":true") || !strstr(a.data, "\"open_intents\":0"))
-		fail_msg("%s: verify: %s", fault, a.data);
-	rig_answer_fini(&a);
-	a = rig_query(c, QUERY_RECORDS, 0, 0, NULL);
+	int c = story_reader(r);
+	check_log(c, fault);
+	struct rig_answer a = rig_query(c, QUERY_RECORDS, 0, 0, NULL);
 	check_records(a.data, k, fault);
 	rig_answer_fini(&a);
 	check_store(r, c, fault);
 	close(c);
+	if (s->after)
+		s->after(r, k, fault);
 }

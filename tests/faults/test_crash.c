@@ -14,7 +14,7 @@ static const char *keepd_path;
 /* It either serves on (one peer was lost) or says that it is shut; an answer of the very turn in which it shuts says only that. */
 static void still_answers(struct rig *r, const char *story, const char *fault)
 {
-	int c = rig_client(r);
+	int c = story_reader(r);
 	struct rig_answer a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
 	if (a.status == END_UNDECIDED && strstr(a.text, "gate is shut"))
 		a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
@@ -52,21 +52,25 @@ static bool once(const struct story *s, const char *mode, u32 n, const char *bas
 	bool beyond = stat(mark, &st_mark) == 0 && st_mark.st_size == 0;
 	if (beyond && !k.whole)
 		fail_msg("%s: nothing was broken, and not all was granted", what);
-	story_check(&r, &k, what);
+	story_check(&r, s, &k, what);
 	kill(runtime, SIGKILL);
 	waitpid(runtime, NULL, 0);
 	rig_fini(&r);
 	return beyond;
 }
 
-/* Every by-th place, from a random one on that is printed; KEEP_FAULTS_FROM=N makes it that one. */
+/* Every by-th place, from a random one on that is printed; KEEP_FAULTS_FROM=N makes it that one, and KEEP_FAULTS_STORY=NAME tells that story
+ * alone. */
 static void run(const char *mode)
 {
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL;
 	const char *step = getenv("KEEP_FAULTS_STEP"), *from = getenv("KEEP_FAULTS_FROM");
+	const char *only = getenv("KEEP_FAULTS_STORY");
 	u32 by = step ? (u32)atoi(step) : 1, first = from ? (u32)atoi(from) : 1 + (u32)getpid() % by;
 	for (u32 i = 0; i < n_stories; i++) {
 		u32 n = first, told = 0;
+		if (only && strcmp(only, stories[i].name) != 0)
+			continue;
 		for (; n < 3000; n += by, told++)
 			if (once(&stories[i], mode, n, base))
 				break;

@@ -207,6 +207,29 @@ static void crashes(void **state)
 	close(a);
 }
 
+/* The new key cannot be written: whoever approved hears so, the gate is shut, and the next start finds the old key and nothing else. */
+static void fails(void **state)
+{
+	struct rig *r = *state;
+	char keys[200], path[288], before[2048], text[2048];
+	snprintf(keys, sizeof keys, "%s/keys", r->store);
+	assert_int_equal(rig_start(r), 0);
+	get(keys, "log.key", before);
+	path_of(keys, "new", path);
+	assert_int_equal(mkdir(path, 0700), 0); /* in the place of the file that becomes log.key.next */
+	struct rig_answer x = rotate(r);
+	assert_int_equal(x.status, END_UNDECIDED);
+	assert_non_null(strstr(x.text, "the gate is shut"));
+	rig_end(r, SIGTERM);
+	assert_int_equal(rmdir(path), 0);
+	put(keys, "new", "half of a ke"); /* a crash */
+	assert_int_equal(rig_start(r), 0);
+	whole(r);
+	get(keys, "log.key", text);
+	assert_string_equal(text, before);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 /* The command line as an auditor: its exit status. */
 static int keep(const struct rig *r, const char *args)
 {
@@ -321,6 +344,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(changes, up, down),
 		cmocka_unit_test_setup_teardown(crashes, up, down),
+		cmocka_unit_test_setup_teardown(fails, up, down),
 		cmocka_unit_test_setup_teardown(sealed, up, down),
 		cmocka_unit_test_setup_teardown(leaves, up, down),
 	};
