@@ -252,16 +252,34 @@ static int load_head(struct audit_log *log)
 	return r;
 }
 
+/* NULL: this program may read and write it; else why not. What it does not know of, rows and tables beside its own, it leaves alone. */
+static const char *schema_refuses(struct audit_log *log)
+{
+	sqlite3_stmt *s = NULL;
+	const char *why = "not a log of this schema";
+	if (sqlite3_prepare_v2(log->db, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema'", -1,
+		    &s, NULL) == SQLITE_OK &&
+		sqlite3_step(s) == SQLITE_ROW) {
+		i64 is = sqlite3_column_int64(s, 0);
+		why = is == AUDIT_LOG_SCHEMA  ? NULL
+		      : is > AUDIT_LOG_SCHEMA ? "a newer Keep wrote it: put that version in place again"
+					      : "an older Keep wrote it, and this one cannot convert it";
+	}
+	sqlite3_finalize(s);
+	return why;
+}
+
 int audit_log_open(const char *path, const struct note_key *key, struct audit_log **ret, const char **ret_why)
 {
 	_cleanup_log_ struct audit_log *log = NULL;
 	int r = open_db(path, SQLITE_OPEN_READWRITE, key, &log);
 	if (r)
 		return r;
-	if (prepare(log)) {
+	*ret_why = schema_refuses(log);
+	if (!*ret_why && prepare(log))
 		*ret_why = "not a log of this schema";
+	if (*ret_why)
 		return 1;
-	}
 	r = load_head(log);
 	if (r < 0)
 		return r;

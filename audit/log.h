@@ -10,7 +10,8 @@
  *   singles(name, row)                             "policy" and "clock", likewise; "roles" and "pending": all rows of these (state_db.c);
  *                                                  "checked": the savepoint (seal.c)
  *   blobs(digest, data)                            files that rows of trust and policy name by SHA-256; old policies stay
- *   meta(key, value)                               schema
+ *   meta(key, value)                               schema: AUDIT_LOG_SCHEMA, which grows when a program of the number before
+ *                                                  would misread what is here; a new table, column or key is no reason
  *
  * A seal is what lets a check name the first bad record: it is not a checkpoint, so it cannot stand in for the head after a cut.
  *
@@ -26,6 +27,8 @@
 #include "audit/tlog/checkpoint.h"
 #include "audit/record.h"
 #include "audit/state.h"
+
+#define AUDIT_LOG_SCHEMA 3 /* in log.c's text too */
 
 struct audit_log;
 

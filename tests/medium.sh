@@ -1,6 +1,7 @@
 #!/bin/sh
 # medium.sh SOURCE: the medium's install touches nothing of a medium that was changed, nor of one for another system; what it gives apt is the
-# medium alone; bills of material hold every package, name what each needs and are the same each time; the printed page has no gap.
+# medium alone; bills of material hold every package, name what each needs and are the same each time; the printed page has no gap;
+# and packed as parts or as an image it is the same medium.
 set -u
 source=$(cd "$1" && pwd)
 bad=0
@@ -49,5 +50,22 @@ PY
 for gap in $(grep -o '@[A-Z]*@' "$source/packaging/medium/README.txt" | sort -u); do
 	grep -qF "s/$gap/" "$source/packaging/bundle" || fault "nothing fills $gap"
 done
+# as parts, and as an image: what comes out is what went in, and the same bytes each time
+echo page >"$m/README.txt" && head -c 3000000 /dev/urandom >"$m/bookworm/big_1.deb" && touch -d @1700000000 "$m/README.txt"
+pack="$source/packaging/medium/pack"
+"$pack" "$m" --split 1 && [ "$(ls "$m.parts" | grep -c 'tar\.')" = 3 ] || fault "not three parts: $(ls "$m.parts")"
+(cd "$m.parts" && sha256sum --quiet --check SHA256SUMS) || fault "the parts are not those of their list"
+mkdir "$work/joined" && cat "$m.parts"/keep-medium.tar.* | tar -C "$work/joined" -xf - && diff -r "$m" "$work/joined/a medium" || fault "the parts do not make the medium"
+"$pack" "$m" --split 1 2>/dev/null && fault "parts were written over others"
+"$pack" "$m" --split no 2>/dev/null && fault "parts of no size"
+"$pack" "$work/bin" --split 1 2>/dev/null && fault "something that is no medium was split"
+# who makes an image has xorriso; parts need nothing
+if command -v xorriso >/dev/null; then
+	"$pack" "$m" --iso "$work/1.iso" && sleep 1 && "$pack" "$m" --iso "$work/2.iso" && cmp "$work/1.iso" "$work/2.iso" || fault "two images of one medium differ"
+	xorriso -osirrox on -indev "$work/1.iso" -extract / "$work/read" >/dev/null 2>&1 && diff -r "$m" "$work/read" || fault "the image does not hold the medium"
+	chmod -R u+w "$work/read"
+else
+	echo "no image: xorriso is not installed"
+fi
 echo "$bad faults"
 [ $bad = 0 ]
