@@ -89,10 +89,10 @@ with_tpm() {
 	kill -9 $tpm $node
 }
 # A TPM in software is a package of its own, as is what systemd-creds reaches one by.
-if command -v swtpm >/dev/null && ls /usr/lib/*/libtss2-tcti-swtpm.so.0 >/dev/null 2>&1; then
+if command -v swtpm >/dev/null && ls /usr/lib/*/libtss2-tcti-swtpm.so.0 /usr/lib/*/libtss2-esys.so.0 /usr/lib/*/libtss2-rc.so.0 >/dev/null 2>&1; then
 	with_tpm
 else
-	echo "without a TPM: swtpm or libtss2-tcti-swtpm is not installed"
+	echo "without a TPM: swtpm, libtss2-tcti-swtpm, libtss2-esys or libtss2-rc is not installed"
 fi
 echo "$bad faults"
 [ $bad = 0 ]
