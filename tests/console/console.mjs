@@ -5,12 +5,15 @@ import fs from 'node:fs';
 
 import { Keep } from './browser.mjs';
 
-const [url, link, shots] = process.argv.slice(2);
+const [url, link, shots, only = ''] = process.argv.slice(2); // only: cases and pages whose names hold that
+const wanted = (name) => name.includes(only);
 fs.mkdirSync(shots, { recursive: true });
 const keep = new Keep(url, link, shots);
 let cases = 0;
 
 async function test(name, run) {
+	if (!wanted(name) && name !== 'every page')
+		return;
 	const began = Date.now();
 	cases++;
 	await run().catch((e) => keep.faults.push(`${name}: ${e.message}`));
@@ -28,6 +31,8 @@ const pages = [
 	['person', '/console/people/alice', 'alice', [/With what/, /demo/, /The newest/]],
 	['used', '/console/used', 'Models in use', [/demo/]],
 	['used-demo', '/console/used/demo', 'demo', [/With what/, /alice/]],
+	['models', '/console/models', 'Models', [/demo/, /accepted/, /pub/]],
+	['model', '/console/models/demo', 'demo', [/Publisher: pub/, /rules hold/, /licence any: mit/, /demo\.gguf/, /accepted/, /today it would be accepted/]],
 ];
 // Filters: the address, events that stand in the listing and such that do not.
 const filters = [
@@ -56,7 +61,7 @@ async function see(context, at, heading, words) {
 
 async function everyPage() {
 	const plain = await keep.open({ javaScriptEnabled: false });
-	for (const [name, at, heading, words] of pages) {
+	for (const [name, at, heading, words] of pages.filter((row) => wanted(row[0]) || wanted('every page'))) {
 		await (await see(plain, at, heading, words)).close(); // readable without a script
 		const page = await see(keep.context, at, heading, words);
 		assert.equal(await page.locator('b, i').count(), 0, `${at}: a name became markup`);

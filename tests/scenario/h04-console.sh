@@ -57,7 +57,7 @@ is 401 'was used' enter "$secret" "$url"
 
 # the cookie: here, and nowhere else
 is 200 '<h1>Overview</h1>' ask /console -H "Cookie: $cookie"
-for word in "What needs attention" "one user" "Models of this appliance" "row\">demo</th>"; do
+for word in "What needs attention" "one user" "Models of this appliance" "href=\"/console/models/demo\">demo</a></th>"; do
 	is 200 "$word" ask /console -H "Cookie: $cookie"
 done
 is 404 'Not here' ask /console/nothing -H "Cookie: $cookie"

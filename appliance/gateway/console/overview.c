@@ -1,5 +1,5 @@
 /* Overview: what needs attention first, then the state of gate, log, machine and models, as keepd says it now. */
-#include "gateway/console/console.h"
+#include "gateway/console/models.h"
 
 #include <string.h>
 
@@ -148,36 +148,6 @@ static void machine_facts(struct page *p, const json_t *s)
 	page_facts_end(p);
 }
 
-static void models_table(struct page *p, const json_t *models)
-{
-	size_t i;
-	json_t *m;
-	page_table(p, "Models of this appliance", "Name", "State", "Signed by", "Size", "Accepted in record",
-		"Digest");
-	json_array_foreach(models, i, m)
-	{
-		const char *status = console_str(m, "status");
-		page_html(p, "<tr><th scope=\"row\">");
-		page_text(p, console_str(m, "name"));
-		page_html(p, "</th><td>");
-		page_state(p,
-			!strcmp(status, "accepted")	 ? PAGE_GOOD
-			: !strcmp(status, "quarantined") ? PAGE_BAD
-							 : PAGE_NOTE,
-			status);
-		page_html(p, "</td><td>");
-		page_text(p, console_str(m, "signer"));
-		page_html(p, "</td><td class=\"number\">");
-		page_size(p, console_u64(m, "bytes"));
-		page_html(p, "</td><td class=\"number\">");
-		page_count(p, console_u64(m, "index"));
-		page_html(p, "</td><td>");
-		page_short(p, console_str(m, "model"));
-		page_html(p, "</td></tr>\n");
-	}
-	page_table_end(p);
-}
-
 void overview_show(struct console *c, struct page *p)
 {
 	const json_t *s = console_row(c, STATUS), *models = console_rows(c, MODELS);
@@ -192,10 +162,7 @@ void overview_show(struct console *c, struct page *p)
 	log_facts(p, s);
 	page_section_end(p);
 	page_section(p, "models", "Models");
-	if (json_array_size(models))
-		models_table(p, models);
-	else
-		page_html(p, "<p>There is none.</p>\n");
+	models_table(p, models);
 	page_section_end(p);
 	page_section(p, "machine", "The machine");
 	machine_facts(p, s);

@@ -1,6 +1,7 @@
 /* What stands where. A page is a row here and two functions in a file of its own; a file is a row here and one in meson.build. */
 #include "gateway/console/table.h"
 #include "gateway/console/files.h"
+#include "gateway/console/models.h"
 #include "gateway/console/people.h"
 #include "gateway/console/record.h"
 #include "gateway/console/records.h"
@@ -17,6 +18,8 @@ const struct console_page console_pages[] = {
 	{ "GET", "/console/people/", NULL, "Somebody", false, people_ask, people_show, NULL },
 	{ "GET", "/console/used", "Use", "Models in use", false, used_ask, used_show, NULL },
 	{ "GET", "/console/used/", NULL, "A model in use", false, used_ask, used_show, NULL },
+	{ "GET", "/console/models", "Models", "Models", false, models_ask, models_show, NULL },
+	{ "GET", "/console/models/", NULL, "A model", false, model_ask, model_show, NULL },
 	{ "GET", "/console/log/", NULL, "Log", false, tiles_ask, tiles_show, BYTES, true },
 	{ "GET", "/console/login", NULL, "Log in", true, NULL, login_show, NULL },
 	{ "POST", "/console/login", NULL, "Log in", true, enter_ask, enter_show, NULL },
