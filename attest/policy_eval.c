@@ -177,33 +177,92 @@ static bool has_role(const struct asking *a, const struct attest_signer *s, cons
 	return false;
 }
 
-/* Is signer i another one than those before it that counted? */
-static bool distinct(const struct asking *a, const bool *counted, u32 i)
+/* ---- as many as possible ----
+ *
+ * Which of the signatures count is no matter of their order: of those that may, as many as possible, no two of one trust root or one key. That is
+ * a maximum matching between trust roots and keys, whose edges are signatures: it grows along paths that begin at a root that counts nothing,
+ * take a signature that does not count and one that does by turns, and end at a key that counts nothing. */
+
+struct counting {
+	const struct attest_signer *s;
+	u32 n;
+	const bool *may;
+	bool counts[BUNDLES_MAX];
+};
+
+static bool one_root(const struct counting *c, u32 i, u32 j)
 {
-	const struct proto_signer *s = &a->q->signers[i].facts;
-	for (u32 j = 0; j < i; j++) {
-		const struct proto_signer *o = &a->q->signers[j].facts;
-		if (counted[j] &&
-			(!strcmp(o->name, s->name) || !memcmp(o->key_id, s->key_id, sizeof s->key_id)))
-			return false;
+	return !strcmp(c->s[i].facts.name, c->s[j].facts.name);
+}
+
+static bool one_key(const struct counting *c, u32 i, u32 j)
+{
+	return !memcmp(c->s[i].facts.key_id, c->s[j].facts.key_id, sizeof c->s[i].facts.key_id);
+}
+
+/* The signature that counts for i's root, or for its key; n: none does. */
+static u32 counted(const struct counting *c, u32 i, bool (*same)(const struct counting *c, u32 i, u32 j))
+{
+	u32 j = 0;
+	while (j < c->n && !(c->counts[j] && same(c, i, j)))
+		j++;
+	return j;
+}
+
+/* Signature `last` ends a path: those on it change places. came[i]: the one before i on it that did not count, or n. */
+static void turn_over(struct counting *c, const u32 *came, u32 last)
+{
+	for (u32 i = last; i < c->n; i = came[i]) {
+		u32 old = counted(c, i, one_root);
+		if (old < c->n)
+			c->counts[old] = false;
+		c->counts[i] = true;
 	}
-	return true;
+}
+
+/* One more counts; false: there cannot be more. */
+static bool one_more(struct counting *c)
+{
+	u32 came[BUNDLES_MAX], queue[BUNDLES_MAX], n = 0;
+	bool seen[BUNDLES_MAX] = { false };
+	for (u32 i = 0; i < c->n; i++)
+		if (c->may[i] && !c->counts[i] && counted(c, i, one_root) == c->n) {
+			queue[n++] = i;
+			came[i] = c->n;
+			seen[i] = true;
+		}
+	for (u32 at = 0; at < n; at++) {
+		u32 i = queue[at], taken = counted(c, i, one_key);
+		if (taken == c->n) {
+			turn_over(c, came, i);
+			return true;
+		}
+		for (u32 j = 0; j < c->n; j++)
+			if (c->may[j] && !c->counts[j] && !seen[j] && one_root(c, j, taken)) {
+				queue[n++] = j;
+				came[j] = i;
+				seen[j] = true;
+			}
+	}
+	return false;
 }
 
 static int need_check(const struct asking *a, const struct policy_models *m, const struct policy_need *need,
 	const bool *may)
 {
-	bool counted[BUNDLES_MAX] = { false };
+	bool for_role[BUNDLES_MAX];
+	struct counting c = { .s = a->q->signers, .n = a->q->n_signers, .may = for_role };
 	char names[160] = "", expected[96], found[16];
 	u32 n = 0;
 	size_t at = 0;
-	for (u32 i = 0; i < a->q->n_signers; i++) {
-		const struct attest_signer *s = &a->q->signers[i];
-		counted[i] = may[i] && has_role(a, s, need->role) && distinct(a, counted, i);
-		if (!counted[i])
-			continue;
+	for (u32 i = 0; i < c.n; i++)
+		for_role[i] = may[i] && has_role(a, &c.s[i], need->role);
+	while (one_more(&c))
 		n++;
-		int k = at < sizeof names ? snprintf(names + at, sizeof names - at, " %s", s->facts.name) : 0;
+	for (u32 i = 0; i < c.n; i++) {
+		int k = c.counts[i] && at < sizeof names
+				? snprintf(names + at, sizeof names - at, " %s", c.s[i].facts.name)
+				: 0;
 		at += k > 0 ? (size_t)k : 0;
 	}
 	bool holds = n >= need->n;

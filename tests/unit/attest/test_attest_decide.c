@@ -95,6 +95,49 @@ static void test_roles(void **state)
 	assert_string_equal(report.expected, "1 publisher");
 }
 
+/* The most signatures of which no two share a root or a key, by trying every choice. */
+static u32 most_of(const struct attest_signer *s, u32 n)
+{
+	u32 most = 0;
+	for (u32 chosen = 0; chosen < 1u << n; chosen++) {
+		bool clash = false;
+		for (u32 i = 0; i < n; i++)
+			for (u32 j = 0; j < i; j++)
+				clash |= (chosen >> i & 1) && (chosen >> j & 1) &&
+					 (!strcmp(s[i].facts.name, s[j].facts.name) ||
+						 !memcmp(s[i].facts.key_id, s[j].facts.key_id, SHA256_BYTES));
+		most = clash ? most : MAX(most, (u32)__builtin_popcount(chosen));
+	}
+	return most;
+}
+
+/* Whoever shares a root with one and a key with another does not push both out, in whatever order they come. */
+static void test_as_many_as_possible(void **state)
+{
+	static const char *const roots[] = { "a", "b", "c", "d", "e", "f" };
+	const struct attest_signer three[] = { signer("a", 1, 0), signer("a", 2, 0), signer("b", 1, 0) };
+	char policy[128];
+	snprintf(policy, sizeof policy, "%s[models *]\nrequire = 2 any\n", HEAD);
+	assert_string_equal(ask(policy, "m", three, 3), "accepted");
+	assert_non_null(strstr(rules.v[rules.n - 1].text, "require 2 any: 2: a b"));
+	u32 seed = 7, more = 0;
+	for (u32 round = 0; round < 500; round++) {
+		struct attest_signer s[BUNDLES_MAX];
+		u32 n = 1 + round % BUNDLES_MAX;
+		for (u32 i = 0; i < n; i++) {
+			seed = seed * 1664525 + 1013904223;
+			s[i] = signer(roots[(seed >> 10) % 6], (u8)(1 + (seed >> 20) % 6), 0);
+		}
+		u32 most = most_of(s, n);
+		for (u32 want = most; want <= MIN(most + 1, BUNDLES_MAX); want++) {
+			snprintf(policy, sizeof policy, "%s[models *]\nrequire = %u any\n", HEAD, want);
+			assert_string_equal(ask(policy, "m", s, n), want == most ? "accepted" : "signers");
+		}
+		more += most > 2;
+	}
+	assert_true(more > 200);
+}
+
 static void test_scope_and_time(void **state)
 {
 	static const char policy[] = HEAD "[signer old]\nroles = r\nnot-after = 2025-06-30T00:00:00Z\n"
@@ -465,9 +508,10 @@ static void test_cosigned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_roles),
-		cmocka_unit_test(test_scope_and_time), cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_content),
-		cmocka_unit_test(test_cures), cmocka_unit_test(test_trust), cmocka_unit_test(test_cosigned),
-		cmocka_unit_test(test_said), cmocka_unit_test(test_said_limits) };
+		cmocka_unit_test(test_as_many_as_possible), cmocka_unit_test(test_scope_and_time),
+		cmocka_unit_test(test_denied), cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_content), cmocka_unit_test(test_cures), cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_cosigned), cmocka_unit_test(test_said),
+		cmocka_unit_test(test_said_limits) };
 	return attest_prepare() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
