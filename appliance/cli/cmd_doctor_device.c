@@ -53,7 +53,7 @@ static void profile_of(struct doctor *d, const char *vendor)
 	static const char *const profiles[][2] = { { "AMD", "amd" }, { "Intel", "intel" },
 		{ "NVIDIA", "nvidia" } };
 	for (size_t i = 0; d->installed && i < ARRAY_LEN(profiles); i++) {
-		char path[96], mend[256];
+		char path[96], mend[320];
 		if (strcmp(profiles[i][0], vendor))
 			continue;
 		snprintf(path, sizeof path, "etc/systemd/system/keep-runtime.service.d/gpu-%s.conf",
