@@ -19,6 +19,7 @@
 #define TRIES_MAX \
 	600u /* of reaching keepd, TRY_WAIT_MS apart: a command that stops needs up to its SUP_STOP times */
 #define TRY_WAIT_MS  30u
+#define HINT_WAIT_MS 15000 /* no word from keepd for so long, and the reader is told where to look */
 #define LOG_TAIL_MAX 1200u /* bytes of keep.log shown after a failure */
 
 static off_t log_size(const struct app *a)
@@ -282,8 +283,17 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 	}
 }
 
+/* Under systemd the socket takes commands although keepd cannot start, and is tried again and again. */
+static void await_first(const struct ctl *k)
+{
+	struct pollfd p = { k->sock, POLLIN, 0 };
+	if (k->hold < 0 && poll(&p, 1, HINT_WAIT_MS) == 0)
+		out_say("keepd has not answered yet; whether it runs, and why not: keep doctor unit");
+}
+
 int ctl_finish(struct ctl *k, struct ctl_answer *ret)
 {
+	await_first(k);
 	for (;;) {
 		struct ipc_frame f;
 		int r = ipc_recv(k->sock, &f);
