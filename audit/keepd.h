@@ -481,7 +481,7 @@ _must_use_ int witness_range(struct keepd *k, u64 from, u64 to, bool newest, str
 /* The newest checkpoint as a request to a witness that has seen `old` records. 0; 1 the log has fewer; -errno. */
 _must_use_ int witness_request(struct keepd *k, u64 old, struct witness_out *ret);
 
-/* ---- gate.c, ticket.c: grants, sessions, tickets ---- */
+/* ---- grant.c, gate.c, ticket.c: grants, sessions, tickets ---- */
 
 int session_frame(struct conn *c, struct ipc_frame *f);
 /* What a session would take: the runtime is asked, nothing is loaded and nothing recorded. */
@@ -507,11 +507,22 @@ void gate_shut(struct keepd *k);
 int runtime_frame(struct conn *c, struct ipc_frame *f);
 void runtime_closed(struct conn *c);
 
-/* shared by gate.c and runtime.c */
+/* shared by grant.c, gate.c and runtime.c */
 void gate_session_end(struct session *s, const char *why);
 void gate_session_free(struct keepd *k, struct session *s);
 void gate_grant_free(struct keepd *k, struct grant *g);
 struct grant *gate_grant_by_id(struct keepd *k, u64 id);
+/* One of that model that serves such a wish, or will; NULL: there is none. */
+struct grant *gate_grant_for(struct keepd *k, const u8 *model, const struct proto_session_want *want);
+/* One that is not made yet, for that client; NULL: out of memory. */
+struct grant *gate_grant_new(
+	struct conn *c, const struct model_row *m, const struct proto_session_want *want);
+/* The model that the client wants and may have, or NULL after END. */
+const struct model_row *gate_usable(struct conn *c, u64 id, const char *name);
+/* There is a connection to the runtime. 0; 1 nobody listens; -errno. */
+_must_use_ int gate_runtime(struct keepd *k);
+/* The runtime is to let go of it; a load that is under way has failed for that reason. */
+void gate_unload(struct keepd *k, struct grant *g, const char *reason, const char *text);
 void gate_load(struct grant *g, struct keepd *k);
 void gate_loaded(struct keepd *k, struct grant *g);
 void gate_load_over(struct keepd *k, struct grant *g, u32 status, const char *fmt, ...) _printf_(4, 5);
