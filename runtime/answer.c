@@ -311,6 +311,14 @@ static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *re
 	return say(a, *ret_next);
 }
 
+/* While the row is computed that chooses what comes next: the mask of that choice, and of those behind what is guessed. */
+static void ahead(struct sched_seq *q, u32 n_guesses)
+{
+	struct answer *a = (struct answer *)q;
+	if (a->mask && !a->think.inside && !a->think.forced)
+		mask_ahead(a->mask, q->ids + q->n_ids, n_guesses);
+}
+
 static int row_logits(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
 {
 	struct answer *a = (struct answer *)q;
@@ -462,6 +470,7 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	q->n_new = n_new;
 	q->want = a->kind == REQUEST_LOGITS ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
 	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
+	q->ahead = a->kind == REQUEST_LOGITS ? NULL : ahead;
 	q->ended = ended;
 	int r = sched_add(&a->g->sched, q);
 	if (r)

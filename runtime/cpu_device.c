@@ -420,7 +420,8 @@ static const struct rt_device_fns cpu_fns = {
 	.stage_put = cpu_stage_put,
 	.weights_ready = cpu_weights_ready,
 	.begin = cpu_nothing,
-	.submit = cpu_nothing,
+	.start = cpu_nothing,
+	.wait = cpu_nothing,
 	.call = cpu_call,
 };
 

@@ -34,7 +34,8 @@ struct rt_device_fns {
 	/* NULL: nothing to do */
 	void (*weights_ready)(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out);
 	int (*begin)(struct rt_device *d);
-	int (*submit)(struct rt_device *d);
+	int (*start)(struct rt_device *d);
+	int (*wait)(struct rt_device *d);
 	int (*call)(struct rt_device *d, const struct rt_call *c);
 };
 

@@ -180,7 +180,8 @@ static const struct rt_device_fns ref_fns = {
 	.stage_get = ref_stage_get,
 	.stage_put = ref_stage_put,
 	.begin = ref_nothing,
-	.submit = ref_nothing,
+	.start = ref_nothing,
+	.wait = ref_nothing,
 	.call = ref_call,
 };
 

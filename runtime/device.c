@@ -102,7 +102,18 @@ int rt_begin(struct rt_device *d)
 	return d->fns->begin(d);
 }
 
+int rt_start(struct rt_device *d)
+{
+	return d->fns->start(d);
+}
+
+int rt_wait(struct rt_device *d)
+{
+	return d->fns->wait(d);
+}
+
 int rt_submit(struct rt_device *d)
 {
-	return d->fns->submit(d);
+	int r = rt_start(d);
+	return r ? r : rt_wait(d);
 }

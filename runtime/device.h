@@ -3,7 +3,7 @@
  * the same bits.
  *
  * One thread uses a device at a time. Ops are recorded between rt_begin and rt_submit and take effect in order: every op sees the
- * results of those before it. Buffers named by a recorded op stay alive until rt_submit has returned (it waits). */
+ * results of those before it. Buffers named by a recorded op stay alive until rt_submit or rt_wait has returned. */
 #pragma once
 
 #include "base/types.h"
@@ -15,7 +15,7 @@ enum rt_buf_kind {
 	RT_BUF_WEIGHTS, /* written once at load, read by ops */
 	RT_BUF_WORK,	/* activations, caches: only ops read and write it */
 	RT_BUF_INPUT,	/* the host writes it through rt_host_ptr before rt_submit, ops read it */
-	RT_BUF_OUTPUT,	/* ops write it, the host reads it through rt_host_ptr after rt_submit */
+	RT_BUF_OUTPUT,	/* ops write it, the host reads it through rt_host_ptr after rt_submit or rt_wait */
 };
 
 /* Part of a buffer, from offset bytes on. Offsets are multiples of RT_ALIGN. */
@@ -70,5 +70,10 @@ void rt_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u3
 
 /* Starts a recording; one that was begun and not submitted is thrown away. */
 _must_use_ int rt_begin(struct rt_device *d);
-/* Run what was recorded and wait. 0; -EIO device lost; -ETIME. */
+/* Starts what was recorded: it may run while the caller does something else, which touches none of its buffers, up to rt_wait. The devices of
+ * the CPU run it before this returns. 0; -EIO device lost; nothing has been started then. */
+_must_use_ int rt_start(struct rt_device *d);
+/* Waits for what was started. 0; -EIO device lost; -ETIME. */
+_must_use_ int rt_wait(struct rt_device *d);
+/* rt_start and rt_wait. */
 _must_use_ int rt_submit(struct rt_device *d);

@@ -141,7 +141,8 @@ int gpu_finish(struct gpu *g);
 /* Forgets all parts and sets; none of them runs. */
 void gpu_parts_forget(struct gpu *g);
 int gpu_begin(struct rt_device *d);
-int gpu_submit(struct rt_device *d);
+int gpu_start(struct rt_device *d);
+int gpu_wait(struct rt_device *d);
 int gpu_call(struct rt_device *d, const struct rt_call *c);
 int gpu_cmds_create(struct gpu *g);
 void gpu_cmds_destroy(struct gpu *g);

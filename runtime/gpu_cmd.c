@@ -219,16 +219,20 @@ int gpu_begin(struct rt_device *d)
 	return 0;
 }
 
-int gpu_submit(struct rt_device *d)
+int gpu_start(struct rt_device *d)
 {
 	struct gpu *g = gpu_of(d);
 	if (!g->recording)
 		return err_origin(-EIO); /* rt_begin failed, or a submission in the middle did */
 	int r = play(g);
 	g->recording = false;
-	if (r < 0)
-		return r;
-	r = gpu_finish(g);
+	return r;
+}
+
+int gpu_wait(struct rt_device *d)
+{
+	struct gpu *g = gpu_of(d);
+	int r = gpu_finish(g);
 	return r < 0 ? lose(g, r) : 0;
 }
 

@@ -29,7 +29,8 @@ static const struct rt_device_fns gpu_fns = {
 	.stage_get = gpu_stage_get,
 	.stage_put = gpu_stage_put,
 	.begin = gpu_begin,
-	.submit = gpu_submit,
+	.start = gpu_start,
+	.wait = gpu_wait,
 	.call = gpu_call,
 };
 

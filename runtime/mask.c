@@ -266,6 +266,31 @@ int mask_allowed(struct mask *m, const u64 **ret_bits, const char **ret_why)
 	return 0;
 }
 
+/* One more of the tokens. What is remembered stays, or the place that was left would be lost with it. */
+static bool go_ahead(struct mask *m, u32 id)
+{
+	const u64 *bits = m->set[m->now].bits;
+	u32 to;
+	if (!bits || !(bits[id / 64] >> id % 64 & 1) || tok_ends(m->tok, id) || mask_full(m))
+		return false;
+	m->work = m->look_work = 0;
+	if (!says(m, id, m->now, &to) || to == MASK_DEAD || mask_full(m))
+		return false;
+	m->now = to;
+	return true;
+}
+
+void mask_ahead(struct mask *m, const u32 *ids, u32 n)
+{
+	const u64 *bits;
+	const char *why;
+	bool ok = mask_allowed(m, &bits, &why) == 0;
+	u32 here = m->now; /* no sooner, for that may have forgotten the rest */
+	for (u32 i = 0; ok && i < n; i++)
+		ok = go_ahead(m, ids[i]) && mask_allowed(m, &bits, &why) == 0;
+	m->now = here;
+}
+
 int mask_push(struct mask *m, u32 id, bool *ret_over, const char **ret_why)
 {
 	u32 to = m->now;

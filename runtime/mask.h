@@ -84,6 +84,9 @@ struct mask *mask_destroy(struct mask *m);
 /* One bit per token, [DIV_UP(n_vocab, 64)], valid until the next call with m. At least one is set.
  * 0; 1 nothing may come, or a bound is met: *ret_why. */
 _must_use_ int mask_allowed(struct mask *m, const u64 **ret_bits, const char **ret_why);
+/* Makes the bits of here, and as far as they fit those behind each of n tokens that may come one after the other, so that mask_allowed finds
+ * them. Changes nothing that is asked for; what goes wrong goes wrong again there. */
+void mask_ahead(struct mask *m, const u32 *ids, u32 n);
 /* This token, one of the allowed that ends nothing, was chosen. *ret_over: the grammar is complete and nothing can follow.
  * 0; 1 a bound is met: *ret_why. */
 _must_use_ int mask_push(struct mask *m, u32 id, bool *ret_over, const char **ret_why);

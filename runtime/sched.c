@@ -377,6 +377,31 @@ static void hand_out(struct sched *s, const struct step *st)
 	}
 }
 
+/* While the device works: what the choices behind this step need, of every sequence whose row for its last known id is in it. */
+static void look_ahead(const struct step *st)
+{
+	for (u32 i = 0; i < st->m.n_out; i++) {
+		struct sched_seq *q = st->owner[i].q;
+		if (q->ahead && st->owner[i].pos + 1 == q->n_ids)
+			q->ahead(q, q->n_drafted);
+	}
+}
+
+static int compute(struct sched *s, const struct step *st)
+{
+	struct rt_device *d;
+	int r = rt_begin(s->d);
+	if (!r)
+		r = model_forward(s->d, s->m, s->w, &st->m);
+	d = model_open(s->w, &st->m);
+	if (!r)
+		r = rt_start(d);
+	if (r)
+		return r;
+	look_ahead(st);
+	return rt_wait(d);
+}
+
 static u64 now_ns(void)
 {
 	struct timespec t;
@@ -398,11 +423,7 @@ int sched_step(struct sched *s)
 	if (!st.m.n)
 		return 0;
 	began = now_ns();
-	int r = rt_begin(s->d);
-	if (!r)
-		r = model_forward(s->d, s->m, s->w, &st.m);
-	if (!r)
-		r = rt_submit(model_open(s->w, &st.m));
+	int r = compute(s, &st);
 	if (r)
 		return r;
 	s->n_steps++;

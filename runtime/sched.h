@@ -25,6 +25,9 @@ struct sched_seq {
 	enum sched_want want;
 	/* One row of logits, for position pos. Returns 0 and the next id (in *ret_next, for the last position known), or 1: enough. */
 	int (*row)(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next);
+	/* A step has begun that computes the row which chooses the id behind the last known one, and behind it rows for n guesses of what follows,
+	 * ids[n_ids ..]: what that choice needs can be made ready while the device works. NULL: nothing. */
+	void (*ahead)(struct sched_seq *q, u32 n_guesses);
 	/* Nothing is left to be computed; the sequence is out of the scheduler and its memory may be freed. */
 	void (*ended)(struct sched_seq *q);
 

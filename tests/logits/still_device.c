@@ -7,6 +7,7 @@
 struct still {
 	struct rt_device d;
 	u64 calls;
+	bool runs;
 };
 
 static void *must(void *p)
@@ -51,6 +52,18 @@ static int nothing(struct rt_device *d)
 	return 0;
 }
 
+static int start(struct rt_device *d)
+{
+	((struct still *)d)->runs = true;
+	return 0;
+}
+
+static int wait(struct rt_device *d)
+{
+	((struct still *)d)->runs = false;
+	return 0;
+}
+
 static int call(struct rt_device *d, const struct rt_call *c)
 {
 	((struct still *)d)->calls++;
@@ -69,7 +82,8 @@ static const struct rt_device_fns fns = { .close = still_close,
 	.stage_get = stage_get,
 	.stage_put = stage_put,
 	.begin = nothing,
-	.submit = nothing,
+	.start = start,
+	.wait = wait,
 	.call = call };
 
 struct rt_device *still_open(void)
@@ -87,4 +101,9 @@ struct rt_device *still_open(void)
 u64 still_calls(const struct rt_device *d)
 {
 	return ((const struct still *)d)->calls;
+}
+
+bool still_runs(const struct rt_device *d)
+{
+	return ((const struct still *)d)->runs;
 }

@@ -8,3 +8,5 @@
 struct rt_device *still_open(void);
 /* Calls of kernels so far. */
 u64 still_calls(const struct rt_device *d);
+/* Has something been started that nobody has waited for? */
+bool still_runs(const struct rt_device *d);

@@ -1,4 +1,5 @@
-/* Between two tokens of a generation that runs nothing is allocated or freed and no lock is taken. This program's malloc, pthread_mutex_lock and their kin
+/* Between two tokens of a generation that runs, a grammar's or a free one, nothing is allocated or freed and no lock is taken; and what a grammar allows
+ * next is made while the device works. This program's malloc, pthread_mutex_lock and their kin
  * stand in front of the C library's and count while a counter is armed; the scheduler, the sampler, the stream and the frames are the real ones. */
 #define _GNU_SOURCE
 #include "tests/logits/asks.h"
@@ -110,7 +111,8 @@ static struct grant grant;
 static struct ask asks[SEQS];
 static struct outq queue;
 static int pair[2];
-static u32 n_frames;
+static u32 n_frames, n_ahead;
+static struct rt_device *still; /* NULL: the device is another */
 
 static int send_tokens(struct answer *a, const struct proto_tokens *t)
 {
@@ -124,7 +126,46 @@ static int send_tokens(struct answer *a, const struct proto_tokens *t)
 	return 0;
 }
 
-/* Each samples in its own way; one looks for a stop string. */
+/* Anything without an end, but brackets come in pairs: stacks and sets that were not there before. */
+static const void *brackets(size_t *ret_len)
+{
+	static struct {
+		struct grammar_header h;
+		u32 first[5];
+		struct grammar_edge e[7];
+	} g = { .h = { .n_states = 4, .n_edges = 7, .start = 3 },
+		.first = { 0, 4, 5, 6, 7 },
+		.e = { { GRAMMAR_BYTE, 0, '(' - 1, 0, 0, 0 }, { GRAMMAR_BYTE, ')' + 1, 0xfe, 0, 0, 0 },
+			{ GRAMMAR_BYTE, '(', '(', 0, 1, 0 }, { GRAMMAR_RETURN, 0, 0, 0, 0, 0 },
+			{ GRAMMAR_CALL, 0, 0, 0, 2, 0 }, { GRAMMAR_BYTE, ')', ')', 0, 0, 0 },
+			{ GRAMMAR_CALL, 0, 0, 0, 3, 0 } } };
+	memcpy(g.h.magic, GRAMMAR_MAGIC, 8);
+	*ret_len = sizeof g;
+	return &g;
+}
+
+static int (*real_row)(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next);
+static void (*real_ahead)(struct sched_seq *q, u32 n_guesses);
+
+/* No mask is made here, where the sampler waits for it. */
+static int row(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+{
+	const struct answer *a = (const struct answer *)q;
+	u64 made = a->mask ? mask_stats(a->mask).masks_made : 0;
+	assert_false(still && still_runs(still));
+	int r = real_row(q, pos, logits, ret_next);
+	assert_int_equal(a->mask ? mask_stats(a->mask).masks_made : 0, made);
+	return r;
+}
+
+static void ahead(struct sched_seq *q, u32 n_guesses)
+{
+	assert_true(!still || still_runs(still));
+	real_ahead(q, n_guesses);
+	n_ahead++;
+}
+
+/* Each samples in its own way; one looks for a stop string; the last four are held by a grammar. */
 static void begin(u32 i)
 {
 	static const u32 prompt[40] = { 1, 5, 9 };
@@ -138,9 +179,17 @@ static void begin(u32 i)
 		.seed = i,
 		.principal = i,
 		.stop = i == 5 ? "never said" : NULL };
+	if (i >= SEQS / 2) {
+		asks[i].grammar = brackets(&asks[i].n_grammar);
+		asks[i].ends = true;
+	}
 	ask_begin(&asks[i], &grant);
 	assert_null(asks[i].refused);
 	asks[i].a.on_tokens = send_tokens;
+	real_row = asks[i].a.seq.row;
+	real_ahead = asks[i].a.seq.ahead;
+	asks[i].a.seq.row = row;
+	asks[i].a.seq.ahead = ahead;
 }
 
 static void one_step(void)
@@ -162,7 +211,7 @@ static void generate_on(struct rt_device *d, u32 n, u32 guesses)
 	one_step(); /* the prompts */
 	one_step();
 	u64 rows = grant.sched.n_rows, drafted = grant.sched.n_drafted, right = grant.sched.n_right;
-	n_frames = 0;
+	n_frames = n_ahead = 0;
 	atomic_store(&n_memory, 0);
 	atomic_store(&n_locks, 0);
 	atomic_store(&armed, true);
@@ -173,6 +222,7 @@ static void generate_on(struct rt_device *d, u32 n, u32 guesses)
 	right = grant.sched.n_right - right;
 	assert_int_equal(grant.sched.n_rows - rows, n * SEQS + drafted);
 	assert_int_equal(n_frames, n * SEQS + right);
+	assert_int_equal(n_ahead, n * SEQS);
 	assert_true(!guesses || (drafted && right));
 	for (u32 i = 0; i < SEQS; i++)
 		answer_abort(&asks[i].a, FINISH_CANCELLED, "test");
@@ -183,10 +233,11 @@ static void generate_on(struct rt_device *d, u32 n, u32 guesses)
 
 static void nothing_is_allocated_nor_locked(void **state)
 {
-	struct rt_device *d = still_open();
-	generate_on(d, STEPS, 0);
-	generate_on(d, STEPS / 4, 4);
-	rt_device_close(d);
+	still = still_open();
+	generate_on(still, STEPS, 0);
+	generate_on(still, STEPS / 4, 4);
+	rt_device_close(still);
+	still = NULL;
 }
 
 /* Nor do the kernels of the native device and its threads. */
