@@ -210,10 +210,18 @@ void doctor_scores(struct doctor *d)
 	}
 }
 
+static bool is_profile(const char *to)
+{
+	static const char *const places[] = { "/usr/share/keep/gpu/", "/usr/local/share/keep/gpu/" };
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (!strncmp(to, places[i], strlen(places[i])))
+			return !strchr(to + strlen(places[i]), '/');
+	return false;
+}
+
 /* Are there but links to the package's own profiles of GPUs (keep init --system)? */
 static bool only_profiles(const struct doctor *d, const char *path)
 {
-	static const char profiles[] = "/usr/share/keep/gpu/";
 	int fd = openat(d->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	bool only = dir != NULL;
@@ -222,9 +230,7 @@ static bool only_profiles(const struct doctor *d, const char *path)
 	for (struct dirent *e; only && (e = readdir(dir));) {
 		char to[64] = { 0 };
 		if (e->d_name[0] != '.')
-			only = readlinkat(fd, e->d_name, to, sizeof to - 1) > 0 &&
-			       !strncmp(to, profiles, sizeof profiles - 1) &&
-			       !strchr(to + sizeof profiles - 1, '/');
+			only = readlinkat(fd, e->d_name, to, sizeof to - 1) > 0 && is_profile(to);
 	}
 	if (dir)
 		closedir(dir);
