@@ -135,7 +135,8 @@ static int question(struct run *q, struct talk *t, const char *text)
 	size_t before = t->n;
 	int r = talk_add_question(t, text);
 	r = r ? r : talk_ask(q, t, before, true);
-	return r == CLI_UNDECIDED ? r : 0; /* a refusal was said; the next question may be another one */
+	/* a refusal was said; the next question may be another one */
+	return r == CLI_UNDECIDED || q->session.over ? r : 0;
 }
 
 int talk_converse(struct run *q, struct talk *t)

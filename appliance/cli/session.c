@@ -131,6 +131,7 @@ static int lost(struct session *s)
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	struct proto_query q = { .what = QUERY_MODEL };
 	memcpy(q.name, s->open.name, sizeof q.name);
+	s->over = true;
 	out_progress_end();
 	if (ipc_send(s->ctl->sock, CTL_QUERY, 0, &q, sizeof q, -1) == 0 && ctl_finish(s->ctl, &a) == 0 &&
 		a.data.len) {
@@ -144,8 +145,14 @@ static int lost(struct session *s)
 					states[i]);
 		}
 	}
-	return out_fail(CLI_REFUSED,
-		"%s: the session ended before the answer did; \"keep audit ls\" says why", s->open.name);
+	return out_fail(CLI_REFUSED, "%s: the session was ended; \"keep audit ls\" says why", s->open.name);
+}
+
+/* Nobody is at the other end any more. */
+static bool hung_up(const struct session *s)
+{
+	struct pollfd pf = { s->sock, 0, 0 };
+	return poll(&pf, 1, 0) > 0 && pf.revents & POLLHUP;
 }
 
 /* Requests in flight together: ids first, first + 1, … */
@@ -255,7 +262,7 @@ int session_run_all(struct session *s, const struct session_request *q, size_t n
 {
 	struct flight l = { .q = q, .ret = ret, .n = n, .first = s->last_id + 1 };
 	struct sigaction old;
-	int r = 0;
+	int r = hung_up(s) ? lost(s) : 0;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = begin(s, &q[i], ++s->last_id, &ret[i].index);
 	if (r)

@@ -13,6 +13,7 @@ struct session {
 	struct fd_map map; /* the layout's bytes */
 	struct layout layout;
 	u64 last_id;
+	bool over; /* the gate ended it, or the runtime is gone: it was said, and nothing more can be asked */
 };
 #define SESSION_NONE       \
 	{                  \

@@ -123,6 +123,20 @@ END
 done
 grep -q cancelled "$out" || fail "no answer was stopped"
 
+# an operator ends its session: it says so, and does not ask on
+talk <<END || fail "a conversation that an operator ends"
+wait >>>
+send What is a ticket?\\r
+wait tok/s
+wait >>>
+run "$KEEP_BUILD/appliance/cli/keep" stop demo --reason maintenance
+send And what is a record?\\r
+wait demo: the session was ended
+end 1
+END
+expect 0 keep audit ls --event halt --json
+says '"reason":"maintenance"'
+
 # files without a terminal: in front of a prompt, and of standard input
 unset TERM
 expect 0 keep run demo --file note.txt --max-tokens 4 'What is in it?' --json

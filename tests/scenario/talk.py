@@ -2,6 +2,7 @@
 
     send TEXT     type it (\\n, \\r, \\t, \\x.. and \\e as in C)
     wait TEXT     until it was shown, behind what was waited for last; else the steps end with 1
+    run COMMAND   of the shell, meanwhile; it must end with 0
     end STATUS    the command must end by itself with it
 
 What was shown goes to standard output whole."""
@@ -10,6 +11,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 
@@ -68,6 +70,8 @@ def main():
         text = unescape(rest).encode()
         if word == "send":
             os.write(talk.fd, text)
+        elif word == "run":
+            ok = subprocess.run(rest, shell=True, stdout=subprocess.DEVNULL).returncode == 0
         else:
             ok = talk.wait(text) if word == "wait" else talk.end(int(rest))
         if not ok:
