@@ -145,6 +145,8 @@ static void on_event(void *ctx, const struct chat_event *e)
 	struct jsonw w;
 	if (!a->in.stream) {
 		a->failed |= answer_log_add(&c->said, e) != 0;
+		if (a->head.form == API_RESPONSES)
+			api_probs_settle(&c->probs, e->kind == CHAT_TEXT || e->kind == CHAT_BROKEN);
 		return;
 	}
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);

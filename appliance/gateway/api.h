@@ -73,7 +73,8 @@ struct api_head {
 	u64 created; /* seconds of UTC */
 };
 
-/* Probabilities that were asked for, as JSON, until they are written. Zero-filled but for asked. */
+/* Probabilities that were asked for, as JSON, until they are written. Zero-filled but for asked. Of API_RESPONSES the first list is what came since
+ * the last event, and the second what belongs to the open message. */
 struct api_probs {
 	bool asked, open, full;
 	struct jsonw list[4];
@@ -83,6 +84,11 @@ void api_probs_fini(struct api_probs *p);
 void api_probs_add(struct api_probs *p, enum api_form form, const struct proto_probs *f);
 /* The member "logprobs", where it was asked for; null where none came since the last time. */
 void api_probs_write(struct api_probs *p, enum api_form form, struct jsonw *w);
+/* Of API_RESPONSES: what came since the last event belongs to the message's text, or to something of which no probabilities are told. */
+void api_probs_settle(struct api_probs *p, bool text);
+/* The member "logprobs" of a delta, or of the message so far. p may be NULL: not asked for. */
+void api_probs_delta(struct api_probs *p, struct jsonw *w);
+void api_probs_message(struct api_probs *p, struct jsonw *w);
 
 /* One call of a tool, whole. */
 struct api_call {

@@ -101,7 +101,7 @@ void api_probs_add(struct api_probs *p, enum api_form form, const struct proto_p
 {
 	if (!p->open)
 		open_all(p);
-	if (form == API_CHAT)
+	if (form != API_COMPLETION)
 		chat_add(&p->list[0], f);
 	else
 		completion_add(p, f);
@@ -126,4 +126,39 @@ void api_probs_write(struct api_probs *p, enum api_form form, struct jsonw *w)
 	}
 	jsonw_object_end(w);
 	api_probs_fini(p);
+}
+
+/* ---- of messages that are told twice, as they come and whole ----------------------------------------------------------------- */
+
+void api_probs_settle(struct api_probs *p, bool text)
+{
+	if (!p->open)
+		return;
+	if (text && p->list[0].len > 1)
+		jsonw_json(&p->list[1], p->list[0].buf + 1, p->list[0].len - 1);
+	p->full |= p->list[1].full;
+	jsonw_fini(&p->list[0]);
+	jsonw_init_grow(&p->list[0], PROBS_BYTES);
+	jsonw_array(&p->list[0]);
+}
+
+static void list_write(const struct api_probs *p, u32 i, struct jsonw *w)
+{
+	if (!p || !p->asked)
+		return;
+	jsonw_key(w, "logprobs");
+	jsonw_array(w);
+	if (p->open && p->list[i].len > 1)
+		jsonw_json(w, p->list[i].buf + 1, p->list[i].len - 1);
+	jsonw_array_end(w);
+}
+
+void api_probs_delta(struct api_probs *p, struct jsonw *w)
+{
+	list_write(p, 0, w);
+}
+
+void api_probs_message(struct api_probs *p, struct jsonw *w)
+{
+	list_write(p, 1, w);
 }

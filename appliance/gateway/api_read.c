@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "gateway/api_forms.h"
+#include "gateway/api_read.h"
 #include "base/err.h"
 #include "base/fd.h"
 
@@ -9,14 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-struct reading {
-	struct arena *arena;
-	struct api_ask *ask;
-	struct api_error *e;
-	json_t *root;
-	bool no_memory;
-};
 
 static void json_put(json_t **j)
 {
@@ -34,12 +26,12 @@ int api_refuse(struct api_error *e, u32 status, const char *code, const char *pa
 	return 1;
 }
 
-static int wrong(struct reading *rd, const char *key, const char *want)
+int api_wrong(struct reading *rd, const char *key, const char *want)
 {
 	return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\" must be %s", key, want);
 }
 
-static int cannot(struct reading *rd, const char *key, const char *why)
+int api_cannot(struct reading *rd, const char *key, const char *why)
 {
 	return api_refuse(rd->e, 400, "unsupported_value", key, "\"%s\": %s", key, why);
 }
@@ -74,10 +66,10 @@ static int f32_in(struct reading *rd, const char *key, json_t *v, f64 min, f64 m
 		return 0;
 	}
 	snprintf(want, sizeof want, "a number from %g to %g", min, max);
-	return wrong(rd, key, want);
+	return api_wrong(rd, key, want);
 }
 
-static int u32_in(struct reading *rd, const char *key, json_t *v, u32 min, u32 max, u32 *ret)
+int api_u32_in(struct reading *rd, const char *key, json_t *v, u32 min, u32 max, u32 *ret)
 {
 	char want[64];
 	if (json_is_integer(v) && json_integer_value(v) >= min && json_integer_value(v) <= max) {
@@ -85,12 +77,12 @@ static int u32_in(struct reading *rd, const char *key, json_t *v, u32 min, u32 m
 		return 0;
 	}
 	snprintf(want, sizeof want, "an integer from %u to %u", min, max);
-	return wrong(rd, key, want);
+	return api_wrong(rd, key, want);
 }
 
 static int on_max_tokens(struct reading *rd, const char *key, json_t *v)
 {
-	return u32_in(rd, key, v, 1, CTX_TOKENS_MAX, &rd->ask->how.max_tokens);
+	return api_u32_in(rd, key, v, 1, CTX_TOKENS_MAX, &rd->ask->how.max_tokens);
 }
 
 static int on_temperature(struct reading *rd, const char *key, json_t *v)
@@ -119,13 +111,13 @@ static int on_min_p(struct reading *rd, const char *key, json_t *v)
 
 static int on_top_k(struct reading *rd, const char *key, json_t *v)
 {
-	return u32_in(rd, key, v, 0, UINT32_MAX, &rd->ask->how.top_k);
+	return api_u32_in(rd, key, v, 0, UINT32_MAX, &rd->ask->how.top_k);
 }
 
 static int on_seed(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_integer(v))
-		return wrong(rd, key, "an integer");
+		return api_wrong(rd, key, "an integer");
 	rd->ask->how.seed = (u64)json_integer_value(v);
 	rd->ask->seed_given = true;
 	return 0;
@@ -141,60 +133,10 @@ static int on_repeat_penalty(struct reading *rd, const char *key, json_t *v)
 static int on_penalty(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_number(v))
-		return wrong(rd, key, "a number");
+		return api_wrong(rd, key, "a number");
 	return json_number_value(v) == 0
 		       ? 0
-		       : cannot(rd, key, "only 0 is served here; repeat_penalty may be given");
-}
-
-static int on_n(struct reading *rd, const char *key, json_t *v)
-{
-	if (!json_is_integer(v))
-		return wrong(rd, key, "an integer");
-	return u32_in(rd, key, v, 1, CHOICES_MAX, &rd->ask->n);
-}
-
-/* The best of as many as are given: only all of them. */
-static int on_best_of(struct reading *rd, const char *key, json_t *v)
-{
-	json_t *n = json_object_get(rd->root, "n");
-	if (!json_is_integer(v))
-		return wrong(rd, key, "an integer");
-	return json_integer_value(v) == (json_is_integer(n) ? json_integer_value(n) : 1)
-		       ? 0
-		       : cannot(rd, key, "every answer that is computed is given: it must equal n");
-}
-
-static int on_logprobs(struct reading *rd, const char *key, json_t *v)
-{
-	u32 top = 0;
-	if (rd->ask->form == API_COMPLETION) { /* how many alternatives */
-		int r = u32_in(rd, key, v, 0, LOGPROBS_MAX, &top);
-		rd->ask->how.n_logprobs = r ? 0 : 1 + top;
-		return r;
-	}
-	if (!json_is_boolean(v))
-		return wrong(rd, key, "a boolean");
-	rd->ask->how.n_logprobs = json_is_true(v) ? MAX(rd->ask->how.n_logprobs, 1u) : 0;
-	return 0;
-}
-
-static int on_top_logprobs(struct reading *rd, const char *key, json_t *v)
-{
-	u32 top = 0;
-	int r = u32_in(rd, key, v, 0, LOGPROBS_MAX, &top);
-	if (!r && top && !rd->ask->how.n_logprobs)
-		return cannot(rd, key, "it needs \"logprobs\": true");
-	if (!r && rd->ask->how.n_logprobs)
-		rd->ask->how.n_logprobs = 1 + top;
-	return r;
-}
-
-static int on_echo(struct reading *rd, const char *key, json_t *v)
-{
-	if (!json_is_boolean(v))
-		return wrong(rd, key, "a boolean");
-	return json_is_true(v) ? cannot(rd, key, "the prompt is not repeated here") : 0;
+		       : api_cannot(rd, key, "only 0 is served here; repeat_penalty may be given");
 }
 
 /* ---- text and lists -------------------------------------------------------------------------------------------------------- */
@@ -202,7 +144,7 @@ static int on_echo(struct reading *rd, const char *key, json_t *v)
 static int on_model(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) > NAME_LEN_MAX)
-		return wrong(rd, key, "the name of a model");
+		return api_wrong(rd, key, "the name of a model");
 	rd->ask->model = keep(rd, json_string_value(v), json_string_length(v));
 	return 0;
 }
@@ -210,7 +152,7 @@ static int on_model(struct reading *rd, const char *key, json_t *v)
 static int on_messages(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_array(v) || !json_array_size(v))
-		return wrong(rd, key, "a list of at least one message");
+		return api_wrong(rd, key, "a list of at least one message");
 	rd->ask->messages = keep_json(rd, v, &rd->ask->messages_len);
 	return 0;
 }
@@ -220,7 +162,7 @@ static int on_prompt(struct reading *rd, const char *key, json_t *v)
 	if (json_is_array(v) && json_array_size(v) == 1)
 		v = json_array_get(v, 0);
 	if (!json_is_string(v))
-		return wrong(rd, key, "one text");
+		return api_wrong(rd, key, "one text");
 	rd->ask->prompt = keep(rd, json_string_value(v), json_string_length(v));
 	return 0;
 }
@@ -229,7 +171,7 @@ static int on_special(struct reading *rd, const char *key, json_t *v)
 {
 	if (json_is_true(v))
 		rd->ask->how.flags &= ~(u32)REQUEST_RAW;
-	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+	return json_is_boolean(v) ? 0 : api_wrong(rd, key, "a boolean");
 }
 
 static int stop_add(struct reading *rd, const char *key, json_t *v)
@@ -256,14 +198,14 @@ static int on_stop(struct reading *rd, const char *key, json_t *v)
 static int on_stream(struct reading *rd, const char *key, json_t *v)
 {
 	rd->ask->stream = json_is_true(v);
-	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+	return json_is_boolean(v) ? 0 : api_wrong(rd, key, "a boolean");
 }
 
 static int on_stream_options(struct reading *rd, const char *key, json_t *v)
 {
 	json_t *usage = json_object_get(v, "include_usage");
 	if (!json_is_object(v) || (usage && !json_is_null(usage) && !json_is_boolean(usage)))
-		return wrong(rd, key, "an object whose include_usage is a boolean");
+		return api_wrong(rd, key, "an object whose include_usage is a boolean");
 	rd->ask->usage = json_is_true(usage);
 	return 0;
 }
@@ -274,12 +216,12 @@ static int on_stream_options(struct reading *rd, const char *key, json_t *v)
 static int on_tools(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_array(v))
-		return wrong(rd, key, "a list of tools");
+		return api_wrong(rd, key, "a list of tools");
 	_cleanup_(json_put) json_t *list = json_array();
 	for (size_t i = 0; i < json_array_size(v); i++) {
 		json_t *t = json_array_get(v, i), *type = json_object_get(t, "type");
 		if (!json_is_object(t) || !json_is_string(type))
-			return wrong(rd, key, "a list of objects with a type");
+			return api_wrong(rd, key, "a list of objects with a type");
 		if (!strcmp(json_string_value(type), "function"))
 			json_array_append(list, t);
 	}
@@ -301,7 +243,7 @@ static int on_tool_choice(struct reading *rd, const char *key, json_t *v)
 	json_t *flat = json_object_get(v, "name"),
 	       *name = flat ? flat : json_object_get(json_object_get(v, "function"), "name");
 	if (!json_is_string(name))
-		return wrong(rd, key, "none, auto, required, or an object that names a function");
+		return api_wrong(rd, key, "none, auto, required, or an object that names a function");
 	rd->ask->choice = CHAT_CALLS_REQUIRED;
 	rd->ask->choice_name = keep(rd, json_string_value(name), json_string_length(name));
 	return 0;
@@ -310,7 +252,7 @@ static int on_tool_choice(struct reading *rd, const char *key, json_t *v)
 static int on_parallel(struct reading *rd, const char *key, json_t *v)
 {
 	rd->ask->one_call = json_is_false(v);
-	return json_is_boolean(v) ? 0 : wrong(rd, key, "a boolean");
+	return json_is_boolean(v) ? 0 : api_wrong(rd, key, "a boolean");
 }
 
 static int on_response_format(struct reading *rd, const char *key, json_t *v)
@@ -325,7 +267,7 @@ static int on_response_format(struct reading *rd, const char *key, json_t *v)
 		return 0;
 	}
 	if (strcmp(t, "json_schema") || !json_is_object(schema))
-		return wrong(rd, key, "of type text, json_object or json_schema, the last with a schema");
+		return api_wrong(rd, key, "of type text, json_object or json_schema, the last with a schema");
 	rd->ask->schema = keep_json(rd, schema, NULL);
 	return 0;
 }
@@ -347,7 +289,7 @@ static int on_blocks(struct reading *rd, const char *key, json_t *v)
 	const char *why;
 	json_t *system = json_object_get(rd->root, "system"), *list = NULL;
 	if (!json_is_array(v) || !json_array_size(v))
-		return wrong(rd, key, "a list of at least one message");
+		return api_wrong(rd, key, "a list of at least one message");
 	int r = api_messages_convert(json_is_null(system) ? NULL : system, v, &list, &why);
 	return converted(rd, key, r, list, why);
 }
@@ -357,7 +299,7 @@ static int on_items(struct reading *rd, const char *key, json_t *v)
 	const char *why;
 	json_t *list = NULL;
 	if (!json_is_string(v) && !json_array_size(v))
-		return wrong(rd, key, "a text or a list of at least one item");
+		return api_wrong(rd, key, "a text or a list of at least one item");
 	int r = api_items_convert(json_object_get(rd->root, "instructions"), v, &list, &why);
 	return converted(rd, key, r, list, why);
 }
@@ -368,7 +310,7 @@ static int tools_converted(struct reading *rd, const char *key, json_t *v,
 	const char *why;
 	_cleanup_(json_put) json_t *list = NULL;
 	if (!json_is_array(v))
-		return wrong(rd, key, "a list of tools");
+		return api_wrong(rd, key, "a list of tools");
 	if (convert(v, &list, &why))
 		return api_refuse(rd->e, 400, "invalid_value", key, "\"%s\": %s", key, why);
 	if (json_array_size(list))
@@ -388,7 +330,8 @@ static int on_flat_tools(struct reading *rd, const char *key, json_t *v)
 
 static int on_stored(struct reading *rd, const char *key, json_t *v)
 {
-	return json_is_false(v) ? 0 : cannot(rd, key, "nothing is stored here; send the whole conversation");
+	return json_is_false(v) ? 0
+				: api_cannot(rd, key, "nothing is stored here; send the whole conversation");
 }
 
 /* {"format":{"type":"json_schema","name":"x","schema":{}}} */
@@ -403,7 +346,7 @@ static int on_text(struct reading *rd, const char *key, json_t *v)
 		return 0;
 	}
 	if (!t || strcmp(t, "json_schema") || !json_is_object(schema))
-		return wrong(
+		return api_wrong(
 			rd, key, "an object whose format is text, json_object or json_schema with a schema");
 	rd->ask->schema = keep_json(rd, schema, NULL);
 	return 0;
@@ -426,7 +369,7 @@ static int on_choice(struct reading *rd, const char *key, json_t *v)
 		rd->ask->one_call = json_is_true(json_object_get(v, "disable_parallel_tool_use"));
 		return 0;
 	}
-	return wrong(rd, key, "of type auto, none, any, or tool with a name");
+	return api_wrong(rd, key, "of type auto, none, any, or tool with a name");
 }
 
 /* No reasoning: said to the template, and held to. */
@@ -450,14 +393,14 @@ static int on_effort(struct reading *rd, const char *key, json_t *v)
 			rd->ask->vars = keep_json(rd, vars, NULL);
 		return 0;
 	}
-	return wrong(rd, key, "none, minimal, low, medium, high or xhigh");
+	return api_wrong(rd, key, "none, minimal, low, medium, high or xhigh");
 }
 
 static int on_reasoning(struct reading *rd, const char *key, json_t *v)
 {
 	json_t *effort = json_object_get(v, "effort");
 	if (!json_is_object(v))
-		return wrong(rd, key, "an object");
+		return api_wrong(rd, key, "an object");
 	return effort && !json_is_null(effort) ? on_effort(rd, key, effort) : 0;
 }
 
@@ -470,14 +413,14 @@ static int on_thinking(struct reading *rd, const char *key, json_t *v)
 		return 0;
 	}
 	if (!type || (strcmp(type, "enabled") && strcmp(type, "adaptive")))
-		return wrong(rd, key, "of type enabled, adaptive or disabled");
-	return budget ? u32_in(rd, "thinking", budget, 1, CTX_TOKENS_MAX, &rd->ask->think_budget) : 0;
+		return api_wrong(rd, key, "of type enabled, adaptive or disabled");
+	return budget ? api_u32_in(rd, "thinking", budget, 1, CTX_TOKENS_MAX, &rd->ask->think_budget) : 0;
 }
 
 static int on_vars(struct reading *rd, const char *key, json_t *v)
 {
 	if (!json_is_object(v))
-		return wrong(rd, key, "an object");
+		return api_wrong(rd, key, "an object");
 	rd->ask->vars = keep_json(rd, v, NULL);
 	return 0;
 }
@@ -520,11 +463,12 @@ static const struct field {
 	{ "presence_penalty", BOTH, on_penalty },
 	{ "stop", BOTH, on_stop },
 	{ "stop_sequences", MSGS, on_stop },
-	{ "n", BOTH, on_n },
-	{ "best_of", TEXT, on_best_of },
-	{ "logprobs", BOTH, on_logprobs },
-	{ "top_logprobs", CHAT, on_top_logprobs },
-	{ "echo", TEXT, on_echo },
+	{ "n", BOTH, api_on_n },
+	{ "best_of", TEXT, api_on_best_of },
+	{ "logprobs", BOTH, api_on_logprobs },
+	{ "include", RESP, api_on_include },
+	{ "top_logprobs", CHAT | RESP, api_on_top_logprobs },
+	{ "echo", TEXT, api_on_echo },
 	{ "stream", ALL, on_stream },
 	{ "stream_options", BOTH, on_stream_options },
 	{ "tools", CHAT, on_tools },
@@ -572,7 +516,7 @@ static int fields_read(struct reading *rd)
 	if (rd->ask->form == API_MESSAGES && !rd->ask->how.max_tokens)
 		return api_refuse(rd->e, 400, "missing_field", "max_tokens", "\"max_tokens\" is missing");
 	if (rd->ask->schema && rd->ask->tools && rd->ask->choice != CHAT_CALLS_NONE)
-		return cannot(
+		return api_cannot(
 			rd, "response_format", "an answer is held to a schema or may call tools, not both");
 	return rd->no_memory ? err_origin(-ENOMEM) : 0;
 }

@@ -12,6 +12,7 @@ struct item {
 	size_t len;
 	const char *name, *call_id;
 	bool open; /* not whole yet */
+	struct api_probs *probs;
 };
 
 static void kv_strn(struct jsonw *w, const char *key, const char *s, size_t n)
@@ -43,6 +44,7 @@ static void part_write(struct jsonw *w, const struct item *it)
 		jsonw_key(w, "annotations");
 		jsonw_array(w);
 		jsonw_array_end(w);
+		api_probs_message(it->probs, w);
 	}
 	jsonw_object_end(w);
 }
@@ -126,16 +128,17 @@ static void items_write(struct jsonw *w, const struct api_head *h, const struct 
 	u32 at = 0;
 	if (a->reasoning_len)
 		item_write(w, h,
-			&(struct item){
-				ITEM_REASONING, at++, a->reasoning, a->reasoning_len, NULL, NULL, false });
+			&(struct item){ ITEM_REASONING, at++, a->reasoning, a->reasoning_len, NULL, NULL,
+				false, NULL });
 	if (a->text_len || !a->n_calls)
-		item_write(
-			w, h, &(struct item){ ITEM_MESSAGE, at++, a->text, a->text_len, NULL, NULL, false });
+		item_write(w, h,
+			&(struct item){
+				ITEM_MESSAGE, at++, a->text, a->text_len, NULL, NULL, false, a->probs });
 	for (size_t i = 0; i < a->n_calls; i++) {
 		const struct api_call *c = &a->calls[i];
 		item_write(w, h,
-			&(struct item){
-				ITEM_CALL, at++, c->arguments, c->arguments_len, c->name, c->id, false });
+			&(struct item){ ITEM_CALL, at++, c->arguments, c->arguments_len, c->name, c->id,
+				false, NULL });
 	}
 }
 
@@ -183,7 +186,7 @@ void api_responses_begin(struct api_stream *s, struct jsonw *w)
 static struct item current(const struct api_stream *s, bool open)
 {
 	return (struct item){ s->open, s->n_blocks - 1, s->item.buf ? s->item.buf : "", s->item.len, s->name,
-		s->id, open };
+		s->id, open, s->probs };
 }
 
 static void place(struct api_stream *s, struct jsonw *w, bool part)
@@ -234,6 +237,8 @@ static void item_close(struct api_stream *s, struct jsonw *w)
 	event_begin(s, w, names[s->open].done);
 	place(s, w, s->open != ITEM_CALL);
 	kv_strn(w, names[s->open].key, s->item.buf ? s->item.buf : "", s->item.len);
+	if (s->open == ITEM_MESSAGE)
+		api_probs_message(s->probs, w);
 	event_end(w);
 	if (s->open != ITEM_CALL)
 		part_event(s, w, "response.content_part.done");
@@ -241,6 +246,8 @@ static void item_close(struct api_stream *s, struct jsonw *w)
 	jsonw_between(&s->items, s->items.len ? "," : "");
 	struct item it = current(s, false);
 	item_write(&s->items, s->head, &it);
+	if (s->open == ITEM_MESSAGE && s->probs)
+		api_probs_fini(s->probs);
 	s->open = ITEM_NONE;
 	jsonw_fini(&s->item);
 }
@@ -274,12 +281,19 @@ void api_responses_event(struct api_stream *s, struct jsonw *w, const struct cha
 		item_close(s, w);
 	else if (e->kind == CHAT_CALL || kind != s->open)
 		item_open(s, w, kind, e);
+	if (s->probs && kind != ITEM_MESSAGE)
+		api_probs_settle(s->probs, false);
 	if (kind == ITEM_NONE || e->kind == CHAT_CALL)
 		return;
 	jsonw_append(&s->item, e->text, e->len);
 	event_begin(s, w, names[kind].delta);
 	place(s, w, kind != ITEM_CALL);
 	kv_strn(w, "delta", e->text, e->len);
+	if (kind == ITEM_MESSAGE) {
+		api_probs_delta(s->probs, w);
+		if (s->probs)
+			api_probs_settle(s->probs, true);
+	}
 	event_end(w);
 }
 

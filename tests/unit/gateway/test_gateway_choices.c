@@ -44,7 +44,7 @@ static json_t *at(json_t *j, const char *path)
 
 static void same_json(json_t *j, const char *path, const char *want)
 {
-	char *text = json_dumps(at(j, path), JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = at(j, path) ? json_dumps(at(j, path), JSON_COMPACT | JSON_ENCODE_ANY) : strdup("null");
 	if (!text || strcmp(text, want) != 0)
 		fail_msg("%s is %s, not %s", path, text ? text : "not there", want);
 	free(text);
@@ -220,6 +220,99 @@ static void streamed(void **state)
 	jsonw_fini(&w);
 }
 
+/* What a client of responses asks for, and what it may not. */
+static void responses_asked(void **state)
+{
+	static const struct {
+		const char *more;
+		i32 n_logprobs; /* -1: refused */
+	} rows[] = { { "", 0 }, { ",\"include\":[\"reasoning.encrypted_content\"]", 0 },
+		{ ",\"include\":[\"reasoning.encrypted_content\",\"message.output_text.logprobs\"]", 1 },
+		{ ",\"top_logprobs\":3,\"include\":[\"message.output_text.logprobs\"]", 4 },
+		{ ",\"top_logprobs\":0", 0 }, { ",\"top_logprobs\":3", -1 },
+		{ ",\"top_logprobs\":21,\"include\":[\"message.output_text.logprobs\"]", -1 },
+		{ ",\"include\":\"message.output_text.logprobs\"", -1 }, { ",\"include\":[1]", -1 } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_arena_ struct arena a = { 0 };
+		struct api_ask q;
+		char body[256];
+		snprintf(body, sizeof body, "{\"model\":\"m\",\"input\":\"hi\"%s}", rows[i].more);
+		int r = read_ask(API_RESPONSES, body, &a, &q);
+		if (r != (rows[i].n_logprobs < 0) || (!r && q.how.n_logprobs != (u32)rows[i].n_logprobs))
+			fail_msg("%s: %d %u", rows[i].more, r, r ? 0 : q.how.n_logprobs);
+	}
+}
+
+/* The value of a path in the first event of that type. */
+static void event_says(const char *stream, const char *type, const char *path, const char *want)
+{
+	char first[80];
+	snprintf(first, sizeof first, "event: %s\ndata: ", type);
+	const char *from = strstr(stream, first);
+	assert_non_null(from);
+	from += strlen(first);
+	json_t *j = parsed(from, strcspn(from, "\n"));
+	same_json(j, path, want);
+	json_decref(j);
+}
+
+/* Probabilities of a message's tokens: in each delta its own, at its end all of them. Those of reasoning and calls are not told. */
+static void responses_streamed(void **state)
+{
+	static const u32 kinds[] = { CHAT_REASONING, CHAT_TEXT, CHAT_TEXT };
+	const struct proto_outcome o = { .finish = FINISH_STOP, .n_prompt = 5, .n_generated = 4 };
+	const struct api_head h = { .form = API_RESPONSES, .model = "demo", .index = 12 };
+	struct api_probs l = { .asked = true };
+	struct api_stream s = { .head = &h, .n = 1, .probs = &l };
+	struct proto_probs p = some();
+	struct jsonw w;
+	jsonw_init_grow(&w, 1u << 20);
+	api_stream_begin(&s, &w);
+	for (u32 i = 0; i < ARRAY_LEN(kinds); i++) {
+		p.v[0].id = 100 + i;
+		api_probs_add(&l, API_RESPONSES, &p);
+		api_stream_event(&s, &w, &(struct chat_event){ .kind = kinds[i], .text = "x", .len = 1 });
+	}
+	api_probs_add(&l, API_RESPONSES, &p); /* of the end, which is no text */
+	api_stream_end(&s, &w, &o, model);
+	event_says(w.buf, "response.output_text.delta", "logprobs.0.id", "101");
+	event_says(w.buf, "response.output_text.delta", "logprobs.0.top_logprobs.1.bytes", "[255]");
+	event_says(w.buf, "response.output_text.delta", "logprobs.1", "null");
+	event_says(w.buf, "response.output_text.done", "logprobs.1.id", "102");
+	event_says(w.buf, "response.output_text.done", "logprobs.2", "null");
+	event_says(w.buf, "response.completed", "response.output.1.content.0.logprobs.0.id", "101");
+	event_says(w.buf, "response.completed", "response.output.1.content.0.logprobs.1.id", "102");
+	event_says(w.buf, "response.completed", "response.output.0.content.0.logprobs", "null");
+	api_stream_fini(&s);
+	api_probs_fini(&l);
+	jsonw_fini(&w);
+}
+
+static void responses_whole(void **state)
+{
+	const struct proto_outcome o = { .finish = FINISH_STOP, .n_prompt = 5, .n_generated = 2 };
+	const struct api_head h = { .form = API_RESPONSES, .model = "demo", .index = 12 };
+	struct api_probs l = { .asked = true };
+	struct api_answer a = { .text = "x", .text_len = 1, .outcome = &o, .model = model, .probs = &l };
+	struct proto_probs p = some();
+	for (u32 asked = 0; asked < 2; asked++) {
+		struct jsonw w;
+		jsonw_init_grow(&w, 1u << 20);
+		l.asked = asked;
+		for (u32 text = 0; text < 2 && asked; text++) {
+			api_probs_add(&l, API_RESPONSES, &p);
+			api_probs_settle(&l, text);
+		}
+		api_answer_write(&w, &h, &a);
+		json_t *j = parsed(w.buf, w.len);
+		same_json(j, "output.0.content.0.logprobs.0.token", asked ? "\"ab\"" : "null");
+		same_json(j, "output.0.content.0.logprobs.1", "null");
+		json_decref(j);
+		jsonw_fini(&w);
+	}
+	api_probs_fini(&l);
+}
+
 /* ---- rules ----------------------------------------------------------------------------------------------------------------- */
 
 static struct rules rules_of(const char *text)
@@ -293,6 +386,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(asked), cmocka_unit_test(chat_shape),
 		cmocka_unit_test(completion_shape), cmocka_unit_test(several), cmocka_unit_test(streamed),
-		cmocka_unit_test(rules_are_read), cmocka_unit_test(rules_hold) };
+		cmocka_unit_test(responses_asked), cmocka_unit_test(responses_streamed),
+		cmocka_unit_test(responses_whole), cmocka_unit_test(rules_are_read),
+		cmocka_unit_test(rules_hold) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
