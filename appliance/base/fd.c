@@ -161,13 +161,16 @@ int fd_regular_size(int fd, u64 *ret_size)
 	return 0;
 }
 
-void fd_limit_raise(u64 want)
+u64 fd_limit_raise(u64 want)
 {
 	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= want)
-		return;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 0;
+	u64 had = l.rlim_cur;
 	l.rlim_cur = MIN(l.rlim_max, (rlim_t)want);
-	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (had >= want || setrlimit(RLIMIT_NOFILE, &l) < 0)
+		return had;
+	return l.rlim_cur;
 }
 
 int fd_read_file(int fd, u64 max, u8 **ret_data, size_t *ret_len)

@@ -9,8 +9,8 @@
 
 /* Close *fd if it is open; *fd becomes -1. Keeps errno. */
 void fd_close(int *fd);
-/* Let this process have so many descriptors at once, as far as the hard limit goes; it never has fewer than before. */
-void fd_limit_raise(u64 want);
+/* Let this process have so many descriptors at once, as far as the hard limit goes; it never has fewer than before. Returns how many it may have. */
+u64 fd_limit_raise(u64 want);
 #define _cleanup_fd_ _cleanup_(fd_close)
 
 /* Hand the descriptor over: returns *fd and leaves -1 behind. */

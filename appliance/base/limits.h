@@ -131,13 +131,18 @@
 
 /* the gateway */
 #define GATEWAY_CONNECTIONS_MAX \
-	1024u /* clients at once, each with one request; keepd lets TICKETS_OPEN_MAX run */
-#define GATEWAY_CLIENT_CONNECTIONS_MAX 256u /* of them, of one user: the others get in all the same */
-#define GATEWAY_SEATS_MAX	       256u /* principals times models at once; keepd serves IPC_SESSIONS_MAX */
-#define CHOICES_MAX		       8u /* answers to one request; each is a request of its own to the gate */
-#define GATEWAY_HEADER_BYTES_MAX       16384u	   /* request line and headers; real clients send 1 KiB */
-#define GATEWAY_BODY_BYTES_MAX	       (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
-#define GATEWAY_BACKLOG_BYTES_MAX      (1u << 20) /* of a stream that its client does not read; then it is cut */
+	16384u /* clients at once, each with one request; idle ones take 320 MiB by TLS; keepd lets TICKETS_OPEN_MAX run */
+#define GATEWAY_CLIENT_CONNECTIONS_MAX \
+	1024u /* of them, of one user or address: a sixteenth, the others get in all the same */
+#define GATEWAY_SEATS_MAX	 256u	/* principals times models at once; keepd serves IPC_SESSIONS_MAX */
+#define CHOICES_MAX		 8u	/* answers to one request; each is a request of its own to the gate */
+#define GATEWAY_HEADER_BYTES_MAX 16384u /* request line and headers; real clients send 1 KiB */
+#define GATEWAY_BODY_BYTES_MAX	 (16u << 20) /* a body; what is made of it has REQUEST_BYTES_MAX */
+#define GATEWAY_BODIES_BYTES_MAX \
+	(512u << 20) /* bytes of all bodies that are read at once: 32 of the longest, thousands of usual ones */
+#define GATEWAY_CLIENT_BODIES_BYTES_MAX \
+	(128u << 20) /* bytes of them for one user or address: a quarter, so that no four keep another out */
+#define GATEWAY_BACKLOG_BYTES_MAX (1u << 20) /* of a stream that its client does not read; then it is cut */
 
 /* quotas */
 #define QUOTA_FILE_BYTES_MAX (256u << 10) /* a file of quotas; a page for each group of people */

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/limits.h"
+#include "gateway/crowd.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -36,19 +38,14 @@ enum http_state {
 	CONN_LINGER
 };
 
-/* Whose connection it is, for their number: a user, or an address. */
-struct origin {
-	u8 b[16];
-	bool local;
-};
-
 struct http_conn {
 	struct http_conn *next, **prev;
 	struct http_server *server;
 	struct bufferevent *bev;
 	struct event *deadline;
 	enum http_state state;
-	struct origin from;
+	struct guest *from;
+	u64 body_bytes; /* that are taken for its body */
 	bool chunked, keep;
 	bool late; /* its client does not read: it is about to be lost */
 	size_t head_len;
@@ -68,14 +65,23 @@ struct http_server {
 	struct event *full;
 	struct http_conn *conns;
 	u32 n;
+	struct crowd crowd;
 };
 
 static void parse(struct http_conn *c);
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
+static void body_over(struct http_conn *c)
+{
+	crowd_give(&c->server->crowd, c->from, c->body_bytes);
+	c->body_bytes = 0;
+}
+
 static void conn_free(struct http_conn *c)
 {
+	body_over(c);
+	crowd_leave(&c->server->crowd, c->from);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -287,6 +293,12 @@ void http_admit(struct http_exchange *x)
 	assert(c->state == CONN_ADMIT);
 	x->gone = NULL;
 	x->ctx = NULL;
+	if (!crowd_take(&c->server->crowd, c->from, c->head.body_len)) {
+		c->server->p.refuse(
+			c->server->p.ctx, x, 503, "too many long bodies are under way: ask again");
+		return;
+	}
+	c->body_bytes = c->head.body_len;
 	c->state = CONN_BODY;
 	deadline(c, HTTP_BODY_S);
 	if (c->head.expects_continue && c->head.body_len)
@@ -302,7 +314,7 @@ int http_socket(const struct http_exchange *x)
 
 bool http_is_local(const struct http_exchange *x)
 {
-	return x->conn->from.local;
+	return x->conn->from->is.local;
 }
 
 struct ssl_st *http_ssl(const struct http_exchange *x)
@@ -356,6 +368,7 @@ static void want_body(struct http_conn *c)
 	bufferevent_setwatermark(c->bev, EV_READ, 0, GATEWAY_HEADER_BYTES_MAX + 4);
 	c->server->p.serve(c->server->p.ctx, &c->x);
 	free(body);
+	body_over(c);
 }
 
 static void parse(struct http_conn *c)
@@ -421,14 +434,6 @@ static struct origin origin_of(evutil_socket_t fd, const struct sockaddr *a)
 	return o;
 }
 
-static u32 connections_of(const struct http_server *s, const struct origin *o)
-{
-	u32 n = 0;
-	for (const struct http_conn *c = s->conns; c; c = c->next)
-		n += c->from.local == o->local && !memcmp(c->from.b, o->b, sizeof o->b);
-	return n;
-}
-
 /* A connection, by TLS or bare; fd is taken where it succeeds. */
 static struct bufferevent *bev_make(struct http_server *s, evutil_socket_t fd, struct tls *tls)
 {
@@ -436,17 +441,18 @@ static struct bufferevent *bev_make(struct http_server *s, evutil_socket_t fd, s
 		   : bufferevent_socket_new(s->p.base, fd, BEV_OPT_CLOSE_ON_FREE);
 }
 
-/* fd is taken. 0; -ENOMEM. */
-static int conn_make(struct http_listener *l, evutil_socket_t fd, const struct origin *from)
+/* fd and from are taken. 0; -ENOMEM. */
+static int conn_make(struct http_listener *l, evutil_socket_t fd, struct guest *from)
 {
 	struct http_server *s = l->server;
 	struct http_conn *c = calloc(1, sizeof *c);
 	if (!c) {
+		crowd_leave(&s->crowd, from);
 		evutil_closesocket(fd);
 		return -ENOMEM;
 	}
 	c->server = s;
-	c->from = *from;
+	c->from = from;
 	c->state = l->tls ? CONN_HANDSHAKE : CONN_IDLE;
 	c->next = s->conns;
 	c->prev = &s->conns;
@@ -483,13 +489,15 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	struct http_listener *from = ctx;
 	struct http_server *s = from->server;
 	struct origin o = origin_of(fd, a);
-	if (s->n < GATEWAY_CONNECTIONS_MAX && connections_of(s, &o) >= s->p.n_client) {
+	struct guest *g = s->n < s->p.n_max ? crowd_enter(&s->crowd, &o) : NULL;
+	if (g && g->n > s->p.n_client) {
+		crowd_leave(&s->crowd, g);
 		evutil_closesocket(fd);
 		return;
 	}
-	if (s->n < GATEWAY_CONNECTIONS_MAX && !conn_make(from, fd, &o))
+	if (g && !conn_make(from, fd, g))
 		return;
-	if (s->n >= GATEWAY_CONNECTIONS_MAX)
+	if (!g)
 		evutil_closesocket(fd);
 	pause_accepting(s);
 }
@@ -512,8 +520,9 @@ int http_create(const struct http_params *p, struct http_server **ret)
 	if (!s)
 		return -ENOMEM;
 	s->p = *p;
+	s->p.n_max = MIN(p->n_max ? p->n_max : UINT32_MAX, GATEWAY_CONNECTIONS_MAX);
 	s->full = evtimer_new(p->base, on_room, s);
-	if (!s->full) {
+	if (!s->full || getrandom(&s->crowd.seed, sizeof s->crowd.seed, 0) != sizeof s->crowd.seed) {
 		http_free(s);
 		return -ENOMEM;
 	}

@@ -1,8 +1,8 @@
 /* An HTTP/1.1 server on libevent: connections, deadlines, limits, replies whole or streamed. What a request means is its caller's.
  *
  * A connection reads one request at a time: head within HTTP_HEAD_S of its first byte, body within HTTP_BODY_S; what a client sends behind
- * waits until the answer is over. A body is not read before its sender is admitted. No user of this machine and no address has more than n_client
- * connections; of IPv6 the first 64 bits are the address, since one host may have all that follow. A client that hangs up is noticed while it is being answered. After a request that is malformed the
+ * waits until the answer is over. A body is not read before its sender is admitted, nor while too many others are (crowd.h). No user of this machine and
+ * no address has more than n_client connections; of IPv6 the first 64 bits are the address, since one host may have all that follow. A client that hangs up is noticed while it is being answered. After a request that is malformed the
  * connection ends, since nobody can say where the next one would begin. */
 #pragma once
 
@@ -26,6 +26,7 @@ struct http_exchange {
 
 struct http_params {
 	struct event_base *base;
+	u32 n_max; /* connections at most: as many as there are descriptors for; 0: GATEWAY_CONNECTIONS_MAX, which nothing exceeds */
 	u32 n_client; /* connections of one user, or of one address, at most */
 	/* A head: may its sender ask? http_admit, or an answer; now or later. NULL: everybody may. */
 	void (*admit)(void *ctx, struct http_exchange *x);

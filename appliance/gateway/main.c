@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SOCKETS_MAX	     5u
+#define FDS_RESERVED	     (4 * GATEWAY_SEATS_MAX + 256) /* of seats, and of what is made meanwhile */
 #define CREDENTIAL_BYTES_MAX 65536u /* a key, or a certificate with the CAs behind it */
 
 static int out_of_memory(void)
@@ -48,6 +49,17 @@ static void on_alive(evutil_socket_t fd, short what, void *ctx)
 		on_stop(fd, what, ctx); /* out of memory; the supervisor would end it soon */
 }
 
+/* For how many connections there are descriptors. */
+static u32 connections_max(void)
+{
+	u64 have = fd_limit_raise(GATEWAY_CONNECTIONS_MAX + FDS_RESERVED);
+	u64 n = have > 2 * FDS_RESERVED ? have - FDS_RESERVED : have / 2;
+	if (n < GATEWAY_CONNECTIONS_MAX)
+		daemon_say("descriptors for %llu connections, not %u: LimitNOFILE= or ulimit -Hn is %llu",
+			(unsigned long long)n, GATEWAY_CONNECTIONS_MAX, (unsigned long long)have);
+	return (u32)MIN(n, (u64)GATEWAY_CONNECTIONS_MAX);
+}
+
 /* Hash tables of what strangers write are seeded now: later there is no such call. */
 static int prepare(void)
 {
@@ -56,8 +68,6 @@ static int prepare(void)
 		return -EIO;
 	json_object_seed(seed ? seed : 1);
 	signal(SIGPIPE, SIG_IGN);
-	fd_limit_raise(GATEWAY_CONNECTIONS_MAX + 4 * GATEWAY_SEATS_MAX +
-		       256); /* of every connection and seat, and of what is made meanwhile */
 	return 0;
 }
 
@@ -152,6 +162,7 @@ static int open_all(struct gateway *g, const char *run)
 	const struct seats_params seats = { g->base, g->run_dir };
 	const struct door_params door = { g->base, g->run_dir };
 	const struct http_params http = { .base = g->base,
+		.n_max = connections_max(),
 		.n_client = GATEWAY_CLIENT_CONNECTIONS_MAX,
 		.admit = who_admit,
 		.serve = routes_serve,

@@ -55,7 +55,7 @@ void reply_error(struct http_exchange *x, enum api_form form, const struct api_e
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why)
 {
 	struct api_error e;
-	api_refuse(&e, status, "malformed_request", NULL, "%s", why);
+	api_refuse(&e, status, status == 503 ? "unavailable" : "malformed_request", NULL, "%s", why);
 	reply_error(x, API_CHAT, &e);
 }
 

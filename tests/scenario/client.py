@@ -1,5 +1,5 @@
 """client.py SOCKET STORY: a client of the gateway, of Python's standard library alone. Each story ends with 0 or says what was wrong."""
-import http.client, json, re, socket, sys, time
+import http.client, json, re, resource, socket, sys, time
 
 
 class Unix(http.client.HTTPConnection):
@@ -265,11 +265,11 @@ def story_hostile():
             s.recv(200 * (i % 7) + 1)
         s.close()
     crowd = []
-    for i in range(300):
+    for i in range(1060):
         s = socket.socket(socket.AF_UNIX)
         s.connect(PATH)
         crowd.append(s)
-    for s in crowd[280:]:
+    for s in crowd[1040:]:
         s.settimeout(20)
         want(s.recv(1) == b"", "one user has no more than so many")
     for s in crowd:
@@ -281,4 +281,6 @@ def story_hostile():
     want(False, "it is not there any more")
 
 
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 globals()["story_" + sys.argv[2]]()

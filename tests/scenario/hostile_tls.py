@@ -1,6 +1,6 @@
 """hostile_tls.py PORT CA: handshakes that never end or never began, smuggling inside of TLS, and connections that are dropped half-way. Every one
 is ended or answered, and a client that comes behind them is served."""
-import socket, ssl, sys, time
+import resource, socket, ssl, sys, time
 
 PORT, CA = int(sys.argv[1]), sys.argv[2]
 
@@ -38,6 +38,8 @@ def served():
 
 
 def main():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     served()
     idle = plain()  # says nothing at all
     slow = plain()
@@ -76,7 +78,7 @@ def main():
         s.close()
     # one past as many as one address may have; who has them is served, and room comes back
     many = []
-    for i in range(320):
+    for i in range(1100):
         try:
             many.append(plain())
         except OSError:
@@ -91,8 +93,8 @@ def main():
             pass
         except ConnectionResetError:
             dead += 1
-    if not 64 <= dead <= 80:
-        sys.exit(f"{dead} of 320 connections of one address were refused")
+    if not 76 <= dead <= 92:
+        sys.exit(f"{dead} of 1100 connections of one address were refused")
     for s in many:
         s.close()
     time.sleep(0.5)

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "gateway/crowd.h"
 #include "gateway/http.h"
 
 #include <errno.h>
@@ -16,9 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct event_base *base;
@@ -259,28 +260,42 @@ static void test_body_limit(void **state)
 	}
 }
 
+/* As many clients as are served at once, in a process of their own, since each takes a descriptor at either end; until the pipe is closed. */
+static pid_t crowd_begin(const int until[2])
+{
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	char end;
+	close(until[1]);
+	for (u32 i = 0; i < GATEWAY_CONNECTIONS_MAX; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address))
+			_exit(1);
+	}
+	_exit(read(until[0], &end, 1) != 0);
+}
+
 /* One past as many as are served: it waits until another goes. */
 static void test_connection_limit(void **state)
 {
-	static int all[GATEWAY_CONNECTIONS_MAX];
-	struct rlimit l = { 2 * GATEWAY_CONNECTIONS_MAX + 64, 2 * GATEWAY_CONNECTIONS_MAX + 64 }, old;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	l.rlim_max = old.rlim_max;
-	assert_true(l.rlim_max >= l.rlim_cur);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
+	int crowd[2];
+	assert_int_equal(pipe(crowd), 0);
 	turn(8);
 	assert_int_equal(http_connections(server), 0);
-	for (u32 i = 0; i < GATEWAY_CONNECTIONS_MAX; i++)
-		all[i] = client();
-	assert_int_equal(http_connections(server), GATEWAY_CONNECTIONS_MAX);
+	pid_t pid = crowd_begin(crowd);
+	while (http_connections(server) < GATEWAY_CONNECTIONS_MAX)
+		event_base_loop(base, EVLOOP_ONCE);
+	turn(4);
 	int past = client();
 	assert_int_equal(http_connections(server), GATEWAY_CONNECTIONS_MAX);
 	assert_int_equal(get(past), -1);
 	close(past);
-	for (u32 i = 0; i < GATEWAY_CONNECTIONS_MAX; i++)
-		close(all[i]);
-	turn(4);
-	assert_int_equal(http_connections(server), 0);
+	close(crowd[1]); /* they go */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (http_connections(server))
+		event_base_loop(base, EVLOOP_ONCE);
+	close(crowd[0]);
 	usleep(60000);
 	int fd = client();
 	put(fd, "GET /again HTTP/1.1\r\n" HOST "\r\n");
@@ -317,10 +332,81 @@ static void test_client_limit(void **state)
 	turn(4);
 }
 
+/* Bodies are read as far as there is room for all of them: one past that of one client is told to ask again, and another's is read. Room
+ * comes back when a body is served, and when its client goes. */
+static void test_bodies_limit(void **state)
+{
+	static int all[GATEWAY_CLIENT_BODIES_BYTES_MAX / GATEWAY_BODY_BYTES_MAX];
+	char text[200], small[] = "POST /small HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n";
+	snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "Content-Length: %u\r\n\r\n",
+		GATEWAY_BODY_BYTES_MAX);
+	for (u32 i = 0; i < ARRAY_LEN(all); i++) {
+		all[i] = client();
+		put(all[i], text);
+		assert_int_equal(get(all[i]), 0);
+	}
+	int past = client();
+	put(past, small);
+	assert_int_equal(get(past), -1);
+	assert_non_null(strstr(got, "HTTP/1.1 503 "));
+	close(past);
+	close(all[0]);
+	turn(4);
+	all[0] = client();
+	put(all[0], small);
+	put(all[0], "z");
+	assert_true(get(all[0]) > 0);
+	put(all[0], text); /* what the small one had is free again */
+	assert_int_equal(get(all[0]), 0);
+	for (u32 i = 0; i < ARRAY_LEN(all); i++)
+		close(all[i]);
+	turn(4);
+	past = client();
+	put(past, text);
+	assert_int_equal(get(past), 0);
+	close(past);
+	turn(4);
+}
+
+/* All clients together, and who is who: by user or address, whoever else is there. */
+static void test_crowd(void **state)
+{
+	static struct crowd c;
+	struct origin user = { { 1 }, true }, address_of_same = { { 1 }, false };
+	struct guest *g[GATEWAY_BODIES_BYTES_MAX / GATEWAY_CLIENT_BODIES_BYTES_MAX],
+		*a = crowd_enter(&c, &user);
+	assert_ptr_equal(crowd_enter(&c, &user), a);
+	assert_int_equal(a->n, 2);
+	struct guest *b = crowd_enter(&c, &address_of_same);
+	assert_ptr_not_equal(a, b);
+	assert_false(crowd_take(&c, b, GATEWAY_CLIENT_BODIES_BYTES_MAX + 1));
+	for (u32 i = 0; i < ARRAY_LEN(g); i++) {
+		struct origin o = { { 2, (u8)i }, false };
+		g[i] = crowd_enter(&c, &o);
+		assert_true(crowd_take(&c, g[i], GATEWAY_CLIENT_BODIES_BYTES_MAX));
+	}
+	assert_int_equal(c.bytes, GATEWAY_BODIES_BYTES_MAX);
+	assert_false(crowd_take(&c, b, 1)); /* of all */
+	crowd_give(&c, g[0], 1);
+	assert_true(crowd_take(&c, b, 1));
+	crowd_give(&c, b, 1);
+	crowd_give(&c, g[0], GATEWAY_CLIENT_BODIES_BYTES_MAX - 1);
+	for (u32 i = 1; i < ARRAY_LEN(g); i++)
+		crowd_give(&c, g[i], GATEWAY_CLIENT_BODIES_BYTES_MAX);
+	for (u32 i = 0; i < ARRAY_LEN(g); i++)
+		crowd_leave(&c, g[i]);
+	crowd_leave(&c, a);
+	crowd_leave(&c, a);
+	crowd_leave(&c, b);
+	for (u32 i = 0; i < CROWD_BUCKETS; i++)
+		assert_null(c.buckets[i]);
+}
+
 static int setup(void **state)
 {
 	char dir[] = "/tmp/keep-http-XXXXXX";
 	signal(SIGPIPE, SIG_IGN); /* as main() does */
+	fd_limit_raise(GATEWAY_CONNECTIONS_MAX + 64);
 	base = event_base_new();
 	if (!base || !mkdtemp(dir))
 		return 1;
@@ -351,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_hang_up), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_backlog), cmocka_unit_test(test_header_limit),
 		cmocka_unit_test(test_body_limit), cmocka_unit_test(test_connection_limit),
-		cmocka_unit_test(test_client_limit) };
+		cmocka_unit_test(test_client_limit), cmocka_unit_test(test_bodies_limit),
+		cmocka_unit_test(test_crowd) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,121 @@
+"""crowd.py STORY PORT …: very many clients of one gateway at once. Each story ends with 0 or says what was wrong.
+
+connections PORT PID   10,000 connections of forty addresses, in every state before a request; the memory of process PID is bounded, a client that
+                       comes meanwhile is served, and nothing is left of them
+streams PORT KEYS      1,000 streams at once, of the API keys that stand in KEYS: two thirds are read to their ends, some are hung up on, some are
+                       not read for a while"""
+import json, os, resource, selectors, socket, sys, time
+
+HOST = b"Host: keep\r\n"
+PORT = int(sys.argv[2])
+
+
+def want(ok, what, *more):
+    if not ok:
+        sys.exit("crowd.py: %s: %s" % (what, " ".join(str(m) for m in more)))
+
+
+def connect(i):
+    """Of one of the forty addresses."""
+    s = socket.socket()
+    s.settimeout(60)
+    s.bind(("127.0.1.%d" % (1 + i % 40), 0))
+    s.connect(("127.0.0.1", PORT))
+    return s
+
+
+def rss(pid):
+    return int(next(l for l in open("/proc/%s/status" % pid) if l.startswith("VmRSS")).split()[1])
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%s/fd" % pid))
+
+
+def served():
+    s = socket.create_connection(("127.0.0.1", PORT), timeout=60)
+    s.sendall(b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    want(s.recv(65536).startswith(b"HTTP/1.1 200 "), "a client among many is not served")
+    s.close()
+
+
+def story_connections():
+    pid, n, all = sys.argv[3], 10000, []
+    served()
+    before, had = rss(pid), descriptors(pid)
+    starts = (b"", b"G", b"GET /health HTTP/1.1\r\nHos", b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Content-Length: 16777216\r\n",
+              b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+    for i in range(n):
+        s = connect(i)
+        s.sendall(starts[i % len(starts)])
+        all.append(s)
+    want(descriptors(pid) - had > n - 1500, "most of them are let in at once", descriptors(pid))  # heads that are not whole have 15 seconds
+    served()
+    grown = (rss(pid) - before) / n
+    want(grown < 24, "so many KiB for each connection", grown)
+    for s in all[4::5]:
+        want(s.recv(4096).startswith(b"HTTP/1.1 200 "), "one that asks is served")
+    for s in all:
+        s.close()
+    for _ in range(600):
+        if descriptors(pid) <= had + 2:
+            break
+        time.sleep(0.05)
+    want(descriptors(pid) <= had + 2, "descriptors are left", descriptors(pid), had)
+    served()
+    print("%d connections: %.1f KiB each" % (n, grown))
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------------------
+
+
+class Stream:
+    def __init__(self, i, key):
+        self.kind = ("read", "read", "hang up", "read", "late", "read")[i % 6]
+        self.got, self.over = b"", False
+        body = json.dumps({"model": "demo", "stream": True, "max_tokens": 24, "temperature": 1, "seed": i,
+                           "messages": [{"role": "user", "content": "Question %d: what is Keep?" % (i % 50)}]}).encode()
+        self.s = connect(i)
+        self.s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + key.encode() +
+                       b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+
+    def read(self):
+        """True: there will be more."""
+        part = self.s.recv(65536)
+        self.got += part
+        if not part or (self.kind == "hang up" and b"data: " in self.got):
+            self.s.close()
+            self.over = True
+        return not self.over
+
+
+def read_all(streams, seconds):
+    sel = selectors.DefaultSelector()
+    for t in streams:
+        sel.register(t.s, selectors.EVENT_READ, t)
+    until = time.monotonic() + seconds
+    while sel.get_map():
+        want(time.monotonic() < until, "streams that do not end", len(sel.get_map()))
+        for key, _ in sel.select(1):
+            sock = key.fileobj
+            fd = key.fd
+            if not key.data.read():
+                sel.unregister(fd if sock.fileno() < 0 else sock)
+
+
+def story_streams():
+    keys = open(sys.argv[3]).read().split()
+    all = [Stream(i, keys[i % len(keys)]) for i in range(1000)]
+    read_all([t for t in all if t.kind != "late"], 150)
+    read_all([t for t in all if t.kind == "late"], 150)
+    for t in all:
+        want(t.got.startswith(b"HTTP/1.1 200 "), "an answer", t.got[:400])
+        want(t.kind == "hang up" or b"data: [DONE]" in t.got, "a stream that ends", t.kind, t.got[-200:])
+    ids = {t.got.split(b"keep-log-index: ")[1].split(b"\r")[0] for t in all}
+    want(len(ids) == len(all), "a record for each", len(ids))
+    print("%d streams, %d read to their ends" % (len(all), sum(b"[DONE]" in t.got for t in all)))
+
+
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+globals()["story_" + sys.argv[1]]()
