@@ -58,15 +58,20 @@ static void copy_tree(const char *from, const char *to)
 
 /* ---- one command of one person, over a connection of its own; keepd may be gone or shut ---- */
 
+static bool lost; /* it is gone: what is sent now would be done at the next start */
+
 static struct rig_answer say(
 	struct rig *r, const struct rig_person *who, u32 type, const void *body, u32 len, const char *file)
 {
 	static u64 id = 50000;
 	struct rig_answer a = { .gone = true, .status = 99 };
+	if (lost)
+		return a;
 	int c = rig_client_as(r, who);
 	_cleanup_fd_ int fd = file ? memory(file) : -1;
 	if (ipc_send(c, type, ++id, body, len, fd) == 0)
 		rig_answer(c, id, &a);
+	lost = a.gone;
 	close(c);
 	return a;
 }
@@ -239,6 +244,7 @@ void office_before(struct rig *r, struct acked *k)
 {
 	char path[256];
 	people(r);
+	lost = false;
 	if (!was.dir[0])
 		make_template(r);
 	drop_tree(r->store);
@@ -277,6 +283,7 @@ void office_tell(struct rig *r, struct acked *k)
 			  who = { .name = "uid:1005", .text = "she asked for it" };
 	struct rig_session s;
 	int sock;
+	lost = false;
 	bool good = session(r, &sock, &s, k) && asks(sock, &s, 1, k);
 	held(r, k);
 	pruned(r, k);
