@@ -16,7 +16,7 @@ if ! cmp -s "$KEEP_SOURCE/tests/console/package.json" "$folder/package.json"; th
 		{ rm "$folder/package.json" && skip "npm could not install what drives the browser: $(tail -n 1 "$err")"; }
 fi
 stage
-export KEEP_MODULES="$folder" CHROMIUM
+export KEEP_MODULES="$folder" KEEP_VERIFY="$KEEP_BUILD/audit/verify/keep-audit-verify" KEEP="$KEEP_BUILD/appliance/cli/keep" CHROMIUM
 rm -rf "$KEEP_BUILD/console-shots"
 expect 0 node "$KEEP_SOURCE/tests/console/console.mjs" "$url" "$link" "$KEEP_BUILD/console-shots"
 cat "$out"

@@ -21,6 +21,8 @@ tuesday() {
 	alice=$(cat "$out")
 	expect 0 keep key add two --for bob --reason '<b>loud</b> "onload=x"'
 	bob=$(cat "$out")
+	printf '[principal alice]\ntokens-per-day = 50000\nparallel = 4\n[everyone]\nparallel = 2\n' >"$work/site.quota"
+	expect 0 keep quota set "$work/site.quota"
 	start_up
 	for q in 'What is Keep?' 'Who signed you?' 'What is a checkpoint?'; do as "$alice" "$q"; done
 	as "$bob" 'Is this recorded?'
@@ -58,5 +60,7 @@ stage() {
 	wait_for 'grep -q ": ready" "$work/up.log"' 'keep up'
 	url=https://127.0.0.1:$(cat "$work/port")
 	as "$alice" 'And today?'
+	expect 0 keep role key auditor --out "$work/auditor.key"
+	cp "$out" "$work/auditor.vkey"
 	link=$(keep console --url "$url" 2>/dev/null) || fail 'no link'
 }

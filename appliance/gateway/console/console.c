@@ -185,7 +185,8 @@ static void show(struct console *c, struct page *p)
 		.page = c->page,
 		.is = c->reads ? &c->is : NULL,
 		.log = origin_of(c),
-		.refresh_s = c->refresh_s };
+		.refresh_s = c->refresh_s,
+		.refresh_to = &c->refresh_to };
 	if (!c->page->type)
 		console_frame_begin(p, &f);
 	page_markup(p, in.buf, in.len);

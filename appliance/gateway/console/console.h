@@ -61,8 +61,9 @@ struct console {
 	void *own; /* of the page: freed with it */
 	/* what show may say of its page */
 	char title[160];
-	char headers[512]; /* further ones, each with CR LF */
-	u32 refresh_s;	   /* the page loads itself again; 0: not */
+	char headers[512];	    /* further ones, each with CR LF */
+	u32 refresh_s;		    /* the page loads itself again; 0: not */
+	struct page_url refresh_to; /* from there */
 	/* the frame's own */
 	u32 fail;
 	char fail_text[512];
@@ -125,7 +126,8 @@ struct console_frame {
 	const struct console_page *page; /* NULL: none of the navigation */
 	const struct proto_principal *is;
 	const char *log; /* the log's origin; "": not known */
-	u32 refresh_s;
+	u32 refresh_s;	 /* 0: it does not load itself again */
+	const struct page_url *refresh_to;
 };
 void console_frame_begin(struct page *p, const struct console_frame *f);
 void console_frame_end(struct page *p, const struct console_frame *f);

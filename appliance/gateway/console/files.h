@@ -15,6 +15,12 @@ extern const char console_prove_js[];
 extern const size_t console_prove_js_len;
 extern const char console_choose_js[];
 extern const size_t console_choose_js_len;
+extern const char console_file_js[];
+extern const size_t console_file_js_len;
+extern const char console_verify_py[]; /* judges evidence */
+extern const size_t console_verify_py_len;
+extern const char console_saved_js[];
+extern const size_t console_saved_js_len;
 extern const char console_record_js[];
 extern const size_t console_record_js_len;
 extern const char console_range_js[];

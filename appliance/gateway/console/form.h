@@ -13,7 +13,7 @@ struct form {
 	struct form_pair {
 		u16 name, value; /* where they stand in text */
 	} v[FORM_PAIRS_MAX];
-	char text[8192];
+	char text[16384];
 };
 /* 0; 1 it is malformed, too long, or says something twice. */
 _must_use_ int form_read(const char *s, size_t len, struct form *ret);

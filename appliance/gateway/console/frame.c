@@ -59,6 +59,8 @@ void console_frame_begin(struct page *p, const struct console_frame *f)
 	if (f->refresh_s) { /* without a script too */
 		page_html(p, "<meta http-equiv=\"refresh\" content=\"");
 		page_int(p, f->refresh_s);
+		page_html(p, ";url=");
+		page_text(p, f->refresh_to->full ? "/console" : f->refresh_to->s);
 		page_html(p, "\">\n");
 	}
 	page_html(p, "<title>");
@@ -86,8 +88,9 @@ void console_frame_end(struct page *p, const struct console_frame *f)
 		page_name(p, f->log);
 		page_html(p, ".</p>\n");
 	}
-	page_html(p, "<p>Nothing can be changed here. What you read of the log is "
-		     "recorded under your "
-		     "name; <code>keep console --end</code> ends what a link "
-		     "began.</p>\n</footer>\n</body></html>\n");
+	page_html(p,
+		"<p>Nothing can be changed here; a sign-off can be handed in. What you read of the log is "
+		"recorded under your "
+		"name; <code>keep console --end</code> ends what a link "
+		"began.</p>\n</footer>\n</body></html>\n");
 }

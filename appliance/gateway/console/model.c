@@ -313,39 +313,8 @@ static void files(struct page *p, const json_t *all)
 
 static void runs(struct page *p, const json_t *status, const char *model)
 {
-	size_t i;
-	const json_t *g, *first;
 	page_section(p, "runs", "Where it runs");
-	if (!grants_of(status, model, &first)) {
-		page_html(p, "<p>It is not loaded.</p>\n");
-		page_section_end(p);
-		return;
-	}
-	page_table(p, "Grants: each let it into memory once", "Grant", "State", "Device", "Kernels",
-		"Context", "Memory", "Sessions");
-	json_array_foreach(json_object_get(status, "grants"), i, g)
-	{
-		if (strcmp(console_str(g, "model"), model))
-			continue;
-		page_html(p, "<tr><th scope=\"row\">");
-		page_record(p, facts_u64(g, "grant"));
-		page_html(p, "</th><td>");
-		page_text(p, console_str(g, "state"));
-		page_html(p, "</td><td>");
-		page_fmt(p, "%s, %s", console_str(g, "device"), console_str(g, "driver"));
-		page_html(p, "</td><td>");
-		page_short(p, console_str(g, "kernel_set"));
-		page_html(p, "</td><td class=\"number\">");
-		page_count(p, facts_u64(g, "ctx_tokens"));
-		page_fmt(p, " tokens, %s", console_str(g, "kv_mode"));
-		page_html(p, "</td><td class=\"number\">");
-		page_size(p,
-			facts_u64(g, "weight_bytes") + facts_u64(g, "kv_bytes") + facts_u64(g, "work_bytes"));
-		page_html(p, "</td><td class=\"number\">");
-		page_count(p, facts_u64(g, "sessions"));
-		page_html(p, "</td></tr>\n");
-	}
-	page_table_end(p);
+	models_grants(p, status, model);
 	page_section_end(p);
 }
 

@@ -73,3 +73,46 @@ void models_show(struct console *c, struct page *p)
 		     "a record says so. Each name leads to who, which rules, and where it runs.</p>\n");
 	models_table(p, console_rows(c, 1));
 }
+
+/* ---- in memory -------------------------------------------------------------------------------------------------------------- */
+
+static void grant(struct page *p, const json_t *g)
+{
+	page_html(p, "<tr><th scope=\"row\">");
+	page_record(p, facts_u64(g, "grant"));
+	page_html(p, "</th><td>");
+	page_text(p, console_str(g, "name"));
+	page_html(p, "</td><td>");
+	page_text(p, console_str(g, "state"));
+	page_html(p, "</td><td>");
+	page_fmt(p, "%s, %s", console_str(g, "device"), console_str(g, "driver"));
+	page_html(p, "</td><td>");
+	page_short(p, console_str(g, "kernel_set"));
+	page_html(p, "</td><td class=\"number\">");
+	page_count(p, facts_u64(g, "ctx_tokens"));
+	page_fmt(p, " tokens, %s", console_str(g, "kv_mode"));
+	page_html(p, "</td><td class=\"number\">");
+	page_size(p, facts_u64(g, "weight_bytes") + facts_u64(g, "kv_bytes") + facts_u64(g, "work_bytes"));
+	page_html(p, "</td><td class=\"number\">");
+	page_count(p, facts_u64(g, "sessions"));
+	page_html(p, "</td></tr>\n");
+}
+
+void models_grants(struct page *p, const json_t *status, const char *model)
+{
+	const json_t *all = json_object_get(status, "grants"), *g;
+	size_t i, n = 0;
+	json_array_foreach(all, i, g) n += !model || !strcmp(console_str(g, "model"), model);
+	if (!n) {
+		page_html(p, "<p>Nothing is loaded.</p>\n");
+		return;
+	}
+	page_table(p, "Grants: each let a model into memory once", "Grant", "Model", "State", "Device",
+		"Kernels", "Context", "Memory", "Sessions");
+	json_array_foreach(all, i, g)
+	{
+		if (!model || !strcmp(console_str(g, "model"), model))
+			grant(p, g);
+	}
+	page_table_end(p);
+}

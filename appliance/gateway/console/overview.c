@@ -1,13 +1,19 @@
-/* Overview: what needs attention first, then the state of gate, log, machine and models, as keepd says it now. */
+/* Overview: what needs attention first, then what Keep promises and how each of it stands, then the state of log, models and machine. */
 #include "gateway/console/models.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define DAY_S	      86400u
 #define WITNESS_OLD_S (7 * DAY_S)  /* as keep status says it */
 #define TLS_SOON_S    (30 * DAY_S) /* before its end, when keepd records that too */
 
-enum { STATUS, MODELS };
+#define LOOK_DAYS 30u
+#define SECOND_NS 1000000000u
+
+enum { STATUS, MODELS, EVENTS };
 
 void overview_ask(struct console *c)
 {
@@ -15,6 +21,13 @@ void overview_ask(struct console *c)
 		return;
 	console_query(c, &(struct proto_query){ .what = QUERY_STATUS }, NULL);
 	console_query(c, &(struct proto_query){ .what = QUERY_MODELS, .count = 1 }, NULL);
+	console_look(c,
+		&(struct proto_look){ .what = LOOK_BY_EVENT,
+			.to = UINT64_MAX,
+			.since_ns = (c->now_s - LOOK_DAYS * DAY_S) * SECOND_NS,
+			.until_ns = UINT64_MAX,
+			.n_events = 5,
+			.events = { "orphan", "import-verdict", "quarantine", "contradiction", "denied" } });
 }
 
 /* ---- what needs attention --------------------------------------------------------------------------------------------------- */
@@ -51,7 +64,29 @@ static void witness_items(struct page *p, u32 *n, const json_t *s)
 			"Carry a newer one to the witnesses.");
 }
 
-static void attention(struct page *p, const json_t *s, const json_t *models)
+/* The sum of an event; NULL: it did not happen. */
+static const json_t *sum_of(const json_t *events, const char *event)
+{
+	size_t i;
+	const json_t *j;
+	json_array_foreach(events, i, j)
+	{
+		if (!strcmp(console_str(j, "key"), event))
+			return j;
+	}
+	return NULL;
+}
+
+static void event_items(struct page *p, u32 *n, const json_t *events)
+{
+	if (sum_of(events, "contradiction"))
+		item(p, n, PAGE_BAD, "A witness has seen another log under this log's name.",
+			"See the records of the event contradiction.");
+	if (sum_of(events, "orphan"))
+		item(p, n, PAGE_NOTE, "Acts were begun and never came to an end.", "See the promises below.");
+}
+
+static void attention(struct page *p, const json_t *s, const json_t *models, const json_t *events)
 {
 	const json_t *clock = json_object_get(s, "clock"), *tls = json_object_get(s, "tls");
 	u32 n = 0;
@@ -67,6 +102,7 @@ static void attention(struct page *p, const json_t *s, const json_t *models)
 	if (console_u64(clock, "behind_s"))
 		item(p, &n, PAGE_NOTE, "The wall clock is behind the floor clock.",
 			"Verdicts are judged by the floor clock.");
+	event_items(p, &n, events);
 	witness_items(p, &n, s);
 	if (console_u64(s, "log_unread"))
 		item(p, &n, PAGE_NOTE, "Some records were not verified again since the start.",
@@ -81,6 +117,122 @@ static void attention(struct page *p, const json_t *s, const json_t *models)
 	if (!n)
 		item(p, &n, PAGE_GOOD, "Nothing needs attention.", "");
 	page_html(p, "</ul>\n");
+}
+
+/* ---- the promises ----------------------------------------------------------------------------------------------------------- */
+
+static void promise(struct page *p, const char *what, enum page_mark mark, const char *words)
+{
+	page_html(p, "<div><dt>");
+	page_text(p, what);
+	page_html(p, "</dt><dd>");
+	page_state(p, mark, words);
+	page_html(p, " ");
+}
+
+static void events_link(struct page *p, const char *event, const char *words)
+{
+	struct page_url u;
+	page_url(&u, "/console/records");
+	page_url_param(&u, "kind", "all");
+	page_url_param(&u, "event", event);
+	page_a(p, &u, words);
+}
+
+static void models_promise(struct page *p, const json_t *models, const json_t *events)
+{
+	const json_t *verdicts = sum_of(events, "import-verdict");
+	u32 bad = models_of(models, "quarantined");
+	promise(p, "Only verified models run", bad ? PAGE_BAD : PAGE_GOOD,
+		bad ? "one is in quarantine" : "it holds");
+	page_count(p, models_of(models, "accepted"));
+	page_html(p, " accepted; ");
+	if (verdicts) {
+		events_link(p, "import-verdict", "the newest verdict");
+		page_html(p, " is of ");
+		page_time(p, console_u64(verdicts, "last_ns") / SECOND_NS);
+	} else {
+		page_fmt(p, "no verdict in the last %u days", LOOK_DAYS);
+	}
+	page_html(p, ". The stored bytes are checked again at each load.");
+	page_fact_end(p);
+}
+
+static void acts_promise(struct page *p, const json_t *s, const json_t *events)
+{
+	const json_t *orphans = sum_of(events, "orphan");
+	bool open = !strcmp(console_str(s, "gate"), "open");
+	promise(p, "No act without a record",
+		!open	  ? PAGE_BAD
+		: orphans ? PAGE_NOTE
+			  : PAGE_GOOD,
+		!open	  ? "the gate is shut"
+		: orphans ? "with orphans"
+			  : "it holds");
+	if (orphans) {
+		page_count(p, console_u64(orphans, "records"));
+		page_fmt(p, " in the last %u days, begun and ", LOOK_DAYS);
+		events_link(p, "orphan", "never came to an end");
+		page_html(p, ", the last of them found at ");
+		page_time(p, console_u64(orphans, "last_ns") / SECOND_NS);
+	} else {
+		page_fmt(p, "every act of the last %u days came to an end, or is under way", LOOK_DAYS);
+	}
+	page_html(p, ".");
+	page_fact_end(p);
+}
+
+static void log_promise(struct page *p, const json_t *s)
+{
+	bool seen = json_object_get(s, "witnessed_age_s") != NULL,
+	     old = console_u64(s, "witnessed_age_s") > WITNESS_OLD_S;
+	promise(p, "Nobody rewrites the log", seen && !old ? PAGE_GOOD : PAGE_NOTE,
+		!seen ? "nobody could tell"
+		: old ? "not seen lately"
+		      : "it holds");
+	if (seen) {
+		page_html(p, "witnesses have seen ");
+		page_count(p, console_u64(s, "witnessed_size"));
+		page_html(p, " records, ");
+		page_age(p, console_u64(s, "witnessed_age_s"));
+		page_html(p, " ago");
+	} else {
+		page_html(p, "no witness has seen it yet: <a href=\"/console/reviews#witness\">its "
+			     "checkpoint</a>");
+	}
+	page_html(p, ".");
+	page_fact_end(p);
+}
+
+/* What answers this request is the program that a network reaches. It asks the kernel for a socket that would reach out. */
+static void egress_promise(struct page *p)
+{
+	int families[] = { AF_INET, AF_INET6, AF_PACKET, AF_NETLINK }, r = 0;
+	for (size_t i = 0; i < ARRAY_LEN(families) && r >= 0; i++) {
+		int fd = socket(families[i], SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		r = fd < 0 ? 0 : -EISCONN;
+		if (fd >= 0)
+			close(fd);
+	}
+	promise(p, "Nothing leaves", r ? PAGE_BAD : PAGE_GOOD, r ? "a socket was given" : "it holds");
+	if (r)
+		page_html(p, "the program that serves this page could open a connection of its own. ");
+	else
+		page_html(p, "the program that serves this page asked just now for sockets of four kinds "
+			     "that reach a network, and "
+			     "was given none. ");
+	page_html(p, "Of the whole machine: <code>keep doctor egress</code>.");
+	page_fact_end(p);
+}
+
+static void promises(struct page *p, const json_t *s, const json_t *models, const json_t *events)
+{
+	page_facts(p);
+	models_promise(p, models, events);
+	acts_promise(p, s, events);
+	log_promise(p, s);
+	egress_promise(p);
+	page_facts_end(p);
 }
 
 /* ---- the state -------------------------------------------------------------------------------------------------------------- */
@@ -150,13 +302,17 @@ static void machine_facts(struct page *p, const json_t *s)
 
 void overview_show(struct console *c, struct page *p)
 {
-	const json_t *s = console_row(c, STATUS), *models = console_rows(c, MODELS);
+	const json_t *s = console_row(c, STATUS), *models = console_rows(c, MODELS),
+		     *events = console_rows(c, EVENTS);
 	if (!s) {
 		console_fail(c, 503, "%s", console_answer(c, STATUS)->text);
 		return;
 	}
 	page_section(p, "attention", "What needs attention");
-	attention(p, s, models);
+	attention(p, s, models, events);
+	page_section_end(p);
+	page_section(p, "promises", "What Keep promises");
+	promises(p, s, models, events);
 	page_section_end(p);
 	page_section(p, "log", "The log");
 	log_facts(p, s);

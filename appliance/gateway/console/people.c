@@ -136,7 +136,7 @@ static void group(struct page *p, u32 by, const json_t *j)
 	}
 }
 
-static void sums_table(struct page *p, const char *caption, const char *head, u32 by, const json_t *rows)
+void people_table(struct page *p, const char *caption, const char *head, u32 by, const json_t *rows)
 {
 	static const char *const keys[] = { "records", "requests", "failed", "prompt_tokens",
 		"generated_tokens" };
@@ -200,11 +200,11 @@ static void one(struct console *c, const struct sums *s, struct page *p)
 	page_html(p, "</p>\n");
 	records_timeline(p, &s->f, console_rows(c, s->a_time));
 	page_section(p, "others", "With what");
-	sums_table(
+	people_table(
 		p, s->k->others, s->k == &people ? "Model" : "Who", s->k->other, console_rows(c, s->a_sum));
 	page_section_end(p);
 	page_section(p, "events", "What was done");
-	sums_table(p, "Records by their event", "Event", LOOK_BY_EVENT, console_rows(c, s->a_events));
+	people_table(p, "Records by their event", "Event", LOOK_BY_EVENT, console_rows(c, s->a_events));
 	page_section_end(p);
 	page_section(p, "newest", "The newest");
 	records_table(p, "The newest records", console_rows(c, s->a_page),
@@ -229,7 +229,7 @@ static void show(struct console *c, struct page *p)
 	page_text(p, s->k->lead);
 	page_html(p, "</p>\n");
 	if (json_array_size(console_rows(c, s->a_sum)))
-		sums_table(p, s->k->lead, s->k->head, s->k->by, console_rows(c, s->a_sum));
+		people_table(p, s->k->lead, s->k->head, s->k->by, console_rows(c, s->a_sum));
 	else
 		page_text(p, s->k->none);
 }

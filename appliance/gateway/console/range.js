@@ -7,7 +7,7 @@ import { compared, count, element, onButton, open, state } from './prove.js';
 
 const MOST = 200000; // records that a browser is asked to download at once: some 100 MB
 const section = document.getElementById('complete');
-const said = section.dataset, from = Number(said.from), to = Number(said.to);
+const said = section.dataset;
 
 // Nanoseconds are more than a number holds: digits of equal length are compared.
 function time(bytes) {
@@ -16,6 +16,7 @@ function time(bytes) {
 }
 
 onButton(section, async (say) => {
+	const from = Number(said.from), to = Number(said.to);
 	if (to - from > MOST)
 		throw new Error(`these are ${count(to - from)} records, more than a browser should download at once: choose a shorter time`);
 	const { checkpoint, tiles } = await open(said.vkey);

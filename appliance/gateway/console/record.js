@@ -4,9 +4,10 @@ import { hex, proveRecord } from './verify.js';
 import { compared, count, element, onButton, open, state } from './prove.js';
 
 const section = document.getElementById('verify');
-const said = section.dataset, index = Number(said.index), size = Number(said.size);
+const said = section.dataset;
 
 onButton(section, async () => {
+	const index = Number(said.index), size = Number(said.size);
 	const { checkpoint, tiles } = await open(said.vkey);
 	if (checkpoint.size < size)
 		throw new Error(`the checkpoint speaks of ${checkpoint.size} records, and the page's of ${size}: the log was cut`);

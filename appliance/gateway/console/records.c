@@ -161,6 +161,35 @@ static void field(struct page *p, const char *name, const char *words, const cha
 	page_html(p, "></p>\n");
 }
 
+/* Filters that many ask for; and those that this browser keeps. */
+static void ready(struct page *p)
+{
+	static const char *const rows[][2] = { { "/console/records?kind=all&event=orphan", "Never answered" },
+		{ "/console/records?kind=all&result=rejected,refused,error,failed,undecided",
+			"Not as asked" },
+		{ "/console/records?kind=all&event=denied", "Refused to people" },
+		{ "/console/"
+		  "records?kind=all&event=role-add,role-remove,access-add,access-remove,console-link",
+			"Who may do what" },
+		{ "/console/records?kind=all&event=import-verdict,revoke,quarantine,model-remove,serve",
+			"Models" },
+		{ "/console/records?kind=all&event=start,stop,boot,gap,clock,fault,storage", "The machine" },
+		{ "/console/records?kind=all&event=log-read,review", "Who read the log" } };
+	page_html(p, "<ul class=\"tabs\" aria-label=\"Ready filters\">");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		page_html(p, "<li><a");
+		page_attr(p, "href", rows[i][0]);
+		page_html(p, ">");
+		page_text(p, rows[i][1]);
+		page_html(p, "</a></li>");
+	}
+	page_html(p,
+		"</ul>\n<div id=\"saved\" hidden><p><label for=\"save-as\">Keep this filter in this browser, "
+		"as</label><input id=\"save-as\" maxlength=\"80\"> <button type=\"button\">Keep</button></p>"
+		"<ul class=\"tabs\" aria-label=\"Kept filters\"></ul></div>\n"
+		"<script type=\"module\" src=\"/console/saved.js\"></script>\n");
+}
+
 static void form(struct page *p, const struct filter *f, const json_t *events)
 {
 	size_t i;
@@ -190,7 +219,9 @@ static void form(struct page *p, const struct filter *f, const json_t *events)
 		     "<a href=\"/console/records\">Everything again</a></p>\n"
 		     "<p class=\"hint\">The address of this page is the filter: keep it as a bookmark, or "
 		     "write it into a report. Several words of one field are alternatives, with commas "
-		     "between them.</p>\n</form></details>\n");
+		     "between them.</p>\n</form>\n");
+	ready(p);
+	page_html(p, "</details>\n");
 }
 
 /* ---- the pages before and after ------------------------------------------------------------------------------------------ */

@@ -113,6 +113,26 @@ static struct proto_look page(void)
 	};
 }
 
+/* What pages of the console ask. */
+static void measure_console(struct audit_log *log, u64 records)
+{
+	struct proto_look t = { .what = LOOK_BY_TIME, .to = UINT64_MAX, .until_ns = UINT64_MAX, .count = 48 };
+	measure(log, "timeline of everything, cold", t);
+	measure(log, "timeline of everything, warm", t);
+	t.n_actors = 1;
+	t.actors[0] = 1042;
+	measure(log, "timeline of one person, not counted", t);
+	t.from = records - MIN(records, (u64)LOOK_TIMELINE_RECORDS);
+	measure(log, "timeline of one person, all counted, cold", t);
+	measure(log, "timeline of one person, all counted, warm", t);
+	struct proto_look o = { .what = LOOK_BY_EVENT, .to = UINT64_MAX, .until_ns = UINT64_MAX };
+	o.n_events = 2;
+	strcpy(o.events[0], "orphan");
+	strcpy(o.events[1], "import-verdict");
+	measure(log, "overview's sums of rare events, cold", o);
+	measure(log, "overview's sums of rare events, warm", o);
+}
+
 static void measure_all(struct audit_log *log, u64 records)
 {
 	struct proto_look q = page(), p = page();
@@ -172,6 +192,7 @@ int main(int argc, char **argv)
 	f64 at = now_ms();
 	fill(log, records);
 	printf("%" PRIu64 " records written in %.0f s\n", records, (now_ms() - at) / 1e3);
+	measure_console(log, records);
 	measure_all(log, records);
 	printf("%-44s %9.1f MB\n", "zones",
 		(f64)sizeof(struct audit_zone) * (f64)(records / ZONE_RECORDS) / 1e6);
