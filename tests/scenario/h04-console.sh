@@ -69,6 +69,40 @@ is 401 'Log in' ask /console -H "Cookie: __Host-keep=$secret"
 is 400 'cannot be read' ask '/console?a=%00' -H "Cookie: $cookie"
 grep -rq "$secret\|${cookie#*=}" "$KEEP_ROOT/store" && fail 'a secret lies in the store'
 
+# every page to whoever is proven, none to anybody else; what is not there, or is no address, is said
+for path in records records/0 people people/0 used used/demo models models/demo reviews 'reviews/report?from=0&to=5' 'reviews/evidence?from=0&to=5' live \
+	log/checkpoint log/vkey log/tile/0/000.p/5 log/tile/entries/000.p/5; do
+	is 401 'Log in' ask "/console/$path"
+	is 200 '' ask "/console/$path" -H "Cookie: $cookie"
+done
+while read -r status path; do
+	is "$status" '' ask "/console/$path" -H "Cookie: $cookie"
+done <<END
+404 records/99999999
+404 records/-1
+404 records/1x
+404 models/none
+404 models/%3Cb%3E
+404 log/tile/0/000
+404 log/tile/9/000
+404 log/tile/entries/..%2f000
+404 log/other
+400 records?kind=some
+400 records?who=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q
+400 records?event=none
+400 records?rows=501
+400 records?since=2026-02-30
+400 reviews/sign?from=0&to=5&vkey=none&remark=x
+400 reviews/sign?from=5&to=5
+400 reviews/report?from=5&to=3
+400 reviews/evidence?from=0&to=100000
+END
+is 400 'was not taken' ask /console/reviews -H "Cookie: $cookie" -H "Origin: $url" --data-urlencode 'note=nothing signed'
+is 403 'not stand on a page' ask /console/reviews -H "Cookie: $cookie" --data-urlencode 'note=nothing signed'
+expect 0 keep key add o --for olga --role officer --use console # an officer reads, and signs nothing off
+is 200 '<bdi>olga</bdi>' ask /console/records -H "Authorization: Bearer $(cat "$out")"
+is 400 'was not taken' ask /console/reviews -H "Authorization: Bearer $(cat "$out")" -H "Origin: $url" --data-urlencode 'note=nothing signed'
+
 # keys are given the use by its name
 expect 2 keep key add u --for bob --use console
 says 'officers and auditors'

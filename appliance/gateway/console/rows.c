@@ -190,7 +190,7 @@ static void row(struct page *p, const struct pair *r)
 	page_record(p, r->index);
 	page_html(p, "</th><td>");
 	page_time(p, console_time(of));
-	page_html(p, "</td><td>");
+	page_html(p, "</td><td class=\"who\">");
 	if (r->q || !json_object_get(of, "intent"))
 		records_put_who(p, of);
 	page_html(p, "</td><td>");
