@@ -560,11 +560,13 @@ struct proto_plan {
 	u32 n_parts, n_remedies, n_layers;
 	u32 kv_mode, ctx_tokens, ctx_train;
 	u32 kv_tokens; /* that the cache holds, of all requests at once */
+	u32 window,
+		tail_tokens; /* layers with that window hold so many; tail_tokens 0: as many as the others */
 	char text[REASON_LEN_MAX + 1];
 	struct proto_plan_remedy remedy[PLAN_REMEDIES_MAX];
 	struct proto_plan_part part[RUNTIME_DEVICES_MAX];
 };
-SIZE_PIN(proto_plan, 1728);
+SIZE_PIN(proto_plan, 1736);
 enum load_reason {
 	LOAD_SEGMENT = 1 /* a digest differs: quarantine */,
 	LOAD_LAYOUT,

@@ -101,6 +101,7 @@ static struct plan_want wanted(
 		.ctx_tokens = g->want.ctx_tokens,
 		.ctx_usual = p->ctx_usual,
 		.kv_pages = p->kv_pages,
+		.tails = p->tails,
 		.chunk = p->chunk,
 		.batch = p->batch };
 	memcpy(w.split, p->split, sizeof w.split);

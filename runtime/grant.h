@@ -53,9 +53,9 @@ struct grant_params {
 	u32 split[RUNTIME_DEVICES_MAX]; /* layers of each device; all 0: as they fit */
 	u32 ctx_usual;			/* context of whoever does not say; 0: what plan.h says */
 	u64 taken[RUNTIME_DEVICES_MAX]; /* bytes that other grants have of each device */
-	u32 chunk, batch, kv_pages, load_threads;
+	u32 chunk, batch, kv_pages, tails, load_threads;
 	bool no_cache, no_draft;
-	u32 draft; /* as struct sched_params has them */
+	u32 draft; /* chunk to here: as struct sched_params and struct plan_want have them */
 	int wake;  /* eventfd that tells that loading has ended, or -1 */
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/kv.h"
 #include "base/err.h"
+#include "shaders/attention.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,10 +104,13 @@ static u32 find(const struct kv_pool *p, const u8 chain[SHA256_BYTES])
 	return i;
 }
 
+/* Make a page findable, unless it or its like is. */
 static void publish(struct kv_pool *p, u32 i, const u8 chain[SHA256_BYTES])
 {
 	struct kv_page *g = &p->pages[i];
 	u32 *bucket = bucket_of(p, chain);
+	if (g->cached || find(p, chain) != KV_NO_PAGE)
+		return;
 	memcpy(g->chain, chain, SHA256_BYTES);
 	g->cached = true;
 	g->next_bucket = *bucket;
@@ -124,10 +128,11 @@ static void forget(struct kv_pool *p, u32 i)
 
 /* ---- take and give ---------------------------------------------------------------------------------------------------- */
 
-static u32 find_prefix(const struct kv_pool *p, const struct kv_want *w, u32 *pages)
+u32 kv_find(const struct kv_pool *p, const struct kv_want *w, u32 *pages)
 {
 	u8 chain[SHA256_BYTES];
 	u32 n = 0, most = w->n_ids ? MIN((w->n_ids - 1) / RT_KV_PAGE, w->n_pages) : 0;
+	most = w->most ? MIN(most, w->most) : most;
 	chain_start(w->principal, chain);
 	while (w->reuse && n < most) {
 		chain_next(chain, w->ids + (size_t)n * RT_KV_PAGE);
@@ -170,7 +175,7 @@ static u32 take_one(struct kv_pool *p, u64 principal)
 
 int kv_take(struct kv_pool *p, const struct kv_want *w, u32 *pages, u32 *ret_cached)
 {
-	u32 cached = find_prefix(p, w, pages), idle = 0;
+	u32 cached = kv_find(p, w, pages), idle = 0;
 	for (u32 i = 0; i < cached; i++)
 		idle += p->pages[pages[i]].refs == 0;
 	if (w->n_pages - cached > kv_pool_available(p) - idle)
@@ -198,10 +203,89 @@ void kv_give(struct kv_pool *p, const struct kv_give *g, const u32 *pages)
 	chain_start(g->principal, chain);
 	for (u32 i = 0; g->keep && i < full; i++) {
 		chain_next(chain, g->ids + (size_t)i * RT_KV_PAGE);
-		if (!p->pages[pages[i]].cached && find(p, chain) == KV_NO_PAGE)
-			publish(p, pages[i], chain);
+		publish(p, pages[i], chain);
 	}
 	/* last first: the end of a chain is of no use without its beginning, so it ages first */
 	for (u32 i = g->n_pages; i-- > 0;)
 		drop(p, pages[i]);
+}
+
+/* ---- layers with a window ------------------------------------------------------------------------------------------------ */
+
+u32 kv_span_first(const struct kv_span *s, u32 pos)
+{
+	return attention_first(pos, s->window, s->pieces) / RT_KV_PAGE;
+}
+
+u32 kv_span_pages(const struct kv_span *s, u32 n_pages)
+{
+	u64 most = DIV_UP((u64)s->window + s->rows - 2, RT_KV_PAGE) + 1;
+	return (u32)MIN(most, n_pages);
+}
+
+bool kv_tail_room(const struct kv_pool *p, const struct kv_span *s, u32 n_pages)
+{
+	return kv_span_pages(s, n_pages) <= p->n_pages - p->promised;
+}
+
+u32 kv_tail_find(
+	const struct kv_pool *p, const struct kv_span *s, const struct kv_want *w, u32 n, struct kv_tail *t)
+{
+	u8 chain[SHA256_BYTES];
+	u32 best = 0, run = 0; /* pages before i that are here without a gap */
+	chain_start(w->principal, chain);
+	for (u32 i = 0; i < n; i++) {
+		chain_next(chain, w->ids + (size_t)i * RT_KV_PAGE);
+		t->pages[i] = find(p, chain);
+		run = t->pages[i] == KV_NO_PAGE ? 0 : run + 1;
+		if (i + 1 - kv_span_first(s, (i + 1) * RT_KV_PAGE) <= run)
+			best = i + 1;
+	}
+	return best;
+}
+
+void kv_tail_take(
+	struct kv_pool *p, const struct kv_span *s, const struct kv_want *w, u32 cached, struct kv_tail *t)
+{
+	t->first = kv_span_first(s, cached * RT_KV_PAGE);
+	t->end = cached;
+	t->promised = kv_span_pages(s, w->n_pages);
+	t->chained = 0;
+	chain_start(w->principal, t->chain);
+	for (u32 i = t->first; i < t->end; i++)
+		hold(p, t->pages[i]);
+	p->promised += t->promised;
+	assert(p->promised <= p->n_pages && t->end - t->first <= t->promised);
+}
+
+/* Pages up to `end` become findable, those of them that are full. */
+static void publish_tail(struct kv_pool *p, const struct kv_move *m, u32 end, struct kv_tail *t)
+{
+	u32 full = MIN(end, m->from / RT_KV_PAGE);
+	for (; m->keep && t->chained < full; t->chained++) {
+		chain_next(t->chain, m->ids + (size_t)t->chained * RT_KV_PAGE);
+		if (t->chained >= t->first)
+			publish(p, t->pages[t->chained], t->chain);
+	}
+}
+
+void kv_tail_move(struct kv_pool *p, const struct kv_span *s, const struct kv_move *m, struct kv_tail *t)
+{
+	u32 first = kv_span_first(s, m->from), end = DIV_UP(m->from + m->n, RT_KV_PAGE);
+	assert(m->n <= s->rows && first <= t->end);
+	publish_tail(p, m, first, t);
+	while (t->first < first)
+		drop(p, t->pages[t->first++]);
+	for (; t->end < end; t->end++)
+		t->pages[t->end] = take_one(p, m->principal);
+	assert(t->end - t->first <= t->promised);
+}
+
+void kv_tail_give(struct kv_pool *p, const struct kv_move *m, struct kv_tail *t)
+{
+	publish_tail(p, m, t->end, t);
+	while (t->end > t->first) /* last first, as above */
+		drop(p, t->pages[--t->end]);
+	p->promised -= t->promised;
+	*t = (struct kv_tail){ .pages = t->pages };
 }

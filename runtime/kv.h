@@ -33,6 +33,7 @@ struct kv_pool {
 	struct kv_list free, idle; /* never findable; findable and used by nobody */
 	u32 *scrub;		   /* pages that must be zeroed before the next step reads them */
 	u32 n_scrub;
+	u32 promised; /* to sequences with a tail */
 };
 
 /* 0; -ENOMEM */
@@ -49,7 +50,10 @@ struct kv_want {
 	u32 n_ids;
 	u32 n_pages; /* that the sequence may ever need */
 	bool reuse;  /* look for cached pages */
+	u32 most;    /* of cached pages; 0: as many as are there */
 };
+/* How many pages kv_take would find in the cache now; ret_pages[0..that-1]. */
+u32 kv_find(const struct kv_pool *p, const struct kv_want *w, u32 *ret_pages);
 /* Take pages for a sequence: pages[0..n_pages-1], the first *ret_cached of them found in the cache and full. At least one id of the
  * prompt is never covered, so that there is something to compute. Pages that change principal are put on p->scrub.
  * 0 done; 1 not enough pages now (nothing taken). */
@@ -64,3 +68,46 @@ struct kv_give {
 	bool keep;
 };
 void kv_give(struct kv_pool *p, const struct kv_give *g, const u32 *pages);
+
+/* ---- layers with a window: pages of a pool of their own ------------------------------------------------------------------
+ * Such a layer needs the pages that the next positions of a sequence see, and no others: its tail. While a sequence goes on, pages behind its tail
+ * are given back, findable as all full pages are, and others are taken ahead. A sequence is promised as many as it may ever have at once, and no
+ * more are promised than there are, so it can never run dry half-way. */
+
+struct kv_span {
+	u32 window;  /* positions; 0: no layer has one */
+	bool pieces; /* it does not slide */
+	u32 rows;    /* positions of one step, at most */
+};
+/* The first page that position pos sees. */
+u32 kv_span_first(const struct kv_span *s, u32 pos);
+/* Pages that a sequence of n_pages has at once, at most. */
+u32 kv_span_pages(const struct kv_span *s, u32 n_pages);
+
+/* Of one sequence; zeros: nothing. */
+struct kv_tail {
+	u32 *pages; /* [n_pages], the caller's; of these first .. end - 1 are there */
+	u32 first, end, promised;
+	u32 chained; /* pages that the chain has come to */
+	u8 chain[SHA256_BYTES];
+};
+/* Can as many be promised? */
+bool kv_tail_room(const struct kv_pool *p, const struct kv_span *s, u32 n_pages);
+/* Of the n cached pages that the layers without a window have, the most that those with one can go on behind: whose tail is here, in
+ * t->pages. */
+u32 kv_tail_find(
+	const struct kv_pool *p, const struct kv_span *s, const struct kv_want *w, u32 n, struct kv_tail *t);
+/* Begin behind so many cached pages, which kv_tail_find has found since; there is room. */
+void kv_tail_take(
+	struct kv_pool *p, const struct kv_span *s, const struct kv_want *w, u32 cached, struct kv_tail *t);
+/* A sequence goes on with n <= s->rows positions; ids[0..from-1] are computed. Whole pages behind its tail become findable when keep is true. Pages that change
+ * principal are put on p->scrub. */
+struct kv_move {
+	u64 principal;
+	const u32 *ids;
+	u32 from, n;
+	bool keep;
+};
+void kv_tail_move(struct kv_pool *p, const struct kv_span *s, const struct kv_move *m, struct kv_tail *t);
+/* It ends; m->n is nothing. */
+void kv_tail_give(struct kv_pool *p, const struct kv_move *m, struct kv_tail *t);

@@ -17,13 +17,14 @@ static u64 layer_kv_bytes(const struct model_layer *l, u32 kv_mode, u32 pages)
 	return op_kv_bytes(kv_mode, pages, l->is.n_kv_heads, l->is.head_dim);
 }
 
-u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages)
+static bool has_tail(const struct model *m, const struct model_work *w, u32 layer)
 {
-	u64 bytes = 0;
-	for (u32 i = 0; i < m->n_layers; i++)
-		if (m->layers[i].is.kv_layer == i)
-			bytes += 2 * layer_kv_bytes(&m->layers[i], kv_mode, pages);
-	return bytes;
+	return w->tail_pages && m->layers[layer].is.window;
+}
+
+struct rt_buf *model_table(const struct model *m, const struct model_work *w, u32 layer)
+{
+	return has_tail(m, w, layer) ? w->tail_tables : w->tables;
 }
 
 /* Buffers are made one after the other; the first failure stops the rest. Without a device they are only counted. */
@@ -193,7 +194,9 @@ static void make_kv(struct maker *mk, const struct model *m, struct model_work *
 	for (u32 i = 2 * w->first; i < 2 * w->end; i++)
 		if (m->layers[i / 2].is.kv_layer == i / 2)
 			w->kv[i] = make(mk, RT_BUF_WORK,
-				layer_kv_bytes(&m->layers[i / 2], w->kv_mode, w->kv_pages), "kv");
+				layer_kv_bytes(&m->layers[i / 2], w->kv_mode,
+					has_tail(m, w, i / 2) ? w->tail_pages : w->kv_pages),
+				"kv");
 }
 
 static void make_rows(struct maker *mk, const struct model *m, struct model_work *w)
@@ -205,6 +208,9 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	w->pos = make(mk, RT_BUF_INPUT, rows, "pos");
 	w->out_rows = make(mk, RT_BUF_INPUT, out, "out rows");
 	w->tables = make(mk, RT_BUF_INPUT, (u64)w->n_slots * w->ctx_pages * sizeof(u32), "page tables");
+	if (w->tail_pages)
+		w->tail_tables =
+			make(mk, RT_BUF_INPUT, (u64)w->n_slots * w->ctx_pages * sizeof(u32), "tail tables");
 	if (has_head(m, w))
 		w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
 	if (w->first > 0 || (w->end < m->n_layers && model_tied(m)))
@@ -246,6 +252,7 @@ static int make_work(
 		.ctx_pages = DIV_UP(p->ctx_tokens, RT_KV_PAGE),
 		.kv_mode = p->kv_mode,
 		.kv_pages = p->kv_pages,
+		.tail_pages = m->window ? p->tail_pages : 0,
 	};
 	make_rows(mk, m, &w);
 	make_experts(mk, m, &w);
@@ -287,9 +294,9 @@ int model_work_create(
 
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
 {
-	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->logits, &w->x,
-		&w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x, &w->out_h,
-		&w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own,
+	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->tail_tables,
+		&w->logits, &w->x, &w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x,
+		&w->out_h, &w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own,
 		&w->own_part, &w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights,
 		&w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up,
 		&w->ex.y, &w->ex.shared };

@@ -58,6 +58,7 @@ struct model {
 	struct model_layer *layers;
 	f32 *choices; /* where the layers' `choice` are */
 	bool all_f32; /* every matrix is F32 */
+	u32 window;   /* that layers have whose keys may be a tail (kv.h); 0: none */
 };
 
 /* Which tensor of the layout is which weight, and what the layer program switches on. l has passed layout_open, so every tensor that the
@@ -103,9 +104,12 @@ struct model_work {
 	u32 rows_max, out_max;	/* rows of a step; rows of logits of a step */
 	u32 n_slots, ctx_pages; /* rows of the page table; pages of each */
 	u32 kv_mode, kv_pages;
+	u32 tail_pages; /* of the layers with a window; 0: they are as the others */
 	u64 kv_bytes, work_bytes;
 	struct rt_buf *ids, *seq, *pos, *out_rows,
-		*tables;       /* INPUT, u32: [rows], [rows], [rows], [out_max], [n_slots, ctx_pages] */
+		*tables; /* INPUT, u32: [rows], [rows], [rows], [out_max], [n_slots, ctx_pages] */
+	struct rt_buf
+		*tail_tables;  /* as tables, of the layers with a window; NULL where they are as the others */
 	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab]; NULL where the head is on another device */
 	struct rt_buf *x, *h, *sum, *q, *k, *v, *att, *gate, *up; /* activations */
 	struct rt_buf
@@ -122,7 +126,7 @@ struct model_work {
 	struct model_experts ex;
 };
 struct model_work_params {
-	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages;
+	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages, tail_pages;
 	const f32 *rope_factors; /* [rope_dim / 2], for layers whose rope is 0; or NULL */
 	u32 first, end;		 /* layers; 0 and 0: all */
 };
@@ -135,8 +139,6 @@ _must_use_ int model_work_create(struct rt_device *d, const struct model *m,
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w);
 /* Bytes for any quantised form of n rows of k elements, and up to where another may begin behind it. */
 u64 model_piece_bytes(u32 n, u32 k);
-/* Bytes that model_work_create would take for so many pages of the KV cache of all layers. */
-u64 model_kv_bytes(const struct model *m, u32 kv_mode, u32 pages);
 /* Is the head computed by the device of the first layers, because its matrix is the embedding's, or by that of the last? */
 bool model_tied(const struct model *m);
 /* Which layer each tensor of the layout belongs to: ret[n_tensors]; MODEL_FIRST, MODEL_LAST: where the first or last layer is. */
@@ -157,5 +159,9 @@ struct model_step {
 _must_use_ int model_forward(
 	struct rt_device *d, const struct model *m, const struct model_work *w, const struct model_step *s);
 struct rt_device *model_open(const struct model_work *w, const struct model_step *s);
-/* Record the overwriting of whole pages of this device with zeros: rows 0..n-1 of seq and pos name positions in them. n <= rows_max. */
-_must_use_ int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w, u32 n);
+/* Record the overwriting of whole pages of this device with zeros, of the layers whose table that is: rows 0..n-1 of seq and pos name positions in
+ * them. n <= rows_max. */
+_must_use_ int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w,
+	const struct rt_buf *table, u32 n);
+/* The page table of a layer. */
+struct rt_buf *model_table(const struct model *m, const struct model_work *w, u32 layer);

@@ -221,6 +221,21 @@ static void read_header(const struct layout_header *h, struct model *m)
 	};
 }
 
+/* The window of all layers that have one, unless there are several, or a layer reads keys of another kind. */
+static u32 common_window(const struct model *m)
+{
+	u32 window = 0;
+	for (u32 i = 0; i < m->n_layers; i++) {
+		const struct layout_layer *y = &m->layers[i].is;
+		if (m->layers[y->kv_layer].is.window != y->window)
+			return 0;
+		if (y->window && window && y->window != window)
+			return 0;
+		window = MAX(window, y->window);
+	}
+	return window;
+}
+
 static void measure(const struct layout *l, struct model *m)
 {
 	for (u32 i = 0; i < m->n_layers; i++) {
@@ -230,6 +245,7 @@ static void measure(const struct layout *l, struct model *m)
 		m->head_dim = MAX(m->head_dim, y->head_dim);
 		m->ffn_dim = MAX(m->ffn_dim, MAX(y->ffn_dim, l->h->shared_dim));
 	}
+	m->window = common_window(m);
 	m->all_f32 = true;
 	for (u32 i = 0; i < l->h->n_tensors; i++)
 		m->all_f32 = m->all_f32 && l->tensors[i].type == TENSOR_F32;

@@ -116,7 +116,7 @@ static struct op_kv kv_of(const struct model *m, const struct model_work *w, u32
 	const struct layout_layer *is = &m->layers[layer].is;
 	return (struct op_kv){ .k = whole(w->kv[2 * is->kv_layer]),
 		.v = whole(w->kv[2 * is->kv_layer + 1]),
-		.tables = whole(w->tables),
+		.tables = whole(model_table(m, w, layer)),
 		.pages_per_seq = w->ctx_pages,
 		.kv_mode = w->kv_mode,
 		.kv_heads = is->n_kv_heads,
@@ -403,13 +403,14 @@ const f32 *model_logits(const struct model_work *w)
 	return rt_host_ptr(w->logits);
 }
 
-int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w, u32 n)
+int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w,
+	const struct rt_buf *table, u32 n)
 {
 	assert(n <= w->rows_max);
 	struct run run = { .d = d, .m = m, .w = w, .rows = n };
 	for (u32 i = w->first; i < w->end; i++) {
 		struct op_kv kv = kv_of(m, w, i);
-		if (m->layers[i].is.kv_layer == i)
+		if (m->layers[i].is.kv_layer == i && kv.tables.buf == table)
 			kv_store(&run, &kv, w->zero, w->zero);
 	}
 	return run.r;

@@ -39,6 +39,17 @@ u64 plan_memory(const struct rt_device_info *info)
 	return bytes - bytes / DRIVER_SHARE;
 }
 
+/* Pages for the tails of layers with a window. 0: none less than other layers have. */
+static u32 tail_pages(const struct model *m, const struct plan_want *w, const struct plan *p)
+{
+	const struct sched_params sp = { .chunk = w->chunk };
+	const struct kv_span span = sched_span(m, &sp);
+	u32 one = DIV_UP(p->p.ctx_tokens, RT_KV_PAGE),
+	    n = MIN(w->tails ? w->tails : KV_TAILS, w->batch ? w->batch : BATCH_REQUESTS_MAX);
+	u64 pages = span.window ? (u64)n * kv_span_pages(&span, one) : 0;
+	return pages < p->kv_pages ? (u32)pages : 0;
+}
+
 struct model_work_params plan_work_params(const struct model *m, const struct plan_want *w,
 	const struct plan *p, u32 part, const struct rt_device_info *info)
 {
@@ -48,6 +59,7 @@ struct model_work_params plan_work_params(const struct model *m, const struct pl
 	struct model_work_params wp = sched_work_params(m, &sp, info->range_bytes_max);
 	wp.kv_mode = p->p.kv_mode;
 	wp.kv_pages = p->kv_pages;
+	wp.tail_pages = tail_pages(m, w, p);
 	wp.first = p->p.part[part].first;
 	wp.end = p->p.part[part].end;
 	return wp;
@@ -398,6 +410,8 @@ int plan_make(const struct layout *l, const struct model *m, const struct plan_w
 	if (!r && p.p.fits && check_tensors(&t, &p))
 		p.p.fits = 0;
 	p.p.kv_tokens = p.kv_pages * RT_KV_PAGE;
+	p.p.window = m->window;
+	p.p.tail_tokens = tail_pages(m, w, &p) * RT_KV_PAGE;
 	free(t.layer_bytes);
 	*ret = p;
 	if (r)

@@ -15,6 +15,7 @@ struct plan_want {
 	u32 ctx_usual; /* what is the default, where the model was trained on as much; 0: as many from CTX_TOKENS_DEFAULT
 			  to CTX_TOKENS_USUAL as leave half of the memory behind the weights free */
 	u32 kv_pages;	  /* of the cache; 0: as many as memory allows, at most KV_CONTEXTS contexts */
+	u32 tails;	  /* full windows that the layers with one hold; 0: KV_TAILS */
 	u32 chunk, batch; /* as struct sched_params has them */
 };
 

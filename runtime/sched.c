@@ -19,6 +19,13 @@ struct model_work_params sched_work_params(
 		.ctx_tokens = p->ctx_tokens };
 }
 
+struct kv_span sched_span(const struct model *m, const struct sched_params *p)
+{
+	return (struct kv_span){ .window = m->window,
+		.pieces = m->switches & SWITCH_PIECES,
+		.rows = MAX(MIN(p->chunk ? p->chunk : STEP_PROMPT_ROWS, STEP_ROWS_MAX), 1 + DRAFT_IDS_MAX) };
+}
+
 int sched_create(struct rt_device *d, const struct model *m, const struct model_work *w,
 	const struct sched_params *p, struct sched *ret)
 {
@@ -27,16 +34,22 @@ int sched_create(struct rt_device *d, const struct model *m, const struct model_
 	s.p.chunk = MIN(p->chunk ? p->chunk : STEP_PROMPT_ROWS, w->rows_max - s.p.batch);
 	assert(s.p.batch && s.p.chunk && w->n_slots > SCRUB_SLOT);
 	int r = kv_pool_create(w->kv_pages, &s.kv);
+	if (!r && w->tail_pages) {
+		s.span = sched_span(m, p);
+		r = kv_pool_create(w->tail_pages, &s.tails);
+	}
 	if (r)
-		return r;
-	*ret = s;
-	return 0;
+		kv_pool_fini(&s.kv);
+	else
+		*ret = s;
+	return r;
 }
 
 void sched_fini(struct sched *s)
 {
 	assert(!s->wait_head && !s->run_head);
 	kv_pool_fini(&s->kv);
+	kv_pool_fini(&s->tails);
 	*s = (struct sched){ 0 };
 }
 
@@ -102,9 +115,12 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	if (n > s->p.ctx_tokens || n_pages > s->kv.n_pages)
 		return 1;
 	q->n_pages = (u32)n_pages;
-	q->pages = calloc(q->n_pages, sizeof *q->pages);
+	q->tail = (struct kv_tail){ 0 };
+	q->pages = calloc(s->span.window ? 2ul * q->n_pages : q->n_pages, sizeof *q->pages);
 	if (!q->pages)
 		return err_origin(-ENOMEM);
+	if (s->span.window)
+		q->tail.pages = q->pages + q->n_pages;
 	int r = s->p.no_draft || q->n_new < 2 ? 0 : draft_create((u32)n, &q->draft);
 	if (r) {
 		free(q->pages);
@@ -121,6 +137,22 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	return 0;
 }
 
+static struct kv_move move_of(const struct sched *s, const struct sched_seq *q)
+{
+	u32 left = q->n_prompt + q->n_new - q->n_computed;
+	return (struct kv_move){ .principal = q->principal,
+		.ids = q->ids,
+		.from = q->n_computed,
+		.n = MIN(left, s->span.rows),
+		.keep = !s->p.no_cache };
+}
+
+static void tail_give(struct sched *s, struct sched_seq *q)
+{
+	const struct kv_move m = move_of(s, q);
+	kv_tail_give(&s->tails, &m, &q->tail);
+}
+
 void sched_remove(struct sched *s, struct sched_seq *q)
 {
 	if (q->running) {
@@ -130,6 +162,8 @@ void sched_remove(struct sched *s, struct sched_seq *q)
 			.n_pages = q->n_pages,
 			.keep = !s->p.no_cache };
 		kv_give(&s->kv, &g, q->pages);
+		if (s->span.window)
+			tail_give(s, q);
 		s->slot_used[q->slot] = false;
 		pull(&s->run_head, &s->run_tail, q);
 		s->n_running--;
@@ -145,11 +179,28 @@ void sched_remove(struct sched *s, struct sched_seq *q)
 
 /* ---- admission: round by round, as slots and pages become free ----------------------------------------------------------- */
 
-/* Row `slot` of the page table, of every device. */
-static void table_put(struct sched *s, u32 slot, const u32 *pages, u32 n)
+/* The page table of one of the pools, on one of the devices. */
+static struct rt_buf *table_of(const struct sched *s, const struct kv_pool *p, const struct model_work *w)
+{
+	return p == &s->tails ? w->tail_tables : w->tables;
+}
+
+/* Pages first .. first + n - 1 of row `slot` of a page table, on every device. */
+static void table_put(struct sched *s, const struct kv_pool *p, u32 slot, const u32 *pages, u32 first, u32 n)
 {
 	for (const struct model_work *w = s->w; w; w = w->next)
-		memcpy((u32 *)rt_host_ptr(w->tables) + (size_t)slot * w->ctx_pages, pages, n * sizeof *pages);
+		memcpy((u32 *)rt_host_ptr(table_of(s, p, w)) + (size_t)slot * w->ctx_pages + first,
+			pages + first, n * sizeof *pages);
+}
+
+/* Pages of layers with a window, for the positions that a step may compute. */
+static void move_tails(struct sched *s)
+{
+	for (struct sched_seq *q = s->span.window ? s->run_head : NULL; q; q = q->next) {
+		const struct kv_move m = move_of(s, q);
+		kv_tail_move(&s->tails, &s->span, &m, &q->tail);
+		table_put(s, &s->tails, q->slot, q->tail.pages, q->tail.first, q->tail.end - q->tail.first);
+	}
 }
 
 static u64 turn_of(const struct sched *s, u64 principal)
@@ -158,6 +209,16 @@ static u64 turn_of(const struct sched *s, u64 principal)
 		if (q->principal == principal)
 			return q->turn;
 	return 0;
+}
+
+/* Is there room for the tail of q? Of the pages in the cache, those are wanted that it can go on behind. */
+static bool tail_room(struct sched *s, struct sched_seq *q, struct kv_want *w)
+{
+	if (!kv_tail_room(&s->tails, &s->span, q->n_pages))
+		return false;
+	w->most = kv_tail_find(&s->tails, &s->span, w, kv_find(&s->kv, w, q->pages), &q->tail);
+	w->reuse = w->most;
+	return true;
 }
 
 static void admit(struct sched *s)
@@ -170,15 +231,19 @@ static void admit(struct sched *s)
 			.n_pages = q->n_pages,
 			.reuse = !s->p.no_cache && q->want == SCHED_LAST_ROW };
 		u32 cached = 0;
+		if (s->span.window && !tail_room(s, q, &want))
+			return;
 		if (kv_take(&s->kv, &want, q->pages, &cached))
 			return;
+		if (s->span.window)
+			kv_tail_take(&s->tails, &s->span, &want, cached, &q->tail);
 		pull(&s->wait_head, &s->wait_tail, q);
 		s->n_waiting--;
 		q->slot = 0;
 		while (s->slot_used[q->slot])
 			q->slot++;
 		s->slot_used[q->slot] = true;
-		table_put(s, q->slot, q->pages, q->n_pages);
+		table_put(s, &s->kv, q->slot, q->pages, 0, q->n_pages);
 		q->n_cached = q->n_computed = cached * RT_KV_PAGE;
 		q->queued = false;
 		q->running = true;
@@ -190,7 +255,7 @@ static void admit(struct sched *s)
 }
 
 /* Pages that pass from one principal to another are overwritten before any row of a step may read them. */
-static int scrub_on(struct sched *s, const struct model_work *w, u32 n)
+static int scrub_on(struct sched *s, const struct kv_pool *p, const struct model_work *w, u32 n)
 {
 	u32 *seq = rt_host_ptr(w->seq), *pos = rt_host_ptr(w->pos);
 	for (u32 i = 0; i < n * RT_KV_PAGE; i++) {
@@ -199,23 +264,23 @@ static int scrub_on(struct sched *s, const struct model_work *w, u32 n)
 	}
 	int r = rt_begin(w->d);
 	if (!r)
-		r = model_scrub(w->d, s->m, w, n * RT_KV_PAGE);
+		r = model_scrub(w->d, s->m, w, table_of(s, p, w), n * RT_KV_PAGE);
 	return r ? r : rt_submit(w->d);
 }
 
-static int scrub(struct sched *s)
+static int scrub(struct sched *s, struct kv_pool *p)
 {
 	u32 most = MIN(s->w->rows_max / RT_KV_PAGE, s->w->ctx_pages);
-	for (u32 done = 0; done < s->kv.n_scrub; done += most) {
-		u32 n = MIN(most, s->kv.n_scrub - done);
-		table_put(s, SCRUB_SLOT, s->kv.scrub + done, n);
+	for (u32 done = 0; done < p->n_scrub; done += most) {
+		u32 n = MIN(most, p->n_scrub - done);
+		table_put(s, p, SCRUB_SLOT, p->scrub + done, 0, n);
 		for (const struct model_work *w = s->w; w; w = w->next) {
-			int r = scrub_on(s, w, n);
+			int r = scrub_on(s, p, w, n);
 			if (r)
 				return r;
 		}
 	}
-	kv_scrubbed(&s->kv);
+	kv_scrubbed(p);
 	return 0;
 }
 
@@ -413,17 +478,18 @@ int sched_step(struct sched *s)
 {
 	u64 began;
 	admit(s);
-	if (s->kv.n_scrub) {
-		int r = scrub(s);
-		if (r)
-			return r;
-	}
+	move_tails(s);
+	int r = scrub(s, &s->kv);
+	if (!r)
+		r = scrub(s, &s->tails);
+	if (r)
+		return r;
 	struct step st = { 0 };
 	plan(s, &st);
 	if (!st.m.n)
 		return 0;
 	began = now_ns();
-	int r = compute(s, &st);
+	r = compute(s, &st);
 	if (r)
 		return r;
 	s->n_steps++;

@@ -41,8 +41,9 @@ struct sched_seq {
 	u32 slot;	/* row of the page table */
 	u32 n_pages, *pages;
 	struct draft draft;
-	u32 n_guessed; /* ids behind the last known one that are guesses, until one is wrong */
-	u32 n_drafted; /* of these, whose rows are in the step */
+	u32 n_guessed;	     /* ids behind the last known one that are guesses, until one is wrong */
+	u32 n_drafted;	     /* of these, whose rows are in the step */
+	struct kv_tail tail; /* of layers with a window */
 	struct sched_seq *prev, *next;
 	bool queued, running, enough;
 };
@@ -62,6 +63,8 @@ struct sched {
 	const struct model_work *w;
 	struct sched_params p;
 	struct kv_pool kv;
+	struct kv_pool tails; /* of layers with a window, where they have pages of their own */
+	struct kv_span span;
 	struct sched_seq *wait_head, *wait_tail, *run_head, *run_tail;
 	u32 n_running, n_waiting;
 	bool slot_used[BATCH_REQUESTS_MAX];
@@ -75,6 +78,9 @@ struct sched {
 /* The work buffers that a scheduler of these parameters needs (everything but the KV pages and rope factors). */
 struct model_work_params sched_work_params(
 	const struct model *m, const struct sched_params *p, u64 range_bytes_max);
+
+/* What a sequence needs of layers with a window, of such a scheduler. */
+struct kv_span sched_span(const struct model *m, const struct sched_params *p);
 
 /* Borrows d, m and w. 0; -ENOMEM. */
 _must_use_ int sched_create(struct rt_device *d, const struct model *m, const struct model_work *w,

@@ -42,6 +42,10 @@ static int show_json(const char *model, const struct proto_plan *p)
 	jsonw_kv_str(&w, "kv_mode", session_kv_name(p->kv_mode));
 	jsonw_kv_u64(&w, "ctx_tokens", p->ctx_tokens);
 	jsonw_kv_u64(&w, "kv_tokens", p->kv_tokens);
+	if (p->tail_tokens) {
+		jsonw_kv_u64(&w, "window", p->window);
+		jsonw_kv_u64(&w, "window_tokens", p->tail_tokens);
+	}
 	jsonw_key(&w, "devices");
 	jsonw_array(&w);
 	for (u32 i = 0; i < p->n_parts; i++)
@@ -102,6 +106,9 @@ static int show(const char *model, const struct proto_plan *p)
 		show_parts(p);
 	if (p->fits) {
 		printf("fits; the cache holds %u tokens of all requests together\n", p->kv_tokens);
+		if (p->tail_tokens)
+			printf("layers with a window of %u tokens hold %u of them\n", p->window,
+				p->tail_tokens);
 		return CLI_DONE;
 	}
 	printf("does not fit: %s\n", p->text);

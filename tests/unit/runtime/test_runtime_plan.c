@@ -178,7 +178,7 @@ static void count_no_more(void)
 /* What a plan says, what the grant says, and what the devices were asked for. */
 static void planned_and_taken(const struct tiny *t, u32 a, u32 b, u32 layers)
 {
-	struct grant_params p = { .wake = -1, .n_others = b != a, .others = { devices[b] } };
+	struct grant_params p = { .wake = -1, .n_others = b != a, .others = { devices[b] }, .tails = 1 };
 	struct proto_load_failed f;
 	struct grant planned, g;
 	u64 weights = 0, kv = 0, work = 0;
@@ -241,6 +241,35 @@ static void bound(const struct tiny *t, struct grant *g)
 	struct proto_load_failed f;
 	tiny_collect(t, KV_DEFAULT, 0, g);
 	assert_int_equal(grant_plan(g, devices[0], &p, &f), 0);
+}
+
+/* Of a long context, layers with a window have a fixed part, to the byte; of a short one all that the others have. */
+static void windows_have_their_part(void **state)
+{
+	struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 1, .ctx = 131072, .arch = LAYOUT_ARCH_GEMMA3 };
+	const struct kv_span span = { .window = 40, .rows = STEP_PROMPT_ROWS };
+	const u32 tails = KV_TAILS * kv_span_pages(&span, UINT32_MAX);
+	struct tiny t;
+	struct grant g;
+	tiny_make(&spec, &t);
+	bound(&t, &g);
+	for (u32 ctx = 256; ctx <= 131072; ctx *= 2) {
+		const struct rt_device_info info = small(1ull << 34);
+		struct plan_want w = {
+			.devices = &info, .n_devices = 1, .ctx_tokens = ctx, .kv_mode = KV_F16
+		};
+		struct plan p;
+		assert_int_equal(plan_make(&g.layout, &g.model, &w, &p), 0);
+		u32 all = KV_CONTEXTS * ctx / RT_KV_PAGE, some = MIN(tails, all);
+		assert_int_equal(p.kv_pages, all);
+		assert_int_equal(p.p.tail_tokens, some < all ? some * RT_KV_PAGE : 0);
+		assert_int_equal(p.p.window, 40);
+		assert_int_equal(p.p.part[0].kv,
+			2 * (op_kv_bytes(KV_F16, all, 2, 64) + op_kv_bytes(KV_F16, some, 2, 64)));
+		plan_fini(&p);
+	}
+	grant_fini(&g);
+	tiny_fini(&t);
 }
 
 static void remedies_are_true(void **state)
@@ -444,6 +473,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(two_devices_give_the_bits_of_one),
 		cmocka_unit_test(all_devices_give_the_bits_of_one),
 		cmocka_unit_test(what_is_taken_was_planned),
+		cmocka_unit_test(windows_have_their_part),
 		cmocka_unit_test(remedies_are_true),
 		cmocka_unit_test(the_usual_context_leaves_room),
 		cmocka_unit_test(the_usual_context_may_be_said),
