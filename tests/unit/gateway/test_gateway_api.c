@@ -478,7 +478,8 @@ static void test_items(void **state)
 		"{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"},"
 		"{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"7\"}],"
 		"\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{},\"strict\":true},{"
-		"\"type\":\"web_search\"},{\"type\":\"namespace\"}],"
+		"\"type\":\"web_search\"},{\"type\":\"namespace\",\"tools\":[]},{\"type\":\"local_shell\"},"
+		"{\"type\":\"custom\",\"name\":\"patch\",\"format\":{\"type\":\"grammar\"}}],"
 		"\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"text\":{\"format\":{\"type\":"
 		"\"text\"}}}";
 	assert_int_equal(read_ask(API_RESPONSES, body, &a, &q, &e), 0);
