@@ -112,11 +112,16 @@ static const struct chat_val *bound(
 static u32 number(
 	struct chat_schema *x, const struct chat_val *v, u32 from, bool integer, const struct chat_place *p)
 {
+	static const char *const bounds[] = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum" };
 	struct chat_range r = { .multiple = chat_member(v, "multipleOf"), .integer = integer };
 	char where[240];
 	r.lo = bound(v, "minimum", "exclusiveMinimum", 1, &r.lo_open);
 	r.hi = bound(v, "maximum", "exclusiveMaximum", -1, &r.hi_open);
-	if (!r.lo && !r.hi && !r.multiple)
+	bool far =
+		false; /* a bound that only numbers of more digits than these break, or such with an exponent */
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+		far = far || chat_member(v, bounds[i]);
+	if (!r.lo && !r.hi && !r.multiple && (integer || !far))
 		return chat_gb_call_rule(x->b, from, integer ? RULE_INTEGER : RULE_NUMBER);
 	return chat_gb_range(x->b, from, &r, chat_place_text(x, p, where));
 }
