@@ -246,6 +246,12 @@ static void together(void **state)
 			{ "{\"a\":5}", "{}", NULL, "{\"a\":4}", "{\"b\":1}", NULL } },
 		{ "{\"allOf\":[{\"type\":[\"string\",\"integer\"]},{\"type\":[\"number\",\"null\"]}]}",
 			{ "1", NULL, "\"\"", "null", "1.5", NULL } },
+		{ "{\"type\":\"integer\",\"allOf\":[{\"minimum\":2,\"maximum\":9},{\"minimum\":4,\"maximum\":"
+		  "12},{\"minimum\":3,\"maximum\":7}]}",
+			{ "4", "7", NULL, "3", "8", NULL } },
+		{ "{\"type\":\"string\",\"minLength\":1,\"maxLength\":2,\"allOf\":[{\"minLength\":2,"
+		  "\"maxLength\":4}]}",
+			{ "\"ab\"", NULL, "\"a\"", "\"abc\"", NULL } },
 		{ "{\"allOf\":[{\"enum\":[1,2,3]},{\"enum\":[2,3,4]}],\"const\":3}",
 			{ "3", NULL, "2", NULL } },
 		{ "{\"allOf\":[{\"anyOf\":[" STR "," INT "]},{\"oneOf\":[" INT ",{\"type\":\"null\"}]}]}",
