@@ -96,9 +96,9 @@ case $(member "$out" content) in '"yes"' | '"no"') ;; *) fail "not held behind r
 # refusals
 expect 1 keep run demo x --tools "$work/tools.json"
 says 'writes no calls that are known here'
-sed 's/"maxLength":9/"multipleOf":3/' "$work/tools.json" >"$work/bad.json"
+sed 's/"maxLength":9/"contains":3/' "$work/tools.json" >"$work/bad.json"
 expect 1 keep run demo x --tools "$work/bad.json" --template "$work/t1"
-says 'tool "weather", parameters #/properties/town: a keyword outside the subset: "multipleOf"'
+says 'tool "weather", parameters #/properties/town: a keyword outside the subset: "contains"'
 expect 1 keep run demo x --tools "$work/tools.json" --template "$work/t1" --tool-choice later
 says 'none is called "later"'
 echo '[{}]' >"$work/bad.json"
