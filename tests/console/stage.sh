@@ -30,6 +30,7 @@ tuesday() {
 }
 wednesday() { # things that do not go well
 	in_the_past $((shift_s + 86400))
+	rm -f "$work/up.log" # Tuesday's says "ready" too
 	start_up
 	as "$bob" 'And on Wednesday?'
 	runtime=$(child keep-runtime)
@@ -55,6 +56,7 @@ stage() {
 	openssl x509 -req -in "$work/gate.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -out "$work/gate.pem" -days 20 -copy_extensions copy \
 		2>"$err" || fail 'openssl: gate'
 	expect 0 keep tls install "$work/gate.pem" --root "$work/ca.pem"
+	rm -f "$work/up.log"
 	"$python" "$KEEP_SOURCE/tests/scenario/listen.py" "$work/port" "$KEEP_BUILD/appliance/cli/keep" up >"$work/up.log" 2>&1 &
 	up_pid=$!
 	wait_for 'grep -q ": ready" "$work/up.log"' 'keep up'

@@ -10,24 +10,30 @@
 #define WITNESS_OLD_S (7 * DAY_S)  /* as keep status says it */
 #define TLS_SOON_S    (30 * DAY_S) /* before its end, when keepd records that too */
 
-#define LOOK_DAYS 30u
 #define SECOND_NS 1000000000u
 
 enum { STATUS, MODELS, EVENTS };
 
+/* The newest records alone: a page is quick whatever the log's length, and what is older was seen when it was new. */
+static void ask_events(struct console *c)
+{
+	u64 size = console_u64(console_row(c, STATUS), "log_size");
+	console_look(c, &(struct proto_look){ .what = LOOK_BY_EVENT,
+				.from = size - MIN(size, (u64)LOOK_TIMELINE_RECORDS),
+				.to = UINT64_MAX,
+				.until_ns = UINT64_MAX,
+				.n_events = 4,
+				.events = { "orphan", "import-verdict", "quarantine", "contradiction" } });
+}
+
 void overview_ask(struct console *c)
 {
+	if (c->round == 1)
+		ask_events(c);
 	if (c->round)
 		return;
 	console_query(c, &(struct proto_query){ .what = QUERY_STATUS }, NULL);
 	console_query(c, &(struct proto_query){ .what = QUERY_MODELS, .count = 1 }, NULL);
-	console_look(c,
-		&(struct proto_look){ .what = LOOK_BY_EVENT,
-			.to = UINT64_MAX,
-			.since_ns = (c->now_s - LOOK_DAYS * DAY_S) * SECOND_NS,
-			.until_ns = UINT64_MAX,
-			.n_events = 5,
-			.events = { "orphan", "import-verdict", "quarantine", "contradiction", "denied" } });
 }
 
 /* ---- what needs attention --------------------------------------------------------------------------------------------------- */
@@ -130,6 +136,15 @@ static void promise(struct page *p, const char *what, enum page_mark mark, const
 	page_html(p, " ");
 }
 
+/* What was looked at. */
+static void newest(struct page *p, const char *words)
+{
+	page_text(p, words);
+	page_html(p, "the newest ");
+	page_count(p, LOOK_TIMELINE_RECORDS);
+	page_html(p, " records");
+}
+
 static void events_link(struct page *p, const char *event, const char *words)
 {
 	struct page_url u;
@@ -152,7 +167,7 @@ static void models_promise(struct page *p, const json_t *models, const json_t *e
 		page_html(p, " is of ");
 		page_time(p, console_u64(verdicts, "last_ns") / SECOND_NS);
 	} else {
-		page_fmt(p, "no verdict in the last %u days", LOOK_DAYS);
+		newest(p, "no verdict stands in ");
 	}
 	page_html(p, ". The stored bytes are checked again at each load.");
 	page_fact_end(p);
@@ -171,12 +186,14 @@ static void acts_promise(struct page *p, const json_t *s, const json_t *events)
 			  : "it holds");
 	if (orphans) {
 		page_count(p, console_u64(orphans, "records"));
-		page_fmt(p, " in the last %u days, begun and ", LOOK_DAYS);
+		newest(p, " in ");
+		page_html(p, ", begun and ");
 		events_link(p, "orphan", "never came to an end");
 		page_html(p, ", the last of them found at ");
 		page_time(p, console_u64(orphans, "last_ns") / SECOND_NS);
 	} else {
-		page_fmt(p, "every act of the last %u days came to an end, or is under way", LOOK_DAYS);
+		page_html(p, "whatever was begun came to an end, or is under way, by ");
+		newest(p, "");
 	}
 	page_html(p, ".");
 	page_fact_end(p);
