@@ -21,6 +21,7 @@ stand_in setpriv 'while :; do case $1 in --*) shift 2 ;; *) break ;; esac; done;
 stand_in systemctl "echo \"\$@\" >>'$work/units'"
 stand_in apt-get "
 for last; do :; done
+echo \"\${DBUS_SYSTEM_BUS_ADDRESS-the bus}\" >'$work/bus'
 case \$last in
 keep=*)
 	[ -e '$work/state/pending' ] || echo 'installed without a note' >>'$work/wrong'
@@ -98,7 +99,9 @@ tail -n 1 "$work/units" | grep -q '^stop' || fault "the sockets are open"
 update apply "$work/m6" && fault "an update upon an interrupted one"
 said 'recover first'
 grep -q '^ConditionPathExists=!/var/lib/keep-update/pending' "$build/packaging/keepd.socket" || fault "keepd.socket opens although a note is there"
+[ "$(cat "$work/bus")" = 'the bus' ] || fault "an update does not hold off a shutdown"
 update recover || fault recover
+[ "$(cat "$work/bus")" = unix:path=/nonexistent ] || fault "recover waits for a bus that does not run yet"
 is 2 recover && well recover
 update apply "$work/m6" || fault "after recover"
 is 6 'after recover'
