@@ -96,7 +96,6 @@ def signed(text, lines, key):
 
 class Policy:
     """C2SP tlog-policy, as far as it says who must have cosigned."""
-
     def __init__(self, text):
         self.witnesses, self.groups, self.quorum = {}, {}, "none"
         for line in (l.split() for l in text.split("\n")):
@@ -111,7 +110,6 @@ class Policy:
     def judge(self, text, lines):
         """How many cosigned, and is that enough?"""
         good = {name for name, key in self.witnesses.items() if signed(text, lines, key)}
-
         def holds(name):
             if name in self.groups:
                 n, members = self.groups[name]

@@ -45,7 +45,7 @@ both 1 "$work/e" --vkey "$(cat "$work/auditor.vkey")"
 expect 0 py "$work/e" --vkey "$vkey"
 expect 0 sh -c "cd '$work/e' && sha256sum --quiet -c SHA256SUMS && python3 verify.py . --vkey '$vkey'"
 (cd "$KEEP_SOURCE/audit/verify" && cmp verify.py "$work/e/verify.py") || fail "not the script of the tree"
-[ "$(wc -l <"$work/e/verify.py")" -le 300 ] || fail "verify.py is longer than promised"
+[ "$(wc -l <"$work/e/verify.py")" -lt 300 ] || fail "verify.py is longer than promised"
 for what in entries.jsonl range log.vkey witness-policy policy report.html context/0.json taken.json; do
 	[ -s "$work/e/$what" ] || fail "no $what"
 done
