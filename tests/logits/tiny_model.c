@@ -504,10 +504,13 @@ void tiny_load(const struct tiny *t, struct rt_device *d, const struct grant_par
 	struct grant *ret)
 {
 	struct proto_load_failed f = { 0 };
+	struct grant_params all = *p;
+	if (!all.ctx_usual) /* what it was trained on, with LongRoPE too */
+		all.ctx_usual = ((const struct layout_header *)(const void *)t->layout)->ctx_train;
 	tiny_collect(t, kv_mode, 0, ret);
-	int r = grant_load(ret, d, p, &f);
+	int r = grant_load(ret, d, &all, &f);
 	if (!r)
-		r = grant_ready(ret, p, &f);
+		r = grant_ready(ret, &all, &f);
 	if (r)
 		fprintf(stderr, "tiny model: %s (%d)\n", f.text, r);
 	MUST(r == 0);
