@@ -594,6 +594,8 @@ struct proto_outcome {
 	u64 session;
 	u32 finish, numerics;
 	u32 n_prompt, n_cached, n_generated, kv_mode;
+	u32 n_drafted,
+		n_accepted; /* rows of guesses at what comes next, and how many were right: what it took, no part of what was said */
 	u64 seed;
 	u64 prompt_ns, generate_ns;
 	u8 request[SHA256_BYTES];
@@ -604,7 +606,7 @@ struct proto_outcome {
 	char device[128];
 	char why[REASON_LEN_MAX + 1]; /* for REFUSED and ERROR */
 };
-SIZE_PIN(proto_outcome, 568);
+SIZE_PIN(proto_outcome, 576);
 
 /* ---- session ---- */
 

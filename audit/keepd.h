@@ -98,6 +98,7 @@ struct grant {
 	int layout; /* sealed memory file */
 	u64 layout_len;
 	u32 n_sessions;
+	u64 drafted, accepted; /* as of its outcomes */
 };
 
 struct session {
@@ -236,6 +237,7 @@ struct keepd {
 	struct {
 		u64 requests, spent;				       /* let through; refused by a quota */
 		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */
+		u64 drafted, accepted;
 	} totals; /* since the start, for who watches the machine */
 	struct {
 		u64 intent;

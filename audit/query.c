@@ -40,7 +40,8 @@ static u32 sessions_of(const struct conn *c, const struct grant *g, bool all)
 	return n;
 }
 
-static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions)
+/* all: what it did for everybody is said too. */
+static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, bool all)
 {
 	jsonw_object(w);
 	jsonw_kv_u64(w, "grant", g->id);
@@ -58,6 +59,10 @@ static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions)
 	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
 	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
 	jsonw_kv_u64(w, "sessions", sessions);
+	if (all) {
+		jsonw_kv_u64(w, "drafted_tokens", g->drafted);
+		jsonw_kv_u64(w, "accepted_tokens", g->accepted);
+	}
 	jsonw_object_end(w);
 }
 
@@ -109,6 +114,8 @@ static void put_totals(struct jsonw *w, const struct keepd *k)
 	jsonw_kv_u64(w, "prompt_tokens", k->totals.prompt);
 	jsonw_kv_u64(w, "cached_tokens", k->totals.cached);
 	jsonw_kv_u64(w, "generated_tokens", k->totals.generated);
+	jsonw_kv_u64(w, "drafted_tokens", k->totals.drafted);
+	jsonw_kv_u64(w, "accepted_tokens", k->totals.accepted);
 	jsonw_kv_u64(w, "prompt_ns", k->totals.prompt_ns);
 	jsonw_kv_u64(w, "generate_ns", k->totals.generate_ns);
 	jsonw_kv_u64(w, "sync_ns", k->pace.sync_ns);
@@ -158,7 +165,7 @@ static int status(struct conn *c, u64 id)
 	jsonw_key(&w, "grants");
 	jsonw_array(&w);
 	for (const struct grant *g = k->grants; g; g = g->next)
-		put_grant(&w, g, sessions_of(c, g, staff));
+		put_grant(&w, g, sessions_of(c, g, staff), all);
 	jsonw_array_end(&w);
 	jsonw_key(&w, "sessions");
 	jsonw_array(&w);

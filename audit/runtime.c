@@ -284,7 +284,8 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	u64 used = p.finish == FINISH_REFUSED ? 0 : (u64)p.n_prompt + p.n_generated;
 	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
 	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
-		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_INT8 ||
+		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_INT8 || p.n_accepted > p.n_drafted ||
+		p.n_accepted > p.n_generated ||
 		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) ||
 		(t->charge.reserved && used > t->charge.reserved) || content_answer_wrong(t, p.text))
 		return -EPROTO;
@@ -325,6 +326,10 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	k->totals.generated += p.n_generated;
 	k->totals.prompt_ns += p.prompt_ns;
 	k->totals.generate_ns += p.generate_ns;
+	k->totals.drafted += p.n_drafted;
+	k->totals.accepted += p.n_accepted;
+	t->session->grant->drafted += p.n_drafted;
+	t->session->grant->accepted += p.n_accepted;
 	gate_ticket_free(k, t);
 	return 0;
 }

@@ -132,7 +132,7 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	q->running = q->enough = false;
 	q->queued = true;
 	q->turn = q->given = 0;
-	q->n_guessed = q->n_drafted = 0;
+	q->n_guessed = q->n_drafted = q->all_drafted = q->all_right = 0;
 	enqueue(s, q);
 	return 0;
 }
@@ -378,6 +378,7 @@ static void share_rows(struct sched *s)
 		u32 rows = s->p.draft ? MIN(MIN(s->p.draft, q->n_guessed), spare) : offers[n].n;
 		spare -= rows;
 		q->n_drafted = rows;
+		q->all_drafted += rows;
 		s->n_drafted += rows;
 	}
 }
@@ -393,6 +394,7 @@ static void say(struct sched *s, struct sched_seq *q, u32 id)
 	if (right && q->n_drafted) { /* its own row is there, and is right */
 		q->n_drafted--;
 		q->n_computed++;
+		q->all_right++;
 		s->n_right++;
 	}
 }

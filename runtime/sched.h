@@ -41,9 +41,10 @@ struct sched_seq {
 	u32 slot;	/* row of the page table */
 	u32 n_pages, *pages;
 	struct draft draft;
-	u32 n_guessed;	     /* ids behind the last known one that are guesses, until one is wrong */
-	u32 n_drafted;	     /* of these, whose rows are in the step */
-	struct kv_tail tail; /* of layers with a window */
+	u32 n_guessed;		    /* ids behind the last known one that are guesses, until one is wrong */
+	u32 n_drafted;		    /* of these, whose rows are in the step */
+	u32 all_drafted, all_right; /* since it was added: rows of guesses, and how many were right */
+	struct kv_tail tail;	    /* of layers with a window */
 	struct sched_seq *prev, *next;
 	bool queued, running, enough;
 };

@@ -6,19 +6,29 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* How many guesses at next tokens were right: who watches the machine is told. */
+static struct cell guesses(const json_t *g)
+{
+	struct cell c = { "-" };
+	if (json_object_get(g, "drafted_tokens"))
+		snprintf(c.s, sizeof c.s, "%" PRIu64 " of %" PRIu64, lines_u64(g, "accepted_tokens"),
+			lines_u64(g, "drafted_tokens"));
+	return c;
+}
+
 static void print_grants(json_t *grants)
 {
-	struct out_table t = { .n_cols = 6 };
+	struct out_table t = { .n_cols = 7 };
 	json_t *g;
 	size_t i;
-	out_table_row(&t, "MODEL", "STATE", "DEVICE", "CONTEXT", "MEMORY", "SESSIONS", NULL);
+	out_table_row(&t, "MODEL", "STATE", "DEVICE", "CONTEXT", "MEMORY", "SESSIONS", "GUESSES", NULL);
 	json_array_foreach(grants, i, g)
 	{
 		u64 bytes =
 			lines_u64(g, "weight_bytes") + lines_u64(g, "kv_bytes") + lines_u64(g, "work_bytes");
 		out_table_row(&t, lines_cell(g, "name").s, lines_cell(g, "state").s,
 			lines_cell(g, "device").s, lines_cell(g, "ctx_tokens").s, out_size(bytes).s,
-			lines_cell(g, "sessions").s, NULL);
+			lines_cell(g, "sessions").s, guesses(g).s, NULL);
 	}
 	out_table_print(&t);
 }

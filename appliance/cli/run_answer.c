@@ -170,8 +170,11 @@ static void say_stats(const struct session_result *res)
 {
 	const struct proto_outcome *o = &res->outcome;
 	fflush(stdout);
-	fprintf(stderr, "%s%u prompt + %u answer tokens, %.1f tok/s, %s, record %llu%s\n",
-		out_style(2, OUT_DIM), o->n_prompt, o->n_generated,
+	char guesses[48] = "";
+	if (o->n_drafted)
+		snprintf(guesses, sizeof guesses, ", %u of %u guesses right", o->n_accepted, o->n_drafted);
+	fprintf(stderr, "%s%u prompt + %u answer tokens%s, %.1f tok/s, %s, record %llu%s\n",
+		out_style(2, OUT_DIM), o->n_prompt, o->n_generated, guesses,
 		per_second(o->n_generated, o->generate_ns), session_finish_name(o->finish),
 		(unsigned long long)res->index, out_style(2, OUT_PLAIN));
 }
@@ -234,6 +237,8 @@ static void print_json(const struct run *q, const struct answer *a, const struct
 	jsonw_kv_u64(&w, "n_prompt", o->n_prompt);
 	jsonw_kv_u64(&w, "n_cached", o->n_cached);
 	jsonw_kv_u64(&w, "n_generated", o->n_generated);
+	jsonw_kv_u64(&w, "n_drafted", o->n_drafted);
+	jsonw_kv_u64(&w, "n_accepted", o->n_accepted);
 	jsonw_kv_hex(&w, "request_digest", o->request, sizeof o->request);
 	jsonw_kv_hex(&w, "tokens_digest", o->tokens, sizeof o->tokens);
 	jsonw_kv_hex(&w, "text_digest", o->text, sizeof o->text);

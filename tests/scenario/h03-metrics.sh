@@ -50,6 +50,8 @@ cp "$out" "$work/metrics"
 sed -i 1d "$work/metrics"
 [ "$(value 'llamacpp:tokens_predicted_total')" -gt 7 ] || fail 'what the terminal asked is not counted'
 [ "$(value 'keep_http_responses_total{code="400"}')" -ge 5 ] || fail 'refusals are not counted'
+[ "$(value 'llamacpp:spec_decode_num_draft_tokens_total')" -ge "$(value 'llamacpp:spec_decode_num_accepted_tokens_total')" ] ||
+	fail 'more guesses were right than there were'
 [ "$(value 'keep_first_token_seconds_count')" -ge 1 ] || fail 'no first token'
 [ "$(value keep_gate_open)" = 1 ] || fail 'the gate is open'
 records=$(value keep_log_records)

@@ -254,6 +254,7 @@ struct way {
 static void run(struct ask *k, const struct tiny *t, u32 kv_mode, const struct way *w)
 {
 	const struct grant_params p = { .wake = -1, .draft = w->rows, .no_draft = !w->rows };
+	u64 drafted_n = 0, right_n = 0;
 	struct grant g;
 	tiny_load(t, devices[w->device], &p, kv_mode, &g);
 	for (u32 i = 0; i < ASKS; i++) {
@@ -267,6 +268,12 @@ static void run(struct ask *k, const struct tiny *t, u32 kv_mode, const struct w
 	}
 	ask_finish(&g);
 	assert_int_equal(kv_pool_available(&g.sched.kv), g.sched.kv.n_pages);
+	for (u32 i = 0; i < ASKS; i++) {
+		drafted_n += w->asks >> i & 1 ? k[i].outcome.n_drafted : 0;
+		right_n += w->asks >> i & 1 ? k[i].outcome.n_accepted : 0;
+	}
+	assert_int_equal(drafted_n, g.sched.n_drafted);
+	assert_int_equal(right_n, g.sched.n_right);
 	assert_true(!w->rows ? !g.sched.n_drafted
 			     : g.sched.n_right > 20 && g.sched.n_drafted > g.sched.n_right + 10);
 	grant_fini(&g);
