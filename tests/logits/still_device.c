@@ -6,7 +6,7 @@
 
 struct still {
 	struct rt_device d;
-	u64 calls;
+	u64 calls, submits;
 	bool runs;
 };
 
@@ -55,6 +55,7 @@ static int nothing(struct rt_device *d)
 static int start(struct rt_device *d)
 {
 	((struct still *)d)->runs = true;
+	((struct still *)d)->submits++;
 	return 0;
 }
 
@@ -106,4 +107,9 @@ u64 still_calls(const struct rt_device *d)
 bool still_runs(const struct rt_device *d)
 {
 	return ((const struct still *)d)->runs;
+}
+
+u64 still_submits(const struct rt_device *d)
+{
+	return ((const struct still *)d)->submits;
 }

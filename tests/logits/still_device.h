@@ -10,3 +10,5 @@ struct rt_device *still_open(void);
 u64 still_calls(const struct rt_device *d);
 /* Has something been started that nobody has waited for? */
 bool still_runs(const struct rt_device *d);
+/* Submissions so far. */
+u64 still_submits(const struct rt_device *d);

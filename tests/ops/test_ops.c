@@ -388,6 +388,41 @@ static u32 run_replays(struct rt_device *d)
 	return r < 0 || bad;
 }
 
+static const struct rt_device_fns *cut_fns;
+
+/* Says that a call costs two and a half submissions. */
+static int dear_call(struct rt_device *d, const struct rt_call *c)
+{
+	struct rt_call dear = *c;
+	if (kernel_is_mul_mat(c->kernel))
+		dear.cost = GPU_COST_MAX * 5 / 2;
+	return cut_fns->call(d, &dear);
+}
+
+/* What would keep a driver waiting for too long is cut into submissions, and computes the same. */
+static u32 run_cuts(struct rt_device *d, struct rt_device *ref)
+{
+	const struct op_case c = { CASE_MUL_MAT, TENSOR_Q4_K, .rows = 200, .k = 256, .n_out = 96 };
+	struct gpu *g = gpu_of(d);
+	struct rt_device_fns dear = *d->fns;
+	void *want = NULL, *got = NULL;
+	size_t n, len;
+	u64 before = g->parts_used, plain;
+	cut_fns = d->fns;
+	u32 bad = op_case_run(ref, &c, &want, &n) < 0 || op_case_run(d, &c, &got, &len) < 0;
+	free(got);
+	got = NULL;
+	plain = g->parts_used - before;
+	dear.call = dear_call;
+	d->fns = &dear;
+	bad += bad || op_case_run(d, &c, &got, &len) < 0 || len != n || memcmp(want, got, n) != 0;
+	d->fns = cut_fns;
+	bad += g->parts_used - before - plain != plain + 2;
+	free(want);
+	free(got);
+	return bad;
+}
+
 /* One past what a device that counts rounds computes is refused, not computed wrongly. */
 static u32 run_refusals(struct rt_device *ref)
 {
@@ -444,7 +479,7 @@ int main(int argc, char **argv)
 			t->bad += run_long_recording(t->d);
 		bool native = !strcmp(rt_device_info(t->d).kind, "native");
 		if (!native)
-			t->bad += run_replays(t->d);
+			t->bad += run_replays(t->d) + run_cuts(t->d, ref);
 		u32 messages = native ? 0 : gpu_of(t->d)->instance->messages;
 		bad += t->bad + messages;
 		printf("%-72s %4u cases, %u differ, %.1f s", t->name, t->cases, t->bad, t->seconds);

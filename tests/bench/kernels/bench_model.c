@@ -7,11 +7,10 @@
  * A llama of made-up weights, in the mixture of types that llama-quantize gives it: a prompt of 512 tokens from position 0, then 64 tokens one at a
  * time from position 512. The floor of a line is the longer of two times: its bytes at the speed of a plain read loop, and its
  * multiplications at the speed of the fastest instruction in registers, both measured with the same threads in the same run. */
+#include "made.h"
 #include "read_loop.h"
 #include "tests/bench/bench.h"
 #include "runtime/cpu.h"
-#include "runtime/model.h"
-#include "runtime/op_case.h"
 #include "shaders/blocks_ref.h"
 
 #include "proto.h"
@@ -66,145 +65,6 @@ static void count_calls(struct rt_device *d)
 	counting = *real;
 	counting.call = counted_call;
 	d->fns = &counting;
-}
-
-/* ---- the model ---- */
-
-struct made {
-	struct rt_device *d;
-	struct model m;
-	struct rt_buf *weights;
-	u64 bytes, at; /* of weights, and placed so far */
-	u64 read;      /* bytes that a token reads */
-	u8 *some;      /* RT_STAGE_BYTES of each type, made once */
-	u32 some_type;
-};
-
-/* The first MiB repeats: packing and products do not look at values. */
-static void put(struct made *b, u32 type, u32 rows, u32 k, u64 bytes)
-{
-	u64 row = bytes / rows, len = MIN((u64)RT_STAGE_BYTES, bytes) / row * row;
-	if (b->some_type != type + 1 || rows == 1)
-		op_case_weights(type, (u32)(len / row), k, FILL_PLAIN, 1, b->some);
-	b->some_type = rows == 1 ? 0 : type + 1;
-	for (u64 at = 0; at < bytes; at += len) {
-		u64 n = MIN(len, bytes - at);
-		void *stage = rt_stage_get(b->d);
-		memcpy(stage, b->some, n);
-		if (rt_stage_put(b->d, stage, (struct rt_view){ b->weights, b->at + at }, 0, n) < 0)
-			fail("weights cannot be placed");
-	}
-}
-
-static void weight(struct made *b, struct model_weight *w, u32 type, u32 n_out, u32 k, bool read)
-{
-	u64 bytes = (u64)n_out * (k / block_len_of(type)) * block_bytes_of(type);
-	*w = (struct model_weight){
-		.type = type, .k = k, .n_out = n_out, .n = 1, .at = { b->weights, b->at }
-	};
-	if (b->weights)
-		put(b, type, n_out, k, bytes);
-	b->at += ALIGN_UP(bytes, (u64)RT_ALIGN);
-	b->read += read ? bytes : 0;
-}
-
-/* Q4_K_M gives Q6_K to the head, and to half of the matrices that it thinks matter most. */
-static u32 type_of(const char *file, u32 layer, u32 layers, bool matters)
-{
-	bool more = layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
-	if (strcmp(file, "Q4_K_M") == 0)
-		return matters && more ? TENSOR_Q6_K : TENSOR_Q4_K;
-	static const u32 types[] = { TENSOR_Q4_0, TENSOR_Q8_0, TENSOR_F16, TENSOR_BF16, TENSOR_F32 };
-	for (u32 i = 0; i < ARRAY_LEN(types); i++)
-		if (strcmp(file, tensor_type_info(types[i])->name) == 0)
-			return types[i];
-	fail("no such type");
-	return 0;
-}
-
-static void place_all(struct made *b, const char *file)
-{
-	struct model *m = &b->m;
-	u32 q_dim = m->n_heads * m->head_dim, kv_dim = m->n_kv_heads * m->head_dim, n = m->n_layers;
-	u32 plain = type_of(file, n / 8, n, false);
-	bool q6 = plain == TENSOR_Q4_0 || plain == TENSOR_Q4_K;
-	b->at = b->read = 0;
-	weight(b, &m->embed, plain, m->n_vocab, m->dim, false);
-	weight(b, &m->output_norm, TENSOR_F32, 1, m->dim, true);
-	weight(b, &m->head, q6 ? TENSOR_Q6_K : plain, m->n_vocab, m->dim, true);
-	for (u32 i = 0; i < n; i++) {
-		struct model_layer *l = &m->layers[i];
-		u32 more = type_of(file, i, n, true);
-		weight(b, &l->attn_norm, TENSOR_F32, 1, m->dim, true);
-		weight(b, &l->q, plain, q_dim, m->dim, true);
-		weight(b, &l->k, plain, kv_dim, m->dim, true);
-		weight(b, &l->v, more, kv_dim, m->dim, true);
-		weight(b, &l->output, plain, m->dim, q_dim, true);
-		weight(b, &l->ffn_norm, TENSOR_F32, 1, m->dim, true);
-		weight(b, &l->gate, plain, m->ffn_dim, m->dim, true);
-		weight(b, &l->up, plain, m->ffn_dim, m->dim, true);
-		weight(b, &l->down, more, m->dim, m->ffn_dim, true);
-	}
-	b->bytes = b->at;
-}
-
-static void ready(struct made *b, const struct model_weight *w, u32 n_out, u32 k)
-{
-	rt_weights_ready(b->d, w->at, w->type, k, n_out);
-}
-
-static void ready_all(struct made *b)
-{
-	const struct model *m = &b->m;
-	u32 q_dim = m->n_heads * m->head_dim, kv_dim = m->n_kv_heads * m->head_dim;
-	ready(b, &m->head, m->n_vocab, m->dim);
-	for (u32 i = 0; i < m->n_layers; i++) {
-		const struct model_layer *l = &m->layers[i];
-		ready(b, &l->q, q_dim, m->dim);
-		ready(b, &l->k, kv_dim, m->dim);
-		ready(b, &l->v, kv_dim, m->dim);
-		ready(b, &l->output, m->dim, q_dim);
-		ready(b, &l->gate, m->ffn_dim, m->dim);
-		ready(b, &l->up, m->ffn_dim, m->dim);
-		ready(b, &l->down, m->dim, m->ffn_dim);
-	}
-}
-
-static void make(struct made *b, const char *file, const char *size)
-{
-	bool big = strcmp(size, "1.2b") == 0;
-	if (!big && strcmp(size, "0.5b") != 0)
-		fail("SIZE is 0.5b or 1.2b");
-	const struct layout_layer plain = { .n_heads = big ? 32 : 20,
-		.n_kv_heads = big ? 8 : 5,
-		.head_dim = 64,
-		.rope_dim = 64,
-		.ffn_dim = big ? 5632 : 3584 };
-	b->m = (struct model){ .arch = arch_of(LAYOUT_ARCH_LLAMA),
-		.n_layers = 24,
-		.head_dim = 64,
-		.rope_dim = 64,
-		.n_vocab = 32000,
-		.ctx_train = CTX,
-		.rms_eps = 1e-5f,
-		.rope[0] = { .rope_dim = 64, .base = 10000, .scale = 1 },
-		.dim = big ? 2048 : 1280,
-		.ffn_dim = plain.ffn_dim,
-		.n_heads = plain.n_heads,
-		.n_kv_heads = plain.n_kv_heads };
-	b->m.layers = calloc(b->m.n_layers, sizeof(*b->m.layers));
-	for (u32 i = 0; b->m.layers && i < b->m.n_layers; i++) {
-		b->m.layers[i].is = plain;
-		b->m.layers[i].is.kv_layer = i;
-	}
-	b->some = malloc(RT_STAGE_BYTES);
-	if (!b->m.layers || !b->some)
-		fail("no memory");
-	place_all(b, file);
-	if (rt_buf_create(b->d, RT_BUF_WEIGHTS, b->bytes, "weights", &b->weights) < 0)
-		fail("no memory");
-	place_all(b, file);
-	ready_all(b);
 }
 
 /* ---- steps ---- */
@@ -412,7 +272,7 @@ int main(int argc, char **argv)
 	b.d = open_device(argc > 4 ? argv[4] : NULL, &native);
 	if (rounds < native || rounds > ROUNDS_MAX || generate < 1 || generate > CTX - PROMPT)
 		fail("ROUNDS is 1 to 15, GENERATE 1 to 512");
-	make(&b, file, size);
+	made_create(&b, file, size, CTX);
 	struct model_work w;
 	const struct model_work_params p = { .rows_max = PROMPT,
 		.out_max = 1,
@@ -429,9 +289,7 @@ int main(int argc, char **argv)
 	printf("%s %s on ", size, file);
 	(native ? on_native : on_others)(&b, &w, rounds, generate);
 	model_work_fini(b.d, &b.m, &w);
-	rt_buf_destroy(b.d, b.weights);
+	made_fini(&b);
 	rt_device_close(b.d);
-	free(b.m.layers);
-	free(b.some);
 	return 0;
 }

@@ -141,9 +141,49 @@ static void by_arrival(void **state)
 	grant_fini(&grant);
 }
 
+static u32 generating(void)
+{
+	u32 n = 0;
+	for (const struct sched_seq *q = grant.sched.run_head; q; q = q->next)
+		n += q->n_ids > q->n_prompt;
+	return n;
+}
+
+/* What an answer waits for between two tokens is one step, and a step that reads prompts has a row for each answer and the chunk: however many
+ * prompts of however many people come in meanwhile, however long, and whether all their rows of logits are wanted. */
+static void answers_go_on(void **state)
+{
+	struct grant_params p = { .wake = -1, .batch = 8 };
+	u32 full = 0, before[2];
+	tiny_load(&tiny, device, &p, KV_F32, &grant);
+	for (u32 i = 0; i < 2; i++)
+		begin(&many[i], asked(20, 60, 1 + i));
+	step(); /* both prompts are read, and say their first tokens */
+	for (u32 i = 2; i < 10; i++) {
+		struct ask k = asked(75 + 25 * i, i == 5 ? 0 : 2, i);
+		k.kind = i == 5 ? REQUEST_LOGITS : 0;
+		begin(&many[i], k);
+	}
+	while (!many[9].over) {
+		u32 answers = generating();
+		u64 rows = grant.sched.n_rows;
+		before[0] = many[0].n_out;
+		before[1] = many[1].n_out;
+		step();
+		rows = grant.sched.n_rows - rows;
+		assert_true(rows <= answers + STEP_PROMPT_ROWS);
+		full += rows == answers + STEP_PROMPT_ROWS;
+		for (u32 i = 0; i < 2; i++)
+			assert_true(many[i].over || many[i].n_out > before[i]);
+	}
+	assert_true(full >= 1700 / STEP_PROMPT_ROWS - 3 && !many[0].over);
+	ask_finish(&grant);
+	grant_fini(&grant);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(next_slot), cmocka_unit_test(prompts_in_turn),
-		cmocka_unit_test(by_arrival) };
+		cmocka_unit_test(by_arrival), cmocka_unit_test(answers_go_on) };
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }

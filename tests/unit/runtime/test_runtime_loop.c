@@ -240,6 +240,37 @@ static void nothing_is_allocated_nor_locked(void **state)
 	still = NULL;
 }
 
+/* However many sequences a step has rows of, prompts, answers and guesses: the device is asked once. With experts, once more for each layer of
+ * them, because the host chooses. */
+static void one_submission_a_step(void **state)
+{
+	static const struct {
+		u32 arch, guesses, more;
+	} ways[] = { { 0, 0, 0 }, { 0, 4, 0 }, { LAYOUT_ARCH_GPT_OSS, 0, 1 } };
+	struct rt_device *d = still_open();
+	for (u32 i = 0; i < ARRAY_LEN(ways); i++) {
+		const struct tiny_spec spec = {
+			.type = TENSOR_Q8_0, .seed = 3, .ctx = 1024, .arch = ways[i].arch
+		};
+		const struct grant_params p = { .wake = -1, .draft = ways[i].guesses };
+		struct tiny t;
+		tiny_make(&spec, &t);
+		tiny_load(&t, d, &p, KV_F16, &grant);
+		for (u32 k = 0; k < SEQS; k++)
+			begin(k);
+		for (u32 k = 0; k < 20; k++) {
+			u64 before = still_submits(d);
+			one_step();
+			assert_int_equal(still_submits(d) - before, 1 + ways[i].more * grant.model.n_layers);
+		}
+		for (u32 k = 0; k < SEQS; k++)
+			answer_abort(&asks[k].a, FINISH_CANCELLED, "test");
+		grant_fini(&grant);
+		tiny_fini(&t);
+	}
+	rt_device_close(d);
+}
+
 /* Nor do the kernels of the native device and its threads. */
 static void nor_on_the_native_device(void **state)
 {
@@ -291,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_count),
 		cmocka_unit_test(nothing_is_allocated_nor_locked),
+		cmocka_unit_test(one_submission_a_step),
 		cmocka_unit_test(nor_on_the_native_device),
 	};
 	return cmocka_run_group_tests(tests, open_all, close_all);
