@@ -56,6 +56,11 @@ struct draft_pace {
 	} of[DRAFT_PACES];
 };
 
+/* A row costs the more the longer what it attends to is, so steps are compared with those at about the same positions only: one table for each. */
+#define DRAFT_REACHES 8u
+/* Of the table: for a mean position of up to 256, 512, 1,024, … 16,384, and more. */
+u32 draft_reach(u64 mean_pos);
+
 /* A step of so many rows, all with logits, took so long. The least of what was seen counts, and creeps up where it is seen no more. */
 void draft_pace_note(struct draft_pace *p, u32 rows, u64 ns);
 /* Nanoseconds of a step of so many rows: measured, or on the line through the nearest that are. 0: nothing is known, or what is known is so

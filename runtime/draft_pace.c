@@ -14,6 +14,14 @@ static u32 rows_of(u32 i)
 	return i < 16 ? i + 1 : i < 20 ? 16 + 4 * (i - 15) : i < 24 ? 32 + 8 * (i - 19) : 64 + 16 * (i - 23);
 }
 
+u32 draft_reach(u64 mean_pos)
+{
+	u32 i = 0;
+	while (i < DRAFT_REACHES - 1 && mean_pos > 256ull << i)
+		i++;
+	return i;
+}
+
 static bool fresh(const struct draft_pace *p, u32 i)
 {
 	return p->of[i].at && p->now - p->of[i].at < DRAFT_FRESH;

@@ -289,6 +289,7 @@ static int scrub(struct sched *s, struct kv_pool *p)
 struct step {
 	struct model_step m;
 	u32 prompt_rows;
+	struct draft_pace *pace; /* of steps at about the same positions */
 	u32 *ids, *seq, *pos, *out_rows;
 	u32 n_owners;
 	struct { /* whose rows of logits are whose */
@@ -357,22 +358,26 @@ static struct draft_offer guess(struct sched_seq *q)
 }
 
 /* Everybody guesses, if only to learn how often that is right; rows are there for it where no prompt is read. */
-static void share_rows(struct sched *s)
+static void share_rows(struct sched *s, struct step *st)
 {
 	struct draft_offer offers[BATCH_REQUESTS_MAX];
 	u32 n = 0, spare;
+	u64 pos = 0;
 	bool prompts = false;
 	for (struct sched_seq *q = s->run_head; q; q = q->next) {
-		if (generates(q))
-			offers[n++] = guess(q);
-		else
+		if (!generates(q)) {
 			prompts = true;
+			continue;
+		}
+		pos += q->n_computed;
+		offers[n++] = guess(q);
 	}
+	st->pace = &s->pace[draft_reach(n ? pos / n : 0)];
 	spare = MIN(s->w->rows_max, s->w->out_max) - n;
 	if (!n || prompts || s->p.no_draft)
 		return;
 	if (!s->p.draft)
-		(void)draft_share(&s->pace, offers, n, s->others, spare);
+		(void)draft_share(st->pace, offers, n, s->others, spare);
 	n = 0;
 	for (struct sched_seq *q = s->run_head; q; q = q->next, n++) {
 		u32 rows = s->p.draft ? MIN(MIN(s->p.draft, q->n_guessed), spare) : offers[n].n;
@@ -406,7 +411,7 @@ static void plan(struct sched *s, struct step *st)
 	st->seq = rt_host_ptr(s->w->seq);
 	st->pos = rt_host_ptr(s->w->pos);
 	st->out_rows = rt_host_ptr(s->w->out_rows);
-	share_rows(s);
+	share_rows(s, st);
 	for (struct sched_seq *q = s->run_head; q; q = q->next)
 		if (generates(q))
 			add_rows(st, q, 1);
@@ -497,7 +502,7 @@ int sched_step(struct sched *s)
 	s->n_steps++;
 	s->n_rows += st.m.n;
 	if (!st.prompt_rows && !s->p.no_draft)
-		draft_pace_note(&s->pace, st.m.n, now_ns() - began);
+		draft_pace_note(st.pace, st.m.n, now_ns() - began);
 	hand_out(s, &st);
 	return 0;
 }

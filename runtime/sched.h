@@ -72,7 +72,7 @@ struct sched {
 	u64 n_steps, n_rows;
 	u64 n_drafted, n_right; /* rows of guesses, and how many of them were right */
 	u64 round;		/* of those that began last */
-	struct draft_pace pace;
+	struct draft_pace pace[DRAFT_REACHES];
 	bool others; /* given before a step: somebody else computes on its devices too */
 };
 

@@ -1,7 +1,7 @@
 /* What guesses at next tokens gain where an answer repeats what stands before, and what they cost where it does not; and what a running answer
  * waits for between two tokens while prompts of others are read.
  *
- *   bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] [--rounds N]
+ *   bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] [--rounds N] [--only code|json|prose|waits]
  *
  * The model is of made-up weights (made.h), so what it costs is real and what it would say is not: the answers are texts that stand written, which
  * the scheduler is told token by token as if they had been chosen. Words, signs and blanks are cut into tokens as vocabularies for code do, a
@@ -111,18 +111,20 @@ static char *objects(u32 n)
 }
 
 struct text {
-	const char *name;
+	const char *only, *name;
 	u32 ids[CTX];
 	u32 n_prompt;
 };
 
 /* The prompt is `before`, and what it says is the beginning of `after`. */
-static void put(struct text *t, const char *name, const char *before, const char *after, u32 n_vocab)
+static void put(struct text *t, const char *only, const char *name, const char *before, const char *after,
+	u32 n_vocab)
 {
 	u32 answer[ANSWER], n = cut(before, n_vocab, t->ids, CTX - 2 * ANSWER);
 	if (cut(after, n_vocab, answer, ANSWER) < ANSWER)
 		fail("a text is too short");
 	memcpy(t->ids + n, answer, sizeof answer);
+	t->only = only;
 	t->name = name;
 	t->n_prompt = n;
 }
@@ -136,15 +138,15 @@ static void make_texts(const char *dir, u32 n_vocab)
 	char *edited = renamed(code, "struct kv_pool", "struct page_pool"), *list = objects(64);
 	if (strlen(prose) < 12000)
 		fail("a text is too short");
-	put(&texts[0], "a file of C, said again with one name changed", code,
+	put(&texts[0], "code", "a file of C, said again with one name changed", code,
 		strstr(edited, "static void list_add"), n_vocab);
 	char *more = strstr(list, "  {\n    \"id\": 4,");
 	char before[1024];
 	snprintf(before, sizeof before, "%.*s", (int)MIN((size_t)(more - list), sizeof before - 1), list);
-	put(&texts[1], "JSON, four objects of a list in the prompt", before, more, n_vocab);
+	put(&texts[1], "json", "JSON, four objects of a list in the prompt", before, more, n_vocab);
 	char *later = prose + 9000;
 	*later++ = 0;
-	put(&texts[2], "prose that says new things", prose, later, n_vocab);
+	put(&texts[2], "prose", "prose that says new things", prose, later, n_vocab);
 	free(code);
 	free(prose);
 	free(edited);
@@ -200,13 +202,20 @@ static double say(struct sched *s, struct text *x)
 	return bench_now() - start;
 }
 
-static void guesses(struct sched *s, u32 rounds)
+static bool wanted(const char *only, const char *what)
+{
+	return !only || !strcmp(only, what);
+}
+
+static void guesses(struct sched *s, u32 rounds, const char *only)
 {
 	printf("| %u tokens of | without, tok/s | with guesses | ratio | guesses right |\n| --- | --- | --- "
 	       "| --- | "
 	       "--- |\n",
 		ANSWER);
 	for (u32 i = 0; i < TEXTS; i++) {
+		if (!wanted(only, texts[i].only))
+			continue;
 		double with[ROUNDS_MAX], without[ROUNDS_MAX], ratio[ROUNDS_MAX];
 		u64 drafted = s->n_drafted, right = s->n_right;
 		for (u32 r = 0; r < rounds; r++) {
@@ -267,10 +276,20 @@ static void waits(struct sched *s, u32 n)
 		sched_remove(s, &readers[i].q);
 }
 
+static void all_waits(struct sched *s)
+{
+	printf("\n| answers at once | rows of a step | ms | with prompts: rows | ms | the longest |\n| --- | "
+	       "--- | --- | "
+	       "--- | --- | --- |\n");
+	waits(s, 1);
+	waits(s, 8);
+	waits(s, 32);
+}
+
 /* ---- all of it ---- */
 
 struct options {
-	const char *repository, *type, *size, *device, *rounds;
+	const char *repository, *type, *size, *device, *rounds, *only;
 };
 
 static void parse(int argc, char **argv, struct options *o)
@@ -278,19 +297,19 @@ static void parse(int argc, char **argv, struct options *o)
 	const struct {
 		const char *name, **value;
 	} all[] = { { "--repository", &o->repository }, { "--type", &o->type }, { "--size", &o->size },
-		{ "--device", &o->device }, { "--rounds", &o->rounds } };
+		{ "--device", &o->device }, { "--rounds", &o->rounds }, { "--only", &o->only } };
 	for (int i = 1; i + 1 < argc; i += 2)
 		for (u32 k = 0; k < ARRAY_LEN(all); k++)
 			if (!strcmp(argv[i], all[k].name))
 				*all[k].value = argv[i + 1];
 	if (argc % 2 == 0 || !o->repository)
 		fail("usage: bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] "
-		     "[--rounds N]");
+		     "[--rounds N] [--only code|json|prose|waits]");
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { NULL, "Q4_K_M", "0.5b", "native", "5" };
+	struct options o = { NULL, "Q4_K_M", "0.5b", "native", "5", NULL };
 	struct made b = { 0 };
 	struct model_work w;
 	struct sched s;
@@ -310,14 +329,10 @@ int main(int argc, char **argv)
 	if (model_work_create(b.d, &b.m, &p, &w) || sched_create(b.d, &b.m, &w, &sp, &s))
 		fail("no memory");
 	printf("%s %s on %s, %u rounds\n\n", o.size, o.type, rt_device_info(b.d).name, rounds);
-	(void)say(&s, &texts[0]); /* packs, compiles */
-	guesses(&s, rounds);
-	printf("\n| answers at once | rows of a step | ms | with prompts: rows | ms | the longest |\n| --- | "
-	       "--- | --- | "
-	       "--- | --- | --- |\n");
-	waits(&s, 1);
-	waits(&s, 8);
-	waits(&s, 32);
+	(void)say(&s, &texts[1]); /* packs, compiles */
+	guesses(&s, rounds, o.only);
+	if (wanted(o.only, "waits"))
+		all_waits(&s);
 	sched_fini(&s);
 	model_work_fini(b.d, &b.m, &w);
 	made_fini(&b);

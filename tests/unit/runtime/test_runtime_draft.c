@@ -124,6 +124,17 @@ static void paces(void **state)
 	assert_true(draft_pace_of(&p, STEP_ROWS_MAX + 1) == 0 && draft_pace_of(&p, 0) == 0);
 }
 
+/* Each doubling of positions has a table of its own. */
+static void reaches(void **state)
+{
+	assert_int_equal(draft_reach(0), 0);
+	assert_int_equal(draft_reach(256), 0);
+	assert_int_equal(draft_reach(257), 1);
+	assert_int_equal(draft_reach(16384), DRAFT_REACHES - 2);
+	assert_int_equal(draft_reach(16385), DRAFT_REACHES - 1);
+	assert_int_equal(draft_reach(UINT32_MAX), DRAFT_REACHES - 1);
+}
+
 static u32 share1(const struct draft_pace *p, f32 chance, bool others)
 {
 	struct draft_offer o = { .chance = chance, .most = DRAFT_IDS_MAX };
@@ -411,6 +422,7 @@ int main(void)
 		cmocka_unit_test(long_text),
 		cmocka_unit_test(luck),
 		cmocka_unit_test(paces),
+		cmocka_unit_test(reaches),
 		cmocka_unit_test(alone),
 		cmocka_unit_test(several),
 		cmocka_unit_test(answers_are_the_same),
