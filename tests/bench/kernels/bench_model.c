@@ -45,7 +45,9 @@ static int counted_call(struct rt_device *d, const struct rt_call *c)
 	double start = bench_now();
 	int r = real->call(d, c);
 	if (alone && r == 0)
-		r = real->submit(d);
+		r = real->start(d);
+	if (alone && r == 0)
+		r = real->wait(d);
 	if (alone && r == 0)
 		r = real->begin(d);
 	n->seconds += bench_now() - start;
