@@ -38,7 +38,7 @@ says '^demo +ready +'
 says "^$n +demo +uid:[0-9]+ +[0-9]+ +[01] *$"
 expect 0 keep stop "$n" --reason 'long enough'
 says "session $n: ended, with [01] requests that ran, record [0-9]+"
-wait_for 'grep -q "it has ended" "$work/talk.out"' "the word to the client"
+wait_for 'grep -q "the session was ended" "$work/talk.out"' "the word to the client"
 expect 1 keep stop "$n"
 hang_up
 expect 0 keep audit ls --event halt
@@ -48,7 +48,7 @@ keep audit ls --event session-end --json | grep -q "\"session\":$n,\"why\":\"sto
 talk
 expect 0 keep stop demo
 says 'model demo: stopped; 1 sessions were ended'
-wait_for 'grep -q "it has ended" "$work/talk.out"' "the word to the client"
+wait_for 'grep -q "the session was ended" "$work/talk.out"' "the word to the client"
 hang_up
 wait_for 'keep ps 2>&1 | grep -q "nothing is loaded"' "the unloading"
 expect 0 keep run demo --raw --max-tokens 4 x
