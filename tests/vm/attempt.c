@@ -92,7 +92,7 @@ static int thread_try(pid_t tid, const char *name)
 	struct user_regs_struct saved;
 	int status, worst = 0;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL))
-		return errno == ESRCH ? 0 : 2; /* it has ended meanwhile */
+		return errno == ESRCH ? -1 : 2; /* it has ended meanwhile */
 	unsigned long at = instruction_find(tid);
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || waitpid(tid, &status, __WALL) != tid ||
 		!WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, tid, NULL, &saved) || !at)
@@ -132,14 +132,14 @@ static int process_try(const char *pid)
 	DIR *tasks = opendir(path);
 	if (!tasks)
 		return 2;
-	int worst = 0;
+	int worst = -1;
 	for (struct dirent *e; (e = readdir(tasks));) {
-		int r = e->d_name[0] == '.' ? 0 : thread_try((pid_t)atoi(e->d_name), name);
+		int r = e->d_name[0] == '.' ? -1 : thread_try((pid_t)atoi(e->d_name), name);
 		if (r > worst)
 			worst = r;
 	}
 	closedir(tasks);
-	return worst;
+	return worst < 0 ? 2 : worst; /* no thread was there to be tried */
 }
 
 int main(int argc, char **argv)
