@@ -38,6 +38,7 @@ struct rt_device_info {
 	/* The driver counts the rounds of all loops of an invocation together, and ends every loop after so many, without a word; 0: it does not.
 	 * Mesa's on the CPU does. An op that would come near refuses with -ENOTSUP. */
 	u32 rounds_max;
+	bool parts; /* attention of few rows is faster in parts (op.h) */
 };
 
 struct rt_device_info rt_device_info(const struct rt_device *d);

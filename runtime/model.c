@@ -30,14 +30,15 @@ struct rt_buf *model_table(const struct model *m, const struct model_work *w, u3
 /* Buffers are made one after the other; the first failure stops the rest. Without a device they are only counted. */
 struct maker {
 	struct rt_device *d;
-	u64 bytes_max, bytes;
+	struct rt_device_info info;
+	u64 bytes;
 	int r;
 };
 
 static struct rt_buf *make(struct maker *mk, enum rt_buf_kind kind, u64 bytes, const char *tag)
 {
 	struct rt_buf *b = NULL;
-	if (!mk->r && bytes > mk->bytes_max)
+	if (!mk->r && bytes > mk->info.buf_bytes_max)
 		mk->r = err_origin(-ENOMEM);
 	if (!mk->r && mk->d)
 		mk->r = rt_buf_create(mk->d, kind, MAX(bytes, RT_ALIGN), tag, &b);
@@ -228,6 +229,9 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 	w->k = make(mk, RT_BUF_WORK, rows * kv_dim, "k");
 	w->v = make(mk, RT_BUF_WORK, rows * kv_dim, "v");
 	w->att = make(mk, RT_BUF_WORK, rows * q_dim, "att");
+	u64 parts = op_attention_parts_bytes(&mk->info, w->rows_max, m->n_heads, m->head_dim);
+	if (parts)
+		w->parts = make(mk, RT_BUF_WORK, parts, "parts of attention");
 	w->gate = make(mk, RT_BUF_WORK, rows * m->ffn_dim, "gate");
 	w->up = make(mk, RT_BUF_WORK, rows * m->ffn_dim, "up");
 	w->out_x = make(mk, RT_BUF_WORK, out * m->dim, "out x");
@@ -268,7 +272,7 @@ static int make_work(
 int model_work_measure(const struct rt_device_info *info, const struct model *m,
 	const struct model_work_params *p, u64 *ret_kv, u64 *ret_work)
 {
-	struct maker mk = { .bytes_max = info->buf_bytes_max };
+	struct maker mk = { .info = *info };
 	struct model_work w;
 	int r = make_work(&mk, m, p, &w);
 	free(w.kv);
@@ -282,7 +286,7 @@ int model_work_measure(const struct rt_device_info *info, const struct model *m,
 int model_work_create(
 	struct rt_device *d, const struct model *m, const struct model_work_params *p, struct model_work *ret)
 {
-	struct maker mk = { .d = d, .bytes_max = rt_device_info(d).buf_bytes_max };
+	struct maker mk = { .d = d, .info = rt_device_info(d) };
 	struct model_work w;
 	int r = make_work(&mk, m, p, &w);
 	if (r)
@@ -295,11 +299,11 @@ int model_work_create(
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->tail_tables,
-		&w->logits, &w->x, &w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->gate, &w->up, &w->out_x,
-		&w->out_h, &w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own,
-		&w->own_part, &w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights,
-		&w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up,
-		&w->ex.y, &w->ex.shared };
+		&w->logits, &w->x, &w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->parts, &w->gate, &w->up,
+		&w->out_x, &w->out_h, &w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones,
+		&w->own, &w->own_part, &w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots,
+		&w->ex.weights, &w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate,
+		&w->ex.up, &w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

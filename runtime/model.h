@@ -112,6 +112,7 @@ struct model_work {
 		*tail_tables;  /* as tables, of the layers with a window; NULL where they are as the others */
 	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab]; NULL where the head is on another device */
 	struct rt_buf *x, *h, *sum, *q, *k, *v, *att, *gate, *up; /* activations */
+	struct rt_buf *parts; /* for attention in parts; NULL where the device is as fast in one pass */
 	struct rt_buf
 		*act[OP_ACT_Q8_256 + 1]; /* the same, quantised: one for each kind that a matrix wants */
 	struct rt_buf *out_x, *out_h;	 /* [out_max, dim] */

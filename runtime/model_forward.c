@@ -145,7 +145,8 @@ static void attend(struct run *run, const struct model_layer *l, const struct op
 		.scale = run->m->attn_scale > 0 ? run->m->attn_scale : own,
 		.window = l->is.window,
 		.pieces = run->m->switches & SWITCH_PIECES,
-		.sinks = l->sinks.at };
+		.sinks = l->sinks.at,
+		.parts = { w->parts, 0 } };
 	bool warm = !(run->m->switches & SWITCH_TEMPERATURE_1) || !l->is.rope_dim;
 	if (w->temperature && warm && !run->r)
 		run->r = op_row_scale(

@@ -89,12 +89,18 @@ struct op_attention {
 	u32 window; /* 0: none */
 	bool pieces;
 	struct rt_view sinks; /* buf NULL: none */
+	struct rt_view
+		parts; /* memory for attention in parts, of op_attention_parts_bytes; buf NULL: in one pass */
 };
 int op_attention(struct rt_device *d, const struct op_attention *p);
 /* The longest rows of products on devices that count rounds (device.h): tests/ops runs all of them there at this length. */
 #define OP_COUNTED_K_MAX 65536u
 /* How many positions, of whole blocks, a call may look at on such a device: UINT32_MAX where the driver does not count rounds. */
 u32 op_attention_reach(const struct rt_device_info *info, u32 head_dim);
+/* With memory for parts, steps of at most so many rows compute blocks of positions side by side and join them; other rows make a call parallel enough. */
+#define OP_PARTS_ROWS_MAX 32u
+/* What such a step wants on this device: 0 where one pass is as fast. */
+u64 op_attention_parts_bytes(const struct rt_device_info *info, u32 rows, u32 heads, u32 head_dim);
 
 /* y[i] = silu(gate[i]) * up[i]   n elements */
 int op_swiglu(struct rt_device *d, struct rt_view gate, struct rt_view up, struct rt_view y, u64 n);

@@ -3,6 +3,8 @@
 #include "base/err.h"
 #include "proto.h"
 #include "shaders/attention.h"
+#include "shaders/attention_join.h"
+#include "shaders/attention_part.h"
 #include "shaders/exact.h"
 #include "shaders/kv_int8.h"
 #include "shaders/kv_store.h"
@@ -18,6 +20,14 @@ static const enum kernel store_of[] = {
 static const enum kernel attention_of[] = {
 	[KV_F32] = KERNEL_ATTENTION_F32, [KV_F16] = KERNEL_ATTENTION_F16, [KV_INT8] = KERNEL_ATTENTION_INT8
 };
+static const enum kernel part_of[] = { [KV_F32] = KERNEL_ATTENTION_PART_F32,
+	[KV_F16] = KERNEL_ATTENTION_PART_F16,
+	[KV_INT8] = KERNEL_ATTENTION_PART_INT8 };
+
+#define PARTS_BYTES (16ull << 20) /* more blocks than that come one after the other */
+#define PARTS_REACH 65u		  /* positions: with fewer there are two blocks at most */
+#define PARTS_STEP \
+	8u /* blocks: a call is the same for so many, so that what was recorded is run again; those too many end at once */
 
 static bool kv_ok(const struct op_kv *kv, u32 n)
 {
@@ -73,6 +83,79 @@ u32 op_attention_reach(const struct rt_device_info *info, u32 head_dim)
 	return info->rounds_max ? (info->rounds_max - around) / block * RT_KV_PAGE : UINT32_MAX;
 }
 
+u64 op_attention_parts_bytes(const struct rt_device_info *info, u32 rows, u32 heads, u32 head_dim)
+{
+	u64 block = 4ull * MIN(rows, OP_PARTS_ROWS_MAX) * heads * (head_dim + 2);
+	return info->parts ? MAX(PARTS_BYTES, 2 * block) : 0;
+}
+
+/* Blocks first .. first + blocks - 1 of every row. */
+static int part(struct rt_device *d, const struct op_attention *a, u32 first, u32 blocks, u64 parts_bytes)
+{
+	const struct op_kv *kv = a->kv;
+	struct rt_call c = { .kernel = part_of[kv->kv_mode],
+		.work_x = blocks * kv->kv_heads,
+		.work_y = a->n,
+		.cost = 2ull * a->n * a->heads * kv->head_dim * blocks * RT_KV_PAGE };
+	kv_bufs(d, &c, kv);
+	op_call_buf(&c, 3, a->q, 4ull * a->n * a->heads * kv->head_dim);
+	op_call_buf(&c, 4, a->seq, 4ull * a->n);
+	op_call_buf(&c, 5, a->pos, 4ull * a->n);
+	op_call_buf(&c, 6, a->parts, parts_bytes);
+	const struct push_attention_part p = { .n = a->n,
+		.heads = a->heads,
+		.kv_heads = kv->kv_heads,
+		.head_dim = kv->head_dim,
+		.pages_per_seq = kv->pages_per_seq,
+		.scale_bits = exact_window_bits(f2u(a->scale)),
+		.window = a->window,
+		.pieces = a->pieces,
+		.first = first,
+		.blocks = blocks };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+static int join(struct rt_device *d, const struct op_attention *a, u32 first, u32 blocks, bool last)
+{
+	u32 dim = a->kv->head_dim;
+	u64 row = 4ull * a->n * a->heads * (dim + 2), bytes = 4ull * a->n * a->heads * dim;
+	struct rt_call c = {
+		.kernel = KERNEL_ATTENTION_JOIN, .work_x = a->heads, .work_y = a->n, .cost = row * blocks
+	};
+	op_call_buf(&c, 0, a->parts, row * (blocks + 1));
+	op_call_buf(&c, 1, a->pos, 4ull * a->n);
+	op_call_buf(&c, 2, a->y, bytes);
+	op_call_buf(&c, 3, a->sinks.buf ? a->sinks : a->q, a->sinks.buf ? 4ull * a->heads : bytes);
+	const struct push_attention_join p = { .n = a->n,
+		.heads = a->heads,
+		.head_dim = dim,
+		.window = a->window,
+		.pieces = a->pieces,
+		.first = first,
+		.blocks = blocks,
+		.last = last,
+		.sinks = a->sinks.buf != NULL };
+	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+/* As many blocks at a time as the memory for parts holds behind the states. */
+static int in_parts(struct rt_device *d, const struct op_attention *a, u64 reach)
+{
+	u64 row = 4ull * a->n * a->heads * (a->kv->head_dim + 2), room = op_view_rest(a->parts) / row;
+	u32 has = (u32)(reach + RT_KV_PAGE - 2) / RT_KV_PAGE + 1; /* it may begin anywhere in a block */
+	has = ALIGN_UP(has, PARTS_STEP);
+	int r = room < 2 ? err_origin(-EINVAL) : 0;
+	for (u32 first = 0, n; first < has && r == 0; first += n) {
+		n = (u32)MIN(room - 1, has - first);
+		r = part(d, a, first, n, row * (n + 1));
+		if (r == 0)
+			r = join(d, a, first, n, first + n == has);
+	}
+	return r;
+}
+
 int op_attention(struct rt_device *d, const struct op_attention *a)
 {
 	const struct op_kv *kv = a->kv;
@@ -80,6 +163,8 @@ int op_attention(struct rt_device *d, const struct op_attention *a)
 		a->pos_max / RT_KV_PAGE >= kv->pages_per_seq || !(a->scale > 0 && a->scale <= 1024))
 		return err_origin(-EINVAL);
 	u64 reach = a->window ? MIN(a->pos_max + 1ull, a->window) : a->pos_max + 1ull;
+	if (a->parts.buf && a->n > 0 && a->n <= OP_PARTS_ROWS_MAX && reach >= PARTS_REACH)
+		return in_parts(d, a, reach);
 	if (reach > op_attention_reach(&d->info, kv->head_dim) - (a->window ? RT_KV_PAGE : 0))
 		return err_origin(-ENOTSUP);
 	struct rt_call c = { .kernel = attention_of[kv->kv_mode],

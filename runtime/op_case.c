@@ -405,7 +405,7 @@ static int run_attention(struct run *r)
 {
 	const struct op_case *c = r->c;
 	struct kv kv;
-	struct rt_view q, seq, pos, y, sinks = { 0 };
+	struct rt_view q, seq, pos, y, sinks = { 0 }, parts = { 0 };
 	u32 who[WORDS_MAX];
 	size_t n = (size_t)c->rows * c->heads * c->head_dim;
 	assert(c->rows <= WORDS_MAX);
@@ -417,6 +417,9 @@ static int run_attention(struct run *r)
 	TRY(make_list(r, c->rows, c->pos, c->pos + 1, &pos));
 	if (c->sinks)
 		TRY(make_floats(r, c->heads, 25, "sinks", &sinks));
+	if (c->parts)
+		TRY(make(r, RT_BUF_WORK, 4ull * c->rows * c->heads * (c->head_dim + 2) * (c->parts + 1),
+			"parts", &parts));
 	TRY(make_out(r, 4 * n, &y));
 	const struct op_attention a = { .kv = &kv.kv,
 		.q = q,
@@ -429,7 +432,8 @@ static int run_attention(struct run *r)
 		.scale = 0.125f,
 		.window = c->window,
 		.pieces = c->pieces,
-		.sinks = sinks };
+		.sinks = sinks,
+		.parts = parts };
 	TRY(store_kv(r, &kv));
 	TRY(op_attention(r->d, &a));
 	return rt_submit(r->d);

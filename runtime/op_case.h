@@ -42,6 +42,7 @@ struct op_case {
 	u32 window;	    /* attention */
 	bool pieces, sinks; /* attention */
 	bool halves;	    /* rope */
+	u32 parts; /* attention: in parts, with memory for so many blocks at a time; 0: in one pass */
 };
 
 /* Run on d. *ret_out (malloc'd, *ret_len bytes) is the op's output. 0; -errno of the device. */

@@ -27,6 +27,17 @@
 		}                                                                                   \
 	}
 
+/* Parts and their join are of one case: the first of them is named. */
+#define PARTS(k, mode, f)                                                                           \
+	{                                                                                           \
+		KERNEL_##k,                                                                         \
+		{                                                                                   \
+			CASE_ATTENTION, mode, .rows = 5, .n_out = 3, .heads = 18, .kv_heads = 2,    \
+					      .head_dim = 86, .pos = 120, .fill = f, .sinks = true, \
+					      .parts = 2                                            \
+		}                                                                                   \
+	}
+
 #define MAP(t, f)                                                    \
 	{                                                            \
 		KERNEL_MAP,                                          \
@@ -90,6 +101,10 @@ const struct selftest_case selftest_cases[] = {
 	{ KERNEL_ATTENTION_INT8,
 		{ CASE_ATTENTION, KV_INT8, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 86,
 			.pos = 120, .fill = FILL_OUTLIER, .window = 50, .sinks = true } },
+	PARTS(ATTENTION_PART_F32, KV_F32, FILL_PLAIN),
+	PARTS(ATTENTION_PART_F16, KV_F16, FILL_MIXED),
+	PARTS(ATTENTION_PART_INT8, KV_INT8, FILL_OUTLIER),
+	PARTS(ATTENTION_JOIN, KV_F32, FILL_OUTLIER),
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

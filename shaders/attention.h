@@ -22,10 +22,8 @@
  * share(w, v) = w * v, or 0 where that is below 2^-80. m, w_t, l and all that follows are as above: the sum of weights has no scale in it. */
 #ifndef KEEP_SHADERS_ATTENTION_H
 #define KEEP_SHADERS_ATTENTION_H
-#include "exact.h"
+#include "attention_block.h"
 #include "lang.h"
-
-#define ATTENTION_HEAD_DIM_MAX 512u /* shared memory holds one head: HEAD_DIM_MAX */
 
 PUSH(attention)
 {
@@ -36,29 +34,6 @@ PUSH(attention)
 	u32 sinks;	/* 1: there are some */
 }
 PUSH_END
-
-/* The first position that one at `pos` attends to. */
-FUNC u32 attention_first(u32 pos, u32 window, u32 pieces)
-{
-	u32 slid = pos + 1u - window;
-	if (window == 0u || pos < window)
-		return 0u;
-	return pieces == 1u ? pos - pos % window : slid;
-}
-
-FUNC f32 attention_weight(f32_in x)
-{
-	f32 e = exact_exp(x);
-	f32 r = f2u(e) < 0x21800000u ? 0.0f : e;
-	return r;
-}
-
-FUNC f32 attention_share(f32_in w, f32_in scale)
-{
-	f32 s = w * scale;
-	f32 r = f2u(s) < 0x17800000u ? 0.0f : s;
-	return r;
-}
 
 #ifndef VULKAN
 void ref_attention_f32(const void *push, void *const buf[], u32 first, u32 end);

@@ -1,4 +1,6 @@
 #include "shaders/attention.h"
+#include "shaders/attention_join.h"
+#include "shaders/attention_part.h"
 #include "shaders/exact.h"
 #include "shaders/kv_int8.h"
 #include "shaders/kv_store.h"
@@ -110,6 +112,16 @@ static void sink(struct state *s, f32 z, u32 dim)
 		s->out[d] = exact_window(s->out[d] * a);
 }
 
+/* y, once all blocks are joined. */
+static void finish(struct state *s, const f32 *z, u32 dim, f32 *y)
+{
+	if (z)
+		sink(s, exact_window(*z), dim);
+	f32 r = exact_recip(s->sum);
+	for (u32 d = 0; d < dim; d++)
+		y[d] = exact_window(s->out[d] * r);
+}
+
 static void head(const struct head *h, u32 pos, const f32 *z, f32 *y)
 {
 	struct state s, b;
@@ -121,11 +133,7 @@ static void head(const struct head *h, u32 pos, const f32 *z, f32 *y)
 		if (t > start)
 			combine(&s, &b, dim);
 	}
-	if (h->p->sinks)
-		sink(&s, exact_window(*z), dim);
-	f32 r = exact_recip(s.sum);
-	for (u32 d = 0; d < dim; d++)
-		y[d] = exact_window(s.out[d] * r);
+	finish(&s, h->p->sinks ? z : NULL, dim, y);
 }
 
 static void attention(
@@ -161,4 +169,110 @@ void ref_attention_f16(const void *push, void *const buf[], u32 first, u32 end)
 void ref_attention_int8(const void *push, void *const buf[], u32 first, u32 end)
 {
 	attention(KV_CACHE_INT8, push, buf, first, end);
+}
+
+/* ---- in parts ---- */
+
+/* The blocks that token i has, from position *ret_lo on. */
+static u32 blocks_of(u32 pos, u32 window, u32 pieces, u32 *ret_lo)
+{
+	*ret_lo = attention_first(pos, window, pieces);
+	return pos / KV_PAGE - *ret_lo / KV_PAGE + 1;
+}
+
+/* Block `which` of token i, for all heads that share head g of K and V. */
+static void part(const struct push_attention_part *p, const struct head *h, u32 i, u32 which)
+{
+	const u32 *pos = h->buf[5];
+	u32 lo, has = blocks_of(pos[i], p->window, p->pieces, &lo), shared_by = p->heads / p->kv_heads;
+	u32 t0 = (lo / KV_PAGE + which) * KV_PAGE, dim = p->head_dim;
+	for (u32 k = 0; k < shared_by && which < has; k++) {
+		struct state s;
+		struct head one = *h;
+		f32 q[ATTENTION_HEAD_DIM_MAX];
+		u32 row = i * p->heads + h->g * shared_by + k;
+		for (u32 d = 0; d < dim; d++)
+			q[d] = exact_window(((const f32 *)h->buf[3])[(size_t)row * dim + d]);
+		one.q = q;
+		block(&one, t0, which == 0 ? lo - t0 : 0, MIN(KV_PAGE, pos[i] + 1 - t0), &s);
+		f32 *to = (f32 *)h->buf[6] +
+			  attention_part_at(p->n * p->heads, row, which - p->first, p->blocks, dim);
+		memcpy(to, s.out, dim * sizeof(f32));
+		to[dim] = s.max;
+		to[dim + 1] = s.sum;
+	}
+}
+
+static void parts(
+	enum kv_cache cache, const struct push_attention_part *p, void *const buf[], u32 first, u32 end)
+{
+	const u32 *tables = buf[2], *seq = buf[4];
+	const struct push_attention shape = { .heads = p->heads,
+		.kv_heads = p->kv_heads,
+		.head_dim = p->head_dim,
+		.scale_bits = p->scale_bits };
+	for (u32 i = 0; i < p->n; i++)
+		for (u32 x = first; x < end; x++) {
+			const struct head h = { .p = &shape,
+				.buf = buf,
+				.pages = tables + (size_t)seq[i] * p->pages_per_seq,
+				.g = x % p->kv_heads,
+				.cache = cache };
+			part(p, &h, i, p->first + x / p->kv_heads);
+		}
+}
+
+void ref_attention_part_f32(const void *push, void *const buf[], u32 first, u32 end)
+{
+	parts(KV_CACHE_F32, push, buf, first, end);
+}
+
+void ref_attention_part_f16(const void *push, void *const buf[], u32 first, u32 end)
+{
+	parts(KV_CACHE_F16, push, buf, first, end);
+}
+
+void ref_attention_part_int8(const void *push, void *const buf[], u32 first, u32 end)
+{
+	parts(KV_CACHE_INT8, push, buf, first, end);
+}
+
+static void load(struct state *s, const f32 *from, u32 dim)
+{
+	memcpy(s->out, from, dim * sizeof(f32));
+	s->max = from[dim];
+	s->sum = from[dim + 1];
+}
+
+static void join(const struct push_attention_join *p, void *const buf[], u32 i, u32 head)
+{
+	struct state s, b;
+	u32 dim = p->head_dim, row = i * p->heads + head, lo;
+	u32 has = blocks_of(((const u32 *)buf[1])[i], p->window, p->pieces, &lo);
+	f32 *state = (f32 *)buf[0] + row * (dim + 2);
+	if (p->first)
+		load(&s, state, dim);
+	for (u32 j = p->first; j < MIN(has, p->first + p->blocks); j++) {
+		const f32 *from =
+			(f32 *)buf[0] + attention_part_at(p->n * p->heads, row, j - p->first, p->blocks, dim);
+		load(j ? &b : &s, from, dim);
+		if (j)
+			combine(&s, &b, dim);
+	}
+	if (p->last) {
+		finish(&s, p->sinks ? (const f32 *)buf[3] + head : NULL, dim,
+			(f32 *)buf[2] + (size_t)row * dim);
+		return;
+	}
+	memcpy(state, s.out, dim * sizeof(f32));
+	state[dim] = s.max;
+	state[dim + 1] = s.sum;
+}
+
+void ref_attention_join(const void *push, void *const buf[], u32 first, u32 end)
+{
+	const struct push_attention_join *p = push;
+	for (u32 i = 0; i < p->n; i++)
+		for (u32 head = first; head < end; head++)
+			join(p, buf, i, head);
 }

@@ -6,6 +6,8 @@
 
 #include "shaders/add.h"
 #include "shaders/attention.h"
+#include "shaders/attention_join.h"
+#include "shaders/attention_part.h"
 #include "shaders/bias.h"
 #include "shaders/combine.h"
 #include "shaders/embed.h"
@@ -53,6 +55,11 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 	[KERNEL_GEGLU] = { "geglu", REF(geglu, geglu, 3, BIT(2)) },
 	[KERNEL_SWIGLU_OAI] = { "swiglu_oai", REF(swiglu_oai, swiglu_oai, 3, BIT(2)) },
 	[KERNEL_COMBINE] = { "combine", REF(combine, combine, 4, BIT(3)) },
+#define PART(name, c)             \
+	[KERNEL_ATTENTION_PART_## \
+		name] = { "attention_part." #c, REF(attention_part_##c, attention_part, 7, BIT(6)) },
+	PART(F32, f32) PART(F16, f16) PART(INT8, int8)[KERNEL_ATTENTION_JOIN] = { "attention_join",
+		REF(attention_join, attention_join, 4, BIT(0) | BIT(2)) },
 };
 
 #define ROW(name, ...) { TENSOR_##name, KERNEL_EMBED_##name, KERNEL_MUL_MAT_##name },

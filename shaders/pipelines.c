@@ -66,6 +66,10 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(GEGLU, geglu, 256),
 	BASE(SWIGLU_OAI, swiglu_oai, 256),
 	BASE(COMBINE, combine, 256),
+	BASE(ATTENTION_PART_F32, attention_part_f32, 1),
+	BASE(ATTENTION_PART_INT8, attention_part_int8, 1),
+	BASE(ATTENTION_PART_F16, attention_part_f16, 1),
+	BASE(ATTENTION_JOIN, attention_join, 1),
 #ifdef KEEP_COOPMAT
 	TENSOR_BLOCKS(MUL_MAT_TILES)
 #endif

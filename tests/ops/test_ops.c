@@ -145,6 +145,8 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 		{ 2, 1, 512, 1, 63, 2 },
 		{ 3, 1, 34, 20, 64, 40 },
 		{ 4, 2, 64, 1, 500, 3 },
+		{ 18, 2, 64, 2, 100, 3 },
+		{ 7, 1, 128, 1, 65, 2 },
 	};
 	/* of one position, within a block, of one, over several, all but the first */
 	static const u32 windows[] = { 1, 20, 32, 33, 64, 65, 500 };
@@ -157,13 +159,22 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 			c.window = windows[w];
 			c.pieces = w % 2;
 			c.sinks = w % 3 == 0;
-			if (c.window <= c.pos + 1)
+			if (c.window > c.pos + 1)
+				continue;
+			add_case(c);
+			c.parts = 1 + w % 3;
+			if (c.window > 64)
 				add_case(c);
+			c.parts = 0;
 		}
 		c.window = 0;
 		c.pieces = false;
 		c.sinks = true;
 		add_case(c);
+		for (c.parts = 1; c.pos >= 64 && c.parts <= 20; c.parts += 6) {
+			c.sinks = !c.sinks;
+			add_case(c);
+		}
 		c.op = CASE_KV_STORE;
 		if (i % 2)
 			add_case(c);
@@ -190,6 +201,9 @@ static void add_long_cases(void)
 			add_case((struct op_case){ CASE_ATTENTION, mode, .rows = 2, .n_out = 1, .heads = 2,
 				.kv_heads = 1, .head_dim = dims[i],
 				.pos = op_attention_reach(&counted, dims[i]) - 1 });
+	for (u32 mode = KV_F32; mode <= KV_INT8; mode++) /* more blocks than attention_join takes at a time */
+		add_case((struct op_case){ CASE_ATTENTION, mode, .rows = 2, .n_out = 1, .heads = 8,
+			.kv_heads = 1, .head_dim = 64, .pos = 6000, .parts = 150 });
 	add_case((struct op_case){ CASE_RMS_NORM, .rows = 1, .k = DIM_MAX });
 	add_case((struct op_case){ CASE_QUANTIZE, TENSOR_Q8_0, .rows = 1, .k = DIM_MAX });
 }
@@ -301,10 +315,12 @@ static void report(
 			n++;
 			first = i;
 		}
-	printf("BAD %s: %s type %u rows %u k %u out %u heads %u/%u/%u pos %u %s: %zu of %zu words, first "
+	printf("BAD %s: %s type %u rows %u k %u out %u heads %u/%u/%u pos %u parts %u %s: %zu of %zu words, "
+	       "first "
 	       "%zu: %08x for %08x\n",
 		t->name, op_names[c->op], c->type, c->rows, c->k, c->n_out, c->heads, c->kv_heads,
-		c->head_dim, c->pos, fill_names[c->fill], n, len / 4, first, have[first], want[first]);
+		c->head_dim, c->pos, c->parts, fill_names[c->fill], n, len / 4, first, have[first],
+		want[first]);
 }
 
 static void run_on(struct target *t, const struct op_case *c, const void *want, size_t len)
@@ -325,13 +341,28 @@ static void run_on(struct target *t, const struct op_case *c, const void *want, 
 	free(have);
 }
 
-static void run_case(struct rt_device *ref, const struct op_case *c)
+static void reference_of(struct rt_device *ref, const struct op_case *c, void **ret, size_t *ret_len)
 {
-	void *want;
-	size_t len;
-	if (op_case_run(ref, c, &want, &len) < 0) {
+	if (op_case_run(ref, c, ret, ret_len) < 0) {
 		printf("BAD reference: %s\n", op_names[c->op]);
 		exit(1);
+	}
+}
+
+/* Attention in parts is attention: what a case must give is what its one pass does. */
+static void run_case(struct rt_device *ref, const struct op_case *c)
+{
+	struct op_case whole = *c;
+	struct target parts = { .name = "reference, in parts" };
+	void *want;
+	size_t len;
+	whole.parts = 0;
+	reference_of(ref, &whole, &want, &len);
+	if (c->parts) {
+		parts.d = ref;
+		run_on(&parts, c, want, len);
+		if (parts.bad)
+			exit(1);
 	}
 	for (u32 i = 0; i < n_targets; i++)
 		if (targets[i].split ? is_split_case(c) : targets[i].all || c->op == CASE_MUL_MAT)
