@@ -500,13 +500,18 @@ void tiny_collect(const struct tiny *t, u32 kv_mode, u32 ctx_tokens, struct gran
 	*ret = g;
 }
 
+u32 tiny_ctx_train(const struct tiny *t)
+{
+	return ((const struct layout_header *)(const void *)t->layout)->ctx_train;
+}
+
 void tiny_load(const struct tiny *t, struct rt_device *d, const struct grant_params *p, u32 kv_mode,
 	struct grant *ret)
 {
 	struct proto_load_failed f = { 0 };
 	struct grant_params all = *p;
-	if (!all.ctx_usual) /* what it was trained on, with LongRoPE too */
-		all.ctx_usual = ((const struct layout_header *)(const void *)t->layout)->ctx_train;
+	if (!all.ctx_usual)
+		all.ctx_usual = tiny_ctx_train(t);
 	tiny_collect(t, kv_mode, 0, ret);
 	int r = grant_load(ret, d, &all, &f);
 	if (!r)

@@ -33,9 +33,12 @@ void tiny_make(const struct tiny_spec *spec, struct tiny *ret);
 void tiny_fini(struct tiny *t);
 /* Where the tensor lies in file 0. */
 u64 tiny_offset(const struct tiny *t, const char *tensor);
+/* Positions that it was trained on, those of LongRoPE's second training too. */
+u32 tiny_ctx_train(const struct tiny *t);
 /* What keepd would send. */
 struct proto_grant tiny_wants(const struct tiny *t, u32 kv_mode, u32 ctx_tokens);
-/* A grant that has collected everything; then it is loaded and ready. Aborts when it does not load. */
+/* A grant that has collected everything; then it is loaded and ready, of tiny_ctx_train positions where p says no usual context. Aborts when it does
+ * not load. */
 void tiny_collect(const struct tiny *t, u32 kv_mode, u32 ctx_tokens, struct grant *ret);
 void tiny_load(const struct tiny *t, struct rt_device *d, const struct grant_params *p, u32 kv_mode,
 	struct grant *ret);

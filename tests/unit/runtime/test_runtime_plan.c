@@ -178,7 +178,11 @@ static void count_no_more(void)
 /* What a plan says, what the grant says, and what the devices were asked for. */
 static void planned_and_taken(const struct tiny *t, u32 a, u32 b, u32 layers)
 {
-	struct grant_params p = { .wake = -1, .n_others = b != a, .others = { devices[b] }, .tails = 1 };
+	struct grant_params p = { .wake = -1,
+		.n_others = b != a,
+		.others = { devices[b] },
+		.tails = 1,
+		.ctx_usual = tiny_ctx_train(t) };
 	struct proto_load_failed f;
 	struct grant planned, g;
 	u64 weights = 0, kv = 0, work = 0;
