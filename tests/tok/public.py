@@ -17,7 +17,8 @@ NAMES = ('bert-bge command-r deepseek-coder deepseek-llm falcon gemma-4 gpt-2 ll
          'starcoder').split()
 
 # name: the rules that cut its text, the control tokens behind its ranks
-RANKS = {'qwen2': (b'qwen2', [b'<|endoftext|>', b'<|im_start|>', b'<|im_end|>'])}
+RANKS = {'qwen2': (b'qwen2', [b'<|endoftext|>', b'<|im_start|>', b'<|im_end|>']),
+         'llama-bpe': (b'llama-bpe', [b'<|begin_of_text|>', b'<|end_of_text|>'])}
 
 def spelt(token):
     """A token's bytes as files write them: one character each, none of them blank."""
@@ -27,11 +28,11 @@ def spelt(token):
     return ''.join(shown[b] for b in token).encode()
 
 def halves(token, rank):
-    """The two parts that a token was made of: what the tokens of lower ranks make of its bytes."""
+    """The two parts that a token was made of: what the tokens of lower ranks make of its bytes. None: it is only found as a whole word."""
     parts = [token[i:i + 1] for i in range(len(token))]
     while len(parts) > 2:
         best = min(range(len(parts) - 1), key=lambda i: rank.get(parts[i] + parts[i + 1], 1 << 30))
-        assert rank.get(parts[best] + parts[best + 1], 1 << 30) < rank[token]
+        if rank.get(parts[best] + parts[best + 1], 1 << 30) >= rank[token]: return None
         parts[best:best + 2] = [parts[best] + parts[best + 1]]
     return parts
 
@@ -41,7 +42,9 @@ def read_ranks(path, name):
     rank = {base64.b64decode(t): int(n) for t, n in (l.split() for l in open(path))}
     tokens = sorted(rank, key=rank.get)
     assert [rank[t] for t in tokens] == list(range(len(tokens)))
-    merges = [b' '.join(spelt(p) for p in halves(t, rank)) for t in tokens if len(t) > 1]
+    made = [halves(t, rank) for t in tokens if len(t) > 1]
+    assert None not in made or pre == b'llama-bpe' # whose rules look words up before they merge
+    merges = [b' '.join(spelt(p) for p in parts) for parts in made if parts]
     return {'tokenizer.ggml.model': b'gpt2', 'tokenizer.ggml.pre': pre, 'tokenizer.ggml.merges': merges,
             'tokenizer.ggml.tokens': [spelt(t) for t in tokens] + special,
             'tokenizer.ggml.token_type': [1] * len(tokens) + [3] * len(special)}
