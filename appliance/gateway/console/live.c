@@ -84,7 +84,7 @@ static void rates(const struct console *c, const json_t *s, const struct sample 
 		page_html(p, ", read ");
 		per_second(p, now->read - b.read, (now->up_s - b.up_s) * SECOND_NS);
 	} else {
-		page_fmt(p, "in %u seconds", EVERY_S);
+		page_fmt(p, "known in %u seconds", EVERY_S);
 	}
 	page_fact_end(p);
 	page_fact(p, "Tokens, while a request runs");
@@ -95,7 +95,10 @@ static void rates(const struct console *c, const json_t *s, const struct sample 
 	page_fact_end(p);
 	page_fact(p, "Since the start");
 	page_count(p, now->requests);
-	page_html(p, " requests, ");
+	if (now->requests == 1)
+		page_html(p, " request, ");
+	else
+		page_html(p, " requests, ");
 	page_count(p, now->read);
 	page_html(p, " tokens read, ");
 	page_count(p, now->written);

@@ -158,7 +158,7 @@ static void models_promise(struct page *p, const json_t *models, const json_t *e
 {
 	const json_t *verdicts = sum_of(events, "import-verdict");
 	u32 bad = models_of(models, "quarantined");
-	promise(p, "Only verified models run", bad ? PAGE_BAD : PAGE_GOOD,
+	promise(p, "Nothing runs unverified", bad ? PAGE_BAD : PAGE_GOOD,
 		bad ? "one is in quarantine" : "it holds");
 	page_count(p, models_of(models, "accepted"));
 	page_html(p, " accepted; ");
@@ -177,7 +177,7 @@ static void acts_promise(struct page *p, const json_t *s, const json_t *events)
 {
 	const json_t *orphans = sum_of(events, "orphan");
 	bool open = !strcmp(console_str(s, "gate"), "open");
-	promise(p, "No act without a record",
+	promise(p, "Nothing happens unrecorded",
 		!open	  ? PAGE_BAD
 		: orphans ? PAGE_NOTE
 			  : PAGE_GOOD,
@@ -203,7 +203,7 @@ static void log_promise(struct page *p, const json_t *s)
 {
 	bool seen = json_object_get(s, "witnessed_age_s") != NULL,
 	     old = console_u64(s, "witnessed_age_s") > WITNESS_OLD_S;
-	promise(p, "Nobody rewrites the log", seen && !old ? PAGE_GOOD : PAGE_NOTE,
+	promise(p, "and nobody rewrites it", seen && !old ? PAGE_GOOD : PAGE_NOTE,
 		!seen ? "nobody could tell"
 		: old ? "not seen lately"
 		      : "it holds");
@@ -242,6 +242,18 @@ static void egress_promise(struct page *p)
 	page_fact_end(p);
 }
 
+/* A runtime that computes one kernel otherwise than it was specified does not serve. */
+static void replay_promise(struct page *p, const json_t *s)
+{
+	bool runs = console_true(s, "runtime");
+	promise(p, "Everything can be repeated", runs ? PAGE_GOOD : PAGE_NOTE,
+		runs ? "it holds" : "nothing computes now");
+	page_html(p, "when it starts, each kernel of each device must give the bits that its specification "
+		     "says, or nothing is served. "
+		     "A request of the log is computed again by <code>keep audit replay RECORD</code>.");
+	page_fact_end(p);
+}
+
 static void promises(struct page *p, const json_t *s, const json_t *models, const json_t *events)
 {
 	page_facts(p);
@@ -249,6 +261,7 @@ static void promises(struct page *p, const json_t *s, const json_t *models, cons
 	acts_promise(p, s, events);
 	log_promise(p, s);
 	egress_promise(p);
+	replay_promise(p, s);
 	page_facts_end(p);
 }
 
