@@ -29,7 +29,7 @@ keep=*)
 	[ ! -e '$work/breaks.'\${last#keep=} ] || exit 100
 	echo \${last#keep=} >'$work/installed' ;;
 esac"
-stand_in keep "[ \"\$1\" != doctor ] || { [ ! -e '$work/sick.'\$(cat '$work/installed') ]; exit; }; exec '$keep' \"\$@\""
+stand_in keep "[ \"\$1\" != doctor ] || { [ ! -e '$work/kill.'\$(cat '$work/installed') ] || kill -9 \$PPID; [ ! -e '$work/sick.'\$(cat '$work/installed') ]; exit; }; exec '$keep' \"\$@\""
 export KEEP="$work/bin/keep" PATH="$work/bin:$PATH"
 update() { "$keep" update "$@" >"$work/out" 2>"$work/err" </dev/null; }
 is() { [ "$(cat "$work/installed")" = "$1" ] || fault "$2: $(cat "$work/installed") is installed, not $1"; }
@@ -47,7 +47,7 @@ medium() { # VERSION
 }
 
 "$keep" init >/dev/null 2>&1 && "$keep" keygen --out "$work/pub" >/dev/null 2>&1 || fault "no appliance"
-for v in 1 2 3 4 5 6; do medium $v; done
+for v in 1 2 3 4 5 6 7; do medium $v; done
 echo 1 >"$work/installed"
 update apply "$work/m2" && fault "an update without a way back"
 said 'no way back'
@@ -94,7 +94,7 @@ said '5 does not work here'
 echo 6 >"$work/kill"
 update apply "$work/m6" && fault "a killed update ended well"
 is half killed
-[ "$(cat "$work/state/pending")" = '2 6' ] || fault "no note says from where to where"
+[ "$(cat "$work/state/pending")" = '2 6 1' ] || fault "no note says from where to where, and what lay before"
 tail -n 1 "$work/units" | grep -q '^stop' || fault "the sockets are open"
 update apply "$work/m6" && fault "an update upon an interrupted one"
 said 'recover first'
@@ -103,9 +103,18 @@ grep -q '^ConditionPathExists=!/var/lib/keep-update/pending' "$build/packaging/k
 update recover || fault recover
 [ "$(cat "$work/bus")" = unix:path=/nonexistent ] || fault "recover waits for a bus that does not run yet"
 is 2 recover && well recover
+update status && grep -q '^previous  1' "$work/out" || fault "recover forgot the way back"
 update apply "$work/m6" || fault "after recover"
 is 6 'after recover'
 update status && grep -q '^previous  2' "$work/out" || fault "status"
+
+# killed when the new version is in place and not looked at yet: it is whole, and there is a way back
+: >"$work/kill.7"
+update apply "$work/m7" && fault "an update that was killed late ended well"
+rm "$work/kill.7"
+is 7 'killed late' && well 'killed late'
+update rollback || fault "no way back from a version that was not looked at"
+is 6 'back from it' && well 'back from it'
 [ ! -e "$work/wrong" ] || fault "$(cat "$work/wrong")"
 echo "$bad faults"
 [ $bad = 0 ]
