@@ -163,7 +163,8 @@ int main(int argc, char **argv)
 		return 2;
 	struct rt_device *d;
 	struct grant g;
-	struct grant_params p = { .wake = -1 };
+	/* said, so that LongRoPE takes the factors of what it was trained on, as the peer does */
+	struct grant_params p = { .wake = -1, .ctx_usual = CTX_TOKENS_USUAL };
 	struct proto_load_failed f = { 0 };
 	if (rt_device_open(device, &d, &why))
 		die("device %s: %s", device, why);
