@@ -127,14 +127,14 @@ async function cursors() {
 		const older = page.getByRole('link', { name: 'Older' }).first();
 		if (!await older.count())
 			break;
-		await older.click();
+		await Promise.all([page.waitForNavigation(), older.click()]);
 	}
 	for (;;) {
 		up.unshift(...await rows());
 		const newer = page.getByRole('link', { name: 'Newer' }).first();
 		if (!await newer.count() || up.length >= down.length)
 			break;
-		await newer.click();
+		await Promise.all([page.waitForNavigation(), newer.click()]);
 	}
 	const paged = new Set(down), newest = Number(down[0]);
 	await page.goto(`${url}/console/records?kind=all&rows=500`);
