@@ -2,8 +2,8 @@
 may be there and every key that it has a name for, whether its program of that architecture reads them or not. Keep must either say by name that it does not
 compute the model, or give the peer's logits. A row for each model; exits 1 when something does not hold. Called by tests/logits/archs.
 
-Both sides get the same file, with three changes. The vocabulary, a stub that neither can read, becomes a hundred characters. Factors of the rotation, which
-are random there, partly negative, become 1 to 8. And what Keep names as a reason to refuse the file, keys and tensors of other families, is taken out, one after the
+Both sides get the same file, with three changes. The vocabulary, of which those files only say that there is none, becomes a hundred characters. Factors of the
+rotation, which are random there, partly negative, become 1 to 8. And what Keep names as a reason to refuse the file, keys and tensors of other families, is taken out, one after the
 other; the last column lists these. The peer's logits are taken with them and without: equal bits show that its program does not read them. One that it does
 read stands there with an exclamation mark: there Keep is right to refuse, and the comparison is without it."""
 import os, re, shutil, struct, subprocess, sys, tempfile

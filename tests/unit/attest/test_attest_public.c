@@ -553,7 +553,7 @@ int main(void)
 		cmocka_unit_test(test_others), cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_random_gguf) };
 	shared = getenv("KEEP_SHARED");
-	if (!shared) {
+	if (!shared) { /* other people's vectors, which are not part of this tree */
 		print_message("skipped: KEEP_SHARED does not point to the public vectors\n");
 		return 77;
 	}

@@ -64,7 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_wycheproof) };
 	shared = getenv("KEEP_SHARED");
-	if (!shared) {
+	if (!shared) { /* other people's vectors, which are not part of this tree */
 		print_message("skipped: KEEP_SHARED does not point to the public vectors\n");
 		return 77;
 	}
