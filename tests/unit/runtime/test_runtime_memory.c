@@ -96,6 +96,8 @@ static void peak_is_weights_cache_and_little_more(void **state)
 	tiny_fini(&t);
 }
 
+/* What is mapped to be written, not what is resident: which pages of its tables a runtime has touched after so many tokens depends on how many
+ * requests met, and grows towards a bound; what is leaked must be mapped. The allocator maps to the page here, so that nothing hides in its slack. */
 static void a_hundred_thousand_tokens_add_nothing(void **state)
 {
 	const struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 3, .ctx = 1024, .ffn = 32 };
@@ -104,6 +106,7 @@ static void a_hundred_thousand_tokens_add_nothing(void **state)
 	u64 sid[AT_ONCE], id = 0, tokens = 0, before = 0;
 	int sock[AT_ONCE];
 	tiny_make(&spec, &t);
+	assert_int_equal(setenv("MALLOC_TOP_PAD_", "0", 1), 0);
 	(void)load(&rt, &t);
 	for (u32 i = 0; i < AT_ONCE; i++)
 		sock[i] = session(&rt, &sid[i]);
@@ -114,10 +117,10 @@ static void a_hundred_thousand_tokens_add_nothing(void **state)
 			await(&rt, sock[i], 1);
 		tokens += AT_ONCE * ANSWER;
 		if (!before && tokens >= 10000)
-			before = status_kib(rt.pid, "VmRSS:");
+			before = status_kib(rt.pid, "VmData:");
 	}
-	u64 after = status_kib(rt.pid, "VmRSS:");
-	printf("%llu KiB after 10,000 tokens, %llu KiB after %llu\n", (unsigned long long)before,
+	u64 after = status_kib(rt.pid, "VmData:");
+	printf("%llu KiB mapped after 10,000 tokens, %llu KiB after %llu\n", (unsigned long long)before,
 		(unsigned long long)after, (unsigned long long)tokens);
 	assert_true(after <= before + 128); /* 1.3 bytes a token would be more */
 	for (u32 i = 0; i < AT_ONCE; i++)
