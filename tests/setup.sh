@@ -77,6 +77,12 @@ END
 refused 'vendors, or none' <<-END
 	gpu = amd none
 END
+refused 'processors: percent' <<-END
+	processors = 6.5
+END
+refused 'memory: percent' <<-END
+	memory = 101
+END
 setup && fault "nobody answered, and something was set up"
 grep -q 'nothing was done' "$work/err" && [ ! -e "$work/done" ] && [ ! -e "$KEEP_STORE" ] || fault "nobody answered: $(cat "$work/err")"
 setup --template && cp "$work/out" "$work/template" || fault "no template"
@@ -95,6 +101,8 @@ seal = no
 recovery = $work/safe.key
 https = DNS:keep.test IP:10.0.0.7
 request = $work/keep.csr
+memory = 70
+processors = 50
 END
 mkdir -p "$work/sys/class/drm/renderD128/device" "$work/units" && echo 0x1002 >"$work/sys/class/drm/renderD128/device/vendor"
 export KEEP_SYS="$work/sys" KEEP_UNITS="$work/units" KEEP_GPU="$source/packaging/systemd/gpu"
@@ -112,6 +120,8 @@ export KEEP_ROOT="$work/app"
 cmp -s "$work/safe.key" "$KEEP_STORE/keys/log.key" && [ "$(stat -c %a "$work/safe.key")" = 400 ] || fault "the copy of the log's key"
 gpus=$work/units/keep-runtime.service.d
 [ "$(ls "$gpus")" = gpu-amd.conf ] && grep -q '^DeviceAllow=char-drm' "$gpus/gpu-amd.conf" || fault "the GPU's profile is not in place"
+slice=$work/units/keep.slice.d/keep-init.conf
+[ "$(grep -v '^#' "$slice" | tr '\n' ' ')" = "[Slice] MemoryMax=70% CPUQuota=$(($(getconf _NPROCESSORS_ONLN) * 50))% " ] && [ "$(stat -c %a "$slice")" = 644 ] || fault "the slice's bounds: $(cat "$slice")"
 openssl req -in "$work/keep.csr" -noout -text | grep -q 'DNS:keep.test, IP Address:10.0.0.7' || fault "the request for a certificate"
 grep -q 'carry .*/keep.csr to your CA' "$work/err" || fault "not said: what becomes of the request"
 
@@ -119,6 +129,7 @@ grep -q 'carry .*/keep.csr to your CA' "$work/err" || fault "not said: what beco
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$work/ca.key" -out "$work/ca.pem" -subj /CN=Root -days 9 2>/dev/null &&
 	openssl x509 -req -in "$work/keep.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -out "$work/keep.pem" -days 9 -copy_extensions copy 2>/dev/null || fault "openssl"
 stand_in systemd-creds 'case $1 in encrypt) for to; do :; done; cat >"$to" ;; decrypt) for f; do [ "$f" = - ] || from=$f; done; cat "$from" ;; esac'
+sed -i '/^memory\|^processors/d' "$work/answers"
 before=$("$real" trust ls --json)
 printf '%s\n' "certificate = $work/keep.pem" 'gpu = none' >>"$work/answers"
 setup --answers "$work/answers" || { fault "a second run failed" && cat "$work/err"; }
@@ -126,11 +137,12 @@ setup --answers "$work/answers" || { fault "a second run failed" && cat "$work/e
 [ -s "$work/creds/keep.tls.key" ] && cmp -s "$work/plain/keep.tls.crt" "$work/keep.pem" && [ ! -e "$KEEP_RUN/tls/keep.tls.key" ] || fault "the gateway's key is not sealed"
 grep -q 'enable --quiet --now keep-gateway-https.socket' "$work/done" || fault "port 8443 is not open"
 [ ! -e "$gpus" ] || fault "the GPU's profile stays"
+[ ! -e "${slice%/*}" ] || fault "the slice's bounds stay"
 "$real" audit verify >/dev/null 2>&1 || fault "the log does not verify"
 
 # asked instead (the order of the questions is that of the lines): an empty answer everywhere is an appliance that trusts nobody yet
 mkdir -p "$work/app2/run"
-(export KEEP_STORE="$work/app2/store" KEEP_RUN="$work/app2" && printf '\n\n\n\n\n\n\n\n\nno\n\nno\n\nnone\n' | "$real" init --system >"$work/out" 2>"$work/err") ||
+(export KEEP_STORE="$work/app2/store" KEEP_RUN="$work/app2" && printf '\n\n\n\n\n\n\n\n\nno\n\nno\n\nnone\n\n\n' | "$real" init --system >"$work/out" 2>"$work/err") ||
 	{ fault "the questions failed" && cat "$work/err"; }
 KEEP_ROOT=$work/app2 "$real" status >/dev/null 2>&1 || fault "nothing stands after the questions"
 echo "$bad faults"

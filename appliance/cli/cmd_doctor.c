@@ -33,6 +33,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "unit", "sockets", DOCTOR_INSTALLED, doctor_units },
 	{ "unit", "score", DOCTOR_INSTALLED, doctor_scores },
 	{ "unit", "changes", DOCTOR_INSTALLED, doctor_dropins },
+	{ "unit", "bounds", DOCTOR_INSTALLED, doctor_bounds },
 	{ "unit", "log-key", DOCTOR_INSTALLED, doctor_key },
 	{ "unit", "tpm", DOCTOR_INSTALLED, doctor_tpm },
 	{ "egress", "interfaces", DOCTOR_ALWAYS, doctor_interfaces },

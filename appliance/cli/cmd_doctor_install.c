@@ -219,17 +219,18 @@ static bool is_profile(const char *to)
 	return false;
 }
 
-/* Are there but links to the package's own profiles of GPUs (keep init --system)? */
-static bool only_profiles(const struct doctor *d, const char *path)
+/* Are there but links to the package's own profiles of GPUs, and for the slice what the answers said (both by keep init --system)? What
+ * becomes of the latter is looked at in the kernel: doctor_bounds. */
+static bool only_ours(const struct doctor *d, const char *path)
 {
 	int fd = openat(d->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	bool only = dir != NULL;
+	bool only = dir != NULL, slice = strstr(path, "/keep.slice.d") != NULL;
 	if (!dir)
 		fd_close(&fd);
 	for (struct dirent *e; only && (e = readdir(dir));) {
 		char to[64] = { 0 };
-		if (e->d_name[0] != '.')
+		if (e->d_name[0] != '.' && !(slice && !strcmp(e->d_name, "keep-init.conf")))
 			only = readlinkat(fd, e->d_name, to, sizeof to - 1) > 0 && is_profile(to);
 	}
 	if (dir)
@@ -253,13 +254,71 @@ void doctor_dropins(struct doctor *d)
 				"/%s stands in place of the package's", path),
 				n++;
 		snprintf(path, sizeof path, "%s/%s.d", place, unit);
-		if (doctor_there(d, path) && !only_profiles(d, path))
+		if (doctor_there(d, path) && !only_ours(d, path))
 			doctor_find(d, DOCTOR_NOTE, "systemctl cat it, and read why",
 				"/%s changes the package's unit", path),
 				n++;
 	}
 	if (!n)
 		doctor_find(d, DOCTOR_OK, NULL, "the units are the package's");
+}
+
+#define SLICE "sys/fs/cgroup/keep.slice/"
+
+/* The line of a file of the slice; "" where it cannot be read. */
+static void slice_line(const struct doctor *d, const char *file, char ret[32])
+{
+	char path[64];
+	_cleanup_free_ char *text = NULL;
+	snprintf(path, sizeof path, SLICE "%s", file);
+	ret[0] = 0;
+	if (doctor_read(d, path, &text) == 0)
+		snprintf(ret, 32, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* How many processors' time: "" where there is no such bound. */
+static void slice_processors(const struct doctor *d, char ret[32])
+{
+	char word[32];
+	unsigned long long quota = 0, period = 0;
+	ret[0] = 0;
+	slice_line(d, "cpu.max", word);
+	if (sscanf(word, "%llu %llu", &quota, &period) == 2 && period)
+		snprintf(ret, 32, "at most %llu.%02llu processors", quota / period,
+			quota % period * 100 / period);
+}
+
+/* What the kernel holds of the bounds that keep.slice names, which drop-ins may have changed. */
+void doctor_bounds(struct doctor *d)
+{
+	char memory[32], swap[32], weight[32], tasks[32], processors[32];
+	unsigned long long bytes = 0;
+	if (!doctor_there(d, SLICE "cgroup.procs")) {
+		doctor_find(d, DOCTOR_OK, NULL,
+			"no process of Keep runs now; keep.slice bounds them when they do");
+		return;
+	}
+	slice_line(d, "memory.max", memory);
+	slice_line(d, "memory.swap.max", swap);
+	slice_line(d, "cpu.weight", weight);
+	slice_line(d, "pids.max", tasks);
+	slice_processors(d, processors);
+	bool bounded = sscanf(memory, "%llu", &bytes) == 1;
+	if (!bounded)
+		doctor_find(d, DOCTOR_BAD,
+			"systemctl cat keep.slice, mend its drop-ins, systemctl daemon-reload",
+			"Keep may take all memory: memory.max of keep.slice is \"%s\"", memory);
+	if (swap[0] && strcmp(swap, "0"))
+		doctor_find(d, DOCTOR_BAD,
+			"systemctl cat keep.slice, mend its drop-ins, systemctl daemon-reload",
+			"prompts may be swapped: memory.swap.max of keep.slice is %s", swap);
+	if (!weight[0])
+		doctor_find(d, DOCTOR_NOTE, "systemctl set-property keep.slice CPUAccounting=yes",
+			"the processors are not shared out by weight: a busy Keep slows everything else");
+	if (bounded)
+		doctor_find(d, DOCTOR_OK, NULL,
+			"memory at most %s, processors by weight %s of 100%s%s, %s tasks", out_size(bytes).s,
+			weight[0] ? weight : "(none)", processors[0] ? ", " : "", processors, tasks);
 }
 
 void doctor_key(struct doctor *d)

@@ -69,6 +69,7 @@ void doctor_symbols(struct doctor *d);
 void doctor_units(struct doctor *d);
 void doctor_scores(struct doctor *d);
 void doctor_dropins(struct doctor *d);
+void doctor_bounds(struct doctor *d);
 void doctor_key(struct doctor *d);
 /* cmd_doctor_tpm.c */
 void doctor_tpm(struct doctor *d);

@@ -308,6 +308,35 @@ static void profiles(void **state)
 	SAYS(m, doctor_dropins, "note /etc/systemd/system/keep-runtime.service.d changes");
 }
 
+/* What the kernel holds of the slice, whatever its files say; and the answers' own drop-in is no change of somebody's. */
+static void bounds(void **state)
+{
+#define SLICE "sys/fs/cgroup/keep.slice/"
+	struct machine *m = *state;
+	SAYS(m, doctor_bounds, "ok no process of Keep runs now");
+	put(m, SLICE "cgroup.procs", "");
+	put(m, SLICE "memory.max", "max\n");
+	SAYS(m, doctor_bounds, "bad Keep may take all memory");
+	assert_non_null(strstr(m->said, "note the processors are not shared out"));
+	put(m, SLICE "memory.max", "8589934592\n");
+	put(m, SLICE "memory.swap.max", "max\n");
+	put(m, SLICE "cpu.weight", "50\n");
+	put(m, SLICE "cpu.max", "max 100000\n");
+	put(m, SLICE "pids.max", "8192\n");
+	SAYS(m, doctor_bounds, "bad prompts may be swapped");
+	put(m, SLICE "memory.swap.max", "0\n");
+	assert_string_equal(look(m, doctor_bounds),
+		"ok memory at most 8.6 GB, processors by weight 50 of 100, 8192 tasks|\n");
+	put(m, SLICE "cpu.max", "625000 100000\n");
+	SAYS(m, doctor_bounds, "weight 50 of 100, at most 6.25 processors, 8192 tasks");
+	put(m, "etc/systemd/system/keep.slice.d/keep-init.conf", "");
+	SAYS(m, doctor_dropins, "ok the units are the package's");
+	put(m, "etc/systemd/system/keep.slice.d/other.conf", "");
+	SAYS(m, doctor_dropins, "note /etc/systemd/system/keep.slice.d changes");
+	put(m, "etc/systemd/system/keepd.service.d/keep-init.conf", "");
+	SAYS(m, doctor_dropins, "note /etc/systemd/system/keepd.service.d changes");
+}
+
 /* One (property, value) more. */
 static size_t property(u8 *answer, size_t len, u32 what, u32 value)
 {
@@ -362,6 +391,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = { CASE(interfaces), CASE(routes), CASE(resolvers), CASE(sockets),
 		CASE(many_sockets), CASE(processes), CASE(swap_and_memory), CASE(units), CASE(nodes),
-		CASE(profiles), CASE(tpm), cmocka_unit_test(programs), cmocka_unit_test(addresses) };
+		CASE(profiles), CASE(bounds), CASE(tpm), cmocka_unit_test(programs),
+		cmocka_unit_test(addresses) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
