@@ -136,6 +136,8 @@ _must_use_ int tok_special_init(struct tok *t, const char **ret_why);
  * Trusted: control, user-defined and unknown tokens; else only user-defined ones. 0; -ENOMEM. */
 _must_use_ int tok_special_find(const struct tok *t, struct tok_work *w, const u8 *text, size_t len,
 	bool trusted, struct tok_matches *ret);
+/* For qsort_r over ids, with the struct tok behind: by the bytes of their texts, then by id. */
+int tok_by_text(const void *a, const void *b, void *arg);
 
 /* tok_trie.c */
 _must_use_ int tok_trie_init(struct tok_trie *trie, const struct tok *t,

@@ -13,7 +13,7 @@ static bool is_special(const struct tok *t, u32 id, bool trusted)
 	return trusted && (type == TOK_CONTROL || type == TOK_UNKNOWN);
 }
 
-static int by_text(const void *a, const void *b, void *arg)
+int tok_by_text(const void *a, const void *b, void *arg)
 {
 	const struct tok *t = arg;
 	u32 ia = *(const u32 *)a, ib = *(const u32 *)b;
@@ -43,7 +43,7 @@ int tok_special_init(struct tok *t, const char **ret_why)
 	for (u32 id = 0; id < t->n_vocab; id++)
 		if (t->l.vocab[id].text.len && is_special(t, id, true))
 			t->special[t->n_special++] = id;
-	qsort_r(t->special, n, sizeof *t->special, by_text, t);
+	qsort_r(t->special, n, sizeof *t->special, tok_by_text, t);
 	for (u32 i = 0; i < n; i++)
 		t->first[(u8)t->l.strings[t->l.vocab[t->special[i]].text.off] + 1] = i + 1;
 	for (u32 b = 1; b <= 256; b++)

@@ -25,19 +25,6 @@ static u8 byte_of(const struct build *b, u32 i, u32 at)
 	return (u8)b->t->l.strings[text_of(b, i).off + at];
 }
 
-static int by_text(const void *a, const void *b, void *arg)
-{
-	const struct tok *t = arg;
-	u32 ia = *(const u32 *)a, ib = *(const u32 *)b;
-	struct layout_str x = t->l.vocab[ia].text, y = t->l.vocab[ib].text;
-	int c = memcmp(t->l.strings + x.off, t->l.strings + y.off, MIN(x.len, y.len));
-	if (c)
-		return c;
-	if (x.len != y.len)
-		return x.len < y.len ? -1 : 1;
-	return ia < ib ? -1 : 1;
-}
-
 /* The root, and a node for every byte that a text does not share with the one before it. */
 static u32 nodes_count(const struct build *b)
 {
@@ -87,7 +74,7 @@ static int tokens_take(struct build *b, bool (*takes)(const struct tok *t, u32 i
 	for (u32 id = 0; id < b->t->n_vocab; id++)
 		if (b->t->l.vocab[id].text.len && takes(b->t, id))
 			b->sorted[b->n++] = id;
-	qsort_r(b->sorted, b->n, sizeof *b->sorted, by_text, (void *)(uintptr_t)b->t);
+	qsort_r(b->sorted, b->n, sizeof *b->sorted, tok_by_text, (void *)(uintptr_t)b->t);
 	return 0;
 }
 
