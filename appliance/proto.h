@@ -109,6 +109,7 @@ enum proto_type {
 	GATE_UNLOADED, /* –                                 id = grant; its memory has been overwritten */
 	GATE_ANSWER, /* proto_answer      +fd sealed text  id = request; before OUTCOME, when the ticket said so */
 	GATE_PLANNED, /* proto_plan                        id = question */
+	GATE_BUSY, /* proto_busy                        id = session; when it is another, at most four times a second */
 
 	/* session socket: client → keep-runtime */
 	SESSION_REQUEST = 0x0400, /* –              +fd sealed request; id = request */
@@ -534,6 +535,12 @@ struct proto_answer {
 	u64 bytes;
 };
 SIZE_PIN(proto_answer, 16);
+/* How far a session's requests are: for those who watch, decides nothing. */
+struct proto_busy {
+	u32 running, reserved; /* requests that have a place in the steps; the other open ones wait */
+	u64 read, written;     /* tokens of the session so far: of its prompts, computed; of its answers */
+};
+SIZE_PIN(proto_busy, 24);
 struct proto_ready {
 	char device[128], driver[128];
 	u8 kernel_set[SHA256_BYTES];

@@ -113,6 +113,9 @@ struct session {
 	struct proto_principal who; /* for whom the client asked, as it had proven; no name: itself */
 	u64 quotas;		    /* record that set those under which it was opened */
 	struct meter *meter;	    /* what it uses; NULL: nothing counts it yet */
+	struct proto_busy busy;	    /* as the runtime last said */
+	u64 busy_ns;		    /* when */
+	f64 read_s, written_s;	    /* tokens a second between its last two words */
 };
 
 /* Whose words a request and its answer are (content.h). */
@@ -508,6 +511,19 @@ void gate_shut(struct keepd *k);
 
 int runtime_frame(struct conn *c, struct ipc_frame *f);
 void runtime_closed(struct conn *c);
+
+/* ---- busy.c: what is under way, for who watches ---- */
+
+/* What the runtime says of a session. 0; -EPROTO: more run than are open. */
+int busy_said(struct keepd *k, u64 session, const struct proto_busy *p);
+struct busy {
+	u32 open, running; /* requests */
+	f64 read_s, written_s;
+};
+/* What is known of s now, added. */
+void busy_add(const struct session *s, struct busy *sum);
+/* "requests_running", "requests_waiting", "prompt_tokens_s", "generated_tokens_s". */
+void busy_put(const struct busy *b, struct jsonw *w);
 
 /* shared by grant.c, gate.c and runtime.c */
 void gate_session_end(struct session *s, const char *why);

@@ -42,7 +42,8 @@ struct audit_actor keepd_self(const struct keepd *k)
 /* What may come while a sync runs; whatever else comes waits for it. */
 static bool traffic(const struct conn *c, u32 type)
 {
-	return c->kind == CONN_CLIENT ? type == CTL_BEGIN : type == GATE_OUTCOME || type == GATE_ANSWER;
+	return c->kind == CONN_CLIENT ? type == CTL_BEGIN
+				      : type == GATE_OUTCOME || type == GATE_ANSWER || type == GATE_BUSY;
 }
 
 static int frame(struct conn *c, struct ipc_frame *f)

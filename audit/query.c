@@ -40,8 +40,17 @@ static u32 sessions_of(const struct conn *c, const struct grant *g, bool all)
 	return n;
 }
 
-/* all: what it did for everybody is said too. */
-static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, bool all)
+static struct busy busy_of(const struct keepd *k, const struct grant *g)
+{
+	struct busy b = { 0 };
+	for (const struct session *s = k->sessions; s; s = s->next)
+		if (s->grant == g)
+			busy_add(s, &b);
+	return b;
+}
+
+/* busy: what it does and did for everybody is said too. */
+static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, const struct busy *busy)
 {
 	jsonw_object(w);
 	jsonw_kv_u64(w, "grant", g->id);
@@ -59,9 +68,10 @@ static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, bool
 	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
 	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
 	jsonw_kv_u64(w, "sessions", sessions);
-	if (all) {
+	if (busy) {
 		jsonw_kv_u64(w, "drafted_tokens", g->drafted);
 		jsonw_kv_u64(w, "accepted_tokens", g->accepted);
+		busy_put(busy, w);
 	}
 	jsonw_object_end(w);
 }
@@ -69,6 +79,7 @@ static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, bool
 static void put_session(struct jsonw *w, const struct session *s)
 {
 	char who[NAME_LEN_MAX + 8];
+	struct busy busy = { 0 };
 	snprintf(who, sizeof who, "uid:%u", s->actor.uid);
 	jsonw_object(w);
 	jsonw_kv_u64(w, "session", s->id);
@@ -78,6 +89,8 @@ static void put_session(struct jsonw *w, const struct session *s)
 	jsonw_kv_u64(w, "uid", s->actor.uid);
 	jsonw_kv_u64(w, "pid", s->actor.pid);
 	jsonw_kv_u64(w, "requests_open", s->n_open);
+	busy_add(s, &busy);
+	busy_put(&busy, w);
 	jsonw_object_end(w);
 }
 
@@ -122,12 +135,15 @@ static void put_totals(struct jsonw *w, const struct keepd *k)
 	jsonw_object_end(w);
 }
 
-static u32 open_of(const struct keepd *k, const struct conn *c)
+/* Of all sessions, or of the user's own. */
+static void put_busy(struct jsonw *w, const struct conn *c, bool all)
 {
-	u32 n = 0;
-	for (const struct session *s = k->sessions; s; s = s->next)
-		n += s->client && s->client->peer.uid == c->peer.uid ? s->n_open : 0;
-	return n;
+	struct busy busy = { 0 };
+	for (const struct session *s = c->k->sessions; s; s = s->next)
+		if (all || (s->client && s->client->peer.uid == c->peer.uid))
+			busy_add(s, &busy);
+	jsonw_kv_u64(w, "requests_open", busy.open);
+	busy_put(&busy, w);
 }
 
 static int status(struct conn *c, u64 id)
@@ -159,13 +175,15 @@ static int status(struct conn *c, u64 id)
 	put_clock(&w, k);
 	jsonw_kv_bool(&w, "importing", k->import != NULL);
 	jsonw_kv_bool(&w, "runtime", k->runtime != NULL);
-	jsonw_kv_u64(&w, "requests_open", all ? k->n_tickets : open_of(k, c));
+	put_busy(&w, c, all);
 	if (all)
 		put_totals(&w, k);
 	jsonw_key(&w, "grants");
 	jsonw_array(&w);
-	for (const struct grant *g = k->grants; g; g = g->next)
-		put_grant(&w, g, sessions_of(c, g, staff), all);
+	for (const struct grant *g = k->grants; g; g = g->next) {
+		struct busy busy = busy_of(k, g);
+		put_grant(&w, g, sessions_of(c, g, staff), all ? &busy : NULL);
+	}
 	jsonw_array_end(&w);
 	jsonw_key(&w, "sessions");
 	jsonw_array(&w);

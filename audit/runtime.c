@@ -342,6 +342,14 @@ static int on_planned(void *conn, struct ipc_frame *f)
 	return gate_planned(c->k, f->h.id, &p);
 }
 
+static int on_busy(void *conn, struct ipc_frame *f)
+{
+	struct conn *c = conn;
+	struct proto_busy p;
+	memcpy(&p, f->body, sizeof p);
+	return busy_said(c->k, f->h.id, &p);
+}
+
 static const struct ipc_rule rules[] = {
 	{ GATE_LOADING, RUNTIME_ON, sizeof(struct proto_progress), false, false, on_loading },
 	{ GATE_READY, RUNTIME_ON, sizeof(struct proto_ready), false, false, on_ready },
@@ -350,6 +358,7 @@ static const struct ipc_rule rules[] = {
 	{ GATE_OUTCOME, RUNTIME_ON, sizeof(struct proto_outcome), false, false, on_outcome },
 	{ GATE_UNLOADED, RUNTIME_ON, 0, false, false, on_unloaded },
 	{ GATE_PLANNED, RUNTIME_ON, sizeof(struct proto_plan), false, false, on_planned },
+	{ GATE_BUSY, RUNTIME_ON, sizeof(struct proto_busy), false, false, on_busy },
 };
 
 int runtime_frame(struct conn *c, struct ipc_frame *f)

@@ -335,6 +335,7 @@ static int wait_ms(struct server *v)
 		return 0;
 	if (loading(v))
 		next = MIN(next, now + PROGRESS_NS);
+	next = MIN(next, busy_due(v, now));
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }
 
@@ -400,6 +401,7 @@ static int turn(struct server *v)
 	if (r)
 		end_sessions_of(v, NULL, FINISH_ERROR, "the device failed");
 	bury(v);
+	busy_turn(v, clock_ns());
 	return r;
 }
 

@@ -30,6 +30,8 @@ struct session {
 	struct req *head, *tail;
 	u32 n_waiting;
 	struct outq out;
+	u64 read, written; /* tokens of requests that are over */
+	struct proto_busy told;
 	bool dead; /* nothing more is sent or read; it goes at the end of the turn */
 	u32 end;   /* enum finish that its requests get then */
 	const char *why;
@@ -46,7 +48,7 @@ struct server {
 	struct grant collecting; /* between GRANT and LOAD */
 	struct session *sessions[IPC_SESSIONS_MAX];
 	u32 n_sessions, n_requests;
-	u64 progress_ns;
+	u64 progress_ns, busy_ns; /* when the gate was last told */
 	bool gate_gone;
 };
 
@@ -69,6 +71,15 @@ void session_read(struct session *s);
 _must_use_ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t);
 /* Refuse requests and tickets that have waited too long; *next_ns: when the next one will have (UINT64_MAX: none waits). */
 void session_expire(struct session *s, u64 now_ns, u64 *next_ns);
+
+/* ---- busy.c: what the gate is told of work under way ---- */
+
+/* A request goes: its tokens stay with its session. */
+void busy_add(struct req *q);
+/* Tell what has changed, where it is time. */
+void busy_turn(struct server *v, u64 now);
+/* When it will be time to tell something; UINT64_MAX: nothing has changed. */
+u64 busy_due(const struct server *v, u64 now);
 
 /* One frame to the gate. */
 void serve_tell(struct server *v, u32 type, u64 id, const void *body, u32 len);

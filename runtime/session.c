@@ -77,10 +77,12 @@ static void req_free(struct req *q)
 		q->next->prev = q->prev;
 	else
 		s->tail = q->prev;
-	if (q->begun)
+	if (q->begun) {
+		busy_add(q);
 		answer_fini(&q->a);
-	else
+	} else {
 		s->n_waiting--;
+	}
 	s->server->n_requests--;
 	fd_close(&q->fd);
 	free(q);

@@ -16,35 +16,55 @@ static struct cell guesses(const json_t *g)
 	return c;
 }
 
+/* How many run, and how many of the open ones wait. */
+static struct cell under_way(const json_t *j)
+{
+	struct cell c = { "-" };
+	if (json_object_get(j, "requests_running"))
+		snprintf(c.s, sizeof c.s, "%" PRIu64 ", %" PRIu64 " wait", lines_u64(j, "requests_running"),
+			lines_u64(j, "requests_waiting"));
+	return c;
+}
+
+static struct cell speed(const json_t *j)
+{
+	struct cell c = { "-" };
+	double v = json_number_value(json_object_get(j, "generated_tokens_s"));
+	if (v > 0)
+		snprintf(c.s, sizeof c.s, "%.1f", v);
+	return c;
+}
+
 static void print_grants(json_t *grants)
 {
-	struct out_table t = { .n_cols = 7 };
+	struct out_table t = { .n_cols = 9 };
 	json_t *g;
 	size_t i;
-	out_table_row(&t, "MODEL", "STATE", "DEVICE", "CONTEXT", "MEMORY", "SESSIONS", "GUESSES", NULL);
+	out_table_row(&t, "MODEL", "STATE", "DEVICE", "CONTEXT", "MEMORY", "SESSIONS", "REQUESTS", "TOKENS/S",
+		"GUESSES", NULL);
 	json_array_foreach(grants, i, g)
 	{
 		u64 bytes =
 			lines_u64(g, "weight_bytes") + lines_u64(g, "kv_bytes") + lines_u64(g, "work_bytes");
 		out_table_row(&t, lines_cell(g, "name").s, lines_cell(g, "state").s,
 			lines_cell(g, "device").s, lines_cell(g, "ctx_tokens").s, out_size(bytes).s,
-			lines_cell(g, "sessions").s, guesses(g).s, NULL);
+			lines_cell(g, "sessions").s, under_way(g).s, speed(g).s, guesses(g).s, NULL);
 	}
 	out_table_print(&t);
 }
 
 static void print_sessions(json_t *sessions)
 {
-	struct out_table t = { .n_cols = 5 };
+	struct out_table t = { .n_cols = 6 };
 	json_t *s;
 	size_t i;
 	if (!json_array_size(sessions))
 		return;
 	putchar('\n');
-	out_table_row(&t, "SESSION", "MODEL", "FOR", "PID", "RUNNING", NULL);
+	out_table_row(&t, "SESSION", "MODEL", "FOR", "PID", "REQUESTS", "TOKENS/S", NULL);
 	json_array_foreach(sessions, i, s) out_table_row(&t, lines_cell(s, "session").s,
-		lines_cell(s, "name").s, lines_cell(s, "principal").s, lines_cell(s, "pid").s,
-		lines_cell(s, "requests_open").s, NULL);
+		lines_cell(s, "name").s, lines_cell(s, "principal").s, lines_cell(s, "pid").s, under_way(s).s,
+		speed(s).s, NULL);
 	out_table_print(&t);
 }
 

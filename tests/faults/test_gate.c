@@ -235,6 +235,61 @@ static void runtime_lost(void **state)
 	assert_int_equal(rig_session_take(c, 6, &s, &a), 0);
 }
 
+static void says_busy(int gate, u64 session, struct proto_busy b)
+{
+	assert_int_equal(ipc_send(gate, GATE_BUSY, session, &b, sizeof b, -1), 0);
+}
+
+/* Until the status says so. */
+static void status_says(int c, const char *want)
+{
+	for (u32 i = 0;; i++) {
+		struct rig_answer a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
+		bool there = strstr(a.data, want) != NULL;
+		if (!there && i == 10000)
+			fail_msg("%s is not in %s", want, a.data);
+		rig_answer_fini(&a);
+		if (there)
+			return;
+		usleep(1000);
+	}
+}
+
+/* What is open and does not run waits; one that has ended runs no more, whatever was said last; speed is between two words. */
+static void under_way(void **state)
+{
+	struct rig *r = *state;
+	int c = rig_client(r), gate;
+	struct rig_session s;
+	struct ipc_frame f;
+	rig_demo(r, c, &gate, &s);
+	for (u64 id = 1; id <= 3; id++) {
+		assert_int_equal(rig_begin(c, &(struct rig_begin){ s.id, id, REPLAY_NONE, "x" }).status, 0);
+		rig_take(gate, GATE_TICKET, NULL);
+	}
+	status_says(c,
+		"\"requests_open\":3,\"requests_running\":0,\"requests_waiting\":3,\"prompt_tokens_s\":0,"
+		"\"generated_tokens_s\":0,\"totals\"");
+	says_busy(gate, s.id + 1000, (struct proto_busy){ .running = 9 }); /* a session that has ended */
+	says_busy(gate, s.id, (struct proto_busy){ .running = 2, .read = 1000, .written = 5 });
+	status_says(c, "\"requests_running\":2,\"requests_waiting\":1,\"prompt_tokens_s\":0,\"generated_"
+		       "tokens_s\":0,\"totals\"");
+	says_busy(gate, s.id, (struct proto_busy){ .running = 2, .read = 1000, .written = 1000005 });
+	status_says(c, "\"requests_running\":2,\"requests_waiting\":1,\"prompt_tokens_s\":0,\"generated_"
+		       "tokens_s\":");
+	struct rig_answer a = rig_query(c, QUERY_STATUS, 0, 0, NULL);
+	assert_null(strstr(a.data, "\"generated_tokens_s\":0,"));
+	rig_answer_fini(&a);
+	rig_outcome(gate, s.id, 1, "x", "1", FINISH_STOP);
+	rig_outcome(gate, s.id, 2, "x", "1", FINISH_STOP);
+	status_says(c, "\"requests_open\":1,\"requests_running\":1,\"requests_waiting\":0");
+	says_busy(gate, s.id, (struct proto_busy){ .running = 2 }); /* more than are open */
+	while (rig_recv(gate, &f) == 0)
+		ipc_frame_fini(&f);
+	status_says(c, "\"requests_open\":0,\"requests_running\":0");
+	assert_int_equal(rig_count(c, "\"event\":\"runtime-lost\"", NULL), 1);
+}
+
 /* A captured runtime: one wrong word and it is out. */
 static void runtime_lies(void **state)
 {
@@ -377,6 +432,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = { GATE_TEST(story), GATE_TEST(refusals), GATE_TEST(too_many),
 		GATE_TEST(revoked), GATE_TEST(quarantine), GATE_TEST(table_changed), GATE_TEST(runtime_lost),
-		GATE_TEST(runtime_lies), GATE_TEST(make_room), GATE_TEST(hostile), GATE_TEST(answers) };
+		GATE_TEST(runtime_lies), GATE_TEST(under_way), GATE_TEST(make_room), GATE_TEST(hostile),
+		GATE_TEST(answers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,7 @@ static const struct {
 	{ GATE_PLANNED, sizeof(struct proto_plan) },
 	{ CTL_EXPORT, sizeof(struct proto_name) },
 	{ CTL_STOP, sizeof(struct proto_name) },
+	{ GATE_BUSY, sizeof(struct proto_busy) },
 };
 
 enum { HOW_RIGHT = 1, HOW_NO_FD = 2, HOW_CLOSE = 4, HOW_TURN = 8 };
@@ -195,6 +196,8 @@ static u64 right_id(u32 type, u64 given)
 {
 	if (type == GATE_OUTCOME)
 		return k.tickets ? k.tickets->request : given;
+	if (type == GATE_BUSY)
+		return k.sessions ? k.sessions->id : given;
 	return type >= GATE_LOADING && k.grants ? k.grants->id : given;
 }
 

@@ -58,6 +58,8 @@ records=$(value keep_log_records)
 expect 0 keep status --json
 [ "$(member "$out" log_size)" -ge "$records" ] || fail 'records of the log'
 
+wait_for 'get metrics.sock /metrics; [ "$(value llamacpp:requests_processing) $(value llamacpp:requests_deferred)" = "0 0" ]' 'nobody asks, and something runs or waits'
+
 # nothing that tells one from another: no name of model, user, key, prompt; labels are the few that are stated
 for word in demo uid "$(id -un)" appliance What; do
 	grep -v '^#' "$work/metrics" | grep -qi -- "$word" && fail "metrics say \"$word\""

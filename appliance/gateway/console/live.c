@@ -1,5 +1,5 @@
 /* What happens now: requests, what they cost, who has how much left, what is in memory; nothing of what is asked or answered. The page loads itself
- * again without a script; what it saw before stands in the address that it loads, so a rate needs no memory here. */
+ * again without a script. How fast it goes keepd says, as the runtime says it a few times a second. */
 #include "gateway/console/live.h"
 #include "base/facts.h"
 #include "gateway/console/models.h"
@@ -9,8 +9,7 @@
 #include <string.h>
 
 #define EVERY_S	  5u
-#define SECOND_NS 1000000000u
-#define RATE_S	  60u /* a sample that is older says nothing of now */
+#define SECOND_NS 1e9
 
 enum { STATUS, USAGE, OPEN };
 
@@ -23,89 +22,102 @@ void live_ask(struct console *c)
 	console_query(c, &(struct proto_query){ .what = QUERY_OPEN }, NULL);
 }
 
-/* ---- rates ------------------------------------------------------------------------------------------------------------------ */
+/* ---- now -------------------------------------------------------------------------------------------------------------------- */
 
-/* What was seen before: when, and the totals then. */
-struct sample {
-	u64 up_s, read, written, requests;
-};
-
-static struct sample sample_of(const json_t *s)
+static void per_second(struct page *p, f64 tokens, f64 seconds)
 {
-	const json_t *t = json_object_get(s, "totals");
-	return (struct sample){ console_u64(s, "uptime_s"), console_u64(t, "prompt_tokens"),
-		console_u64(t, "generated_tokens"), console_u64(t, "requests") };
-}
-
-/* False: there is none that goes before `now`. */
-static bool sample_before(const struct console *c, const struct sample *now, struct sample *ret)
-{
-	struct sample b;
-	if (form_u64(&c->query, "up", UINT64_MAX, &b.up_s) ||
-		form_u64(&c->query, "read", UINT64_MAX, &b.read) ||
-		form_u64(&c->query, "written", UINT64_MAX, &b.written) ||
-		form_u64(&c->query, "requests", UINT64_MAX, &b.requests))
-		return false;
-	*ret = b;
-	return b.up_s < now->up_s && now->up_s - b.up_s <= RATE_S && b.read <= now->read &&
-	       b.written <= now->written && b.requests <= now->requests;
-}
-
-static void again(struct console *c, const struct sample *now)
-{
-	c->refresh_s = EVERY_S;
-	page_url(&c->refresh_to, "/console/live");
-	page_url_param_u64(&c->refresh_to, "up", now->up_s);
-	page_url_param_u64(&c->refresh_to, "read", now->read);
-	page_url_param_u64(&c->refresh_to, "written", now->written);
-	page_url_param_u64(&c->refresh_to, "requests", now->requests);
-}
-
-static void per_second(struct page *p, u64 n, u64 ns)
-{
-	if (ns)
-		page_fmt(p, "%.1f a second", (f64)n / ((f64)ns / SECOND_NS));
+	if (seconds > 0)
+		page_fmt(p, "%.1f a second", tokens / seconds);
 	else
 		page_html(p, "nothing yet");
 }
 
-static void rates(const struct console *c, const json_t *s, const struct sample *now, struct page *p)
+static f64 number(const json_t *j, const char *key)
+{
+	return json_number_value(json_object_get(j, key));
+}
+
+static void requests(struct page *p, const json_t *j)
+{
+	page_count(p, console_u64(j, "requests_running"));
+	page_html(p, " running, ");
+	page_count(p, console_u64(j, "requests_waiting"));
+	page_html(p, " waiting");
+}
+
+static void now(const json_t *s, struct page *p)
 {
 	const json_t *t = json_object_get(s, "totals");
-	struct sample b;
 	page_facts(p);
-	page_fact(p, "Requests that run or wait");
-	page_count(p, console_u64(s, "requests_open"));
+	page_fact(p, "Requests");
+	requests(p, s);
 	page_fact_end(p);
 	page_fact(p, "Tokens, just now");
-	if (sample_before(c, now, &b)) {
-		page_html(p, "written ");
-		per_second(p, now->written - b.written, (now->up_s - b.up_s) * SECOND_NS);
-		page_html(p, ", read ");
-		per_second(p, now->read - b.read, (now->up_s - b.up_s) * SECOND_NS);
-	} else {
-		page_fmt(p, "known in %u seconds", EVERY_S);
-	}
-	page_fact_end(p);
-	page_fact(p, "Tokens, while a request runs");
 	page_html(p, "written ");
-	per_second(p, console_u64(t, "generated_tokens"), console_u64(t, "generate_ns"));
+	per_second(p, number(s, "generated_tokens_s"), 1);
 	page_html(p, ", read ");
-	per_second(p, console_u64(t, "prompt_tokens"), console_u64(t, "prompt_ns"));
+	per_second(p, number(s, "prompt_tokens_s"), 1);
+	page_fact_end(p);
+	page_fact(p, "Tokens of one request, on average");
+	page_html(p, "written ");
+	per_second(p, number(t, "generated_tokens"), number(t, "generate_ns") / SECOND_NS);
+	page_html(p, ", read ");
+	per_second(p, number(t, "prompt_tokens"), number(t, "prompt_ns") / SECOND_NS);
 	page_fact_end(p);
 	page_fact(p, "Since the start");
-	page_count(p, now->requests);
-	if (now->requests == 1)
-		page_html(p, " request, ");
-	else
-		page_html(p, " requests, ");
-	page_count(p, now->read);
+	page_count(p, console_u64(t, "requests"));
+	page_text(p, console_u64(t, "requests") == 1 ? " request, " : " requests, ");
+	page_count(p, console_u64(t, "prompt_tokens"));
 	page_html(p, " tokens read, ");
-	page_count(p, now->written);
+	page_count(p, console_u64(t, "generated_tokens"));
 	page_html(p, " written, in ");
-	page_age(p, now->up_s);
+	page_age(p, console_u64(s, "uptime_s"));
 	page_fact_end(p);
 	page_facts_end(p);
+}
+
+/* What is under way of a model or a session: four cells. */
+static void under_way(struct page *p, const json_t *j)
+{
+	static const char *const keys[] = { "generated_tokens_s", "prompt_tokens_s" };
+	page_html(p, "<td class=\"number\">");
+	page_count(p, console_u64(j, "requests_running"));
+	page_html(p, "</td><td class=\"number\">");
+	page_count(p, console_u64(j, "requests_waiting"));
+	page_html(p, "</td>");
+	for (u32 i = 0; i < ARRAY_LEN(keys); i++) {
+		page_html(p, "<td class=\"number\">");
+		page_fmt(p, "%.1f", number(j, keys[i]));
+		page_html(p, "</td>");
+	}
+}
+
+static void models(struct page *p, const json_t *all)
+{
+	size_t i;
+	const json_t *g;
+	if (!json_array_size(all)) {
+		page_html(p, "<p>No model is loaded.</p>\n");
+		return;
+	}
+	page_table(p, "What each model does", "Model", "Device", "Running", "Waiting", "Written a second",
+		"Read a second", "Sessions");
+	json_array_foreach(all, i, g)
+	{
+		struct page_url u;
+		page_url(&u, "/console/models/");
+		page_url_part(&u, console_str(g, "name"));
+		page_html(p, "<tr><th scope=\"row\">");
+		page_a(p, &u, console_str(g, "name"));
+		page_html(p, "</th><td>");
+		page_text(p, console_str(g, "device"));
+		page_html(p, "</td>");
+		under_way(p, g);
+		page_html(p, "<td class=\"number\">");
+		page_count(p, facts_u64(g, "sessions"));
+		page_html(p, "</td></tr>\n");
+	}
+	page_table_end(p);
 }
 
 /* ---- who -------------------------------------------------------------------------------------------------------------------- */
@@ -118,8 +130,8 @@ static void sessions(struct page *p, const json_t *all)
 		page_html(p, "<p>Nobody is connected.</p>\n");
 		return;
 	}
-	page_table(
-		p, "Sessions: one for each model that somebody uses", "Session", "Who", "Model", "Requests");
+	page_table(p, "Sessions: one for each model that somebody uses", "Session", "Who", "Model", "Running",
+		"Waiting", "Written a second", "Read a second");
 	json_array_foreach(all, i, s)
 	{
 		struct page_url u;
@@ -132,9 +144,9 @@ static void sessions(struct page *p, const json_t *all)
 		page_a(p, &u, who);
 		page_html(p, "</td><td>");
 		page_text(p, console_str(s, "name"));
-		page_html(p, "</td><td class=\"number\">");
-		page_count(p, facts_u64(s, "requests_open"));
-		page_html(p, "</td></tr>\n");
+		page_html(p, "</td>");
+		under_way(p, s);
+		page_html(p, "</tr>\n");
 	}
 	page_table_end(p);
 }
@@ -193,6 +205,12 @@ static void open_intents(struct page *p, const json_t *all)
 	page_html(p, ".</p>\n");
 }
 
+static void again(struct console *c)
+{
+	c->refresh_s = EVERY_S;
+	page_url(&c->refresh_to, "/console/live");
+}
+
 void live_show(struct console *c, struct page *p)
 {
 	const json_t *s = console_row(c, STATUS);
@@ -200,9 +218,8 @@ void live_show(struct console *c, struct page *p)
 		console_fail(c, 503, "%s", console_answer(c, STATUS)->text);
 		return;
 	}
-	struct sample now = sample_of(s);
 	if (!form_has(&c->query, "still"))
-		again(c, &now);
+		again(c);
 	page_html(p, "<p class=\"hint\">");
 	page_time(p, c->now_s);
 	if (c->refresh_s)
@@ -215,8 +232,11 @@ void live_show(struct console *c, struct page *p)
 		page_html(p, "<a href=\"/console/live\">let it go on</a>");
 	page_html(p, ".</p>\n");
 	page_section(p, "now", "Now");
-	rates(c, s, &now, p);
+	now(s, p);
 	open_intents(p, console_rows(c, OPEN));
+	page_section_end(p);
+	page_section(p, "models", "Models");
+	models(p, json_object_get(s, "grants"));
 	page_section_end(p);
 	page_section(p, "grants", "In memory");
 	models_grants(p, s, NULL);

@@ -316,8 +316,11 @@ static void machine_facts(struct page *p, const json_t *s)
 	page_text(p, console_str(clock, "by"));
 	page_html(p, " clock");
 	page_fact_end(p);
-	page_fact(p, "Requests that run");
-	page_count(p, console_u64(s, "requests_open"));
+	page_fact(p, "Requests");
+	page_count(p, console_u64(s, "requests_running"));
+	page_html(p, " running, ");
+	page_count(p, console_u64(s, "requests_waiting"));
+	page_html(p, " waiting");
 	page_fact_end(p);
 	page_fact(p, "Policy");
 	page_digest(p, console_str(s, "policy"));

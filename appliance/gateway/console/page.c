@@ -365,3 +365,22 @@ void page_table_begin(struct page *p, const char *caption, const char *const *he
 	}
 	page_html(p, "</tr></thead><tbody>\n");
 }
+
+void page_field(struct page *p, const struct page_field *f)
+{
+	char id[32];
+	snprintf(id, sizeof id, "f-%s", f->name);
+	page_html(p, "<p><label");
+	page_attr(p, "for", id);
+	page_html(p, ">");
+	page_text(p, f->words);
+	page_html(p, "</label><input");
+	page_attr(p, "id", id);
+	page_attr(p, "name", f->name);
+	page_attr(p, "value", f->value);
+	if (f->hint)
+		page_attr(p, "placeholder", f->hint);
+	if (f->list)
+		page_attr(p, "list", f->list);
+	page_html(p, "></p>\n");
+}

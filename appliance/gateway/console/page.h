@@ -101,3 +101,13 @@ void page_table_begin(struct page *p, const char *caption, const char *const *he
 #define page_fact(p, word) page_html(p, "<div><dt>" word "</dt><dd>")
 #define page_fact_end(p)   page_html(p, "</dd></div>\n")
 #define page_facts_end(p)  page_html(p, "</dl>\n")
+
+/* ---- forms ---- */
+
+/* A line to fill in. */
+struct page_field {
+	const char *name, *words, *value;
+	const char *hint; /* shown while it is empty; NULL: nothing */
+	const char *list; /* id of a datalist; NULL: none */
+};
+void page_field(struct page *p, const struct page_field *f);

@@ -143,24 +143,6 @@ static void days(struct page *p, const struct filter *f, u64 now_s)
 	page_html(p, "</ul>\n");
 }
 
-static void field(struct page *p, const char *name, const char *words, const char *hint, const char *value)
-{
-	char id[32];
-	snprintf(id, sizeof id, "f-%s", name);
-	page_html(p, "<p><label");
-	page_attr(p, "for", id);
-	page_html(p, ">");
-	page_text(p, words);
-	page_html(p, "</label><input");
-	page_attr(p, "id", id);
-	page_attr(p, "name", name);
-	page_attr(p, "value", value);
-	page_attr(p, "placeholder", hint);
-	if (!strcmp(name, "event"))
-		page_html(p, " list=\"events\"");
-	page_html(p, "></p>\n");
-}
-
 /* Filters that many ask for; and those that this browser keeps. */
 static void ready(struct page *p)
 {
@@ -201,13 +183,15 @@ static void form(struct page *p, const struct filter *f, const json_t *events)
 		     "<input type=\"hidden\" name=\"kind\"");
 	page_attr(p, "value", f->kind);
 	page_html(p, ">\n<div class=\"fields\">\n");
-	field(p, "who", "Who", "1000, alice", f->who);
-	field(p, "model", "Model", "name, or digest", f->model);
-	field(p, "event", "Event", "request", f->event);
-	field(p, "result", "How it ended", "stop, refused", f->result);
-	field(p, "since", "Since (UTC)", "2026-01-31", f->since);
-	field(p, "until", "Until the end of (UTC)", "2026-01-31T12:00", f->until);
-	field(p, "text", "Words in the record", "", f->text);
+	const struct page_field fields[] = { { "who", "Who", f->who, .hint = "1000, alice" },
+		{ "model", "Model", f->model, .hint = "name, or digest" },
+		{ "event", "Event", f->event, .hint = "request", .list = "events" },
+		{ "result", "How it ended", f->result, .hint = "stop, refused" },
+		{ "since", "Since (UTC)", f->since, .hint = "2026-01-31" },
+		{ "until", "Until the end of (UTC)", f->until, .hint = "2026-01-31T12:00" },
+		{ "text", "Words in the record", f->text } };
+	for (i = 0; i < ARRAY_LEN(fields); i++)
+		page_field(p, &fields[i]);
 	page_html(p, "</div>\n<datalist id=\"events\">");
 	json_array_foreach(events, i, e)
 	{

@@ -131,24 +131,11 @@ static u64 covered(const json_t *records)
 	return end;
 }
 
-static void field(struct page *p, const char *name, const char *words, const char *value)
-{
-	page_html(p, "<p><label");
-	page_attr(p, "for", name);
-	page_html(p, ">");
-	page_text(p, words);
-	page_html(p, "</label><input");
-	page_attr(p, "id", name);
-	page_attr(p, "name", name);
-	page_attr(p, "value", value);
-	page_html(p, "></p>\n");
-}
-
 static void u64_field(struct page *p, const char *name, const char *words, u64 value)
 {
 	char text[24];
 	snprintf(text, sizeof text, "%" PRIu64, value);
-	field(p, name, words, text);
+	page_field(p, &(struct page_field){ name, words, text });
 }
 
 static void begin_form(struct page *p, u64 from, u64 to)
@@ -160,8 +147,8 @@ static void begin_form(struct page *p, u64 from, u64 to)
 		     "<form method=\"get\" action=\"/console/reviews/sign\"><div class=\"fields\">\n");
 	u64_field(p, "from", "From record", from);
 	u64_field(p, "to", "Up to, and without, record", to);
-	field(p, "vkey", "Your public key (vkey)", "");
-	field(p, "remark", "Remark, one line", "");
+	page_field(p, &(struct page_field){ "vkey", "Your public key (vkey)", "" });
+	page_field(p, &(struct page_field){ "remark", "Remark, one line", "" });
 	page_html(p, "</div>\n<p><label for=\"questions\">Open questions, one line each</label><textarea "
 		     "id=\"questions\" "
 		     "name=\"questions\" rows=\"3\"></textarea></p>\n<p><button type=\"submit\">Show what is "
