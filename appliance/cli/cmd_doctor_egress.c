@@ -41,7 +41,7 @@ void doctor_interfaces(struct doctor *d)
 		doctor_find(d, DOCTOR_UNKNOWN, NULL, "/proc/net/dev cannot be read");
 		return;
 	}
-	char *at = text, *line, path[128];
+	char *at = text, *line, path[128], mend[96];
 	line_next(&at), line_next(&at);
 	while ((line = line_next(&at))) {
 		_cleanup_free_ char *flags = NULL;
@@ -52,7 +52,8 @@ void doctor_interfaces(struct doctor *d)
 		if (!doctor_read(d, path, &flags) && !(strtoul(flags, NULL, 16) & 1))
 			continue;
 		up++;
-		doctor_find(d, DOCTOR_NOTE, "only if it should carry nothing: ip link set DEV down",
+		snprintf(mend, sizeof mend, "only if it should carry nothing: ip link set %s down", name);
+		doctor_find(d, DOCTOR_NOTE, mend,
 			"%s is up: clients of the gateway may come that way, and other programs may leave",
 			name);
 	}
@@ -87,9 +88,9 @@ void doctor_routes(struct doctor *d)
 				continue;
 			n++;
 			doctor_find(d, DOCTOR_NOTE, i ? "ip -6 route del default" : "ip route del default",
-				"a default route by %s: other programs of this machine can reach what is "
+				"a default route%s by %s: other programs of this machine can reach what is "
 				"beyond this network",
-				dev);
+				i ? " of IPv6" : "", dev);
 		}
 	}
 	if (!n)
@@ -118,13 +119,15 @@ void doctor_proxies(struct doctor *d)
 {
 	static const char *const names[] = { "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY",
 		"HTTPS_PROXY", "ALL_PROXY" };
+	char mend[32];
 	u32 n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		const char *v = getenv(names[i]);
 		if (!v || !*v)
 			continue;
 		n++;
-		doctor_find(d, DOCTOR_NOTE, "unset it",
+		snprintf(mend, sizeof mend, "unset %s", names[i]);
+		doctor_find(d, DOCTOR_NOTE, mend,
 			"%s is set here: somebody foresaw a way out; Keep does not read it", names[i]);
 	}
 	if (!n)
@@ -287,15 +290,16 @@ static bool held(struct doctor *d, const char *pid, size_t which)
 
 static void process(struct doctor *d, const char *pid, size_t which)
 {
-	char path[64];
+	char path[64], mend[96];
 	_cleanup_free_ char *status = NULL;
 	snprintf(path, sizeof path, "proc/%.16s/status", pid);
 	if (doctor_read(d, path, &status))
 		return; /* it has ended meanwhile */
 	bool filter = field_is(status, "\nSeccomp:", "2"), stays = field_is(status, "\nNoNewPrivs:", "1"),
 	     bare = field_is(status, "\nCapEff:", "0000000000000000");
+	snprintf(mend, sizeof mend, "kill %.16s, then keep doctor processes", pid);
 	if (!filter || !stays)
-		doctor_find(d, DOCTOR_BAD, "systemctl restart the unit, then keep doctor processes",
+		doctor_find(d, DOCTOR_BAD, mend,
 			"%s (process %s) is not in its sandbox: it may open any socket", ours[which].comm,
 			pid);
 	else if (!bare && d->installed)

@@ -186,10 +186,12 @@ void doctor_scores(struct doctor *d)
 		{ "keep-runtime.service", "7", 7 }, { "keep-gateway.service", "4", 4 },
 		{ "keep-tpm.service", "11", 11 } };
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		char most[32], path[128], *out = NULL;
+		char most[32], path[128], mend[192], *out = NULL;
 		int st = 0;
 		snprintf(most, sizeof most, "--threshold=%s", units[i].most);
 		snprintf(path, sizeof path, "%s", units[i].unit);
+		snprintf(mend, sizeof mend, "systemctl cat %s, and take out the drop-in that loosened it",
+			units[i].unit);
 		char *argv[] = { (char *)(uintptr_t) "systemd-analyze", (char *)(uintptr_t) "security",
 			(char *)(uintptr_t) "--offline=true", (char *)(uintptr_t) "--no-pager", most, path,
 			NULL };
@@ -200,10 +202,8 @@ void doctor_scores(struct doctor *d)
 			doctor_find(d, DOCTOR_UNKNOWN, "systemd-analyze security --offline=true",
 				"%s: systemd-analyze cannot judge it", path);
 		else if (st)
-			doctor_find(d, DOCTOR_BAD,
-				"systemctl cat the unit, and take out the drop-in that loosened it",
-				"%s is exposed at %.3s, not %u.%u at most", path, p + 2, units[i].tenths / 10,
-				units[i].tenths % 10);
+			doctor_find(d, DOCTOR_BAD, mend, "%s is exposed at %.3s, not %u.%u at most", path,
+				p + 2, units[i].tenths / 10, units[i].tenths % 10);
 		else
 			doctor_find(d, DOCTOR_OK, NULL, "%s: exposure %.3s of 10", path, p + 2);
 		free(out);
@@ -246,18 +246,16 @@ void doctor_dropins(struct doctor *d)
 	static const char *const places[] = { "etc/systemd/system", "run/systemd/system" };
 	u32 n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(units) * ARRAY_LEN(places); i++) {
-		char path[128];
+		char path[128], mend[192];
 		const char *unit = units[i % ARRAY_LEN(units)], *place = places[i / ARRAY_LEN(units)];
 		snprintf(path, sizeof path, "%s/%s", place, unit);
+		snprintf(
+			mend, sizeof mend, "systemctl cat %s, and read why; systemctl revert %s", unit, unit);
 		if (doctor_there(d, path))
-			doctor_find(d, DOCTOR_NOTE, "systemctl revert it",
-				"/%s stands in place of the package's", path),
-				n++;
+			doctor_find(d, DOCTOR_NOTE, mend, "/%s stands in place of the package's", path), n++;
 		snprintf(path, sizeof path, "%s/%s.d", place, unit);
 		if (doctor_there(d, path) && !only_ours(d, path))
-			doctor_find(d, DOCTOR_NOTE, "systemctl cat it, and read why",
-				"/%s changes the package's unit", path),
-				n++;
+			doctor_find(d, DOCTOR_NOTE, mend, "/%s changes the package's unit", path), n++;
 	}
 	if (!n)
 		doctor_find(d, DOCTOR_OK, NULL, "the units are the package's");
@@ -277,21 +275,21 @@ static void slice_line(const struct doctor *d, const char *file, char ret[32])
 }
 
 /* How many processors' time: "" where there is no such bound. */
-static void slice_processors(const struct doctor *d, char ret[32])
+static void slice_processors(const struct doctor *d, char ret[80])
 {
 	char word[32];
 	unsigned long long quota = 0, period = 0;
 	ret[0] = 0;
 	slice_line(d, "cpu.max", word);
 	if (sscanf(word, "%llu %llu", &quota, &period) == 2 && period)
-		snprintf(ret, 32, "at most %llu.%02llu processors", quota / period,
+		snprintf(ret, 80, "at most %llu.%02llu processors", quota / period,
 			quota % period * 100 / period);
 }
 
 /* What the kernel holds of the bounds that keep.slice names, which drop-ins may have changed. */
 void doctor_bounds(struct doctor *d)
 {
-	char memory[32], swap[32], weight[32], tasks[32], processors[32];
+	char memory[32], swap[32], weight[32], tasks[32], processors[80];
 	unsigned long long bytes = 0;
 	if (!doctor_there(d, SLICE "cgroup.procs")) {
 		doctor_find(d, DOCTOR_OK, NULL,

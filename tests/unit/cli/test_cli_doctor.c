@@ -88,6 +88,7 @@ static void interfaces(void **state)
 	put(m, "sys/class/net/eth1/flags", "0x1002\n");
 	SAYS(m, doctor_interfaces, "note eth0 is up");
 	assert_null(strstr(m->said, "eth1"));
+	assert_non_null(strstr(m->said, "ip link set eth0 down\n"));
 }
 
 static void routes(void **state)
@@ -109,7 +110,7 @@ static void routes(void **state)
 		"00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		"fe800000000000000000000000000001 00000400 "
 		"00000001 00000000 00000003     eth1\n");
-	SAYS(m, doctor_routes, "note a default route by eth1");
+	SAYS(m, doctor_routes, "note a default route of IPv6 by eth1");
 }
 
 static void resolvers(void **state)
@@ -181,6 +182,7 @@ static void processes(void **state)
 	put_process(
 		m, "8", "keepd\n", "Name:\tkeepd\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t0\n");
 	SAYS(m, doctor_processes, "bad keepd (process 8) is not in its sandbox");
+	assert_non_null(strstr(m->said, "|kill 8, then keep doctor processes\n"));
 	put_process(m, "8", "keepd\n", CLOSED);
 	SAYS(m, doctor_processes,
 		"unknown keepd (process 8) may open no network socket"); /* no fd directory that we may read */
@@ -335,6 +337,8 @@ static void bounds(void **state)
 	SAYS(m, doctor_dropins, "note /etc/systemd/system/keep.slice.d changes");
 	put(m, "etc/systemd/system/keepd.service.d/keep-init.conf", "");
 	SAYS(m, doctor_dropins, "note /etc/systemd/system/keepd.service.d changes");
+	assert_non_null(strstr(
+		m->said, "|systemctl cat keepd.service, and read why; systemctl revert keepd.service\n"));
 }
 
 /* One (property, value) more. */
