@@ -210,8 +210,7 @@ struct gpu_params {
 	const char *name;		 /* NULL: the best */
 	const struct pipeline_row *rows; /* NULL: pipeline_rows */
 	u32 n_rows;
-	const char *only;    /* see struct pipeline_caps */
-	u64 range_bytes_max; /* 0: the device's own limit */
+	const char *only; /* see struct pipeline_caps */
 	bool validate;
 	bool hardware; /* refuse one that computes on the CPU */
 };

@@ -110,8 +110,6 @@ int gpu_open_with(const struct gpu_params *p, struct rt_device **ret, const char
 	g->found = *found;
 	g->found.caps.only = p->only;
 	g->d.info = found->info;
-	if (p->range_bytes_max)
-		g->d.info.range_bytes_max = MIN(p->range_bytes_max, found->info.range_bytes_max);
 	pipeline_rows_digest(rows, n_rows, &g->found.caps, g->d.info.kernel_set);
 	r = vk_create(g);
 	if (r == 0)

@@ -16,14 +16,21 @@
 
 #define CASES_MAX   4096u
 #define TARGETS_MAX 32u
+#define LONG_K	    1024u /* elements of a row, from which on a product has small shapes */
 #define SPLIT_RANGE \
 	(256u << 10) /* bytes that an op may see of a buffer in the targets that must split weights */
+
+enum share {
+	SHARE_ALL,
+	SHARE_PRODUCTS, /* rows differ in nothing else */
+	SHARE_ONE_TYPE, /* products of it */
+	SHARE_SPLIT, /* of weights and tables larger than SPLIT_RANGE, on the device of the target before */
+};
 
 struct target {
 	struct rt_device *d;
 	char name[96];
-	bool all;   /* every case, or only products (rows differ in nothing else) */
-	bool split; /* only the cases of weights and tables larger than SPLIT_RANGE */
+	enum share share; /* of the cases */
 	u32 cases, bad;
 	double seconds;
 };
@@ -33,6 +40,7 @@ static u32 n_cases;
 static struct target targets[TARGETS_MAX];
 static u32 n_targets;
 static const char *variant_wanted; /* NULL: all */
+static bool validating;
 
 static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL_TINY, FILL_OUTLIER,
 	FILL_MIXED };
@@ -44,24 +52,35 @@ static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantiz
 static const u32 float_types[] = { TENSOR_FLOATS(TYPE) };
 static const u32 block_types[] = { TENSOR_BLOCKS(TYPE) };
 
+/* What fills buffers makes no difference to what calls say to the validation layer. */
 static void add_case(struct op_case c)
 {
+	if (validating && c.fill != FILL_PLAIN)
+		return;
 	assert(n_cases < CASES_MAX);
 	cases[n_cases++] = c;
 }
 
-/* A product of each shape and each fill: one column, few, more than a tile, and counts that divide nothing. */
+struct shape {
+	u32 rows, outs;
+};
+
+/* A product of each shape and each fill: one column, few, more than a tile, and counts that divide nothing. Where k is long, kernels turn oftener and
+ * do nothing else, so those have the large shapes once and else small ones. */
 static void add_products(u32 type, const u32 *ks, u32 n_ks)
 {
-	static const u32 rows[] = { 1, 2, 7, 8, 9, 17, 29, 41, 101 };
-	static const u32 outs[ARRAY_LEN(rows)] = { 1, 63, 130, 5, 64, 33, 48, 97, 80 };
+	static const struct shape large[] = { { 1, 1 }, { 2, 63 }, { 7, 130 }, { 8, 5 }, { 9, 64 },
+		{ 17, 33 }, { 29, 48 }, { 41, 97 }, { 101, 80 } };
+	static const struct shape small[ARRAY_LEN(large)] = { { 1, 1 }, { 2, 9 }, { 7, 6 }, { 8, 5 },
+		{ 9, 4 }, { 17, 3 }, { 3, 17 }, { 5, 7 }, { 4, 2 } };
 	for (u32 i = 0; i < n_ks; i++)
 		for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
-			u32 j = (i + f) % ARRAY_LEN(rows);
-			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = rows[j], .k = ks[i],
-				.n_out = outs[j], .fill = fills[f] });
+			u32 j = (i + f) % ARRAY_LEN(large), back = ARRAY_LEN(large) - 1 - j;
+			const struct shape *of = f && ks[i] > LONG_K ? small : large;
+			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = of[j].rows, .k = ks[i],
+				.n_out = of[j].outs, .fill = fills[f] });
 			add_case((struct op_case){ CASE_MUL_MAT, type, .rows = 1, .k = ks[i],
-				.n_out = outs[ARRAY_LEN(rows) - 1 - j], .fill = fills[f] });
+				.n_out = of[back].outs, .fill = fills[f] });
 		}
 }
 
@@ -133,6 +152,45 @@ static void add_row_cases(enum op_case_fill fill)
 		.fill = fill, .halves = true });
 }
 
+/* of one position, within a block, of one, over several, all but the first */
+static const u32 windows[] = { 1, 20, 32, 33, 64, 65, 500 };
+#define ALL_WINDOWS UINT32_MAX
+#define ALL_PARTS   UINT32_MAX
+
+/* Attention by windows, one of those that fit or all. */
+static void add_windows(struct op_case c, u32 which)
+{
+	u32 n = 0;
+	while (n < ARRAY_LEN(windows) && windows[n] <= c.pos + 1)
+		n++;
+	for (u32 w = 0; w < n; w++) {
+		if (which != ALL_WINDOWS && w != which % n)
+			continue;
+		c.window = windows[w];
+		c.pieces = w % 2;
+		c.sinks = w % 3 == 0;
+		c.parts = 0;
+		add_case(c);
+		c.parts = 1 + w % 3;
+		if (c.window > 64)
+			add_case(c);
+	}
+}
+
+/* Attention with sinks, whole and, where there is enough of it, in one of four counts of parts or in each. */
+static void add_parts(struct op_case c, u32 which)
+{
+	c.sinks = true;
+	add_case(c);
+	for (u32 i = 0; i < 4 && c.pos >= 64; i++) {
+		c.parts = 1 + 6 * i;
+		c.sinks = i % 2;
+		if (which == ALL_PARTS || which == i)
+			add_case(c);
+	}
+}
+
+/* Every shape with every window, cut and fill of keys and values; the cross of them all for one fill. */
 static void add_kv_cases(u32 mode, enum op_case_fill fill)
 {
 	static const struct {
@@ -148,33 +206,13 @@ static void add_kv_cases(u32 mode, enum op_case_fill fill)
 		{ 18, 2, 64, 2, 100, 3 },
 		{ 7, 1, 128, 1, 65, 2 },
 	};
-	/* of one position, within a block, of one, over several, all but the first */
-	static const u32 windows[] = { 1, 20, 32, 33, 64, 65, 500 };
 	for (u32 i = 0; i < ARRAY_LEN(shapes); i++) {
 		struct op_case c = { CASE_ATTENTION, mode, .rows = shapes[i].rows, .n_out = shapes[i].seqs,
 			.heads = shapes[i].heads, .kv_heads = shapes[i].kv_heads,
 			.head_dim = shapes[i].head_dim, .pos = shapes[i].pos, .fill = fill };
 		add_case(c);
-		for (u32 w = 0; w < ARRAY_LEN(windows); w++) {
-			c.window = windows[w];
-			c.pieces = w % 2;
-			c.sinks = w % 3 == 0;
-			if (c.window > c.pos + 1)
-				continue;
-			add_case(c);
-			c.parts = 1 + w % 3;
-			if (c.window > 64)
-				add_case(c);
-			c.parts = 0;
-		}
-		c.window = 0;
-		c.pieces = false;
-		c.sinks = true;
-		add_case(c);
-		for (c.parts = 1; c.pos >= 64 && c.parts <= 20; c.parts += 6) {
-			c.sinks = !c.sinks;
-			add_case(c);
-		}
+		add_windows(c, fill == FILL_PLAIN ? ALL_WINDOWS : i + fill);
+		add_parts(c, fill == FILL_PLAIN ? ALL_PARTS : (i + fill) % 4);
 		c.op = CASE_KV_STORE;
 		if (i % 2)
 			add_case(c);
@@ -187,7 +225,7 @@ static void add_long_products(const u32 *types, u32 n)
 	for (u32 t = 0; t < n; t++)
 		for (u32 rows = 1; rows <= 8; rows += 7)
 			add_case((struct op_case){
-				CASE_MUL_MAT, types[t], .rows = rows, .k = OP_COUNTED_K_MAX, .n_out = 65 });
+				CASE_MUL_MAT, types[t], .rows = rows, .k = OP_COUNTED_K_MAX, .n_out = 3 });
 }
 
 static void add_long_cases(void)
@@ -244,11 +282,9 @@ static void add_split_cases(void)
 
 /* ---- targets ---- */
 
-static void add_target(const char *device, const char *only, u64 range, bool all, bool validate)
+static void add_target(const char *device, const char *only, enum share share)
 {
-	const struct gpu_params p = {
-		.name = device, .only = only, .range_bytes_max = range, .validate = validate
-	};
+	const struct gpu_params p = { .name = device, .only = only, .validate = validating };
 	struct target *t = &targets[n_targets];
 	const char *why = "";
 	if (variant_wanted && strcmp(only, variant_wanted))
@@ -258,9 +294,21 @@ static void add_target(const char *device, const char *only, u64 range, bool all
 		fprintf(stderr, "%s: cannot be opened: %s\n", device, why);
 		exit(1);
 	}
-	t->all = all;
-	t->split = range != 0;
-	snprintf(t->name, sizeof(t->name), "%.60s  %s", device, range ? "split" : only);
+	t->share = share;
+	snprintf(t->name, sizeof(t->name), "%.60s  %s", device, only);
+	n_targets++;
+}
+
+/* The target before, as if its buffers were seen by small ranges: pipelines are compiled once for both. */
+static void add_split(const char *device)
+{
+	struct target *t = &targets[n_targets];
+	if (variant_wanted && strcmp("wide", variant_wanted))
+		return;
+	assert(n_targets > 0 && n_targets < TARGETS_MAX);
+	t->d = t[-1].d;
+	t->share = SHARE_SPLIT;
+	snprintf(t->name, sizeof(t->name), "%.60s  split", device);
 	n_targets++;
 }
 
@@ -274,29 +322,31 @@ static void add_level(enum cpu_level level, u32 threads)
 		fprintf(stderr, "%s: cannot be opened\n", cpu_level_name(level));
 		exit(1);
 	}
-	t->all = true;
+	t->share = SHARE_ALL;
 	snprintf(t->name, sizeof(t->name), "%s  %s, %u threads", CPU_NAME, cpu_level_name(level), threads);
 	n_targets++;
 }
 
-static void add_device(const struct gpu_found *f, bool validate)
+static void add_device(const struct gpu_found *f)
 {
 	const char *name = f->info.name;
 	if (f->unfit) {
 		printf("%s: skipped, %s\n", name, f->unfit);
 		return;
 	}
-	add_target(name, "lane", 0, true, validate);
-	add_target(name, "wide", 0, false, validate);
+	/* the validation layer has seen the pipelines by then, which are called as those before are */
+	enum share dot = validating ? SHARE_ONE_TYPE : SHARE_PRODUCTS;
+	add_target(name, "lane", SHARE_ALL);
+	add_target(name, "wide", SHARE_PRODUCTS);
+	add_split(name);
 	if (f->caps.uniform)
-		add_target(name, "tile", 0, false, validate);
+		add_target(name, "tile", SHARE_PRODUCTS);
 	if (f->caps.int_dot) {
-		add_target(name, "dot.lane", 0, false, validate);
-		add_target(name, "dot.wide", 0, false, validate);
+		add_target(name, "dot.lane", dot);
+		add_target(name, "dot.wide", dot);
 	}
 	if (f->caps.tile.m)
-		add_target(name, "cm", 0, false, validate);
-	add_target(name, "wide", SPLIT_RANGE, false, validate);
+		add_target(name, "cm", SHARE_PRODUCTS);
 }
 
 static double now(void)
@@ -328,7 +378,11 @@ static void run_on(struct target *t, const struct op_case *c, const void *want, 
 	void *have = NULL;
 	size_t have_len = 0;
 	double start = now();
+	u64 range = t->d->info.range_bytes_max;
+	if (t->share == SHARE_SPLIT)
+		t->d->info.range_bytes_max = SPLIT_RANGE;
 	int r = op_case_run(t->d, c, &have, &have_len);
+	t->d->info.range_bytes_max = range;
 	t->seconds += now() - start;
 	t->cases++;
 	if (r < 0) {
@@ -349,6 +403,21 @@ static void reference_of(struct rt_device *ref, const struct op_case *c, void **
 	}
 }
 
+static bool is_case_of(const struct target *t, const struct op_case *c)
+{
+	switch (t->share) {
+	case SHARE_ALL:
+		return true;
+	case SHARE_PRODUCTS:
+		return c->op == CASE_MUL_MAT;
+	case SHARE_ONE_TYPE:
+		return c->op == CASE_MUL_MAT && c->type == TENSOR_Q4_K;
+	case SHARE_SPLIT:
+		break;
+	}
+	return is_split_case(c);
+}
+
 /* Attention in parts is attention: what a case must give is what its one pass does. */
 static void run_case(struct rt_device *ref, const struct op_case *c)
 {
@@ -365,7 +434,7 @@ static void run_case(struct rt_device *ref, const struct op_case *c)
 			exit(1);
 	}
 	for (u32 i = 0; i < n_targets; i++)
-		if (targets[i].split ? is_split_case(c) : targets[i].all || c->op == CASE_MUL_MAT)
+		if (is_case_of(&targets[i], c))
 			run_on(&targets[i], c, want, len);
 	free(want);
 }
@@ -476,12 +545,12 @@ static u32 run_refusals(struct rt_device *ref)
 
 int main(int argc, char **argv)
 {
-	bool validate = getenv("KEEP_VALIDATE") != NULL;
 	struct gpu_instance *g;
 	struct rt_device *ref;
 	u32 bad = 0;
-	if (gpu_instance_create(validate, &g) < 0) {
-		printf(validate ? "the validation layer is not installed\n" : "no Vulkan loader\n");
+	validating = getenv("KEEP_VALIDATE") != NULL;
+	if (gpu_instance_create(validating, &g) < 0) {
+		printf(validating ? "the validation layer is not installed\n" : "no Vulkan loader\n");
 		return 77;
 	}
 	if (dev_ref_open(&ref) < 0)
@@ -489,7 +558,7 @@ int main(int argc, char **argv)
 	variant_wanted = argc > 3 ? argv[3] : NULL;
 	for (u32 i = 0; i < g->n_found; i++)
 		if (argc < 2 || strstr(g->found[i].info.name, argv[1]))
-			add_device(&g->found[i], validate);
+			add_device(&g->found[i]);
 	gpu_instance_destroy(g);
 	for (u32 l = 0; l < CPU_LEVELS_N; l++)
 		if (cpu_level_runs(l) && (argc < 2 || strstr(CPU_NAME, argv[1])))
@@ -506,17 +575,19 @@ int main(int argc, char **argv)
 			run_case(ref, &cases[i]);
 	for (u32 i = 0; i < n_targets; i++) {
 		struct target *t = &targets[i];
-		if (t->all)
+		if (t->share == SHARE_ALL)
 			t->bad += run_long_recording(t->d);
 		bool native = !strcmp(rt_device_info(t->d).kind, "native");
-		if (!native)
+		if (!native && t->share != SHARE_SPLIT)
 			t->bad += run_replays(t->d) + run_cuts(t->d, ref);
 		u32 messages = native ? 0 : gpu_of(t->d)->instance->messages;
 		bad += t->bad + messages;
 		printf("%-72s %4u cases, %u differ, %.1f s", t->name, t->cases, t->bad, t->seconds);
-		printf(validate ? ", %u messages\n" : "\n", messages);
-		rt_device_close(t->d);
+		printf(validating ? ", %u messages\n" : "\n", messages);
 	}
+	for (u32 i = 0; i < n_targets; i++)
+		if (targets[i].share != SHARE_SPLIT)
+			rt_device_close(targets[i].d);
 	rt_device_close(ref);
 	return bad != 0;
 }
