@@ -50,6 +50,7 @@ PY
 for gap in $(grep -o '@[A-Z]*@' "$source/packaging/medium/README.txt" | sort -u); do
 	grep -qF "s/$gap/" "$source/packaging/bundle" || fault "nothing fills $gap"
 done
+grep -q 'bookworm\|trixie' "$source/packaging/medium/README.txt" && fault "the page names a suite that a medium may not hold"
 # as parts, and as an image: what comes out is what went in, and the same bytes each time
 echo page >"$m/README.txt" && head -c 3000000 /dev/urandom >"$m/bookworm/big_1.deb" && touch -d @1700000000 "$m/README.txt"
 pack="$source/packaging/medium/pack"
