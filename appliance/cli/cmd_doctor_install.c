@@ -296,6 +296,11 @@ void doctor_bounds(struct doctor *d)
 			"no process of Keep runs now; keep.slice bounds them when they do");
 		return;
 	}
+	if (!doctor_there(d, SLICE "memory.max")) {
+		doctor_find(d, DOCTOR_NOTE, "keep doctor cgroup",
+			"the kernel bounds no memory here: what keep.slice says does not hold");
+		return;
+	}
 	slice_line(d, "memory.max", memory);
 	slice_line(d, "memory.swap.max", swap);
 	slice_line(d, "cpu.weight", weight);

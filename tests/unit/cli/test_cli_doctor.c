@@ -317,6 +317,7 @@ static void bounds(void **state)
 	struct machine *m = *state;
 	SAYS(m, doctor_bounds, "ok no process of Keep runs now");
 	put(m, SLICE "cgroup.procs", "");
+	SAYS(m, doctor_bounds, "note the kernel bounds no memory here");
 	put(m, SLICE "memory.max", "max\n");
 	SAYS(m, doctor_bounds, "bad Keep may take all memory");
 	assert_non_null(strstr(m->said, "note the processors are not shared out"));
