@@ -76,6 +76,11 @@ struct gpu_pipeline {
 	struct pipeline_row row;
 };
 
+/* What all kernels share: one set of KERNEL_BUFS_MAX storage buffers, and push constants. On failure what was made is left in ret_set. */
+int gpu_layout_create(VkDevice vk, VkDescriptorSetLayout *ret_set, VkPipelineLayout *ret);
+/* flags: beyond those that dispatches with a base want. */
+int gpu_pipeline_create(VkDevice vk, VkPipelineLayout layout, const struct pipeline_row *row,
+	VkPipelineCreateFlags flags, VkPipeline *ret);
 int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n);
 void gpu_pipelines_destroy(struct gpu *g);
 
@@ -200,6 +205,9 @@ struct gpu {
 	pthread_cond_t stage_free;
 	u32 stages_free; /* bit i: piece i is free */
 };
+
+/* A device with one queue and all that its rows want; `extension` (NULL: none) and the features of `next` besides. */
+int gpu_vk_create(const struct gpu_found *f, const char *extension, const void *next, VkDevice *ret);
 
 static inline struct gpu *gpu_of(struct rt_device *d)
 {

@@ -34,41 +34,48 @@ static const struct rt_device_fns gpu_fns = {
 	.call = gpu_call,
 };
 
-static int vk_create(struct gpu *g)
+int gpu_vk_create(const struct gpu_found *f, const char *extension, const void *next, VkDevice *ret)
 {
 	int r = 0;
 	static const f32 priority = 1;
 	VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+		.pNext = (void *)(uintptr_t)next,
 		.shaderIntegerDotProduct = VK_TRUE
 	};
-	const char *extensions[2];
-	u32 n_extensions = 0;
-	const void *next = NULL;
-	if (g->found.caps.int_dot) {
+	const char *extensions[3] = { extension };
+	u32 n = extension != NULL;
+	if (f->caps.int_dot)
 		next = &dot;
-		if (g->found.int_dot_ext)
-			extensions[n_extensions++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
-	}
-	if (g->found.caps.tile.m) {
+	if (f->caps.int_dot && f->int_dot_ext)
+		extensions[n++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
+	if (f->caps.tile.m) {
 		next = gpu_coopmat_enable(next);
-		extensions[n_extensions++] = gpu_coopmat_extension;
+		extensions[n++] = gpu_coopmat_extension;
 	}
 	const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-		.queueFamilyIndex = g->found.family,
+		.queueFamilyIndex = f->family,
 		.queueCount = 1,
 		.pQueuePriorities = &priority };
 	const VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
 		.pNext = next,
 		.queueCreateInfoCount = 1,
 		.pQueueCreateInfos = &queue,
-		.enabledExtensionCount = n_extensions,
+		.enabledExtensionCount = n,
 		.ppEnabledExtensionNames = extensions };
-	GPU_CHECK(vkCreateDevice(g->found.phys, &info, NULL, &g->vk));
-	vkGetDeviceQueue(g->vk, g->found.family, 0, &g->queue);
-	vkGetPhysicalDeviceMemoryProperties(g->found.phys, &g->memory);
+	GPU_CHECK(vkCreateDevice(f->phys, &info, NULL, ret));
 error:
 	return r;
+}
+
+static int vk_create(struct gpu *g)
+{
+	int r = gpu_vk_create(&g->found, NULL, NULL, &g->vk);
+	if (r < 0)
+		return r;
+	vkGetDeviceQueue(g->vk, g->found.family, 0, &g->queue);
+	vkGetPhysicalDeviceMemoryProperties(g->found.phys, &g->memory);
+	return 0;
 }
 
 /* One call of a small kernel: drivers that compile or open files late do it now. */

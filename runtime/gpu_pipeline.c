@@ -1,6 +1,6 @@
 #include "runtime/gpu.h"
 
-static int set_layout_create(struct gpu *g)
+int gpu_layout_create(VkDevice vk, VkDescriptorSetLayout *ret_set, VkPipelineLayout *ret)
 {
 	int r = 0;
 	VkDescriptorSetLayoutBinding bindings[KERNEL_BUFS_MAX];
@@ -14,19 +14,20 @@ static int set_layout_create(struct gpu *g)
 		.bindingCount = KERNEL_BUFS_MAX,
 		.pBindings = bindings
 	};
-	GPU_CHECK(vkCreateDescriptorSetLayout(g->vk, &set, NULL, &g->set_layout));
+	GPU_CHECK(vkCreateDescriptorSetLayout(vk, &set, NULL, ret_set));
 	const VkPushConstantRange push = { VK_SHADER_STAGE_COMPUTE_BIT, 0, KERNEL_PUSH_MAX };
 	const VkPipelineLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
 		.setLayoutCount = 1,
-		.pSetLayouts = &g->set_layout,
+		.pSetLayouts = ret_set,
 		.pushConstantRangeCount = 1,
 		.pPushConstantRanges = &push };
-	GPU_CHECK(vkCreatePipelineLayout(g->vk, &layout, NULL, &g->layout));
+	GPU_CHECK(vkCreatePipelineLayout(vk, &layout, NULL, ret));
 error:
 	return r;
 }
 
-static int pipeline_create(struct gpu *g, const struct pipeline_row *row, VkPipeline *ret)
+int gpu_pipeline_create(VkDevice vk, VkPipelineLayout layout, const struct pipeline_row *row,
+	VkPipelineCreateFlags flags, VkPipeline *ret)
 {
 	int r = 0;
 	VkShaderModule module = VK_NULL_HANDLE;
@@ -39,33 +40,33 @@ static int pipeline_create(struct gpu *g, const struct pipeline_row *row, VkPipe
 	const VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
 		.codeSize = row->spirv_bytes,
 		.pCode = row->spirv };
-	GPU_CHECK(vkCreateShaderModule(g->vk, &code, NULL, &module));
+	GPU_CHECK(vkCreateShaderModule(vk, &code, NULL, &module));
 	const VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
 		.stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
 			.stage = VK_SHADER_STAGE_COMPUTE_BIT,
 			.module = module,
 			.pName = "main",
 			.pSpecializationInfo = &spec },
-		.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
-		.layout = g->layout };
-	GPU_CHECK(vkCreateComputePipelines(g->vk, VK_NULL_HANDLE, 1, &info, NULL, ret));
+		.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT | flags,
+		.layout = layout };
+	GPU_CHECK(vkCreateComputePipelines(vk, VK_NULL_HANDLE, 1, &info, NULL, ret));
 error:
-	vkDestroyShaderModule(g->vk, module, NULL);
+	vkDestroyShaderModule(vk, module, NULL);
 	return r;
 }
 
 int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n)
 {
-	int r = set_layout_create(g);
+	int r = gpu_layout_create(g->vk, &g->set_layout, &g->layout);
 	for (u32 k = 0; k < KERNELS_N && r == 0; k++) {
 		const struct pipeline_row *chosen[2];
 		struct gpu_pipeline *p = g->pipelines[k];
 		pipeline_rows_choose(rows, n, &g->found.caps, k, chosen);
 		p[0].row = pipeline_row_resolve(chosen[0], &g->found.caps);
 		p[1].row = pipeline_row_resolve(chosen[1], &g->found.caps);
-		r = pipeline_create(g, &p[0].row, &p[0].vk);
+		r = gpu_pipeline_create(g->vk, g->layout, &p[0].row, 0, &p[0].vk);
 		if (r == 0 && chosen[1] != chosen[0])
-			r = pipeline_create(g, &p[1].row, &p[1].vk);
+			r = gpu_pipeline_create(g->vk, g->layout, &p[1].row, 0, &p[1].vk);
 		else
 			p[1].vk = p[0].vk;
 	}

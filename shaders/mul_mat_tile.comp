@@ -5,11 +5,12 @@
 #include "mul_mat_q.h"
 #include "grids.h"
 
-/* -DTYPE=a quantised type of types.glsl. Several columns on drivers that run on a CPU, where a lane is a lane of a vector register and what all lanes
- * read alike is one load: a lane has ROWS rows of weights, which share the loads of activations, and COLS columns share one unpacking.
+/* -DTYPE=a quantised type of types.glsl. For drivers that run on a CPU, where a lane is a lane of a vector register and what all lanes read alike is
+ * one load and scalar arithmetic: a lane has ROWS rows of weights, which share the activations, and COLS columns share one unpacking. Nothing is shared
+ * between lanes and there is no barrier, because such drivers save all registers at one.
  *
  * There is no packed dot product there, so two products are had of one multiplication: (w0 + w2 * 2^16) * (x2 + x0 * 2^16) holds w0 x0 + w2 x2 in its
- * upper half, and as many such are added as fit before the upper half is taken. The workgroup lays the activations out in such pairs first. */
+ * upper half, and as many such are added as fit before the upper half is taken. */
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const u32 COLS = 1u;
 BUF_IN(0, w);
@@ -19,11 +20,7 @@ BUF_IN(3, grids);
 
 #define ROWS	 4u
 #define COLS_MAX 8u
-#define SPAN	 256u /* elements that are laid out at a time */
-#define WORDS	 (SPAN / 4u)
 #define HALF	 0x8000 /* so that the lower half, of either sign, rounds away */
-
-shared int pairs[COLS_MAX * WORDS * 2u]; /* of word i of column c: bytes 0 and 2, bytes 1 and 3 */
 
 #include "blocks.glsl"
 
@@ -34,8 +31,17 @@ shared int pairs[COLS_MAX * WORDS * 2u]; /* of word i of column c: bytes 0 and 2
 #define SUM_WORDS 1
 #elif TYPE == Q5_0 || TYPE == Q5_1 || TYPE == Q5_K || TYPE == Q6_K
 #define SUM_WORDS 2
+#elif TYPE == Q4_0 /* |q| <= 8: the 8 is taken off here */
+#define SUM_WORDS 8
 #else
 #define SUM_WORDS 4
+#endif
+
+/* Words of a row that are unpacked at a time: more are no faster where every product takes a shift. */
+#if SUM_WORDS == 0
+#define WORDS 4u
+#else
+#define WORDS 8u
 #endif
 
 /* Bytes 0 and 2 of v, signed, as one number: byte 0 + byte 2 * 2^16. */
@@ -47,40 +53,27 @@ int pair_of(u32 v)
 /* The same of the weights, whose bytes are 0..127 in some types. */
 int weights_pair(u32 v)
 {
-#if TYPE == Q4_0 || TYPE == Q4_1 || TYPE == Q5_1 || TYPE == Q4_K || TYPE == Q5_K || TYPE == Q2_K
+#if TYPE == Q4_0
+	return toi((v & 0x00ff00ffu) - 0x00080008u);
+#elif TYPE == Q4_1 || TYPE == Q5_1 || TYPE == Q4_K || TYPE == Q5_K || TYPE == Q2_K
 	return toi(v & 0x00ff00ffu);
 #else
 	return pair_of(v);
 #endif
 }
 
-/* Elements first .. first + SPAN of all columns; columns and elements beyond the last are those of the last. */
-void lay_out(u32 col0, u32 first)
-{
-	u32 words = p.k / 4u;
-	ROLLED for (u32 i = LANE; i < COLS * WORDS; i += 64u) {
-		u32 col = min(col0 + i / WORDS, p.cols - 1u);
-		u32 x = act[col * words + min(first / 4u + i % WORDS, words - 1u)];
-		x = x >> 16 | x << 16;
-		pairs[2u * i] = pair_of(x);
-		pairs[2u * i + 1u] = pair_of(x >> 8);
-	}
-}
-
-/* The dot product of four words of weights with eight pairs. */
-int dot_half(int even[4], int odd[4], int x[8])
+/* The dot product of the pairs from .. to of weights and activations. */
+int dot_pairs(int q[2u * WORDS], int x[2u * WORDS], u32 from, u32 to)
 {
 	int s = 0;
 #if SUM_WORDS == 0
-	for (u32 i = 0u; i < 4u; i++) {
-		s += (even[i] * x[2u * i] + HALF) >> 16;
-		s += (odd[i] * x[2u * i + 1u] + HALF) >> 16;
-	}
+	for (u32 i = from; i < to; i++)
+		s += (q[i] * x[i] + HALF) >> 16;
 #else
-	for (u32 i0 = 0u; i0 < 4u; i0 += SUM_WORDS) {
+	for (u32 i0 = from; i0 < to; i0 += 2u * SUM_WORDS) {
 		int t = HALF;
-		for (u32 i = i0; i < i0 + SUM_WORDS; i++)
-			t += even[i] * x[2u * i] + odd[i] * x[2u * i + 1u];
+		for (u32 i = i0; i < min(i0 + 2u * SUM_WORDS, to); i++)
+			t += q[i] * x[i];
 		s += t >> 16;
 	}
 #endif
@@ -88,11 +81,11 @@ int dot_half(int even[4], int odd[4], int x[8])
 }
 
 #if MIN_LEN == 16
-/* The sum of the activations in eight pairs. */
-int sum_half(int x[8])
+/* The sum of the activations in the pairs from .. to. */
+int sum_pairs(int x[2u * WORDS], u32 from, u32 to)
 {
 	int s = 0;
-	for (u32 i = 0u; i < 8u; i++)
+	for (u32 i = from; i < to; i++)
 		s += x[i];
 	return bitfieldExtract(s, 0, 16) + ((s + HALF) >> 16);
 }
@@ -101,65 +94,80 @@ int sum_half(int x[8])
 int i1[ROWS * COLS_MAX];
 int i2[ROWS * COLS_MAX];
 
-/* Adds the products of 16 elements of all rows and columns, which begin at word `x_at` of the span; at: the terms of the rows. */
-void add_half(u32 at[ROWS], u32 half_block, u32 x_at)
+/* Adds the products of words w0 .. w0 + WORDS - 1 of the 32 elements j of the terms `block` of all rows and columns; at: where the rows have them. */
+void add_products(u32 at[ROWS], u32 col0, u32 block, u32 j, u32 w0)
 {
-	int even[ROWS][4];
-	int odd[ROWS][4];
-	int sc[ROWS];
-	int mn[ROWS];
-	for (u32 r = 0u; r < ROWS; r++) {
-		for (u32 i = 0u; i < 4u; i++) {
-			u32 word = block_word(at[r], half_block / 2u, 4u * (half_block & 1u) + i);
-			even[r][i] = weights_pair(word);
-			odd[r][i] = weights_pair(word >> 8);
+	int q[ROWS][2u * WORDS];
+	for (u32 r = 0u; r < ROWS; r++)
+		for (u32 i = 0u; i < WORDS; i++) {
+			u32 word = block_word(at[r], j, w0 + i);
+			q[r][2u * i] = weights_pair(word);
+			q[r][2u * i + 1u] = weights_pair(word >> 8);
 		}
 #if SCALE_LEN == 32
-		sc[r] = block_scale(at[r], half_block / 2u);
+	int sc[ROWS];
+	for (u32 r = 0u; r < ROWS; r++)
+		sc[r] = block_scale(at[r], j);
 #elif SCALE_LEN == 16
-		sc[r] = block_scale(at[r], half_block);
+	int sc[ROWS][2];
+	for (u32 r = 0u; r < ROWS; r++)
+		for (u32 h = 0u; h < 2u; h++)
+			sc[r][h] = block_scale(at[r], 2u * j + h);
 #endif
-#if MIN_LEN == 16
-		mn[r] = block_min(at[r], half_block);
+#if MIN_LEN == 32
+	int mn[ROWS];
+	for (u32 r = 0u; r < ROWS; r++)
+		mn[r] = block_min(at[r], j);
+	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN) + block * 8u + j;
+#elif MIN_LEN == 16
+	int mn[ROWS][2];
+	for (u32 r = 0u; r < ROWS; r++)
+		for (u32 h = 0u; h < 2u; h++)
+			mn[r][h] = block_min(at[r], 2u * j + h);
 #endif
-	}
 	for (u32 c = 0u; c < COLS; c++) {
-		int x[8];
-		for (u32 i = 0u; i < 8u; i++)
-			x[i] = pairs[2u * (c * WORDS + x_at) + i];
-#if MIN_LEN == 16
-		int sum = sum_half(x);
+		u32 col = min(col0 + c, p.cols - 1u); /* columns beyond are not stored */
+		u32 x_at = col * (p.k / 4u) + block * (TERM_LEN / 4u) + 8u * j + w0;
+		int x[2u * WORDS];
+		for (u32 i = 0u; i < WORDS; i++) {
+			u32 word = act[x_at + i];
+			word = word >> 16 | word << 16;
+			x[2u * i] = pair_of(word);
+			x[2u * i + 1u] = pair_of(word >> 8);
+		}
+#if MIN_LEN == 32
+		int sum = toi(act[sum_at + col * (p.k / 32u)]);
+#elif MIN_LEN == 16
+		int sum0 = sum_pairs(x, 0u, 8u);
+		int sum1 = sum_pairs(x, 8u, 16u);
 #endif
 		for (u32 r = 0u; r < ROWS; r++) {
 			u32 n = r * COLS_MAX + c;
-			int s = dot_half(even[r], odd[r], x);
 #if TYPE == NVFP4
-			i1[n] += half_block == 0u ? s : 0;
-			i2[n] -= half_block == 0u ? 0 : s;
-#elif SCALE_LEN == 0
-			i1[n] += s;
+			i1[n] += dot_pairs(q[r], x, 0u, 8u);
+			i2[n] -= dot_pairs(q[r], x, 8u, 16u);
+#elif SCALE_LEN == 32
+			i1[n] += sc[r] * dot_pairs(q[r], x, 0u, 2u * WORDS);
+#elif SCALE_LEN == 16
+			i1[n] += sc[r][0] * dot_pairs(q[r], x, 0u, 8u) + sc[r][1] * dot_pairs(q[r], x, 8u, 16u);
 #else
-			i1[n] += sc[r] * s;
+			i1[n] += dot_pairs(q[r], x, 0u, 2u * WORDS);
 #endif
-#if MIN_LEN == 16
+#if MIN_LEN == 32
 			i2[n] += mn[r] * sum;
+#elif MIN_LEN == 16
+			i2[n] += mn[r][0] * sum0 + mn[r][1] * sum1;
 #endif
 		}
 	}
 }
 
-#if MIN_LEN == 32
-void add_minima(u32 at[ROWS], u32 col0, u32 block)
+/* exact_from_int; of a term of 32 elements i is below 2^24, where one conversion is exact. */
+f32 from_int(int i)
 {
-	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN) + block * 8u;
-	ROLLED for (u32 j = 0u; j < 8u; j++)
-		for (u32 c = 0u; c < COLS; c++) {
-			int sum = toi(act[sum_at + min(col0 + c, p.cols - 1u) * (p.k / 32u) + j]);
-			for (u32 r = 0u; r < ROWS; r++)
-				i2[r * COLS_MAX + c] += block_min(at[r], j) * sum;
-		}
+	f32 r = TERM_LEN == 32u ? tof(i) : exact_from_int(i);
+	return r;
 }
-#endif
 
 float acc[ROWS * COLS_MAX];
 
@@ -179,26 +187,22 @@ void add_terms(u32 at[ROWS], u32 col0, u32 block)
 	for (u32 c = 0u; c < COLS; c++) {
 		u32 col = min(col0 + c, p.cols - 1u);
 		f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
-#if TYPE == Q4_0 || MIN_LEN == ONE
+#if MIN_LEN == ONE
 		int sum = toi(act[sum_at + col * (p.k / 32u) + block]);
 #endif
 		for (u32 r = 0u; r < ROWS; r++) {
 			u32 n = r * COLS_MAX + c;
-#if TYPE == Q4_0
-			i1[n] -= 8 * sum;
-#elif MIN_LEN == ONE
+#if MIN_LEN == ONE
 			i2[n] = sum;
 #endif
-			f32 v = exact_from_int(i1[n]) * d[r];
+			f32 v = from_int(i1[n]) * d[r];
 #if MIN_LEN != 0 || TYPE == NVFP4
-			f32 o = exact_from_int(i2[n]) * dmin[r];
+			f32 o = from_int(i2[n]) * dmin[r];
 			v = v - o;
 #endif
 			v = v * a;
 			f32 s = acc[n] + v;
 			acc[n] = s;
-			i1[n] = 0;
-			i2[n] = 0;
 		}
 	}
 }
@@ -214,26 +218,21 @@ void main()
 {
 	u32 row0 = GROUP_X * 64u * ROWS + LANE;
 	u32 col0 = gl_WorkGroupID.y * COLS;
-	for (u32 n = 0u; n < ROWS * COLS_MAX; n++) {
+	for (u32 n = 0u; n < ROWS * COLS_MAX; n++)
 		acc[n] = 0.0f;
-		i1[n] = 0;
-		i2[n] = 0;
-	}
-	ROLLED for (u32 first = 0u; first < p.k; first += SPAN) {
-		barrier(); /* before what was laid out is overwritten */
-		lay_out(col0, first);
-		barrier();
-		u32 n = min(SPAN, p.k - first) / TERM_LEN;
-		ROLLED for (u32 b = 0u; b < n; b++) {
-			u32 at[ROWS];
-			find_terms(row0, first / TERM_LEN + b, at);
-			ROLLED for (u32 h = 0u; h < TERM_LEN / 16u; h++)
-				add_half(at, h, b * (TERM_LEN / 4u) + 4u * h);
-#if MIN_LEN == 32
-			add_minima(at, col0, first / TERM_LEN + b);
-#endif
-			add_terms(at, col0, first / TERM_LEN + b);
+	ROLLED for (u32 block = 0u; block < p.k / TERM_LEN; block++) {
+		u32 at[ROWS];
+		find_terms(row0, block, at);
+		for (u32 n = 0u; n < ROWS * COLS_MAX; n++) {
+			i1[n] = 0;
+			i2[n] = 0;
 		}
+		if (TERM_LEN == 4u * WORDS)
+			add_products(at, col0, block, 0u, 0u);
+		else
+			ROLLED for (u32 w0 = 0u; w0 < TERM_LEN / 4u; w0 += WORDS)
+				add_products(at, col0, block, w0 / 8u, w0 % 8u);
+		add_terms(at, col0, block);
 	}
 	for (u32 r = 0u; r < ROWS; r++) {
 		u32 row = row0 + 64u * r;

@@ -15,11 +15,15 @@
 	{ .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = 8, .items_y = 1, .n_spec = 1, .spec = { 1 } }, \
 	{ .kernel = KERNEL_##k, .variant = "base8", CODE(m), .items_x = 8, .items_y = 8, .n_spec = 1, .spec = { 8 } }
 /* Quantised weights: a lane per row or 16 lanes per row; one or several columns (eight take long to compile on a CPU); with and without the
- * packed dot product. Tiles of 256 rows and 8 columns are for drivers on a CPU that load once what all lanes read alike: of Q4_K and 64 columns, in 10^9
- * multiplications a second of a core, Mesa 26.2.6 does 7.7 (lane4 5.0), 22.3.6 0.4 (lane4 0.8); printed by BUILD/tests/ops/bench_ops. */
+ * packed dot product. Tiles of 256 rows and one or 8 columns are for drivers on a CPU that load once what all lanes read alike. In 10^9 multiplications
+ * a second of a core, Mesa 26.2.6, Q4_0: one column 7.7 (lane 3.9), 64 columns 15.6; Q4_K 12.4, Q8_0 10.9; printed by BUILD/tests/ops/bench_ops. 22.3.6 is
+ * slower with tiles. */
 #define MUL_MAT_Q_ROW(k, name, m, lanes, cols, n) \
 	{ .kernel = KERNEL_##k, .variant = name, CODE(m), .items_x = 64 / (lanes), .items_y = (cols), .n_spec = 2, \
 	  .spec = { (cols), (lanes) }, .needs = (n) }
+#define MUL_MAT_TILE_ROW(k, name, m, cols) \
+	{ .kernel = KERNEL_##k, .variant = name, CODE(m##_tile), .items_x = 256, .items_y = (cols), .n_spec = 1, .spec = { (cols) }, \
+	  .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
 #define MUL_MAT_Q(k, m) \
 	MUL_MAT_Q_ROW(k, "lane", m, 1, 1, PIPELINE_ON_CPU), \
 	MUL_MAT_Q_ROW(k, "lane4", m, 1, 4, PIPELINE_ON_CPU), \
@@ -27,8 +31,8 @@
 	MUL_MAT_Q_ROW(k, "wide8", m, 16, 8, PIPELINE_ON_GPU), \
 	MUL_MAT_Q_ROW(k, "dot.lane", m##_dot, 1, 1, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.lane4", m##_dot, 1, 4, PIPELINE_ON_CPU | PIPELINE_INT_DOT), \
-	{ .kernel = KERNEL_##k, .variant = "tile8", CODE(m##_tile), .items_x = 256, .items_y = 8, .n_spec = 1, .spec = { 8 }, \
-	  .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }, \
+	MUL_MAT_TILE_ROW(k, "tile", m, 1), \
+	MUL_MAT_TILE_ROW(k, "tile8", m, 8), \
 	MUL_MAT_Q_ROW(k, "dot.wide", m##_dot, 16, 1, PIPELINE_ON_GPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide8", m##_dot, 16, 8, PIPELINE_ON_GPU | PIPELINE_INT_DOT)
 /* Tiles of both, on matrix units; the device fills in constants and items. */

@@ -51,66 +51,12 @@ static const struct {
 
 static int device_create(struct stats_device *d)
 {
-	int r = 0;
-	static const f32 priority = 1;
-	const struct gpu_found *f = d->found;
-	VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR tell = {
+	const VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR tell = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
 		.pipelineExecutableInfo = VK_TRUE
 	};
-	VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {
-		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
-		.pNext = &tell,
-		.shaderIntegerDotProduct = VK_TRUE
-	};
-	const char *extensions[3] = { VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME };
-	u32 n = 1;
-	const void *next = f->caps.int_dot ? (const void *)&dot : &tell;
-	if (f->caps.int_dot && f->int_dot_ext)
-		extensions[n++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
-	if (f->caps.tile.m) {
-		next = gpu_coopmat_enable(next);
-		extensions[n++] = gpu_coopmat_extension;
-	}
-	const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-		.queueFamilyIndex = f->family,
-		.queueCount = 1,
-		.pQueuePriorities = &priority };
-	const VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-		.pNext = next,
-		.queueCreateInfoCount = 1,
-		.pQueueCreateInfos = &queue,
-		.enabledExtensionCount = n,
-		.ppEnabledExtensionNames = extensions };
-	GPU_CHECK(vkCreateDevice(f->phys, &info, NULL, &d->vk));
-error:
-	return r;
-}
-
-static int layout_create(struct stats_device *d)
-{
-	int r = 0;
-	VkDescriptorSetLayoutBinding bindings[KERNEL_BUFS_MAX];
-	for (u32 i = 0; i < KERNEL_BUFS_MAX; i++)
-		bindings[i] = (VkDescriptorSetLayoutBinding){ .binding = i,
-			.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-			.descriptorCount = 1,
-			.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
-	const VkDescriptorSetLayoutCreateInfo set = {
-		.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-		.bindingCount = KERNEL_BUFS_MAX,
-		.pBindings = bindings
-	};
-	GPU_CHECK(vkCreateDescriptorSetLayout(d->vk, &set, NULL, &d->set_layout));
-	const VkPushConstantRange push = { VK_SHADER_STAGE_COMPUTE_BIT, 0, KERNEL_PUSH_MAX };
-	const VkPipelineLayoutCreateInfo layout = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-		.setLayoutCount = 1,
-		.pSetLayouts = &d->set_layout,
-		.pushConstantRangeCount = 1,
-		.pPushConstantRanges = &push };
-	GPU_CHECK(vkCreatePipelineLayout(d->vk, &layout, NULL, &d->layout));
-error:
-	return r;
+	int r = gpu_vk_create(d->found, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, &tell, &d->vk);
+	return r < 0 ? r : gpu_layout_create(d->vk, &d->set_layout, &d->layout);
 }
 
 int stats_open(struct stats_device *ret, const char **ret_why)
@@ -126,8 +72,6 @@ int stats_open(struct stats_device *ret, const char **ret_why)
 	}
 	if (r == 0)
 		r = d.found ? device_create(&d) : 1;
-	if (r == 0)
-		r = layout_create(&d);
 	if (r != 0) {
 		stats_close(&d);
 		return r;
@@ -144,36 +88,6 @@ void stats_close(struct stats_device *d)
 		vkDestroyDevice(d->vk, NULL);
 	}
 	gpu_instance_destroy(d->instance);
-}
-
-static int compile(const struct stats_device *d, const struct pipeline_row *row, VkPipeline *ret)
-{
-	int r = 0;
-	VkShaderModule module = VK_NULL_HANDLE;
-	static const VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 },
-		{ 3, 12, 4 } };
-	const VkSpecializationInfo spec = { .mapEntryCount = row->n_spec,
-		.pMapEntries = entries,
-		.dataSize = 4ul * row->n_spec,
-		.pData = row->spec };
-	const VkShaderModuleCreateInfo code = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = row->spirv_bytes,
-		.pCode = row->spirv };
-	GPU_CHECK(vkCreateShaderModule(d->vk, &code, NULL, &module));
-	const VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-		.stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-			.stage = VK_SHADER_STAGE_COMPUTE_BIT,
-			.module = module,
-			.pName = "main",
-			.pSpecializationInfo = &spec },
-		.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT |
-			 VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
-			 VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR,
-		.layout = d->layout };
-	GPU_CHECK(vkCreateComputePipelines(d->vk, VK_NULL_HANDLE, 1, &info, NULL, ret));
-error:
-	vkDestroyShaderModule(d->vk, module, NULL);
-	return r;
 }
 
 static u64 value_of(const VkPipelineExecutableStatisticKHR *s)
@@ -251,7 +165,10 @@ int stats_of(const struct stats_device *d, const struct pipeline_row *row, struc
 	VkPipelineExecutableStatisticKHR all[STATS_MAX];
 	VkPipeline p;
 	u32 n = 0;
-	int r = compile(d, row, &p);
+	int r = gpu_pipeline_create(d->vk, d->layout, row,
+		VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
+			VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR,
+		&p);
 	if (r < 0)
 		return r;
 	r = read_stats(d, p, all, &n);
