@@ -29,7 +29,7 @@ static void tell(struct doctor *d, enum doctor_verdict v, const char *text, cons
 	snprintf(m->said + at, sizeof m->said - at, "%s %s|%s\n", words[v], text, mend ? mend : "");
 }
 
-static void put(struct machine *m, const char *path, const char *text)
+static void put_bytes(struct machine *m, const char *path, const void *bytes, size_t n)
 {
 	char p[256];
 	snprintf(p, sizeof p, "%s/%s", m->dir, path);
@@ -39,8 +39,13 @@ static void put(struct machine *m, const char *path, const char *text)
 	}
 	int fd = open(p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
-	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fd_write_all(fd, bytes, n), 0);
 	fd_close(&fd);
+}
+
+static void put(struct machine *m, const char *path, const char *text)
+{
+	put_bytes(m, path, text, strlen(text));
 }
 
 static int setup(void **state)
@@ -170,6 +175,18 @@ static void put_process(struct machine *m, const char *pid, const char *comm, co
 	put(m, path, status);
 }
 
+/* so many seconds behind the start of the machine, which runs for so many */
+static void started(struct machine *m, const char *pid, u64 at_s, u64 up_s)
+{
+	char path[64], text[128];
+	snprintf(path, sizeof path, "proc/%s/stat", pid);
+	snprintf(text, sizeof text, "%s (a (b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 99",
+		pid, (unsigned long long)at_s * (unsigned long long)sysconf(_SC_CLK_TCK));
+	put(m, path, text);
+	snprintf(text, sizeof text, "%llu.25 17.00\n", (unsigned long long)up_s);
+	put(m, "proc/uptime", text);
+}
+
 #define CLOSED "Name:\tx\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n"
 
 static void processes(void **state)
@@ -183,6 +200,14 @@ static void processes(void **state)
 		m, "8", "keepd\n", "Name:\tkeepd\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t0\n");
 	SAYS(m, doctor_processes, "bad keepd (process 8) is not in its sandbox");
 	assert_non_null(strstr(m->said, "|kill 8, then keep doctor processes\n"));
+	started(m, "8", 1000, 1059);
+	SAYS(m, doctor_processes, "note keepd (process 8) was started just now");
+	started(m, "8", 1000, 1060);
+	SAYS(m, doctor_processes, "bad keepd (process 8) is not in its sandbox");
+	put_bytes(m, "proc/8/cmdline", "keepd\0--device-test", 19);
+	SAYS(m, doctor_processes, "note keepd (process 8) tests a device");
+	put_bytes(m, "proc/8/cmdline", "keepd\0--store\0--device-test", 28);
+	SAYS(m, doctor_processes, "bad keepd (process 8) is not in its sandbox");
 	put_process(m, "8", "keepd\n", CLOSED);
 	SAYS(m, doctor_processes,
 		"unknown keepd (process 8) may open no network socket"); /* no fd directory that we may read */
