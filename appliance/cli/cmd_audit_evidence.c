@@ -2,12 +2,12 @@
  * that it is there. */
 #define _GNU_SOURCE
 #include "audit/tlog/evidence.h"
+#include "audit/tlog/report.h"
 #include "audit/tlog/proof.h"
 #include "base/bytes.h"
 #include "cli/evidence.h"
 #include "cli/excerpt.h"
 #include "cli/filter.h"
-#include "cli/report.h"
 #include "cli_config.h"
 
 #include <errno.h>
@@ -23,17 +23,16 @@ struct making {
 	int dir;
 	struct ctl k;
 	struct excerpt e;
-	struct report *report;
+	struct tlog_report *report;
 	FILE *entries;
 	char *policy, *witnesses; /* texts; NULL: none */
-	u32 n_witnesses;
 };
 
 static void making_fini(struct making *m)
 {
 	if (m->entries)
 		fclose(m->entries);
-	report_free(&m->report);
+	tlog_report_free(&m->report);
 	excerpt_fini(&m->e);
 	ctl_close(&m->k);
 	fd_close(&m->dir);
@@ -64,7 +63,8 @@ static int on_line(void *arg, u64 index, const char *s, size_t len)
 	struct making *m = arg;
 	if (fwrite(s, 1, len, m->entries) != len || putc('\n', m->entries) == EOF)
 		return failed(m, EVIDENCE_ENTRIES);
-	return report_add(m->report, index, s, len);
+	int r = tlog_report_add(m->report, index, s, len);
+	return r > 0 ? head_malformed() : r ? out_fail(CLI_UNDECIDED, "%s", strerror(-r)) : 0;
 }
 
 static int entries(struct making *m, u64 from, u64 to)
@@ -73,8 +73,8 @@ static int entries(struct making *m, u64 from, u64 to)
 	m->entries = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!m->entries)
 		return failed(m, EVIDENCE_ENTRIES);
-	int r = report_new(from, to, &m->report);
-	r = r ? r
+	int r = tlog_report_new(from, to, &m->report);
+	r = r ? out_fail(CLI_UNDECIDED, "%s", strerror(-r))
 	      : excerpt_read(
 			&m->k, &(struct excerpt_params){ from, to, "evidence records", on_line, m }, &m->e);
 	if (!r && (fflush(m->entries) || fsync(fd) < 0))
@@ -182,32 +182,10 @@ static int grounds(struct making *m)
 		r = put(m, EVIDENCE_WITNESSES, m->witnesses, strlen(m->witnesses));
 	if (!r && m->policy)
 		r = put(m, EVIDENCE_POLICY, m->policy, strlen(m->policy));
-	for (const char *p = m->witnesses; p && (p = strstr(p, "witness ")); p += 8)
-		m->n_witnesses += p == m->witnesses || p[-1] == '\n';
 	return r;
 }
 
 /* ---- for readers ---- */
-
-static const char readme[] =
-	"An excerpt of the audit log of a Keep appliance, which proves itself.\n\n"
-	"entries.jsonl    the records, byte for byte as they were hashed, one a line\n"
-	"range            the proof that these and no others stand there, with the log's signed checkpoint\n"
-	"log.vkey         the log's public key, as the log says; compare it with the one that you hold\n"
-	"witness-policy   who must have cosigned the checkpoint; when it is not here, nobody\n"
-	"policy           whose signatures were enough for which model; when it is not here, none was set\n"
-	"context/         records from elsewhere in the log that the above rests on, each with a C2SP "
-	"tlog-proof\n"
-	"report.html      the same for reading and for paper\n"
-	"verify.py        checks all of this; 300 lines of Python that need nothing but Python: read them "
-	"first\n"
-	"SHA256SUMS       of all these files (sha256sum -c SHA256SUMS)\n"
-	"taken.json       the log's own record that this excerpt was made: it holds the digest of "
-	"SHA256SUMS\n"
-	"taken.tlog-proof its proof\n\n"
-	"To check, with a program that you brought yourself:\n\n"
-	"  keep-audit-verify evidence DIRECTORY --vkey KEY\n"
-	"  python3 verify.py DIRECTORY --vkey KEY\n";
 
 static int readers(struct making *m)
 {
@@ -216,14 +194,19 @@ static int readers(struct making *m)
 	FILE *f = open_memstream(&page, &len);
 	if (!f)
 		return failed(m, "report.html");
-	int r = report_write(m->report,
-		&(struct report_facts){
-			&m->e, m->policy ? m->policy : "", m->n_witnesses, "made by keep " KEEP_VERSION },
-		f);
+	const struct tlog_report_facts facts = { .origin = m->e.cp.origin,
+		.vkey = m->e.head.vkey,
+		.size = m->e.cp.size,
+		.root = m->e.cp.root.b,
+		.witnessed = m->e.witnessed,
+		.witnesses = m->witnesses,
+		.policy = m->policy,
+		.made = "made by keep " KEEP_VERSION };
+	int r = tlog_report_write(m->report, &facts, f);
 	if (fclose(f) || r)
 		return failed(m, "report.html");
 	r = put(m, "report.html", page, len);
-	r = r ? r : put(m, "README.txt", readme, sizeof readme - 1);
+	r = r ? r : put(m, "README.txt", tlog_report_readme, strlen(tlog_report_readme));
 	return r ? r : put(m, "verify.py", evidence_script, evidence_script_len);
 }
 

@@ -28,6 +28,7 @@ export class Keep {
 
 	async open(options) {
 		const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
+		context.setDefaultTimeout(120_000); // a machine may have other things to do
 		if (this.cookies)
 			await context.addCookies(this.cookies);
 		return context;

@@ -222,7 +222,7 @@ async function signOff() {
 	const good = fs.readFileSync(note, 'utf8');
 	const bring = async (words) => {
 		await page.goto(`${url}/console/reviews`);
-		await page.getByLabel('The signed note').fill(words);
+		await page.getByLabel('or its text').fill(words);
 		await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Hand it in' }).click()]);
 		return page.locator('main').innerText();
 	};
@@ -234,9 +234,29 @@ async function signOff() {
 	await page.goto(`${url}/console/reviews`);
 	assert.match(await page.locator('main').innerText(), /I have read <b>these<\/b>[^]*Why was 44 never answered\?/);
 	assert.match(await page.locator('.lead').innerText(), /from 40 on/);
-	await page.getByLabel('or its file').setInputFiles(note);
+	await page.getByLabel('The file that').setInputFiles(note);
 	await page.waitForFunction(() => document.getElementById('note').value.startsWith('keep review v1'));
 	await page.close();
+	await signOffWithoutScript(note, good);
+}
+
+// The same, of a file that is chosen where no script runs.
+async function signOffWithoutScript(note, good) {
+	const plain = await keep.open({ javaScriptEnabled: false }), page = await keep.page(plain);
+	const bring = async (words) => {
+		fs.writeFileSync(note, words);
+		await page.goto(`${url}/console/reviews`);
+		await page.getByLabel('The file that').setInputFiles(note);
+		await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Hand it in' }).click()]);
+		return page.locator('main').innerText();
+	};
+	keep.faultsAllowed = /status of 400/;
+	assert.match(await bring(good.replace('these', 'those')), /signature does not hold/);
+	assert.match(await bring(''), /That is no signed note/);
+	keep.faultsAllowed = null;
+	assert.match(await bring(good), /review/);
+	assert.match(page.url(), /\/console\/records\/[0-9]+$/);
+	await plain.close();
 }
 
 // A bundle of evidence judges itself, by two programs that are not the console's; one whose records were changed does not.
@@ -257,6 +277,13 @@ async function evidence() {
 	assert.deepEqual(fs.readdirSync(path.join(dir, 'context')), ['0.json', '0.tlog-proof']);
 	assert.equal(judge(process.env.KEEP_VERIFY, ['evidence']), 0, 'keep-audit-verify');
 	assert.equal(judge('python3', [path.join(dir, 'verify.py')]), 0, 'verify.py');
+	const report = fs.readFileSync(path.join(dir, 'report.html'), 'utf8'), own = `${dir}-own`;
+	execFileSync(process.env.KEEP, ['audit', 'evidence', '20..40', own], { stdio: 'ignore' });
+	const made = /made by [^<]*/, body = (s) => s.replace(made, '').replace(/Checkpoint<[^]*<h2>How/, '<h2>How');
+	assert.match(report, /records 20 to 39/);
+	assert.equal(body(report), body(fs.readFileSync(path.join(own, 'report.html'), 'utf8')), 'the report of keep audit evidence is another one');
+	for (const f of ['README.txt', 'verify.py', 'entries.jsonl'])
+		assert.equal(fs.readFileSync(path.join(dir, f), 'utf8'), fs.readFileSync(path.join(own, f), 'utf8'), f);
 	const entries = path.join(dir, 'entries.jsonl');
 	fs.writeFileSync(entries, fs.readFileSync(entries, 'utf8').replace('alice', 'mallo'));
 	assert.equal(judge(process.env.KEEP_VERIFY, ['evidence']), 1, 'changed, to keep-audit-verify');

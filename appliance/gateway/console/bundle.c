@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "audit/tlog/evidence.h"
 #include "audit/tlog/proof.h"
+#include "audit/tlog/range.h"
+#include "audit/tlog/report.h"
 #include "base/bytes.h"
 #include "base/facts.h"
 #include "gateway/console/bundle.h"
@@ -14,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_RECORDS 10000u	/* of one answer of keepd's */
-#define MOST_BYTES   (6u << 20) /* of records; a page holds them with all else */
+#define MOST_RECORDS 10000u /* of one answer of keepd's */
+#define LAST_BYTES   65536u /* room for taken.json, its proof, and the end */
 #define FILES_MAX    20u
+#define TAKES_ANY    "keep audit evidence, at the appliance, takes any number"
 
 /* What the records rest on: the newest record of an event, and the file that it names. */
 enum { KEY, WITNESSES, POLICY, GROUNDS };
@@ -64,10 +67,7 @@ static void ask_first(struct console *c)
 		return;
 	}
 	if (b->to - b->from > MOST_RECORDS) {
-		console_fail(c, 400,
-			"A download has at most %u records: keep audit evidence, at the appliance, takes any "
-			"number",
-			MOST_RECORDS);
+		console_fail(c, 400, "A download has at most %u records: " TAKES_ANY, MOST_RECORDS);
 		return;
 	}
 	b->a_head = console_query(c, &(struct proto_query){ .what = QUERY_CHECKPOINT }, NULL);
@@ -135,22 +135,6 @@ static int add_context(struct console *c, struct bundle *b, u64 index, u32 ask)
 	return add_proven(c, b, ask, stem);
 }
 
-static const char readme[] =
-	"An excerpt of the audit log of a Keep appliance, which proves itself.\n\n"
-	"entries.jsonl    the records, byte for byte as they were hashed, one a line\n"
-	"range            the proof that these and no others stand there, with the log's signed checkpoint\n"
-	"log.vkey         the log's public key, as the log says; compare it with the one that you hold\n"
-	"witness-policy   who must have cosigned the checkpoint; when it is not here, nobody\n"
-	"policy           whose signatures were enough for which model; when it is not here, none was set\n"
-	"context/         records from elsewhere in the log that the above rests on, each with its proof\n"
-	"verify.py        checks all of this; it needs nothing but Python: read it first\n"
-	"SHA256SUMS       of all these files\n"
-	"taken.json       the log's own record that this was taken, which holds the digest of SHA256SUMS; "
-	"and its proof\n\n"
-	"To check, with a program that you brought yourself:\n\n"
-	"  keep-audit-verify evidence DIRECTORY --vkey KEY\n"
-	"  python3 verify.py DIRECTORY --vkey KEY\n";
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct tar_file *)a)->name, ((const struct tar_file *)b)->name);
@@ -179,6 +163,71 @@ static bool whole(const struct bundle *b, const struct question_one *a)
 	return a->status == END_DONE && lines == b->to - b->from;
 }
 
+/* The checkpoint that the proof ends in. 0; 1 malformed. */
+static int checkpoint_of(const json_t *range, struct checkpoint *ret)
+{
+	const json_t *text = json_object_get(range, "text");
+	struct tlog_range r;
+	if (!json_is_string(text) || tlog_range_read(json_string_value(text), json_string_length(text), &r))
+		return 1;
+	const char *signatures = memmem(r.note, r.note_len, "\n\n", 2);
+	return !signatures || tlog_checkpoint_read(r.note, (size_t)(signatures + 1 - r.note), ret);
+}
+
+/* 0; 1 a line is no record; -ENOMEM. */
+static int read_lines(struct tlog_report *r, u64 from, const void *data, size_t len)
+{
+	int e = 0;
+	const char *s = data;
+	for (const char *end; !e && len && (end = memchr(s, '\n', len)); from++) {
+		size_t n = (size_t)(end - s);
+		e = tlog_report_add(r, from, s, n);
+		s += n + 1;
+		len -= n + 1;
+	}
+	return e;
+}
+
+/* The text of a file that the records rest on; NULL: there is none. */
+static const char *ground(struct console *c, const struct bundle *b, u32 i)
+{
+	return b->blob[i] ? console_str(console_row(c, b->a_blob[i]), "text") : NULL;
+}
+
+static int write_report(struct console *c, struct bundle *b, struct tlog_report *r, size_t *ret_len)
+{
+	const json_t *range = console_row(c, b->a_range);
+	const char *vkey = console_str(console_row(c, b->a_head), "vkey");
+	struct checkpoint cp;
+	if (checkpoint_of(range, &cp))
+		return 1;
+	FILE *f = open_memstream(&c->held, ret_len);
+	if (!f)
+		return 1;
+	int e = tlog_report_write(r,
+		&(struct tlog_report_facts){ .origin = cp.origin,
+			.vkey = vkey,
+			.size = cp.size,
+			.root = cp.root.b,
+			.witnessed = console_true(range, "witnessed"),
+			.witnesses = ground(c, b, WITNESSES),
+			.policy = ground(c, b, POLICY),
+			.made = "made by the review console of Keep" },
+		f);
+	return fclose(f) || e ? 1 : 0;
+}
+
+static int add_report(struct console *c, struct bundle *b)
+{
+	const struct question_one *records = console_answer(c, b->a_records);
+	_cleanup_tlog_report_ struct tlog_report *r = NULL;
+	size_t len;
+	if (tlog_report_new(b->from, b->to, &r) ||
+		read_lines(r, b->from, records->data.data, records->data.len) || write_report(c, b, r, &len))
+		return 1;
+	return add(b, "report.html", c->held, len);
+}
+
 /* 0; 1 something is not there. */
 static int files(struct console *c, struct bundle *b)
 {
@@ -188,7 +237,7 @@ static int files(struct console *c, struct bundle *b)
 	snprintf(b->vkey, sizeof b->vkey, "%s\n", console_str(console_row(c, b->a_head), "vkey"));
 	r |= add_text(b, EVIDENCE_RANGE, console_row(c, b->a_range), "text");
 	r |= add(b, EVIDENCE_KEY, b->vkey, strlen(b->vkey));
-	r |= add(b, "README.txt", readme, sizeof readme - 1);
+	r |= add(b, "README.txt", tlog_report_readme, strlen(tlog_report_readme));
 	r |= add(b, "verify.py", console_verify_py, console_verify_py_len);
 	r |= add_context(c, b, 0, b->a_zero);
 	for (u32 i = 0; i < GROUNDS; i++) {
@@ -198,7 +247,16 @@ static int files(struct console *c, struct bundle *b)
 		if (b->blob[i])
 			r |= add_text(b, names[i], console_row(c, b->a_blob[i]), "text");
 	}
-	return r;
+	return r | add_report(c, b);
+}
+
+/* As they will stand in the archive. */
+static u64 archive_bytes(const struct bundle *b)
+{
+	u64 n = 0;
+	for (u32 i = 0; i < b->n; i++)
+		n += tar_bytes(&b->file[i]);
+	return n;
 }
 
 /* The log is told what leaves before it does. */
@@ -209,10 +267,9 @@ static void ask_taken(struct console *c, struct bundle *b)
 		.body.taken = { .from = b->from, .to = b->to, .what = "evidence" },
 		.fd = -1 };
 	const struct question_one *records = console_answer(c, b->a_records);
-	if (!whole(b, records) || records->data.len > MOST_BYTES) {
+	if (!whole(b, records)) {
 		console_fail(c, 400, "These records do not fit into a download: %s",
-			records->text[0] ? records->text
-					 : "keep audit evidence, at the appliance, takes any number");
+			records->text[0] ? records->text : TAKES_ANY);
 		return;
 	}
 	if (files(c, b)) {
@@ -220,6 +277,10 @@ static void ask_taken(struct console *c, struct bundle *b)
 		return;
 	}
 	add_sums(b);
+	if (archive_bytes(b) > CONSOLE_PAGE_BYTES_MAX - LAST_BYTES) {
+		console_fail(c, 400, "These records do not fit into a download: " TAKES_ANY);
+		return;
+	}
 	sha256_of(b->sums, b->file[b->n - 1].len, q.body.taken.manifest);
 	b->a_taken = console_ask(c, &q);
 }

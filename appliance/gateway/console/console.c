@@ -144,6 +144,7 @@ static void console_free(struct console *c)
 		free(c->asks[i]);
 	}
 	free(c->own);
+	free(c->held);
 	free(c->to);
 	explicit_bzero(c, sizeof *c);
 	free(c);

@@ -58,7 +58,8 @@ struct console {
 	size_t body_len;
 	u64 now_s; /* wall clock, for ages */
 	u32 round, n_asks;
-	void *own; /* of the page: freed with it */
+	void *own;  /* of the page: freed with it */
+	char *held; /* likewise */
 	/* what show may say of its page */
 	char title[160];
 	char headers[512];	    /* further ones, each with CR LF */

@@ -156,14 +156,15 @@ static void begin_form(struct page *p, u64 from, u64 to)
 		     "signed</button></p></form>\n");
 	page_section_end(p);
 	page_section(p, "return", "Bring back what you signed");
-	page_html(p,
-		"<form method=\"post\" action=\"/console/reviews\"><p><label for=\"note\">The signed note, "
-		"as "
-		"<code>keep audit sign-off --sign</code> wrote it</label><textarea id=\"note\" name=\"note\" "
-		"rows=\"8\" required spellcheck=\"false\"></textarea></p>\n<p class=\"file\" hidden><label "
-		"for=\"note-file\">or its file</label><input id=\"note-file\" type=\"file\"></p>\n"
-		"<p><button type=\"submit\">Hand it in</button></p></form>\n"
-		"<script type=\"module\" src=\"/console/file.js\"></script>\n");
+	page_html(p, "<form method=\"post\" action=\"/console/reviews\" "
+		     "enctype=\"multipart/form-data\">\n<p><label "
+		     "for=\"note-file\">The file that <code>keep audit sign-off --sign</code> wrote</label>"
+		     "<input id=\"note-file\" name=\"file\" type=\"file\"></p>\n<p><label for=\"note\">or "
+		     "its text, as it was scanned or "
+		     "copied</label><textarea id=\"note\" name=\"note\" rows=\"8\" "
+		     "spellcheck=\"false\"></textarea></p>\n"
+		     "<p><button type=\"submit\">Hand it in</button></p></form>\n"
+		     "<script type=\"module\" src=\"/console/file.js\"></script>\n");
 	page_section_end(p);
 }
 

@@ -203,6 +203,13 @@ void sign_show(struct console *c, struct page *p)
 
 /* ---- the way back ----------------------------------------------------------------------------------------------------------- */
 
+/* The note as it stands in the field, else as the file says it; "": neither. */
+static const char *brought(const struct form *f)
+{
+	const char *note = form_get(f, "note");
+	return note[strspn(note, " \r\n")] ? note : form_get(f, "file");
+}
+
 /* A browser sends CR LF. */
 static size_t without_cr(char *s)
 {
@@ -221,12 +228,14 @@ void signed_ask(struct console *c)
 	char *note;
 	if (c->round)
 		return;
+	const struct http_str type = http_header_find(c->x->head, "content-type");
 	form = c->own = malloc(sizeof *form);
-	if (!form || form_read((const char *)c->body, c->body_len, form) || !form_get(form, "note")[0]) {
+	if (!form || form_read_body(type.s, type.len, (const char *)c->body, c->body_len, form) ||
+		!brought(form)[0]) {
 		console_fail(c, form ? 400 : 503, form ? "That is no signed note" : "Out of memory");
 		return;
 	}
-	note = strdup(form_get(form, "note"));
+	note = strdup(brought(form));
 	size_t len = note ? without_cr(note) : 0;
 	if (len > REVIEW_BYTES_MAX)
 		console_fail(c, 400, "A sign-off has at most %u bytes", REVIEW_BYTES_MAX);

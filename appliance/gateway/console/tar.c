@@ -18,6 +18,11 @@ static void padding(struct page *p, size_t len)
 	page_markup(p, zero, (BLOCK - len % BLOCK) % BLOCK);
 }
 
+u64 tar_bytes(const struct tar_file *f)
+{
+	return BLOCK + ALIGN_UP((u64)f->len, (u64)BLOCK);
+}
+
 void tar_put(struct page *p, const struct tar_file *f, u64 time_s)
 {
 	struct head h = {

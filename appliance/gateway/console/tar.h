@@ -10,6 +10,8 @@ struct tar_file {
 	const void *data;
 	size_t len;
 };
+/* What tar_put writes of it. */
+u64 tar_bytes(const struct tar_file *f);
 void tar_put(struct page *p, const struct tar_file *f, u64 time_s);
 /* Behind the last one. */
 void tar_end(struct page *p);

@@ -166,6 +166,74 @@ static void full(void **state)
 	page_fini(&small);
 }
 
+#define TYPE		  "multipart/form-data; boundary=XyZ"
+#define PART(name, value) "--XyZ\r\nContent-Disposition: form-data; " name "\r\n\r\n" value "\r\n"
+#define END		  "--XyZ--\r\n"
+
+static int body(const char *type, const char *s, struct form *ret)
+{
+	return form_read_body(type, strlen(type), s, strlen(s), ret);
+}
+
+static void files(void **state)
+{
+	static const char *const good[] = { PART("name=\"note\"", "a+b%41\r\n--Xy") END,
+		PART("filename=\"x; name=y\"; name=\"note\"\r\nContent-Type: text/plain", "a+b%41\r\n--Xy")
+			END,
+		PART("name=note", "a+b%41\r\n--Xy") PART("name=\"file\"; filename=\"\"", "") "--XyZ--" };
+	static const char *const bad[] = { "", "--XyZ", END "x", "x" PART("name=a", "1") END,
+		PART("name=a", "1"), PART("name=a", "1") "--XyZ-", PART("name=a", "1") "--XyZx",
+		PART("name=\"\"", "1") END, PART("filename=a", "1") END,
+		PART("name=a; name=b\r\nContent-Disposition: form-data; name=c", "1") END,
+		PART("name=\"a", "1") END, PART("name=\"a\\\"b\"", "1") END,
+		PART("name=a", "1") PART("name=a", "2") END, "--XyZ\r\nname=a\r\n1\r\n" END };
+	static const char *const types[] = { "multipart/form-data",
+		"multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ",
+		"multipart/form-data; "
+		"boundary=0123456789012345678901234567890123456789012345678901234567890123456789x" };
+	struct form f;
+	char many[8192] = "";
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_int_equal(body(TYPE, good[i], &f), 0);
+		assert_string_equal(form_get(&f, "note"), "a+b%41\r\n--Xy");
+		assert_false(form_has(&f, "y"));
+	}
+	assert_int_equal(body("Multipart/Form-Data; a=b; boundary=\"XyZ\"", PART("name=a", "1") END, &f), 0);
+	assert_int_equal(body("application/x-www-form-urlencoded", "a=%31", &f), 0);
+	assert_string_equal(form_get(&f, "a"), "1");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (body(TYPE, bad[i], &f) != 1)
+			fail_msg("%s was read", bad[i]);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		assert_int_equal(body(types[i], PART("name=a", "1") END, &f), 1);
+	static const char zero[] = PART("name=a", "1\0") END;
+	assert_int_equal(form_read_parts(TYPE, strlen(TYPE), zero, sizeof zero - 1, &f), 1);
+	for (u32 i = 0; i < FORM_PAIRS_MAX; i++)
+		snprintf(many + strlen(many), sizeof many - strlen(many), PART("name=a%u", "1"), i);
+	size_t n = strlen(many);
+	strcat(many, END);
+	assert_int_equal(body(TYPE, many, &f), 0);
+	strcpy(many + n, PART("name=b", "1") END);
+	assert_int_equal(body(TYPE, many, &f), 1);
+}
+
+/* One byte more than fits. */
+static void long_file(void **state)
+{
+	static const char head[] = "--XyZ\r\nContent-Disposition: form-data; name=a\r\n\r\n",
+			  tail[] = "\r\n" END;
+	struct form f;
+	for (size_t more = 0; more < 2; more++) {
+		size_t n = sizeof f.text - 3 + more; /* "a", its 0, and the value's */
+		char *s = malloc(sizeof head + n + sizeof tail);
+		memcpy(s, head, sizeof head);
+		memset(s + sizeof head - 1, 'v', n);
+		strcpy(s + sizeof head - 1 + n, tail);
+		assert_int_equal(body(TYPE, s, &f), more);
+		free(s);
+	}
+}
+
 static void forms(void **state)
 {
 	static const char *const bad[] = { "a=%", "a=%4", "a=%zz", "a=%00", "a=1&a=2", "=1", "a=1&%61=2" };
@@ -294,6 +362,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(values, up, down),
 		cmocka_unit_test_setup_teardown(addresses, up, down),
 		cmocka_unit_test(full),
+		cmocka_unit_test(files),
+		cmocka_unit_test(long_file),
 		cmocka_unit_test(forms),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(paths),

@@ -37,6 +37,8 @@ static void blocks(void **state)
 		assert_string_equal((const char *)h, i ? "context/0.json" : longest);
 		assert_memory_equal(h + 512, data, lens[i]);
 		at += 512 + (lens[i] + 511) / 512 * 512;
+		assert_int_equal(tar_bytes(&(struct tar_file){ "x", data, lens[i] }),
+			512 + (lens[i] + 511) / 512 * 512);
 	}
 	assert_int_equal(p.len, at + 1024);
 	page_fini(&p);

@@ -1,10 +1,13 @@
 /* report.html: one page that prints well, without a script or anything from elsewhere. It is for reading; what counts are the records and
  * the proof beside it. Everything that a person or a model wrote is escaped. */
 #define _GNU_SOURCE
-#include "cli/report.h"
+#include "audit/tlog/report.h"
 #include "base/bytes.h"
-#include "cli/export.h"
+#include "base/err.h"
+#include "base/facts.h"
+#include "base/sha256.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +34,7 @@ struct asked { /* a question's own facts, for its answer */
 	u64 index;
 	char actor[80], model[80];
 };
-struct report {
+struct tlog_report {
 	u64 from, to;
 	u64 first_ns, last_ns;
 	struct groups events, actors, models;
@@ -42,12 +45,32 @@ struct report {
 	struct asked asked[CHUNK];
 };
 
-int report_new(u64 from, u64 to, struct report **ret)
+const char tlog_report_readme[] =
+	"An excerpt of the audit log of a Keep appliance, which proves itself.\n\n"
+	"entries.jsonl    the records, byte for byte as they were hashed, one a line\n"
+	"range            the proof that these and no others stand there, with the log's signed checkpoint\n"
+	"log.vkey         the log's public key, as the log says; compare it with the one that you hold\n"
+	"witness-policy   who must have cosigned the checkpoint; when it is not here, nobody\n"
+	"policy           whose signatures were enough for which model; when it is not here, none was set\n"
+	"context/         records from elsewhere in the log that the above rests on, each with a C2SP "
+	"tlog-proof\n"
+	"report.html      the same for reading and for paper\n"
+	"verify.py        checks all of this; 300 lines of Python that need nothing but Python: read them "
+	"first\n"
+	"SHA256SUMS       of all these files (sha256sum -c SHA256SUMS)\n"
+	"taken.json       the log's own record that this excerpt was made: it holds the digest of "
+	"SHA256SUMS\n"
+	"taken.tlog-proof its proof\n\n"
+	"To check, with a program that you brought yourself:\n\n"
+	"  keep-audit-verify evidence DIRECTORY --vkey KEY\n"
+	"  python3 verify.py DIRECTORY --vkey KEY\n";
+
+int tlog_report_new(u64 from, u64 to, struct tlog_report **ret)
 {
-	struct report *r = calloc(1, sizeof *r);
+	struct tlog_report *r = calloc(1, sizeof *r);
 	if (!r || !(r->reviews = json_array())) {
 		free(r);
-		return out_fail(CLI_UNDECIDED, "out of memory");
+		return err_origin(-ENOMEM);
 	}
 	r->from = from;
 	r->to = to;
@@ -55,9 +78,9 @@ int report_new(u64 from, u64 to, struct report **ret)
 	return 0;
 }
 
-void report_free(struct report **pr)
+void tlog_report_free(struct tlog_report **pr)
 {
-	struct report *r = *pr;
+	struct tlog_report *r = *pr;
 	*pr = NULL;
 	if (!r)
 		return;
@@ -94,8 +117,8 @@ static void count(struct groups *g, const char *key, u64 index, bool failed, u64
 static void actor_of(const json_t *j, char *out, size_t cap)
 {
 	const json_t *a = json_object_get(j, "actor");
-	struct cell person = lines_cell(a, "person"), uid = lines_cell(a, "uid"),
-		    auth = lines_cell(a, "auth");
+	struct cell person = facts_cell(a, "person"), uid = facts_cell(a, "uid"),
+		    auth = facts_cell(a, "auth");
 	if (!strcmp(auth.s, "self"))
 		snprintf(out, cap, "keepd");
 	else
@@ -103,10 +126,10 @@ static void actor_of(const json_t *j, char *out, size_t cap)
 			person.s[0] ? ")" : "");
 }
 
-static int list(struct report *r, const json_t *j, u64 index)
+static int list(struct tlog_report *r, const json_t *j, u64 index)
 {
 	static const char *const quiet[] = { "log-read", "clock" };
-	struct cell event = lines_cell(j, "event");
+	struct cell event = facts_cell(j, "event");
 	char what[512];
 	for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
 		if (!strcmp(event.s, quiet[i]))
@@ -125,17 +148,17 @@ static int list(struct report *r, const json_t *j, u64 index)
 	}
 	facts_line(j, what, sizeof what);
 	struct listed *l = &r->l[r->n++];
-	*l = (struct listed){ index, lines_u64(j, "time_ns"), strdup(event.s), strdup(what),
+	*l = (struct listed){ index, facts_u64(j, "time_ns"), strdup(event.s), strdup(what),
 		facts_severity_of(j) };
 	return !l->event || !l->what;
 }
 
-static void add_up(struct report *r, const json_t *j, u64 index)
+static void add_up(struct tlog_report *r, const json_t *j, u64 index)
 {
-	struct cell event = lines_cell(j, "event"), name = lines_cell(j, "name");
+	struct cell event = facts_cell(j, "event"), name = facts_cell(j, "name");
 	struct asked own = { .index = index };
 	const struct asked *of = &own;
-	u64 intent = lines_u64(j, "intent");
+	u64 intent = facts_u64(j, "intent");
 	bool answer = json_object_get(j, "intent") != NULL, failed = facts_severity_of(j) != FACTS_INFO;
 	actor_of(j, own.actor, sizeof own.actor);
 	if (json_object_get(j, "model"))
@@ -144,26 +167,30 @@ static void add_up(struct report *r, const json_t *j, u64 index)
 		of = &r->asked[intent % CHUNK];
 	if (!answer)
 		r->asked[index % CHUNK] = own;
-	u64 tokens = lines_u64(j, "n_prompt") + lines_u64(j, "n_generated");
+	u64 tokens = facts_u64(j, "n_prompt") + facts_u64(j, "n_generated");
 	count(&r->events, event.s, index, failed, tokens);
 	count(&r->actors, of->actor, index, failed, tokens);
 	count(&r->models, of->model, index, failed, tokens);
 }
 
-int report_add(struct report *r, u64 index, const char *line, size_t len)
+int tlog_report_add(struct tlog_report *r, u64 index, const char *line, size_t len)
 {
-	_cleanup_json_ json_t *j = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *j = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	if (!j) /* numbers beyond 2^63 */
 		j = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
-	if (!j)
-		return head_malformed();
-	u64 t = lines_u64(j, "time_ns");
+	if (!json_is_object(j)) {
+		json_decref(j);
+		return 1;
+	}
+	u64 t = facts_u64(j, "time_ns");
 	r->first_ns = r->first_ns ? MIN(r->first_ns, t) : t;
 	r->last_ns = MAX(r->last_ns, t);
 	add_up(r, j, index);
-	if (!strcmp(lines_cell(j, "event").s, "review"))
+	if (!strcmp(facts_cell(j, "event").s, "review"))
 		json_array_append(r->reviews, j);
-	return list(r, j, index) ? out_fail(CLI_UNDECIDED, "out of memory") : 0;
+	int full = list(r, j, index);
+	json_decref(j);
+	return full ? err_origin(-ENOMEM) : 0;
 }
 
 /* ---- writing ---- */
@@ -260,7 +287,7 @@ static void table(FILE *f, const char *title, const char *what, struct groups *g
 	fputs("</tbody></table>\n", f);
 }
 
-static void reviews(const struct report *r, FILE *f)
+static void reviews(const struct tlog_report *r, FILE *f)
 {
 	size_t i;
 	json_t *j;
@@ -269,13 +296,13 @@ static void reviews(const struct report *r, FILE *f)
 		fputs("<p class=\"dim\">Nobody signed anything off in this range.</p>\n", f);
 	json_array_foreach(r->reviews, i, j)
 	{
-		bool open = lines_u64(j, "questions") > 0;
+		bool open = facts_u64(j, "questions") > 0;
 		char actor[80];
 		actor_of(j, actor, sizeof actor);
-		fprintf(f, "%s<p>Record %s: ", open ? "<div class=\"open\">" : "", lines_cell(j, "index").s);
+		fprintf(f, "%s<p>Record %s: ", open ? "<div class=\"open\">" : "", facts_cell(j, "index").s);
 		text(f, actor);
-		fprintf(f, " on records %s to %" PRIu64 "%s</p>\n<pre>", lines_cell(j, "from").s,
-			lines_u64(j, "to") - 1, open ? ", <strong>with open questions</strong>" : "");
+		fprintf(f, " on records %s to %" PRIu64 "%s</p>\n<pre>", facts_cell(j, "from").s,
+			facts_u64(j, "to") - 1, open ? ", <strong>with open questions</strong>" : "");
 		text(f, json_string_value(json_object_get(j, "note"))
 				? json_string_value(json_object_get(j, "note"))
 				: "");
@@ -283,7 +310,7 @@ static void reviews(const struct report *r, FILE *f)
 	}
 }
 
-static void acts(const struct report *r, FILE *f)
+static void acts(const struct tlog_report *r, FILE *f)
 {
 	static const char *const classes[] = {
 		[FACTS_INFO] = "", [FACTS_FAILED] = "FAILED", [FACTS_ALARM] = "ALARM"
@@ -308,24 +335,23 @@ static void acts(const struct report *r, FILE *f)
 		fprintf(f, "<p>%" PRIu64 " more records are not listed here.</p>\n", r->beyond);
 }
 
-static void head(const struct report *r, const struct report_facts *x, FILE *f)
+static void head(const struct tlog_report *r, const struct tlog_report_facts *x, FILE *f)
 {
-	const struct excerpt *e = x->e;
 	char buf[128], hex[2 * SHA256_BYTES + 1];
-	bytes_hex(e->cp.root.b, sizeof e->cp.root.b, hex);
+	bytes_hex(x->root, SHA256_BYTES, hex);
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<meta name=\"viewport\" content=\"width=device-width\">"
 	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
 	      "'unsafe-inline'\">\n<title>",
 		f);
-	text(f, e->cp.origin);
+	text(f, x->origin);
 	fprintf(f,
 		", records %" PRIu64 " to %" PRIu64
 		"</title>\n%s</head><body>\n<h1>Audit evidence</h1>\n<p class=\"dim\">",
 		r->from, r->to - 1, style);
 	text(f, x->made);
 	fputs("</p>\n<table class=\"facts\"><tbody>\n", f);
-	row(f, "Log", e->cp.origin, true);
+	row(f, "Log", x->origin, true);
 	snprintf(buf, sizeof buf, "%" PRIu64 " to %" PRIu64 ": %" PRIu64 " of them", r->from, r->to - 1,
 		r->to - r->from);
 	row(f, "Records", buf, false);
@@ -334,15 +360,15 @@ static void head(const struct report *r, const struct report_facts *x, FILE *f)
 	fputs(" &ndash; ", f);
 	when(f, r->last_ns);
 	fputs(" UTC</td></tr>\n", f);
-	snprintf(buf, sizeof buf, "of %" PRIu64 " records", e->cp.size);
+	snprintf(buf, sizeof buf, "of %" PRIu64 " records", x->size);
 	row(f, "Checkpoint", buf, false);
 	row(f, "Root", hex, true);
-	row(f, "Log's key", e->head.vkey, true);
+	row(f, "Log's key", x->vkey, true);
 	fprintf(f, "<tr><th scope=\"row\">Witnesses</th><td class=\"%s\">%s</td></tr>\n",
-		e->witnessed ? "good" : "warn",
-		e->witnessed	 ? "the checkpoint is cosigned as the log's witness policy asks"
-		: x->n_witnesses ? "not cosigned yet: only the log itself vouches for this state"
-				 : "none are installed: nobody else could tell that the log was rolled back");
+		x->witnessed ? "good" : "warn",
+		x->witnessed   ? "the checkpoint is cosigned as the log's witness policy asks"
+		: x->witnesses ? "not cosigned yet: only the log itself vouches for this state"
+			       : "none are installed: nobody else could tell that the log was rolled back");
 	fputs("</tbody></table>\n<h2>How to check</h2>\n<p>This page is for reading. What counts are the "
 	      "records in "
 	      "<code>entries.jsonl</code>, which the proof in <code>range</code> ties to the signed "
@@ -351,13 +377,13 @@ static void head(const struct report *r, const struct report_facts *x, FILE *f)
 	      "that you hold, "
 	      "then run one of these:</p>\n<pre>keep-audit-verify evidence . --vkey '",
 		f);
-	text(f, e->head.vkey);
+	text(f, x->vkey);
 	fputs("'\npython3 verify.py . --vkey '", f);
-	text(f, e->head.vkey);
+	text(f, x->vkey);
 	fputs("'</pre>\n", f);
 }
 
-int report_write(struct report *r, const struct report_facts *x, FILE *f)
+int tlog_report_write(struct tlog_report *r, const struct tlog_report_facts *x, FILE *f)
 {
 	head(r, x, f);
 	reviews(r, f);
@@ -365,7 +391,7 @@ int report_write(struct report *r, const struct report_facts *x, FILE *f)
 	table(f, "By model", "model", &r->models);
 	table(f, "By event", "event", &r->events);
 	fputs("<h2>Policy in force</h2>\n", f);
-	if (x->policy[0]) {
+	if (x->policy) {
 		fputs("<pre>", f);
 		text(f, x->policy);
 		fputs("</pre>\n", f);
@@ -374,5 +400,5 @@ int report_write(struct report *r, const struct report_facts *x, FILE *f)
 	}
 	acts(r, f);
 	fputs("</body></html>\n", f);
-	return ferror(f) != 0;
+	return ferror(f) ? err_origin(-EIO) : 0;
 }
