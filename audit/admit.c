@@ -476,48 +476,53 @@ static void add_grounds(struct import *im, const struct job *j)
 		im->rules[im->n_rules++] = j->rules[i];
 }
 
+/* What keep-attest's answer holds beside its verdict. 0; 1 it does not fit; -errno. */
+static int take_answer(struct import *im, struct job *j)
+{
+	return j->kind == JOB_KIND_VERIFY ? take_segments(im, j) : take_layout(im, j);
+}
+
+/* It was accepted: the next job, or the end. */
+static void import_goes_on(struct import *im, const struct job *j, u64 sequence)
+{
+	if (j->kind == JOB_KIND_LAYOUT) {
+		accept_model(im, sequence);
+		return;
+	}
+	int r = start_layout(im);
+	if (r)
+		failed(im, "keep-attest", r);
+}
+
 void import_job_done(struct keepd *k, struct job *j)
 {
 	struct import *im = j->import;
 	struct attest_report rep = j->report;
+	bool verify = j->kind == JOB_KIND_VERIFY;
 	im->job = NULL;
 	if (audit_log_failed(k->log)) {
 		import_free(im);
 		return;
 	}
 	add_grounds(im, j);
-	if (j->kind == JOB_KIND_VERIFY)
+	if (verify)
 		im->verify = rep;
 	else
 		add_verified(im, &rep);
-	if (rep.verdict != ATTEST_ACCEPTED) {
+	if (rep.verdict != ATTEST_ACCEPTED || (verify && known_model(im, &rep))) {
 		import_conclude(im, &rep);
 		return;
 	}
-	if (j->kind == JOB_KIND_VERIFY && known_model(im, &rep)) {
-		import_conclude(im, &rep);
-		return;
-	}
-	int r = j->kind == JOB_KIND_VERIFY ? take_segments(im, j) : take_layout(im, j);
-	if (j->kind == JOB_KIND_VERIFY && r == 0 && known_files(im, &rep)) {
-		import_conclude(im, &rep);
-		return;
-	}
-	if (r > 0) {
-		rep = job_report(ATTEST_UNDECIDED, "attest-answer",
-			"keep-attest's answer does not fit its own report");
-		import_conclude(im, &rep);
-		return;
-	}
+	int r = take_answer(im, j);
 	if (r < 0) {
 		undecided(im, "staging", r);
 		return;
 	}
-	if (j->kind == JOB_KIND_LAYOUT) {
-		accept_model(im, rep.sequence);
-		return;
-	}
-	r = start_layout(im);
-	if (r)
-		failed(im, "keep-attest", r);
+	if (r > 0)
+		rep = job_report(ATTEST_UNDECIDED, "attest-answer",
+			"keep-attest's answer does not fit its own report");
+	if (r > 0 || (verify && known_files(im, &rep)))
+		import_conclude(im, &rep);
+	else
+		import_goes_on(im, j, rep.sequence);
 }

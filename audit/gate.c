@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,43 @@ static u64 principal_of(const struct conn *c)
 	sha256_update(&h, c->who.name, sizeof c->who.name);
 	sha256_final(&h, digest);
 	return bytes_u64le(digest) | 1ull << 63; /* never a bare uid */
+}
+
+static void put_session(struct audit_record *rec, const struct session *s, const struct grant *g)
+{
+	jsonw_kv_u64(&rec->w, "grant", g->id);
+	jsonw_kv_str(&rec->w, "name", g->name);
+	jsonw_kv_hex(&rec->w, "model", g->model, sizeof g->model);
+	jsonw_kv_str(&rec->w, "kv_mode", gate_kv_name(g->ready.kv_mode));
+	jsonw_kv_u64(&rec->w, "ctx_tokens", g->ready.ctx_tokens);
+	principal_fields(&s->who, rec);
+}
+
+static void session_add(struct keepd *k, struct session *s)
+{
+	s->next = k->sessions;
+	k->sessions = s;
+	k->n_sessions++;
+	s->grant->n_sessions++;
+}
+
+/* Behind the record: the runtime gets its end of the socket, the client the other one and the layout. */
+static void session_sent(struct conn *c, const struct session *s, int *theirs, int *ours, int *layout)
+{
+	const struct grant *g = s->grant;
+	struct proto_session ps = { .grant = g->id, .principal = principal_of(c) };
+	struct proto_session_open so = { .session = s->id,
+		.grant = g->id,
+		.index = s->id,
+		.kv_mode = g->ready.kv_mode,
+		.ctx_tokens = g->ready.ctx_tokens };
+	struct proto_data d = { .bytes = g->layout_len };
+	memcpy(so.model, g->model, sizeof so.model);
+	memcpy(so.name, g->name, sizeof so.name);
+	conn_send(c->k->runtime, GATE_SESSION, s->id, &ps, sizeof ps, theirs);
+	conn_send(c, CTL_SESSION_OPEN, c->cmd_id, &so, sizeof so, ours);
+	conn_send(c, CTL_DATA, c->cmd_id, &d, sizeof d, layout);
+	client_done(c, END_DONE, s->id, "%s", "");
 }
 
 /* 0; -errno. The record is written and the frames are queued. */
@@ -39,43 +77,22 @@ static int open_session(struct keepd *k, struct conn *c, struct grant *g)
 		return err_origin(-EMFILE);
 	}
 	struct audit_record rec;
-	s->actor = conn_actor(c);
+	*s = (struct session){ .who = c->who,
+		.actor = conn_actor(c),
+		.quotas = k->state.quota.index,
+		.grant = g,
+		.client = c,
+		.sock = copy };
 	if (c->who.name[0])
 		s->actor.role = c->who.role;
 	audit_log_record(k->log, &rec, EVENT_SESSION, INTENT_NONE, &s->actor);
-	jsonw_kv_u64(&rec.w, "grant", g->id);
-	jsonw_kv_str(&rec.w, "name", g->name);
-	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
-	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->ready.kv_mode));
-	jsonw_kv_u64(&rec.w, "ctx_tokens", g->ready.ctx_tokens);
-	s->who = c->who;
-	s->quotas = k->state.quota.index;
-	principal_fields(&s->who, &rec);
 	s->id = rec.index;
-	s->grant = g;
-	s->client = c;
-	s->sock = copy;
-	s->next = k->sessions;
-	k->sessions = s;
-	k->n_sessions++;
-	g->n_sessions++;
+	put_session(&rec, s, g);
+	session_add(k, s);
 	r = audit_log_append(k->log, &rec, NULL);
-	if (r)
-		return r;
-	struct proto_session ps = { .grant = g->id, .principal = principal_of(c) };
-	conn_send(k->runtime, GATE_SESSION, s->id, &ps, sizeof ps, &theirs);
-	struct proto_session_open so = { .session = s->id,
-		.grant = g->id,
-		.index = s->id,
-		.kv_mode = g->ready.kv_mode,
-		.ctx_tokens = g->ready.ctx_tokens };
-	memcpy(so.model, g->model, sizeof so.model);
-	memcpy(so.name, g->name, sizeof so.name);
-	struct proto_data d = { .bytes = g->layout_len };
-	conn_send(c, CTL_SESSION_OPEN, c->cmd_id, &so, sizeof so, &ours);
-	conn_send(c, CTL_DATA, c->cmd_id, &d, sizeof d, &layout);
-	client_done(c, END_DONE, s->id, "%s", "");
-	return 0;
+	if (!r)
+		session_sent(c, s, &theirs, &ours, &layout);
+	return r;
 }
 
 static void session_for(struct keepd *k, struct conn *c, struct grant *g)
@@ -102,10 +119,48 @@ void gate_loaded(struct keepd *k, struct grant *g)
 	}
 }
 
-int session_frame(struct conn *c, struct ipc_frame *f)
+/* NULL: this client may open a session with this model; else why not. */
+static const char *may_not_use(const struct conn *c, const struct model_row *m, char *room, size_t size)
+{
+	if (!c->who.name[0] && !c->who.how && !c->k->single_user && role_speaks_for_others(c))
+		return "keep-gateway has not shown who asks";
+	if (c->who.name[0] && !(c->who.uses & USE_ALL))
+		snprintf(room, size, "%s may read in the console, and ask no model", c->who.name);
+	else if (!principal_may_use(&c->who, m->name))
+		snprintf(room, size, "%s %s may not use model %s", principal_how_name(c->who.how),
+			c->who.credential, m->name);
+	else
+		return NULL;
+	return room;
+}
+
+/* A session over the grant that there is, or that is asked for now. */
+static void session_begin(
+	struct conn *c, u64 id, const struct model_row *m, const struct proto_session_want *want)
 {
 	struct keepd *k = c->k;
+	struct grant *g = gate_grant_for(k, m->digest, want);
+	bool fresh = !g;
+	if (fresh)
+		g = gate_grant_new(c, m, want);
+	if (!g) {
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "grant: %s", strerror(ENOMEM));
+		return;
+	}
+	c->state = CLIENT_WAIT;
+	if (g->state == GRANT_READY) {
+		session_for(k, c, g);
+		return;
+	}
+	c->grant = g;
+	if (fresh)
+		gate_load(g, k);
+}
+
+int session_frame(struct conn *c, struct ipc_frame *f)
+{
 	struct proto_session_want want;
+	char room[REASON_LEN_MAX + 1];
 	memcpy(&want, f->body, sizeof want);
 	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
 		want.ctx_tokens > CTX_TOKENS_MAX)
@@ -115,44 +170,19 @@ int session_frame(struct conn *c, struct ipc_frame *f)
 	const struct model_row *m = gate_usable(c, f->h.id, want.name);
 	if (!m)
 		return 0;
-	if (!c->who.name[0] && !c->who.how && !k->single_user && role_speaks_for_others(c)) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "keep-gateway has not shown who asks");
-		return 0;
-	}
-	if (c->who.name[0] && !(c->who.uses & USE_ALL)) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX,
-			"%s may read in the console, and ask no model", c->who.name);
-		return 0;
-	}
-	if (!principal_may_use(&c->who, m->name)) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s %s may not use model %s",
-			principal_how_name(c->who.how), c->who.credential, m->name);
+	const char *why = may_not_use(c, m, room, sizeof room);
+	if (why) {
+		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s", why);
 		return 0;
 	}
 	if (!quota_model_ok(c, f->h.id, m->name))
 		return 0;
-	int r = gate_runtime(k);
-	if (r) {
+	int r = gate_runtime(c->k);
+	if (r)
 		client_end(c, f->h.id, r > 0 ? END_REFUSED : END_UNDECIDED, UINT64_MAX, "keep-runtime: %s",
 			r > 0 ? "nobody listens at runtime.sock" : strerror(-r));
-		return 0;
-	}
-	struct grant *g = gate_grant_for(k, m->digest, &want);
-	bool fresh = !g;
-	if (fresh)
-		g = gate_grant_new(c, m, &want);
-	if (!g) {
-		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "grant: %s", strerror(ENOMEM));
-		return 0;
-	}
-	c->state = CLIENT_WAIT;
-	if (g->state == GRANT_READY) {
-		session_for(k, c, g);
-		return 0;
-	}
-	c->grant = g;
-	if (fresh)
-		gate_load(g, k);
+	else
+		session_begin(c, f->h.id, m, &want);
 	return 0;
 }
 

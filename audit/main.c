@@ -3,6 +3,7 @@
 #include "audit/content.h"
 #include "audit/keepd.h"
 #include "base/daemon.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "audit/sync.h"
 #include "base/sandbox.h"
@@ -155,42 +156,26 @@ static int recover(struct keepd *k)
 
 /* ---- start ---- */
 
-/* Everything that only this process may open, before the sandbox. 0; else reported. */
-static int open_all(struct keepd *k, const struct args *a)
+/* Store, log, keys and subjects. 0; >0 *ret_why; -errno. */
+static int open_store(struct keepd *k, const char *dir, const char **ret_why)
 {
 	struct note_key key;
-	const char *why = NULL;
-	int r = audit_store_open(a->store, &k->store, &key, &why);
-	if (!r) {
-		r = audit_log_open(k->store.db_path, &key, &k->log, &why);
-		sodium_memzero(&key, sizeof key);
-		if (!r)
-			r = rotate_choose(k, &why);
-	}
-	if (!r) {
-		why = "keys/subjects is not a whole number of slots";
-		r = audit_subjects_open(k->store.dir, &k->subjects);
-	}
-	if (r) {
-		daemon_say("%s: %s", a->store, r > 0 ? why : strerror(-r));
-		return 1;
-	}
-	r = reserve_open(k);
-	if (r) {
-		daemon_say("%s/reserve: %s", a->store, strerror(-r));
-		return 1;
-	}
-	k->run_dir = open(a->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (k->run_dir < 0) {
-		daemon_say("%s: %s", a->run, strerror(errno));
-		return 1;
-	}
-	r = daemon_inherited_fd(&k->listen);
-	if (r) {
-		daemon_say("ctl socket: %s",
-			r > 0 ? "exactly one listening socket must be inherited" : strerror(-r));
-		return 1;
-	}
+	int r = audit_store_open(dir, &k->store, &key, ret_why);
+	if (r)
+		return r;
+	r = audit_log_open(k->store.db_path, &key, &k->log, ret_why);
+	sodium_memzero(&key, sizeof key);
+	if (!r)
+		r = rotate_choose(k, ret_why);
+	if (r)
+		return r;
+	*ret_why = "keys/subjects is not a whole number of slots";
+	return audit_subjects_open(k->store.dir, &k->subjects);
+}
+
+/* SIGTERM and SIGINT as something to read, and a listening socket that never blocks. 0; -errno. */
+static int open_signals(struct keepd *k)
+{
 	int flags = fcntl(k->listen, F_GETFL);
 	sigset_t set;
 	sigemptyset(&set);
@@ -199,11 +184,35 @@ static int open_all(struct keepd *k, const struct args *a)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (k->signals < 0 || flags < 0 || fcntl(k->listen, F_SETFL, flags | O_NONBLOCK) < 0) {
-		daemon_say("signals: %s", strerror(errno));
-		return 1;
-	}
-	return 0;
+	return k->signals < 0 || flags < 0 || fcntl(k->listen, F_SETFL, flags | O_NONBLOCK) < 0 ? err_errno()
+												: 0;
+}
+
+static int report(const char *what, const char *why)
+{
+	daemon_say("%s: %s", what, why);
+	return 1;
+}
+
+/* Everything that only this process may open, before the sandbox. 0; else reported. */
+static int open_all(struct keepd *k, const struct args *a)
+{
+	const char *why = NULL;
+	int r = open_store(k, a->store, &why);
+	if (r)
+		return report(a->store, r > 0 ? why : strerror(-r));
+	r = reserve_open(k);
+	if (r)
+		return report("reserve", strerror(-r));
+	k->run_dir = open(a->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->run_dir < 0)
+		return report(a->run, strerror(errno));
+	r = daemon_inherited_fd(&k->listen);
+	if (r)
+		return report("ctl socket",
+			r > 0 ? "exactly one listening socket must be inherited" : strerror(-r));
+	r = open_signals(k);
+	return r ? report("signals", strerror(-r)) : 0;
 }
 
 static int enter(const struct args *a)

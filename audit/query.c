@@ -146,51 +146,68 @@ static void put_busy(struct jsonw *w, const struct conn *c, bool all)
 	busy_put(&busy, w);
 }
 
+static void put_gate(struct jsonw *w, const struct keepd *k)
+{
+	const char *why = audit_log_failed(k->log);
+	struct merkle_hash root = audit_log_root(k->log);
+	jsonw_kv_str(w, "version", KEEPD_VERSION);
+	jsonw_kv_u64(w, "pid", (u64)getpid());
+	jsonw_kv_u64(w, "uptime_s", (keepd_now_ns() - k->started_ns) / 1000000000u);
+	jsonw_kv_bool(w, "single_user", k->single_user);
+	jsonw_kv_str(w, "gate", why ? "shut" : "open");
+	jsonw_kv_str(w, "why", why ? why : "");
+	jsonw_kv_str(w, "origin", audit_log_key(k->log)->name);
+	jsonw_kv_u64(w, "log_size", audit_log_size(k->log));
+	jsonw_kv_u64(w, "log_unread", audit_log_unread(k->log));
+	jsonw_kv_hex(w, "log_root", root.b, sizeof root.b);
+}
+
+static void put_stored(struct jsonw *w, const struct keepd *k)
+{
+	jsonw_kv_u64(w, "pending", k->state.n_pending);
+	jsonw_kv_u64(w, "trusted_keys", k->state.n_trust);
+	jsonw_kv_u64(w, "models", stored_models(&k->state));
+	jsonw_kv_hex(w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
+	put_clock(w, k);
+	jsonw_kv_bool(w, "importing", k->import != NULL);
+	jsonw_kv_bool(w, "runtime", k->runtime != NULL);
+}
+
+/* A user sees the grants, and of the sessions his own. */
+static void put_serving(struct jsonw *w, const struct conn *c, bool staff, bool all)
+{
+	const struct keepd *k = c->k;
+	jsonw_key(w, "grants");
+	jsonw_array(w);
+	for (const struct grant *g = k->grants; g; g = g->next) {
+		struct busy busy = busy_of(k, g);
+		put_grant(w, g, sessions_of(c, g, staff), all ? &busy : NULL);
+	}
+	jsonw_array_end(w);
+	jsonw_key(w, "sessions");
+	jsonw_array(w);
+	for (const struct session *s = k->sessions; s; s = s->next)
+		if (s->client && (staff || s->client->peer.uid == c->peer.uid))
+			put_session(w, s);
+	jsonw_array_end(w);
+}
+
 static int status(struct conn *c, u64 id)
 {
 	struct keepd *k = c->k;
 	struct jsonw w;
-	const char *why = audit_log_failed(k->log);
 	bool staff = role_reads(c) & ROLE_STAFF, all = staff || role_speaks_for_others(c);
-	struct merkle_hash root = audit_log_root(k->log);
 	jsonw_init_grow(&w, ANSWER_BYTES_MAX);
 	jsonw_object(&w);
-	jsonw_kv_str(&w, "version", KEEPD_VERSION);
-	jsonw_kv_u64(&w, "pid", (u64)getpid());
-	jsonw_kv_u64(&w, "uptime_s", (keepd_now_ns() - k->started_ns) / 1000000000u);
-	jsonw_kv_bool(&w, "single_user", k->single_user);
-	jsonw_kv_str(&w, "gate", why ? "shut" : "open");
-	jsonw_kv_str(&w, "why", why ? why : "");
-	jsonw_kv_str(&w, "origin", audit_log_key(k->log)->name);
-	jsonw_kv_u64(&w, "log_size", audit_log_size(k->log));
-	jsonw_kv_u64(&w, "log_unread", audit_log_unread(k->log));
-	jsonw_kv_hex(&w, "log_root", root.b, sizeof root.b);
+	put_gate(&w, k);
 	witness_status(k, &w);
 	reserve_status(k, &w);
 	tls_status(k, &w);
-	jsonw_kv_u64(&w, "pending", k->state.n_pending);
-	jsonw_kv_u64(&w, "trusted_keys", k->state.n_trust);
-	jsonw_kv_u64(&w, "models", stored_models(&k->state));
-	jsonw_kv_hex(&w, "policy", k->state.policy.digest, k->state.policy.bytes ? SHA256_BYTES : 0);
-	put_clock(&w, k);
-	jsonw_kv_bool(&w, "importing", k->import != NULL);
-	jsonw_kv_bool(&w, "runtime", k->runtime != NULL);
+	put_stored(&w, k);
 	put_busy(&w, c, all);
 	if (all)
 		put_totals(&w, k);
-	jsonw_key(&w, "grants");
-	jsonw_array(&w);
-	for (const struct grant *g = k->grants; g; g = g->next) {
-		struct busy busy = busy_of(k, g);
-		put_grant(&w, g, sessions_of(c, g, staff), all ? &busy : NULL);
-	}
-	jsonw_array_end(&w);
-	jsonw_key(&w, "sessions");
-	jsonw_array(&w);
-	for (const struct session *s = k->sessions; s; s = s->next)
-		if (s->client && (staff || s->client->peer.uid == c->peer.uid))
-			put_session(&w, s);
-	jsonw_array_end(&w);
+	put_serving(&w, c, staff, all);
 	jsonw_object_end(&w);
 	jsonw_newline(&w);
 	return query_answer(c, id, &w);

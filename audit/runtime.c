@@ -274,6 +274,62 @@ static int on_answer(void *conn, struct ipc_frame *f)
 	return content_answer_frame(conn, f);
 }
 
+/* The tokens that count against a quota. */
+static u64 outcome_used(const struct proto_outcome *p)
+{
+	return p->finish == FINISH_REFUSED ? 0 : (u64)p->n_prompt + p->n_generated;
+}
+
+/* May this be said of that ticket? */
+static bool outcome_fits(const struct proto_outcome *p, const struct ticket *t)
+{
+	bool ran = p->finish != FINISH_REFUSED && p->finish != FINISH_ERROR;
+	return finish_name(p->finish) && bytes_str_ok(p->device, sizeof p->device) &&
+	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 &&
+	       p->n_accepted <= p->n_drafted && p->n_accepted <= p->n_generated &&
+	       (!ran || memcmp(p->request, t->digest, sizeof p->request) == 0) &&
+	       (!t->charge.reserved || outcome_used(p) <= t->charge.reserved) &&
+	       !content_answer_wrong(t, p->text);
+}
+
+static void put_outcome(
+	struct keepd *k, struct audit_record *rec, const struct ticket *t, const struct proto_outcome *p)
+{
+	struct jsonw *w = &rec->w;
+	jsonw_kv_u64(w, "session", p->session);
+	jsonw_kv_u64(w, "request", t->request);
+	jsonw_kv_str(w, "finish", finish_name(p->finish));
+	jsonw_kv_u64(w, "n_prompt", p->n_prompt);
+	jsonw_kv_u64(w, "n_cached", p->n_cached);
+	jsonw_kv_u64(w, "n_generated", p->n_generated);
+	jsonw_kv_str(w, "kv_mode", gate_kv_name(p->kv_mode));
+	jsonw_kv_u64(w, "seed", p->seed);
+	jsonw_kv_u64(w, "numerics", p->numerics);
+	jsonw_kv_u64(w, "prompt_ns", p->prompt_ns);
+	jsonw_kv_u64(w, "generate_ns", p->generate_ns);
+	put_shown(w, "digest", &t->exchange, t->digest);
+	put_shown(w, "tokens", &t->exchange, p->tokens);
+	put_shown(w, "text", &t->exchange, p->text);
+	jsonw_kv_hex(w, "kernel_set", p->kernel_set, sizeof p->kernel_set);
+	audit_record_str(rec, "device", p->device, sizeof p->device);
+	audit_record_str(rec, "why", p->why, sizeof p->why);
+	if (t->replay_of != REPLAY_NONE)
+		put_replay(k, w, t, p->tokens);
+}
+
+static void count_outcome(struct keepd *k, struct grant *g, const struct proto_outcome *p)
+{
+	k->totals.prompt += p->n_prompt;
+	k->totals.cached += p->n_cached;
+	k->totals.generated += p->n_generated;
+	k->totals.prompt_ns += p->prompt_ns;
+	k->totals.generate_ns += p->generate_ns;
+	k->totals.drafted += p->n_drafted;
+	k->totals.accepted += p->n_accepted;
+	g->drafted += p->n_drafted;
+	g->accepted += p->n_accepted;
+}
+
 static int on_outcome(void *conn, struct ipc_frame *f)
 {
 	struct conn *c = conn;
@@ -281,39 +337,15 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	struct proto_outcome p;
 	memcpy(&p, f->body, sizeof p);
 	struct ticket *t = ticket_of(k, p.session, f->h.id);
-	u64 used = p.finish == FINISH_REFUSED ? 0 : (u64)p.n_prompt + p.n_generated;
-	bool ran = p.finish != FINISH_REFUSED && p.finish != FINISH_ERROR;
-	if (!t || !finish_name(p.finish) || !bytes_str_ok(p.device, sizeof p.device) ||
-		!bytes_str_ok(p.why, sizeof p.why) || p.kv_mode > KV_INT8 || p.n_accepted > p.n_drafted ||
-		p.n_accepted > p.n_generated ||
-		(ran && memcmp(p.request, t->digest, sizeof p.request) != 0) ||
-		(t->charge.reserved && used > t->charge.reserved) || content_answer_wrong(t, p.text))
+	if (!t || !outcome_fits(&p, t))
 		return -EPROTO;
 	bool kept = content_answer_kept(k, t);
 	static struct audit_record rec; /* too large to be cleared for each outcome */
 	struct audit_actor who = conn_actor(c);
 	audit_log_record(k->log, &rec, EVENT_OUTCOME, t->intent, &who);
-	struct jsonw *w = &rec.w;
-	jsonw_kv_u64(w, "session", p.session);
-	jsonw_kv_u64(w, "request", t->request);
-	jsonw_kv_str(w, "finish", finish_name(p.finish));
-	jsonw_kv_u64(w, "n_prompt", p.n_prompt);
-	jsonw_kv_u64(w, "n_cached", p.n_cached);
-	jsonw_kv_u64(w, "n_generated", p.n_generated);
-	jsonw_kv_str(w, "kv_mode", gate_kv_name(p.kv_mode));
-	jsonw_kv_u64(w, "seed", p.seed);
-	jsonw_kv_u64(w, "numerics", p.numerics);
-	jsonw_kv_u64(w, "prompt_ns", p.prompt_ns);
-	jsonw_kv_u64(w, "generate_ns", p.generate_ns);
-	put_shown(w, "digest", &t->exchange, t->digest);
-	put_shown(w, "tokens", &t->exchange, p.tokens);
-	put_shown(w, "text", &t->exchange, p.text);
-	jsonw_kv_hex(w, "kernel_set", p.kernel_set, sizeof p.kernel_set);
-	audit_record_str(&rec, "device", p.device, sizeof p.device);
-	audit_record_str(&rec, "why", p.why, sizeof p.why);
-	if (t->replay_of != REPLAY_NONE)
-		put_replay(k, w, t, p.tokens);
-	used = t->charge.reserved ? used : 0; /* ids of a prompt that was only counted are not charged */
+	put_outcome(k, &rec, t, &p);
+	/* ids of a prompt that was only counted are not charged */
+	u64 used = t->charge.reserved ? outcome_used(&p) : 0;
 	quota_put(&rec, &t->charge, &used);
 	content_fields(&t->exchange, &rec, false, kept);
 	if (audit_log_append(k->log, &rec, NULL))
@@ -321,15 +353,7 @@ static int on_outcome(void *conn, struct ipc_frame *f)
 	if (kept)
 		content_keep(k, &t->exchange, rec.index, t->answer.data, t->answer.len);
 	quota_settle(&t->charge, used);
-	k->totals.prompt += p.n_prompt;
-	k->totals.cached += p.n_cached;
-	k->totals.generated += p.n_generated;
-	k->totals.prompt_ns += p.prompt_ns;
-	k->totals.generate_ns += p.generate_ns;
-	k->totals.drafted += p.n_drafted;
-	k->totals.accepted += p.n_accepted;
-	t->session->grant->drafted += p.n_drafted;
-	t->session->grant->accepted += p.n_accepted;
+	count_outcome(k, t->session->grant, &p);
 	gate_ticket_free(k, t);
 	return 0;
 }

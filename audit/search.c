@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS		8u	   /* of a digest that zones know; fewer name no model */
 #define LINES_BYTES_MAX (8u << 20) /* bytes of records in one answer; then fewer come than were asked for */
 #define LINES_MAX	10000u	   /* records in one answer */
 #define SKIP_COST	4u	   /* of passing over a zone, in records that are read */
@@ -35,10 +34,7 @@ struct chunk {
 
 struct audit_search {
 	struct proto_look q;
-	u32 events[LOOK_ANY_MAX];
-	/* as zones number them; models 0: not the digits of a digest */
-	u16 actors[LOOK_ANY_MAX], people[LOOK_ANY_MAX], names[LOOK_ANY_MAX], models[LOOK_ANY_MAX];
-	u8 results[LOOK_ANY_MAX];
+	struct search_filter filter;
 	u64 from, to; /* what is left */
 	u64 begin, end;
 	u64 total, n_found, n_read, n_texts, next;
@@ -53,57 +49,21 @@ struct audit_search {
 	struct known known[KNOWN];
 };
 
-/* ---- the filter ---- */
-
-static bool hex_digits(const char *s)
+/* Which records are looked at: those of the question that there are. */
+static void range(struct audit_search *s, const struct proto_look *q, u64 size)
 {
-	return s[strspn(s, "0123456789abcdef")] == 0;
-}
-
-static u8 result_number(const char *s, size_t len)
-{
-	return (u8)(audit_zone_word(s, len) % 255u + 1);
-}
-
-static u32 event_of(const char *name)
-{
-	for (u32 i = 1; i < EVENT_NUMBERS_MAX; i++) {
-		const struct audit_event_info *e = audit_event_info(i);
-		if (e && !strcmp(e->name, name))
-			return i;
-	}
-	return 0;
-}
-
-static const char *strings(const struct proto_look *q)
-{
-	bool ok = q->n_events <= LOOK_ANY_MAX && q->n_actors <= LOOK_ANY_MAX && q->n_models <= LOOK_ANY_MAX &&
-		  q->n_results <= LOOK_ANY_MAX && q->n_names <= LOOK_ANY_MAX &&
-		  bytes_str_ok(q->text, sizeof q->text) && bytes_str_ok(q->purpose, sizeof q->purpose);
-	for (u32 i = 0; ok && i < LOOK_ANY_MAX; i++)
-		ok = bytes_str_ok(q->events[i], sizeof q->events[i]) &&
-		     bytes_str_ok(q->models[i], sizeof q->models[i]) &&
-		     bytes_str_ok(q->results[i], sizeof q->results[i]) &&
-		     bytes_str_ok(q->names[i], sizeof q->names[i]) &&
-		     (i < q->n_names) == (q->names[i][0] != 0) &&
-		     (i < q->n_events) == (q->events[i][0] != 0) &&
-		     (i < q->n_models) == (q->models[i][0] != 0) &&
-		     (i < q->n_results) == (q->results[i][0] != 0);
-	return ok ? NULL : "it is malformed";
+	s->to = MIN(q->to, size);
+	s->from = MIN(q->from, s->to);
+	s->begin = s->from;
+	s->end = s->to;
+	s->total = s->to - s->from;
+	s->next = UINT64_MAX;
+	s->done = s->total == 0;
 }
 
 int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search **ret, const char **ret_why)
 {
-	*ret_why = strings(q);
-	if (!*ret_why && q->what == LOOK_BY_TIME &&
-		(q->count == 0 || q->count > LOOK_BUCKETS_MAX || q->flags & LOOK_NEWEST))
-		*ret_why = "a timeline has 1 to 64 buckets";
-	if (!*ret_why && (q->what < LOOK_RECORDS || q->what > LOOK_BY_TIME ||
-				 (q->flags & ~(LOOK_NEWEST | LOOK_EXCEPT))))
-		*ret_why = "there is no such question";
-	for (u32 i = 0; !*ret_why && i < q->n_events; i++)
-		if (!event_of(q->events[i]))
-			*ret_why = "there is no such event (keep audit events lists them)";
+	*ret_why = search_filter_wrong(q);
 	if (*ret_why)
 		return 1;
 	struct audit_search *s = calloc(1, sizeof *s);
@@ -111,28 +71,9 @@ int audit_search_begin(const struct proto_look *q, u64 size, struct audit_search
 		return err_origin(-ENOMEM);
 	s->q = *q;
 	s->q.count = MIN(q->count ? q->count : LINES_MAX, LINES_MAX);
-	for (u32 i = 0; i < q->n_events; i++)
-		s->events[i] = event_of(q->events[i]);
-	for (u32 i = 0; i < q->n_actors; i++)
-		s->actors[i] = audit_zone_actor(q->actors[i]);
-	for (u32 i = 0; i < q->n_names; i++)
-		s->people[i] = audit_zone_word(q->names[i], strlen(q->names[i]));
-	for (u32 i = 0; i < q->n_models; i++) {
-		size_t n = strlen(q->models[i]);
-		s->names[i] = audit_zone_word(q->models[i], n);
-		s->models[i] =
-			n >= DIGITS && hex_digits(q->models[i]) ? audit_zone_word(q->models[i], DIGITS) : 0;
-	}
-	for (u32 i = 0; i < q->n_results; i++)
-		s->results[i] = result_number(q->results[i], strlen(q->results[i]));
-	s->to = MIN(q->to, size);
-	s->from = MIN(q->from, s->to);
-	s->begin = s->from;
-	s->end = s->to;
-	s->total = s->to - s->from;
-	s->next = UINT64_MAX;
 	s->last = &s->first;
-	s->done = s->total == 0;
+	search_filter_make(q, &s->filter);
+	range(s, q, size);
 	int r = q->what == LOOK_RECORDS	  ? 0
 		: q->what == LOOK_BY_TIME ? search_time_new(q, &s->time)
 					  : search_sum_new(q->what, &s->sum);
@@ -172,33 +113,6 @@ void audit_search_free(struct audit_search **ps)
 
 /* ---- does a record fit? ---- */
 
-static bool model_fits(const struct found *r, const char *want)
-{
-	size_t n = strlen(want);
-	return audit_word_is(&r->name, want) ||
-	       (n >= DIGITS && n <= r->model.len && hex_digits(want) && !memcmp(r->model.s, want, n));
-}
-
-static bool fits(const struct audit_search *s, const struct found *r)
-{
-	const struct proto_look *q = &s->q;
-	bool event = !q->n_events, actor = !q->n_actors && !q->n_names, model = !q->n_models,
-	     result = !q->n_results;
-	for (u32 i = 0; i < q->n_events; i++)
-		event |= s->events[i] == r->f.event;
-	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
-	for (u32 i = 0; i < q->n_actors; i++)
-		actor |= !r->self && !r->principal.len && r->uid == q->actors[i];
-	for (u32 i = 0; i < q->n_names; i++)
-		actor |= audit_word_is(&r->principal, q->names[i]);
-	for (u32 i = 0; i < q->n_models; i++)
-		model |= model_fits(r, q->models[i]);
-	for (u32 i = 0; i < q->n_results; i++)
-		result |= audit_word_is(&r->f.result, q->results[i]);
-	return event && actor && model && result && r->f.time_ns >= q->since_ns &&
-	       r->f.time_ns <= q->until_ns;
-}
-
 /* Do the words stand in record i of the batch, or in the text that was kept of it? 0 yes; 1 no; -errno. */
 static int text_fits(struct audit_search *s, u32 i)
 {
@@ -212,49 +126,6 @@ static int text_fits(struct audit_search *s, u32 i)
 			: 1;
 	s->n_texts += looked;
 	return r;
-}
-
-static void zone_fold(struct audit_zone *z, const struct found *r)
-{
-	audit_zone_add(
-		z, &(struct audit_zone_row){ .event = r->f.event,
-			   .time_ns = r->f.time_ns,
-			   .actor = r->self	       ? 0
-				    : r->principal.len ? audit_zone_word(r->principal.s, r->principal.len)
-						       : audit_zone_actor(r->uid),
-			   .name = r->name.len ? audit_zone_word(r->name.s, r->name.len) : 0,
-			   .model = r->model.len >= DIGITS ? audit_zone_word(r->model.s, DIGITS) : 0,
-			   .result = r->f.result.len ? result_number(r->f.result.s, r->f.result.len) : 0 });
-}
-
-/* May a record of this zone fit? */
-static bool zone_may(const struct audit_search *s, const struct audit_zone *z)
-{
-	const struct proto_look *q = &s->q;
-	bool event = !q->n_events || (q->flags & LOOK_EXCEPT);
-	for (u32 i = 0; i < q->n_events; i++)
-		event |= z->events >> s->events[i] % 64 & 1;
-	return event && z->last_ns >= q->since_ns && z->first_ns <= q->until_ns;
-}
-
-/* May record i of it? */
-static bool row_may(const struct audit_search *s, const struct audit_zone *z, u32 i)
-{
-	const struct proto_look *q = &s->q;
-	bool event = !q->n_events, actor = !q->n_actors && !q->n_names, model = !q->n_models,
-	     result = !q->n_results;
-	for (u32 k = 0; k < q->n_events; k++)
-		event |= (u8)s->events[k] == z->event[i];
-	event ^= q->n_events && (q->flags & LOOK_EXCEPT);
-	for (u32 k = 0; k < q->n_actors; k++)
-		actor |= s->actors[k] == z->actor[i];
-	for (u32 k = 0; k < q->n_names; k++)
-		actor |= s->people[k] == z->actor[i];
-	for (u32 k = 0; k < q->n_models; k++)
-		model |= s->names[k] == z->name[i] || (s->models[k] && s->models[k] == z->model[i]);
-	for (u32 k = 0; k < q->n_results; k++)
-		result |= s->results[k] == z->result[i];
-	return event && actor && model && result;
 }
 
 /* ---- questions and answers ---- */
@@ -395,7 +266,7 @@ static int zone_lines(
 	s->b.n = 0;
 	s->b.len = 0;
 	for (u64 i = first; z && i < last; i++)
-		if (row_may(s, z, (u32)(i % ZONE_RECORDS)))
+		if (search_filter_row(&s->q, &s->filter, z, (u32)(i % ZONE_RECORDS)))
 			may[n++] = (u32)(i % ZONE_RECORDS);
 	int r = 0;
 	if (!z || n > (last - first) / 2) {
@@ -433,8 +304,8 @@ static int zone_read(
 		if (e)
 			continue;
 		if (!known)
-			zone_fold(&z, &r);
-		if (!fits(s, &r) || (e = text_fits(s, i)) > 0)
+			search_filter_fold(&z, &r);
+		if (!search_filter_fits(&s->q, &s->filter, &r) || (e = text_fits(s, i)) > 0)
 			continue;
 		if (e)
 			break;
@@ -461,7 +332,7 @@ static int step(struct audit_search *s, struct audit_log *log, struct audit_zone
 	u64 first = MAX(s->from, i * ZONE_RECORDS), last = MIN(s->to, (i + 1) * ZONE_RECORDS);
 	const struct audit_zone *z = audit_zones_get(zones, i);
 	u64 read = s->n_read + TEXT_COST * s->n_texts;
-	bool skip = z && !zone_may(s, z);
+	bool skip = z && !search_filter_zone(&s->q, &s->filter, z);
 	int r = skip ? 0 : zone_read(s, log, zones, first, last);
 	*cost += SKIP_COST + s->n_read + TEXT_COST * s->n_texts - read;
 	if (newest)

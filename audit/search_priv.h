@@ -1,4 +1,4 @@
-/* Inside of a search: search.c walks and matches, search_sum.c adds up. */
+/* Inside of a search: search.c walks, search_filter.c says what fits, search_sum.c adds up. */
 #pragma once
 
 #include "audit/facts.h"
@@ -22,6 +22,30 @@ struct found {
 	bool self; /* nobody but keepd */
 	struct audit_word name, model, principal;
 };
+
+/* ---- search_filter.c: what fits ---- */
+
+/* The words of a question as zones number them. */
+struct search_filter {
+	u32 events[LOOK_ANY_MAX];
+	u16 actors[LOOK_ANY_MAX], people[LOOK_ANY_MAX], names[LOOK_ANY_MAX];
+	u16 models[LOOK_ANY_MAX]; /* 0: not the digits of a digest */
+	u8 results[LOOK_ANY_MAX];
+};
+
+/* What is wrong with a question, or NULL. */
+const char *search_filter_wrong(const struct proto_look *q);
+void search_filter_make(const struct proto_look *q, struct search_filter *ret);
+bool search_filter_fits(const struct proto_look *q, const struct search_filter *f, const struct found *r);
+/* What a zone is to know of a record. */
+void search_filter_fold(struct audit_zone *z, const struct found *r);
+/* May a record of this zone fit? May record i of it? */
+bool search_filter_zone(
+	const struct proto_look *q, const struct search_filter *f, const struct audit_zone *z);
+bool search_filter_row(
+	const struct proto_look *q, const struct search_filter *f, const struct audit_zone *z, u32 i);
+
+/* ---- search_sum.c: how many, by whom or what ---- */
 
 struct search_sum;
 _must_use_ int search_sum_new(u32 by, struct search_sum **ret);

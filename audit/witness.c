@@ -343,6 +343,46 @@ static void accept(struct keepd *k, struct witnessed *w)
 	*w = (struct witnessed){ 0 };
 }
 
+/* What is kept of it: its lines and those that an older note of the same size has, or it as it came when another log was seen.
+ * 0 it is of this log; 1 it is not; -errno. */
+static int to_keep(
+	struct keepd *k, const struct checkpoint *cp, const struct note *n, size_t len, struct witnessed *ret)
+{
+	const struct witness_state *s = &k->witness;
+	const struct witnessed none = { 0 }, *old = cp->size == s->newest.size	  ? &s->newest
+						    : cp->size == s->pending.size ? &s->pending
+										  : &none;
+	int other = fits(k, cp);
+	if (other == 0)
+		return merge(k, n, old, &ret->note, &ret->len);
+	if (other < 0)
+		return other;
+	ret->note = malloc(len);
+	if (!ret->note)
+		return err_origin(-ENOMEM);
+	memcpy(ret->note, n->text, len);
+	ret->len = len;
+	return 1;
+}
+
+static void cosigned(struct conn *c, u64 id, const struct checkpoint *cp, struct witnessed *w, bool same)
+{
+	u64 index;
+	if (put_record(c, cp, w, same, &index))
+		return;
+	if (!same) {
+		client_end(c, id, END_REFUSED, index,
+			"a witness saw another log: %" PRIu64
+			" records, root %02x%02x%02x%02x...; this one was "
+			"rolled back or written anew",
+			cp->size, cp->root.b[0], cp->root.b[1], cp->root.b[2], cp->root.b[3]);
+		return;
+	}
+	client_end(c, id, END_DONE, index, "%u witnesses saw %" PRIu64 " records%s", w->n, cp->size,
+		w->quorum ? "" : "; the quorum needs more");
+	accept(c->k, w);
+}
+
 int cosign_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct keepd *k = c->k;
@@ -351,7 +391,6 @@ int cosign_frame(struct conn *c, struct ipc_frame *f)
 	struct witnessed w = { 0 };
 	_cleanup_free_ u8 *data = NULL;
 	size_t len;
-	u64 index;
 	if (client_refused(c, f->h.id, 0) ||
 		trust_read_file(c, f->h.id, f, "cosigned checkpoint", NOTE_BYTES_MAX, &data, &len))
 		return 0;
@@ -362,35 +401,14 @@ int cosign_frame(struct conn *c, struct ipc_frame *f)
 		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "cosigned checkpoint: %s", why);
 		return 0;
 	}
-	const struct witnessed none = { 0 }, *old = cp.size == k->witness.newest.size	 ? &k->witness.newest
-						    : cp.size == k->witness.pending.size ? &k->witness.pending
-											 : &none;
-	int same = fits(k, &cp);
-	if (same == 0)
-		same = merge(k, &n, old, &w.note, &w.len);
-	else if (same == 1 && (w.note = malloc(len)))
-		memcpy(w.note, data, w.len = len);
-	else if (same == 1)
-		same = -ENOMEM;
-	if (same < 0) {
-		free(w.note);
-		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "cosigned checkpoint: %s", strerror(-same));
+	int other = to_keep(k, &cp, &n, len, &w);
+	if (other < 0) {
+		client_end(
+			c, f->h.id, END_UNDECIDED, UINT64_MAX, "cosigned checkpoint: %s", strerror(-other));
 		return 0;
 	}
 	w = judge(k->witness.policy, w.note, w.len);
-	if (put_record(c, &cp, &w, same == 0, &index) == 0) {
-		if (same == 0)
-			client_end(c, f->h.id, END_DONE, index, "%u witnesses saw %" PRIu64 " records%s", w.n,
-				cp.size, w.quorum ? "" : "; the quorum needs more");
-		else
-			client_end(c, f->h.id, END_REFUSED, index,
-				"a witness saw another log: %" PRIu64
-				" records, root %02x%02x%02x%02x...; this one was "
-				"rolled back or written anew",
-				cp.size, cp.root.b[0], cp.root.b[1], cp.root.b[2], cp.root.b[3]);
-		if (same == 0)
-			accept(k, &w);
-	}
+	cosigned(c, f->h.id, &cp, &w, other == 0);
 	free(w.note);
 	return 0;
 }

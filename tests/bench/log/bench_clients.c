@@ -84,6 +84,8 @@ static pid_t runtime(int listening)
 			};
 			memcpy(o.request, t.digest, sizeof o.request);
 			r = ipc_send(s, GATE_OUTCOME, f.h.id, &o, sizeof o, -1);
+		} else if (f.h.type == GATE_UNLOAD) {
+			r = ipc_send(s, GATE_UNLOADED, f.h.id, NULL, 0, -1);
 		}
 	}
 	_exit(0);
