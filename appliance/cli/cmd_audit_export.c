@@ -23,7 +23,8 @@ int export_jsonl(struct exporter *x, const json_t *record, const char *line, siz
 static const struct {
 	const char *name;
 	export_line *line;
-} formats[] = { { "jsonl", export_jsonl }, { "ocsf", export_ocsf }, { "rfc5424", export_syslog } };
+} formats[] = { { "jsonl", export_jsonl }, { "ocsf", export_ocsf }, { "rfc5424", export_syslog },
+	{ "fhir", export_fhir } };
 
 struct exporting {
 	struct exporter x;
@@ -109,7 +110,7 @@ int proofs_export(struct cli *c, int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		known |= !strcmp(format, formats[i].name);
 	if (!known)
-		return out_usage(c, "--format: jsonl, ocsf or rfc5424");
+		return out_usage(c, "--format: jsonl, ocsf, rfc5424 or fhir");
 	int r = filter_read(c, &f, &q);
 	r = r || !out ? r : redirect(out, tmp, sizeof tmp);
 	if (r)

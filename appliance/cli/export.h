@@ -22,5 +22,11 @@ typedef int export_line(struct exporter *x, const json_t *record, const char *li
 export_line export_ocsf;
 /* RFC 5424, facility 13 (export_syslog.c). */
 export_line export_syslog;
+/* FHIR R4 AuditEvent (export_fhir.c). */
+export_line export_fhir;
 /* The record itself. */
 export_line export_jsonl;
+
+#define EXPORT_TIME_MAX 40
+/* 2026-01-31T12:34:56.123456Z */
+void export_time(u64 ns, char ret[EXPORT_TIME_MAX]);

@@ -2,7 +2,6 @@
  * RFC 5612 keeps for examples: Keep has none of its own. The host is the log's origin: a record says no other. */
 #include "cli/export.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,27 +41,26 @@ static int put_param(const char *prefix, const char *key, const json_t *v)
 	return 0;
 }
 
-static void put_time(u64 ns)
+void export_time(u64 ns, char ret[EXPORT_TIME_MAX])
 {
 	time_t s = (time_t)(ns / 1000000000u);
-	char text[32];
 	struct tm tm;
 	gmtime_r(&s, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	printf("%s.%06" PRIu64 "Z", text, ns % 1000000000u / 1000);
+	size_t n = strftime(ret, EXPORT_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(ret + n, EXPORT_TIME_MAX - n, ".%06uZ", (u32)(ns % 1000000000u / 1000));
 }
 
 int export_syslog(struct exporter *x, const json_t *j, const char *line, size_t len)
 {
 	static const u32 severity[] = { [FACTS_INFO] = 6, [FACTS_FAILED] = 4, [FACTS_ALARM] = 1 };
 	struct cell event = lines_cell(j, "event");
-	char what[512];
+	char what[512], time[EXPORT_TIME_MAX];
 	const char *key;
 	json_t *v;
 	int r = 0;
-	printf("<%u>1 ", FACILITY_AUDIT * 8 + severity[facts_severity_of(j)]);
-	put_time(lines_u64(j, "time_ns"));
-	printf(" %s keepd - %s [keep@32473", x->origin, event.s);
+	export_time(lines_u64(j, "time_ns"), time);
+	printf("<%u>1 %s %s keepd - %s [keep@32473", FACILITY_AUDIT * 8 + severity[facts_severity_of(j)],
+		time, x->origin, event.s);
 	json_object_foreach((json_t *)(uintptr_t)j, key, v) if (strcmp(key, "event") && strcmp(key, "v")) r =
 		r ? r : put_param("", key, v);
 	facts_line(j, what, sizeof what);

@@ -215,7 +215,7 @@ const struct verb cli_verbs[] = {
 		"audit verify [--json]\n"
 		"audit checkpoint [--old N] [--out F] [--qr] [--png F] [--paper] [--json]\n"
 		"audit evidence FROM..TO DIR [--json]\n"
-		"audit export --format jsonl|ocsf|rfc5424 [FILTER] [--out F]\naudit export --tiles DIR "
+		"audit export --format jsonl|ocsf|rfc5424|fhir [FILTER] [--out F]\naudit export --tiles DIR "
 		"[--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
 		"audit witnesses POLICY [--reason TEXT] [--key F] [--json]\n"
 		"audit cosign F [--checkpoint F] [--paper] [--json]\n"

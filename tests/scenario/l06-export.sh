@@ -1,5 +1,5 @@
 #!/bin/sh
-# The log leaves in the words of other people's tools, OCSF, RFC 5424 and JSON lines: every line is of its format, and is its record.
+# The log leaves in the words of other people's tools, OCSF, RFC 5424, FHIR and JSON lines: every line is of its format, and is its record.
 . "$(dirname "$0")/lib.sh"
 appliance
 start_up
@@ -10,12 +10,11 @@ expect 1 keep import "$work/demo" --name less
 expect 0 keep audit checkpoint --json
 size=$(member "$out" size)
 keep audit ls --to "$size" --json >"$work/records" || fail ls
-for format in jsonl ocsf rfc5424; do
+for format in jsonl rfc5424 fhir ocsf; do
 	expect 0 keep audit export --format $format --to "$size" --out "$work/$format"
 	says "$size records"
 	expect 0 $python "$KEEP_SOURCE/tests/tlog/exports.py" $format "$work/$format" "$work/records"
 done
-expect 0 $python "$KEEP_SOURCE/tests/tlog/exports.py" ocsf "$work/ocsf" "$work/records"
 for class in '6003 API Activity: Create' '3004 Entity Management: Delete' '3003 Authorize' '3002 Authentication: Logoff' '1008 Event Log Activity: Start'; do
 	says "$class"
 done
@@ -27,6 +26,11 @@ sed 's/"category_uid":6/"category_uid":3/' "$work/ocsf" >"$work/wrong"
 expect 1 $python "$KEEP_SOURCE/tests/tlog/exports.py" ocsf "$work/wrong" "$work/records"
 sed 's/\\]/]/' "$work/rfc5424" >"$work/wrong"
 expect 1 $python "$KEEP_SOURCE/tests/tlog/exports.py" rfc5424 "$work/wrong" "$work/records"
+sed 's/"code":"110100"/"code":"110099"/' "$work/fhir" >"$work/wrong"
+expect 1 $python "$KEEP_SOURCE/tests/tlog/exports.py" fhir "$work/wrong" "$work/records"
+sed 's/"requestor":true/"requestor":"true"/' "$work/fhir" >"$work/wrong"
+expect 1 $python "$KEEP_SOURCE/tests/tlog/exports.py" fhir "$work/wrong" "$work/records"
+grep '110107' "$work/fhir" | grep -q '"outcome":"4"' || fail "the refused import is not a failure of FHIR's"
 # a part of it, chosen; and that is recorded
 expect 0 keep audit export --format jsonl --event request,outcome --model demo
 [ "$(wc -l <"$out")" = 2 ] || fail "not one request and one outcome"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""exports.py ocsf|rfc5424|jsonl FILE RECORDS: is every line of an export what its format says, and is it the record that it was made from?
+"""exports.py ocsf|rfc5424|fhir|jsonl FILE RECORDS: is every line of an export what its format says, and is it the record that it was made from?
 
 RECORDS are the log's own lines. OCSF is held to the facts of its schema 1.7: classes, their categories and activities, what each
-requires, types of values. RFC 5424 to its grammar. Prints how many lines of which class, and ends with 1 at the first that is wrong."""
+requires, types of values. FHIR to the elements, cardinalities and codes of R4's AuditEvent. RFC 5424 to its grammar. Prints how many lines of which class, and ends with 1 at the first that is wrong."""
 import collections, json, re, sys
 
 # class: name, activities, required members beside the base event's; one of these must be there
@@ -105,13 +105,62 @@ def rfc5424(line, record):
     return f"severity {int(m[1]) % 8}"
 
 
+TERMS, DICOM = "http://terminology.hl7.org/CodeSystem/", "http://dicom.nema.org/resources/ontology/DCM"
+CODES = {
+    DICOM: {"type": range(110100, 110115), "subtype": range(110120, 110143)},
+    TERMS + "security-source-type": range(1, 10), TERMS + "audit-entity-type": range(1, 5), TERMS + "object-role": range(1, 25),
+}
+FHIR = {  # element: its members, and whether there must be one
+    "AuditEvent": {"resourceType": 1, "type": 1, "subtype": 0, "action": 0, "recorded": 1, "outcome": 0, "outcomeDesc": 0, "agent": 1, "source": 1, "entity": 0},
+    "agent": {"role": 0, "who": 0, "altId": 0, "name": 0, "requestor": 1}, "source": {"site": 0, "observer": 1, "type": 0},
+    "entity": {"what": 0, "type": 0, "role": 0, "name": 0, "detail": 0}, "detail": {"type": 1, "valueString": 1},
+}
+LISTS = {"subtype", "agent", "entity", "detail", "AuditEvent.agent.role", "AuditEvent.source.type"}
+
+
+def fhir_coding(name, o, path):
+    need(set(o) == {"system", "code", "display"} and all(o.values()), f"{path}: not a coding")
+    codes = CODES.get(o["system"])
+    codes = codes.get(name) if isinstance(codes, dict) else codes
+    need(o["system"] == "urn:keep:event" and name == "subtype" or codes and int(o["code"]) in codes, f"{path}: no code of that system")
+
+
+def fhir_element(name, o, path):
+    if name in FHIR:
+        need(isinstance(o, dict) and set(o) <= set(FHIR[name]), f"{path}: {set(o) - set(FHIR[name])}")
+        need(all(key in o for key, must in FHIR[name].items() if must), f"{path}: a member is missing")
+        for key, v in o.items():
+            at = f"{path}.{key}"
+            need(isinstance(v, list) == (key in LISTS or at in LISTS), f"{at}: a list where none should be, or none")
+            for one in v if isinstance(v, list) else [v]:
+                need(one not in ("", {}, [], None), f"{at}: empty")
+                fhir_element(key, one, at)
+    elif isinstance(o, dict) and "code" in o:
+        fhir_coding(name, o, path)
+    elif name in ("who", "observer", "what"):
+        need(set(o) == {"identifier", "display"} and set(o["identifier"]) == {"system", "value"}, f"{path}: not a reference")
+
+
+def fhir(line, record):
+    o, r = json.loads(line), json.loads(record)
+    need(o["resourceType"] == "AuditEvent", "not an AuditEvent")
+    fhir_element("AuditEvent", o, "AuditEvent")
+    need(o["action"] in "CRUDE" and o["outcome"] in ("0", "4", "8", "12"), "action or outcome")
+    need(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", o["recorded"]), "recorded is no instant")
+    need(type(o["agent"][0]["requestor"]) is bool, "requestor is not yes or no")
+    need(o["subtype"][-1]["code"] == r["event"], "the last subtype is not the event")
+    need(o["entity"][0]["detail"][0] == {"type": "record", "valueString": record}, "it is another record")
+    need(o["entity"][0]["what"]["identifier"]["value"].endswith(f"/{r['index']}"), "its index")
+    return f"{o['type']['code']} {o['type']['display']}: {o['action']}"
+
+
 def jsonl(line, record):
     need(line == record, "not the record")
     return "record"
 
 
 def main(kind, path, records):
-    check = {"ocsf": ocsf, "rfc5424": rfc5424, "jsonl": jsonl}[kind]
+    check = {"ocsf": ocsf, "rfc5424": rfc5424, "fhir": fhir, "jsonl": jsonl}[kind]
     lines, want = ([l for l in open(p, encoding="utf-8", newline="\n").read().split("\n") if l] for p in (path, records))
     need(len(lines) == len(want), f"{len(lines)} lines of {len(want)} records")
     seen = collections.Counter()
