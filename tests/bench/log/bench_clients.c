@@ -3,7 +3,7 @@
  * N clients, each with a session, each waiting for the acknowledgement of one request before it sends the next, over the real socket; a
  * fake runtime answers every ticket at once. Beside it, in the same run: one writer that appends 4 KiB to a file and syncs. Without DIR on
  * tmpfs with a sync of 1 ms, by SLOW_SYNC_SO; with DIR there, with the syncs of that disk. Prints, for each N, acknowledged requests a
- * second, the part of N times the raw rate that this is, and durable records a second (a request has two).
+ * second, and durable records a second (a request has two, of which its client waits for one), each beside N times the raw rate.
  *
  * Beside each stands what a bare gate reaches with the same clients: it takes the frames of all, writes as much, syncs, answers all, and does
  * nothing else: no record, no hash, no signature, no runtime. What is missing there, the clients and the processors' waking take, whatever
@@ -266,9 +266,10 @@ static void row(u32 n, const struct rig *r, pid_t rt)
 		print_message("%llu were refused\n", (unsigned long long)refused);
 	refused = 0;
 	print_message("%4u clients  %7.0f acknowledged/s  %5.2f of %u x %.0f raw syncs/s (a bare gate %.2f)  "
-		      "%7.0f records/s"
+		      "%7.0f records/s %5.2f"
 		      "  processor time each: clients %.1f, runtime %.1f, keepd %.1f us\n",
-		n, rate, rate / (n * raw), n, raw, bare / (n * raw), 2 * rate, cpu[0], cpu[1], cpu[2]);
+		n, rate, rate / (n * raw), n, raw, bare / (n * raw), 2 * rate, 2 * rate / (n * raw), cpu[0],
+		cpu[1], cpu[2]);
 }
 
 static void open_clients(struct rig *r, u32 n)
