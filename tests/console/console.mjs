@@ -95,6 +95,31 @@ async function everyFilter() {
 	await page.close();
 }
 
+// By the keyboard alone: first the way past the navigation, then everything in the order in which it stands, each in sight and marked.
+async function keyboard() {
+	const page = await keep.page();
+	const focused = () => page.evaluate(() => {
+		const e = document.activeElement, r = e.getBoundingClientRect();
+		return e === document.body ? null : { what: e.outerHTML.slice(0, 120), skip: e.className === 'skip', at: [...document.querySelectorAll('*')].indexOf(e),
+			marked: getComputedStyle(e).outlineStyle !== 'none' || e.closest('svg') !== null,
+			seen: r.width > 0 && r.bottom > 0 && r.top < innerHeight };
+	});
+	for (const at of ['/console', '/console/records', '/console/records/3', '/console/reviews']) {
+		await page.goto(url + at);
+		await page.keyboard.press('Tab');
+		assert.ok((await focused())?.skip, `${at}: the first is no way past the navigation`);
+		for (let last = -1, n = 0, f; n < 60 && (f = await focused()); last = f.at, n++) {
+			assert.ok(f.at > last && f.marked && f.seen, `${at}: ${JSON.stringify(f)} behind ${last}`);
+			await page.keyboard.press('Tab');
+		}
+		await page.goto(url + at);
+		await page.keyboard.press('Tab');
+		await page.keyboard.press('Enter');
+		await page.waitForFunction(() => document.activeElement.id === 'main');
+	}
+	await page.close();
+}
+
 // A filter that is kept is a link in this browser; what somebody else wrote there is no markup.
 async function kept() {
 	const page = await keep.page();
@@ -367,6 +392,7 @@ async function lastTuesday() {
 await keep.begin();
 await test('last Tuesday', lastTuesday);
 await test('every filter', everyFilter);
+await test('keyboard', keyboard);
 await test('kept filters', kept);
 await test('cursors', cursors);
 await test('verified in the browser', holds);

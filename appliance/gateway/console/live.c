@@ -100,8 +100,8 @@ static void models(struct page *p, const json_t *all)
 		page_html(p, "<p>No model is loaded.</p>\n");
 		return;
 	}
-	page_table(p, "What each model does", "Model", "Device", "Running", "Waiting", "Written a second",
-		"Read a second", "Sessions");
+	page_table(p, "What each model does", "Model", "Device", "#Running", "#Waiting", "#Written a second",
+		"#Read a second", "#Sessions");
 	json_array_foreach(all, i, g)
 	{
 		struct page_url u;
@@ -130,8 +130,8 @@ static void sessions(struct page *p, const json_t *all)
 		page_html(p, "<p>Nobody is connected.</p>\n");
 		return;
 	}
-	page_table(p, "Sessions: one for each model that somebody uses", "Session", "Who", "Model", "Running",
-		"Waiting", "Written a second", "Read a second");
+	page_table(p, "Sessions: one for each model that somebody uses", "Session", "Who", "Model",
+		"#Running", "#Waiting", "#Written a second", "#Read a second");
 	json_array_foreach(all, i, s)
 	{
 		struct page_url u;
@@ -170,8 +170,8 @@ static void quotas(struct page *p, const json_t *all)
 		page_html(p, "<p>Nobody has used anything today.</p>\n");
 		return;
 	}
-	page_table(p, "What was used, of what is allowed", "Who", "At once", "Requests this minute",
-		"Tokens this minute", "Tokens today");
+	page_table(p, "What was used, of what is allowed", "Who", "#At once", "#Requests this minute",
+		"#Tokens this minute", "#Tokens today");
 	json_array_foreach(all, i, u)
 	{
 		page_html(p, "<tr><th scope=\"row\">");

@@ -169,7 +169,7 @@ static void grant(struct one *o, const json_t *status)
 
 static void rules(struct page *p, const struct question_grounds *g)
 {
-	page_table(p, "Rules of the policy that had a say, today", "Line", "Holds", "Rule");
+	page_table(p, "Rules of the policy that had a say, today", "#Line", "Holds", "Rule");
 	for (u32 i = 0; i < g->n_rules; i++) {
 		const struct proto_rule *r = &g->rules[i];
 		page_html(p, "<tr><td class=\"number\">");
@@ -296,7 +296,7 @@ static void files(struct page *p, const json_t *all)
 		page_section_end(p);
 		return;
 	}
-	page_table(p, "Files, as they were signed", "Path", "Size", "SHA-256");
+	page_table(p, "Files, as they were signed", "Path", "#Size", "SHA-256");
 	json_array_foreach(all, i, f)
 	{
 		page_html(p, "<tr><th scope=\"row\">");

@@ -56,8 +56,8 @@ void models_table(struct page *p, const json_t *models)
 		page_html(p, "<p>There is none.</p>\n");
 		return;
 	}
-	page_table(p, "Models of this appliance", "Name", "State", "Signed by", "Size", "Loaded", "Last used",
-		"Verified in record", "Digest");
+	page_table(p, "Models of this appliance", "Name", "State", "Signed by", "#Size", "#Loaded",
+		"Last used", "#Verified in record", "Digest");
 	json_array_foreach(models, i, m) row(p, m);
 	page_table_end(p);
 }
@@ -108,7 +108,7 @@ void models_grants(struct page *p, const json_t *status, const char *model)
 		return;
 	}
 	page_table(p, "Grants: each let a model into memory once", "Grant", "Model", "State", "Device",
-		"Kernels", "Context", "Memory", "Sessions");
+		"Kernels", "#Context", "#Memory", "#Sessions");
 	json_array_foreach(all, i, g)
 	{
 		if (!model || !strcmp(console_str(g, "model"), model))

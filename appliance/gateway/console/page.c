@@ -359,8 +359,12 @@ void page_table_begin(struct page *p, const char *caption, const char *const *he
 	page_text(p, caption);
 	page_html(p, "</caption><thead><tr>");
 	for (; *heads; heads++) {
-		page_html(p, "<th scope=\"col\">");
-		page_text(p, *heads);
+		bool numbers = **heads == '#';
+		page_html(p, "<th scope=\"col\"");
+		if (numbers)
+			page_attr(p, "class", "number");
+		page_html(p, ">");
+		page_text(p, *heads + numbers);
 		page_html(p, "</th>");
 	}
 	page_html(p, "</tr></thead><tbody>\n");

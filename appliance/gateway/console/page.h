@@ -90,7 +90,7 @@ void page_record(struct page *p, u64 index);
 	page_html(p, "\n<section aria-labelledby=\"" id "\"><h2 id=\"" id "\">" title "</h2>\n")
 #define page_section_end(p) page_html(p, "</section>\n")
 
-/* A table with caption and heads; between: rows of ours. The heads end with NULL. */
+/* A table with caption and heads; between: rows of ours. The heads end with NULL; # before one: a column of numbers, whose cells have that class. */
 #define page_table(p, caption, ...) \
 	page_table_begin((p), (caption), (const char *const[]){ __VA_ARGS__, NULL })
 void page_table_begin(struct page *p, const char *caption, const char *const *heads);

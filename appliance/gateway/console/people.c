@@ -157,8 +157,8 @@ void people_table(struct page *p, const char *caption, const char *head, u32 by,
 		return;
 	}
 	page_table_begin(p, caption,
-		(const char *const[]){ head, "Records", "Requests", "Not as asked", "Tokens read",
-			"Tokens written", "Last", NULL });
+		(const char *const[]){ head, "#Records", "#Requests", "#Not as asked", "#Tokens read",
+			"#Tokens written", "Last", NULL });
 	json_array_foreach(rows, i, j)
 	{
 		page_html(p, "<tr><th scope=\"row\">");

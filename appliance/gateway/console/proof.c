@@ -173,8 +173,10 @@ static void list(const struct proof_view *v, struct page *p)
 
 void proof_view_write(const struct proof_view *v, struct page *p)
 {
-	page_html(p, "<figure>\n");
+	page_html(p, "<figure>\n<div class=\"drawn\" tabindex=\"0\" role=\"region\" aria-label=\"The proof, "
+		     "drawn\">");
 	picture(v, p);
+	page_html(p, "</div>\n");
 	page_html(p,
 		"<figcaption>Each hash is made of the two below it. Whoever has the record and the hashes "
 		"beside "

@@ -93,8 +93,8 @@ void reviews_table(struct page *p, const json_t *records)
 		page_html(p, "<p>Nobody has signed anything off.</p>\n");
 		return;
 	}
-	page_table(p, "Sign-offs, the newest first", "Record", "Time", "By", "Records", "Remark", "Questions",
-		"Key");
+	page_table(p, "Sign-offs, the newest first", "Record", "Time", "By", "#Records", "Remark",
+		"Questions", "Key");
 	for (size_t i = json_array_size(records); i-- > 0;)
 		row(p, json_array_get(records, i));
 	page_table_end(p);

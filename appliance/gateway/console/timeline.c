@@ -143,7 +143,7 @@ static void axis(const struct timeline *t, u64 max, struct page *p)
 static void table(const struct timeline *t, struct page *p)
 {
 	page_html(p, "<details><summary>The same as a table</summary>\n");
-	page_table(p, "Records in each span of time", "From", "Until", "Records", "That fit");
+	page_table(p, "Records in each span of time", "From", "Until", "#Records", "#That fit");
 	for (u32 i = 0; i < t->n; i++) {
 		if (!t->b[i].records)
 			continue;
