@@ -75,7 +75,8 @@ int op_kv_store(struct rt_device *d, const struct op_kv *kv, struct rt_view k, s
 	return op_call(d, &c);
 }
 
-/* What attention.comp goes round for a block: the scores, their maximum, the values, and small things. */
+/* What attention.comp goes round for a block: the scores, their maximum, the values, and small things. attention_tile.comp goes round less: twice head_dim
+ * at most, of at most one block more. */
 u32 op_attention_reach(const struct rt_device_info *info, u32 head_dim)
 {
 	u32 shares = DIV_UP(head_dim, RT_KV_PAGE);

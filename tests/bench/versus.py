@@ -1,5 +1,5 @@
 """What tests/bench/versus does once everything that it needs is there; see its head."""
-import argparse, fnmatch, hashlib, json, os, resource, shutil, signal, subprocess, sys, time
+import argparse, fnmatch, hashlib, json, os, re, resource, shutil, signal, subprocess, sys, time
 
 import versus_table as table
 
@@ -103,11 +103,7 @@ class Ours:
         self.env = dict(os.environ, KEEP_ROOT=self.root + "/keep", KEEP_DEVICE=o.device, HOME=self.root)
         with open(os.path.abspath(o.build) + "/runtime/keep-runtime", "rb") as f:
             self.build = hashlib.sha256(f.read()).hexdigest()[:12]
-        self.up = None
-        try:
-            self.names = self.known()
-        except Failed:
-            self.begin()
+        self.up = self.names = None
 
     def do(self, *argv):
         return run([self.keep, *argv], self.env)
@@ -124,6 +120,11 @@ class Ours:
         self.names = []
 
     def take_in(self, path, name):
+        if self.names is None:
+            try:
+                self.names = self.known()
+            except Failed:
+                self.begin()
         if name not in self.names:
             sig = self.root + "/" + name + ".sig"
             self.do("sign", path, "--key", self.root + "/pub.key.pem", "--out", sig)
@@ -152,6 +153,26 @@ class Ours:
             self.up.wait()
 
 
+def ours_lavapipe(o, row, generate):
+    """A prompt of 512 and generation behind it, in the peer's root, whose driver both sides have."""
+    inside = "/tmp/keep-bench-model"
+    shutil.copy(os.path.abspath(o.build) + "/tests/bench/kernels/bench_model", LAB + "/sid-root" + inside)
+    said = peer(inside, row[1], row[0], "1", "llvmpipe", str(generate))
+    pp, tg = re.search(r"prompt of 512: ([0-9.]+) tokens/s; generation behind it: ([0-9.]+)", said).groups()
+    return {"pp": float(pp), "tg": float(tg)}, said.split(" on ", 1)[1].split("\n")[0], None
+
+
+def theirs_lavapipe(o, path, prompt, generate):
+    """Without cooperative matrix, with which it is slower on that driver."""
+    r = {}
+    for words in ["-p", str(prompt), "-n", "0"], ["-p", "0", "-n", str(generate), "-d", str(prompt)]:
+        out = peer("env", "GGML_VK_VISIBLE_DEVICES=0", "GGML_VK_DISABLE_COOPMAT=1", "llama-bench", "-m", path, *words, "-r", "1", "-t", str(o.threads),
+                   "-o", "jsonl")
+        d = json.loads(out.strip().split("\n")[-1])
+        r["pp" if d["n_gen"] == 0 else "tg"] = d["avg_ts"]
+    return r
+
+
 def theirs_single(o, path, prompt, generate):
     out = peer(*o.peer, "llama-bench", "-m", path, "-p", str(prompt), "-n", str(generate), "-r", "1", "-t", str(o.threads), "-o", "jsonl", *o.dev)
     r = {}
@@ -173,12 +194,16 @@ def measure_pair(o, ours, row, i):
     prompt, generate = table.LENGTHS[load]
     at_once, path = load == "8x", model_file(model, typ)
 
+    vulkan = row == table.VULKAN
+
     def mine():
+        if vulkan:
+            return ours_lavapipe(o, row, generate)
         got, device, share = ours.bench(store_name(row), prompt, generate, "8" if at_once else "")
         return ({"all": got["at once"]} if at_once else {"pp": got["prompt"], "tg": got["generate"]}), device, share
 
     def their():
-        return (theirs_at_once if at_once else theirs_single)(o, path, prompt, generate)
+        return (theirs_at_once if at_once else theirs_lavapipe if vulkan else theirs_single)(o, path, prompt, generate)
 
     before = look()
     with Neighbour() if load == "busy" else Nobody():
@@ -227,7 +252,8 @@ def kept(path):
         pairs = [json.loads(l) for l in f if l.strip()]
     if not pairs:
         raise Failed("%s: no pairs" % path)
-    last = [p for p in pairs if p["build"] == pairs[-1]["build"] and p["device"] == pairs[-1]["device"]]
+    device = {tuple(p["row"]) == table.VULKAN: p["device"] for p in pairs}  # the latest of each kind
+    last = [p for p in pairs if p["build"] == pairs[-1]["build"] and p["device"] == device[tuple(p["row"]) == table.VULKAN]]
     if len(last) < len(pairs):
         print("%d pairs of %d are of another build or device and are left out" % (len(pairs) - len(last), len(pairs)))
     return last
@@ -268,13 +294,17 @@ def say_pair(pair, i):
 def measure(o):
     os.makedirs(DATA, exist_ok=True)
     ours, pairs = Ours(o), []
+    through_gate = [r for r in o.rows if r != table.VULKAN]
     for row in o.rows:
-        ours.take_in(model_file(*row[:2]), store_name(row))
+        path = model_file(*row[:2])
+        if row in through_gate:
+            ours.take_in(path, store_name(row))
     if o.prepare:
         return None
     print("llama.cpp with %d threads; load average %.1f %.1f %.1f; %d rounds" % (o.threads, *os.getloadavg(), o.rounds), flush=True)
     try:
-        ours.start()
+        if through_gate:
+            ours.start()
         for row in o.rows:
             good = tries = 0
             while good < o.rounds and tries < o.rounds + TRIES_MORE:
