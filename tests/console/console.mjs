@@ -65,16 +65,24 @@ async function see(context, at, heading, words) {
 	return page;
 }
 
+async function onePage(plain, [name, at, heading, words]) {
+	await (await see(plain, at, heading, words)).close(); // readable without a script
+	const page = await see(keep.context, at, heading, words);
+	assert.equal(await page.locator('b, i').count(), 0, `${at}: a name became markup`);
+	await keep.accessible(page);
+	await keep.shoot(page, name);
+	await page.close();
+}
+
+// Two at a time: drawing takes a processor each.
 async function everyPage() {
 	const plain = await keep.open({ javaScriptEnabled: false });
-	for (const [name, at, heading, words] of pages.filter((row) => wanted(row[0]) || wanted('every page'))) {
-		await (await see(plain, at, heading, words)).close(); // readable without a script
-		const page = await see(keep.context, at, heading, words);
-		assert.equal(await page.locator('b, i').count(), 0, `${at}: a name became markup`);
-		await keep.accessible(page);
-		await keep.shoot(page, name);
-		await page.close();
-	}
+	const rows = pages.filter((row) => wanted(row[0]) || wanted('every page'));
+	const some = async () => {
+		for (let row; (row = rows.shift());)
+			await onePage(plain, row);
+	};
+	await Promise.all([some(), some()]);
 	await plain.close();
 }
 
@@ -147,7 +155,7 @@ async function kept() {
 async function cursors() {
 	const page = await keep.page(), down = [], up = [];
 	const rows = () => page.locator('main tbody th').allInnerTexts();
-	await page.goto(`${url}/console/records?kind=all&rows=10`);
+	await page.goto(`${url}/console/records?kind=all&rows=25`);
 	for (;;) {
 		down.push(...await rows());
 		const older = page.getByRole('link', { name: 'Older' }).first();
@@ -339,13 +347,13 @@ async function asking(run) {
 
 // The page of what happens now loads itself again, with a script and without; and says what runs, of which model and for whom, and how fast.
 async function live() {
-	for (const javaScriptEnabled of [true, false]) {
+	await Promise.all([true, false].map(async (javaScriptEnabled) => {
 		const context = await keep.open({ javaScriptEnabled }), page = await keep.page(context);
 		await page.goto(`${url}/console/live`);
 		await page.waitForEvent('load');
 		assert.equal(await page.locator('h1').innerText(), 'Live');
 		await context.close();
-	}
+	}));
 	await asking(async () => {
 		const page = await keep.page();
 		const fast = page.locator('section[aria-labelledby=now]').getByText(/^written [0-9.]*[1-9][0-9.]* a second, read/);

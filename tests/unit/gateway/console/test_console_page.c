@@ -186,11 +186,11 @@ static void files(void **state)
 		PART("name=\"\"", "1") END, PART("filename=a", "1") END,
 		PART("name=a; name=b\r\nContent-Disposition: form-data; name=c", "1") END,
 		PART("name=\"a", "1") END, PART("name=\"a\\\"b\"", "1") END,
-		PART("name=a", "1") PART("name=a", "2") END, "--XyZ\r\nname=a\r\n1\r\n" END };
+		PART("name=a", "1") PART("name=a", "2") END, ("--XyZ\r\nname=a\r\n1\r\n" END) };
 	static const char *const types[] = { "multipart/form-data",
 		"multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ",
-		"multipart/form-data; "
-		"boundary=0123456789012345678901234567890123456789012345678901234567890123456789x" };
+		("multipart/form-data; "
+		 "boundary=0123456789012345678901234567890123456789012345678901234567890123456789x") };
 	struct form f;
 	char many[8192] = "";
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
