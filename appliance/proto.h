@@ -526,10 +526,12 @@ struct proto_ticket {
 	u64 session;
 	u64 index; /* of the intent record */
 	u8 digest[SHA256_BYTES];
-	u32 keep;	/* 1: what is said is wanted too, by ANSWER */
-	u32 tokens_max; /* of prompt and answer together; 0: as many as the context holds */
+	u32 keep;	 /* 1: what is said is wanted too, by ANSWER */
+	u32 tokens_max;	 /* of prompt and answer together; 0: as many as the context holds */
+	u32 tokens_ever; /* what it could be at most if nothing had been used: >= tokens_max */
+	u32 reserved;
 };
-SIZE_PIN(proto_ticket, 56);
+SIZE_PIN(proto_ticket, 64);
 struct proto_answer {
 	u64 session;
 	u64 bytes;
@@ -595,7 +597,8 @@ enum finish {
 	FINISH_CANCELLED,
 	FINISH_REVOKED,
 	FINISH_REFUSED /* never started; text says why */,
-	FINISH_ERROR
+	FINISH_ERROR,
+	FINISH_SPENT /* never started: larger than what a quota leaves now, and no larger than it may leave later */
 };
 struct proto_outcome {
 	u64 session;

@@ -137,7 +137,8 @@ bool audit_word_is(const struct audit_word *w, const char *text)
 
 bool audit_facts_bad(const struct audit_word *result)
 {
-	static const char *const bad[] = { "refused", "error", "failed", "rejected", "undecided", "orphan" };
+	static const char *const bad[] = { "refused", "spent", "error", "failed", "rejected", "undecided",
+		"orphan" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (audit_word_is(result, bad[i]))
 			return true;

@@ -147,6 +147,8 @@ static void record_spent(struct keepd *k, const struct session *s, struct meter 
 static int too_large(const struct quota_rule *r, const struct request_header *h, struct quota_no *no)
 {
 	const u64 *l = r->limit;
+	if (!l[QUOTA_PARALLEL] || !l[QUOTA_REQUESTS_MINUTE])
+		return refuse(no, END_REFUSED, 0, "line %u of the quotas allows no requests", r->line);
 	if (h->max_tokens > l[QUOTA_ANSWER])
 		return refuse(no, END_REFUSED, 0,
 			"max_tokens %u: line %u of the quotas allows answers of %" PRIu64 " tokens",
@@ -158,12 +160,22 @@ static int too_large(const struct quota_rule *r, const struct request_header *h,
 	return 0;
 }
 
-/* What of a window is left, at least `least`. 0; 1 refused. */
+/* A minute or a day, in which a request takes at least so much. */
 struct window {
-	const char *what; /* "this minute" */
+	const char *what; /* "minute" */
 	u64 limit, used, least;
 	u64 until_s; /* it is over in so many seconds */
 };
+static int never_of(const struct quota_rule *r, const struct window *w, u32 max_tokens, struct quota_no *no)
+{
+	if (w->least <= w->limit)
+		return 0;
+	return refuse(no, END_REFUSED, 0,
+		"max_tokens %u, with a prompt: line %u of the quotas allows %" PRIu64 " tokens a %s",
+		max_tokens, r->line, w->limit, w->what);
+}
+
+/* What is left of it. 0; 1 refused. */
 static int left_of(const struct quota_rule *r, const struct window *w, u64 *left, struct quota_let *let,
 	struct quota_no *no)
 {
@@ -172,8 +184,8 @@ static int left_of(const struct quota_rule *r, const struct window *w, u64 *left
 	u64 has = w->limit - MIN(w->used, w->limit);
 	if (has < w->least)
 		return refuse(no, END_SPENT, w->until_s,
-			"%" PRIu64 " of the %" PRIu64 " tokens of %s are left (line %u of the quotas)", has,
-			w->limit, w->what, r->line);
+			"%" PRIu64 " of the %" PRIu64 " tokens of this %s are left (line %u of the quotas)",
+			has, w->limit, w->what, r->line);
 	if (has < *left)
 		let->retry_s = (u32)w->until_s;
 	*left = MIN(*left, has);
@@ -188,10 +200,13 @@ static int reserve(struct session *s, const struct quota_rule *r, const struct r
 	const u64 *l = r->limit;
 	u64 context = MIN((u64)s->grant->ready.ctx_tokens, l[QUOTA_CONTEXT]);
 	u64 most = MIN(context, bytes + PROMPT_TOKENS + h->max_tokens);
-	struct window minute = { "this minute", l[QUOTA_TOKENS_MINUTE], m->row.minute_tokens,
-		h->max_tokens + 1ull, MINUTE_S - at_s % MINUTE_S };
-	struct window day = { "this day", l[QUOTA_TOKENS_DAY], m->row.day_tokens, h->max_tokens + 1ull,
+	struct window minute = { "minute", l[QUOTA_TOKENS_MINUTE], m->row.minute_tokens, h->max_tokens + 1ull,
+		MINUTE_S - at_s % MINUTE_S };
+	struct window day = { "day", l[QUOTA_TOKENS_DAY], m->row.day_tokens, h->max_tokens + 1ull,
 		DAY_S - at_s % DAY_S };
+	if (never_of(r, &day, h->max_tokens, no) || never_of(r, &minute, h->max_tokens, no))
+		return 1;
+	let->tokens_ever = (u32)MIN(MIN(most, day.limit), minute.limit);
 	if (left_of(r, &day, &most, let, no)) {
 		record_spent(s->client->k, s, s->meter, l[QUOTA_TOKENS_DAY]);
 		return 1;
@@ -229,6 +244,8 @@ int quota_begin(
 	}
 	struct meter *m = ret->charge.meter = s->meter;
 	quota_roll(&m->row, at_s);
+	if (too_large(r, &h, no))
+		return 1;
 	if (m->n_open >= r->limit[QUOTA_PARALLEL])
 		return refuse(no, END_SPENT, 1,
 			"%u requests run at once, as many as line %u of the quotas allows", m->n_open,
@@ -237,8 +254,6 @@ int quota_begin(
 		return refuse(no, END_SPENT, MINUTE_S - at_s % MINUTE_S,
 			"%u requests came in this minute, as many as line %u of the quotas allows",
 			m->row.minute_requests, r->line);
-	if (too_large(r, &h, no))
-		return 1;
 	return h.kind == REQUEST_TOKENIZE ? 0 : reserve(s, r, &h, len, at_s, ret, no);
 }
 

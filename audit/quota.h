@@ -65,10 +65,10 @@ bool quota_model_ok(struct conn *c, u64 id, const char *model);
 /* Is that model shown to this client, or to whom it has proven to ask for? Staff sees all. */
 bool quota_shows_model(const struct conn *c, const char *model);
 /* A request: its sealed bytes. 0 let through: *ret (may be of nobody) and the most tokens that it may have, 0: as many as the context holds,
- * and in how many seconds there will be more; 1 *no. */
+ * how many it could ever be, and in how many seconds there will be more; 1 *no. What no window could ever hold is refused for good. */
 struct quota_let {
 	struct quota_charge charge;
-	u32 tokens_max, retry_s;
+	u32 tokens_max, tokens_ever, retry_s;
 };
 _must_use_ int quota_begin(
 	struct session *s, const void *request, size_t len, struct quota_let *ret, struct quota_no *no);

@@ -212,7 +212,8 @@ static const char *finish_name(u32 finish)
 		[FINISH_CANCELLED] = "cancelled",
 		[FINISH_REVOKED] = "revoked",
 		[FINISH_REFUSED] = "refused",
-		[FINISH_ERROR] = "error" };
+		[FINISH_ERROR] = "error",
+		[FINISH_SPENT] = "spent" };
 	return finish < ARRAY_LEN(names) ? names[finish] : NULL;
 }
 
@@ -274,16 +275,21 @@ static int on_answer(void *conn, struct ipc_frame *f)
 	return content_answer_frame(conn, f);
 }
 
+static bool begun(const struct proto_outcome *p)
+{
+	return p->finish != FINISH_REFUSED && p->finish != FINISH_SPENT;
+}
+
 /* The tokens that count against a quota. */
 static u64 outcome_used(const struct proto_outcome *p)
 {
-	return p->finish == FINISH_REFUSED ? 0 : (u64)p->n_prompt + p->n_generated;
+	return begun(p) ? (u64)p->n_prompt + p->n_generated : 0;
 }
 
 /* May this be said of that ticket? */
 static bool outcome_fits(const struct proto_outcome *p, const struct ticket *t)
 {
-	bool ran = p->finish != FINISH_REFUSED && p->finish != FINISH_ERROR;
+	bool ran = begun(p) && p->finish != FINISH_ERROR;
 	return finish_name(p->finish) && bytes_str_ok(p->device, sizeof p->device) &&
 	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 &&
 	       p->n_accepted <= p->n_drafted && p->n_accepted <= p->n_generated &&

@@ -172,9 +172,11 @@ static void ticket_add(struct keepd *k, struct ticket *t)
 /* Behind the record: the ticket, and the answer. */
 static void let_through(struct conn *c, const struct ticket *t, const struct quota_let *let)
 {
-	struct proto_ticket p = {
-		.session = t->session->id, .index = t->intent, .keep = t->keeps, .tokens_max = let->tokens_max
-	};
+	struct proto_ticket p = { .session = t->session->id,
+		.index = t->intent,
+		.keep = t->keeps,
+		.tokens_max = let->tokens_max,
+		.tokens_ever = let->tokens_ever };
 	struct proto_end end = { .status = END_DONE, .retry_s = let->retry_s, .index = t->intent };
 	memcpy(p.digest, t->digest, sizeof p.digest);
 	conn_send(c->k->runtime, GATE_TICKET, t->request, &p, sizeof p, NULL);

@@ -430,6 +430,20 @@ static u32 tokens_new(const struct answer *a, const struct request_header *h, si
 	return fill ? MIN(h->max_tokens, a->g->ctx_tokens - (u32)n_prompt) : h->max_tokens;
 }
 
+/* What the quota leaves it. 0; 1 less than it takes, for good; 2 for now. */
+static int quota_short(const struct answer *a, size_t n_prompt, u32 n_new)
+{
+	u64 total = (u64)n_prompt + n_new;
+	if (!a->tokens_max || total <= a->tokens_max)
+		return 0;
+	bool later = total <= a->tokens_ever;
+	snprintf(why_text, sizeof why_text,
+		"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota %s", n_prompt,
+		n_new, later ? a->tokens_max : a->tokens_ever, later ? "leaves now" : "allows");
+	return later ? 2 : 1;
+}
+
+/* 0; 1 refused, why_text says why; 2 likewise, for what the quota leaves now. */
 static int begin_compute(struct answer *a, const struct request_header *h, struct tok_ids *ids)
 {
 	struct sched_seq *q = &a->seq;
@@ -441,12 +455,9 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 			n_new, a->g->ctx_tokens);
 		return 1;
 	}
-	if (a->tokens_max && total > a->tokens_max) {
-		snprintf(why_text, sizeof why_text,
-			"%zu tokens of prompt and %u to generate exceed the %u tokens that a quota leaves",
-			ids->n, n_new, a->tokens_max);
-		return 1;
-	}
+	int r = quota_short(a, ids->n, n_new);
+	if (r)
+		return r;
 	if (a->kind == REQUEST_LOGITS) {
 		if (rows > RESULT_BYTES_MAX - results_under_way) {
 			snprintf(why_text, sizeof why_text,
@@ -474,7 +485,7 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
 	q->ahead = a->kind == REQUEST_LOGITS ? NULL : ahead;
 	q->ended = ended;
-	int r = sched_add(&a->g->sched, q);
+	r = sched_add(&a->g->sched, q);
 	if (r)
 		snprintf(why_text, sizeof why_text, "%s",
 			r > 0 ? "the cache cannot hold so many tokens" : "no memory");
@@ -512,7 +523,7 @@ int answer_begin(
 	if (ids.id)
 		explicit_bzero(ids.id, ids.cap * sizeof *ids.id);
 	tok_ids_fini(&ids);
-	return r ? 1 : 0;
+	return r < 0 ? 1 : r;
 }
 
 void answer_abort(struct answer *a, u32 how, const char *why)

@@ -21,8 +21,9 @@ struct answer {
 	bool complete; /* what was said is all that the grammar allows */
 	struct tok_stream stream;
 	struct sha256 tokens, text;
-	u32 tokens_max; /* given: of prompt and answer, by the ticket; 0: as many as the context holds */
-	bool keep;	/* given: what is said goes to the memory file `kept` as well, for the gate */
+	u32 tokens_max;	 /* given: of prompt and answer, by the ticket; 0: as many as the context holds */
+	u32 tokens_ever; /* given: what tokens_max could be at most */
+	bool keep;	 /* given: what is said goes to the memory file `kept` as well, for the gate */
 	int kept;
 	u64 kept_bytes;
 	int result; /* memory file that the logits go to */
@@ -42,7 +43,7 @@ struct answer {
 
 /* Begin to answer the request for a principal; the callbacks, outcome.session and outcome.request are already set. May be over before it returns
  * (TOKENIZE is). request is not kept.
- * 0 begun; 1 refused, *ret_why says why (on_over is not called, the answer is to be freed by answer_fini). */
+ * 0 begun; 1 refused, *ret_why says why (on_over is not called, the answer is to be freed by answer_fini); 2 likewise, for tokens_max alone. */
 _must_use_ int answer_begin(struct answer *a, struct grant *g, const struct request *request, u64 principal,
 	const char **ret_why);
 /* End it now, from outside the scheduler: on_over is called. */

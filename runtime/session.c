@@ -189,8 +189,9 @@ static void req_compute(struct req *q, const struct fd_map *map)
 	q->a.on_result = on_result;
 	q->a.on_over = on_over;
 	q->a.outcome = outcome_of(s->server, s->id, q->digest, 0, "");
-	if (answer_begin(&q->a, s->g, &rq, s->principal, &why))
-		req_end(q, FINISH_REFUSED, why);
+	int r = answer_begin(&q->a, s->g, &rq, s->principal, &why);
+	if (r)
+		req_end(q, r == 2 ? FINISH_SPENT : FINISH_REFUSED, why);
 }
 
 static void req_begin(struct req *q)
@@ -253,6 +254,7 @@ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t)
 	q->index = t->index;
 	q->a.keep = t->keep;
 	q->a.tokens_max = t->tokens_max;
+	q->a.tokens_ever = t->tokens_ever;
 	memcpy(q->digest, t->digest, sizeof q->digest);
 	if (q->asked)
 		req_begin(q);

@@ -156,7 +156,7 @@ enum facts_severity facts_severity_of(const json_t *j)
 {
 	static const char *const alarms[] = { "contradiction", "quarantine", "fault", "gap" };
 	static const char *const failures[] = { "denied", "orphan", "runtime-lost", "storage", "reserve" };
-	static const char *const bad[] = { "refused", "error", "failed", "rejected", "undecided" };
+	static const char *const bad[] = { "refused", "spent", "error", "failed", "rejected", "undecided" };
 	struct cell event = facts_cell(j, "event"), result = facts_result(j);
 	for (size_t i = 0; i < ARRAY_LEN(alarms); i++)
 		if (!strcmp(event.s, alarms[i]))

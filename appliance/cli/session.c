@@ -50,7 +50,8 @@ const char *session_finish_name(u32 finish)
 		[FINISH_CANCELLED] = "cancelled",
 		[FINISH_REVOKED] = "revoked",
 		[FINISH_REFUSED] = "refused",
-		[FINISH_ERROR] = "error" };
+		[FINISH_ERROR] = "error",
+		[FINISH_SPENT] = "spent" };
 	return finish < ARRAY_LEN(name) && name[finish] ? name[finish] : "unknown";
 }
 
@@ -107,7 +108,8 @@ static void catch_interrupt(struct sigaction *ret_old)
 
 /* ---- one request ---- */
 
-static int show_keepd(struct session *s, const struct session_request *q, u64 id, int fd, u64 *ret_index)
+static int show_keepd(
+	struct session *s, const struct session_request *q, u64 id, int fd, struct session_result *ret)
 {
 	struct proto_begin b = { .session = s->open.session, .replay_of = q->replay_of };
 	sha256_of(q->data, q->len, b.digest);
@@ -121,7 +123,8 @@ static int show_keepd(struct session *s, const struct session_request *q, u64 id
 	if (a.end.status != END_DONE)
 		return out_fail(a.end.status == END_AGAIN ? CLI_REFUSED : (int)a.end.status, "%s",
 			a.end.text[0] ? a.end.text : "the gate refused the request");
-	*ret_index = a.end.index;
+	ret->index = a.end.index;
+	ret->retry_s = a.end.retry_s;
 	return 0;
 }
 
@@ -234,13 +237,13 @@ static int stream(struct session *s, struct flight *l)
 }
 
 /* Seal, record, send. */
-static int begin(struct session *s, const struct session_request *q, u64 id, u64 *ret_index)
+static int begin(struct session *s, const struct session_request *q, u64 id, struct session_result *ret)
 {
 	_cleanup_fd_ int fd = -1;
 	int r = fd_memfd_sealed("request", q->data, q->len, &fd);
 	if (r)
 		return out_fail(CLI_UNDECIDED, "request: %s", out_reason(r));
-	r = show_keepd(s, q, id, fd, ret_index);
+	r = show_keepd(s, q, id, fd, ret);
 	if (r)
 		return r;
 	r = ipc_send(s->sock, SESSION_REQUEST, id, NULL, 0, fd);
@@ -249,8 +252,11 @@ static int begin(struct session *s, const struct session_request *q, u64 id, u64
 	return r ? out_fail(CLI_UNDECIDED, "the runtime: %s", out_reason(r)) : 0;
 }
 
-static int judge(const struct session *s, const struct proto_outcome *o)
+static int judge(const struct session *s, const struct session_result *res)
 {
+	const struct proto_outcome *o = &res->outcome;
+	if (o->finish == FINISH_SPENT)
+		return out_fail(CLI_SPENT, "%s; try again in %u s", o->why, res->retry_s);
 	if (o->finish == FINISH_REFUSED || o->finish == FINISH_ERROR)
 		return out_fail(CLI_REFUSED, "%s", o->why[0] ? o->why : "the runtime refused the request");
 	if (o->finish == FINISH_REVOKED)
@@ -264,14 +270,14 @@ int session_run_all(struct session *s, const struct session_request *q, size_t n
 	struct sigaction old;
 	int r = hung_up(s) ? lost(s) : 0;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = begin(s, &q[i], ++s->last_id, &ret[i].index);
+		r = begin(s, &q[i], ++s->last_id, &ret[i]);
 	if (r)
 		return r;
 	catch_interrupt(&old);
 	r = stream(s, &l);
 	sigaction(SIGINT, &old, NULL);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = judge(s, &ret[i].outcome);
+		r = judge(s, &ret[i]);
 	return r;
 }
 

@@ -38,7 +38,8 @@ struct session_request {
 	void *ctx;
 };
 struct session_result {
-	u64 index; /* of the intent record */
+	u64 index;   /* of the intent record */
+	u32 retry_s; /* where a quota left it too little: in so many seconds there is more */
 	struct proto_outcome outcome;
 	struct fd_map data; /* logits or ids; empty for the other kinds */
 	bool done;

@@ -321,7 +321,7 @@ static bool no_answer(struct answer *a, const struct choice *c, const struct pro
 {
 	char why[REASON_LEN_MAX + 1];
 	snprintf(why, sizeof why, "%s", o->why);
-	if (o->finish == FINISH_REFUSED && c->ask.retry_s)
+	if (o->finish == FINISH_SPENT)
 		fail_spent(a, c->ask.retry_s, why);
 	else if (o->finish == FINISH_REFUSED)
 		fail(a, 400, "refused", why[0] ? why : "the runtime refused the request");

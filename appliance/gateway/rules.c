@@ -33,7 +33,9 @@ int rules_read(const void *data, size_t len, struct rules *ret)
 		json_loadb(data, len, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
 	const char *system = json_string_value(json_object_get(j, "system"));
 	json_t *tools = json_object_get(j, "tools");
-	struct rules r = { .context = number(j, "context"), .max_tokens = number(j, "max_tokens") };
+	u32 windows = MIN(number(j, "tokens_per_minute"), number(j, "tokens_per_day"));
+	struct rules r = { .context = MIN(number(j, "context"), windows),
+		.max_tokens = number(j, "max_tokens") };
 	if (!json_is_object(j) || !json_is_integer(json_object_get(j, "line")) ||
 		json_array_size(tools) > QUOTA_NAMES_MAX)
 		return 1;

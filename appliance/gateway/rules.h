@@ -6,9 +6,10 @@
 #include "gateway/api.h"
 
 struct rules {
-	u32 line;		 /* of the section in the file of quotas; 0: none counts */
-	u32 context, max_tokens; /* UINT32_MAX: no limit */
-	char *system;		 /* NULL: none is pinned */
+	u32 line; /* of the section in the file of quotas; 0: none counts */
+	u32 context; /* prompt and answer of one request: by the section's context, and by what it allows a minute or a day */
+	u32 max_tokens; /* UINT32_MAX: no limit, of both */
+	char *system;	/* NULL: none is pinned */
 	bool tools_listed;
 	char *tools[QUOTA_NAMES_MAX];
 	u32 n_tools;

@@ -324,6 +324,54 @@ static void remembered(void **state)
 	rig_answer_fini(&a);
 }
 
+/* The most that a ticket may ever hold, beside what it holds now. */
+static struct proto_ticket begun(struct place *p, u32 max_tokens)
+{
+	assert_int_equal(begin(p, max_tokens).status, END_DONE);
+	return ticket(p);
+}
+
+/* What is larger than all of a minute or a day is told so, and not to wait: nobody asks again for ever. */
+static void never(void **state)
+{
+	static const struct {
+		const char *rules, *why;
+		u32 max_tokens;
+	} rows[] = {
+		{ "tokens-per-minute = 30",
+			"max_tokens 30, with a prompt: line 1 of the quotas allows 30 tokens a minute", 30 },
+		{ "tokens-per-day = 30",
+			"max_tokens 31, with a prompt: line 1 of the quotas allows 30 tokens a day", 31 },
+		{ "tokens-per-minute = 0", "allows 0 tokens a minute", 0 },
+		{ "parallel = 0", "line 1 of the quotas allows no requests", 1 },
+		{ "requests-per-minute = 0", "line 1 of the quotas allows no requests", 1 },
+	};
+	struct place p = { .gate = -1 };
+	struct rig_answer a;
+	char text[128];
+	demo();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(text, sizeof text, "[everyone]\n%s\n", rows[i].rules);
+		install(text);
+		assert_int_equal(seat(&p, &eve, "", &a), 0);
+		struct proto_end e = begin(&p, rows[i].max_tokens);
+		assert_true(e.status == END_REFUSED && e.retry_s == 0);
+		assert_non_null(strstr(e.text, rows[i].why));
+	}
+	install("[everyone]\ntokens-per-minute = 60\ntokens-per-day = 50\n");
+	assert_int_equal(seat(&p, &eve, "", &a), 0);
+	struct proto_ticket t = begun(&p, 20);
+	assert_true(t.tokens_max == 50 && t.tokens_ever == 50);
+	outcome(&p, 1, 20, 25, 5, FINISH_STOP);
+	await("\"event\":\"outcome\"", 1);
+	t = begun(&p, 19);
+	assert_true(t.tokens_max == 20 && t.tokens_ever == 50);
+	outcome(&p, 2, 19, 30, 0, FINISH_SPENT); /* the runtime's word, and nothing is charged for it */
+	await("\"finish\":\"spent\"", 1);
+	usage_says(&eve, "", "\"day_tokens\":30}");
+	assert_int_equal(count(SPENT), 0);
+}
+
 /* Every other limit, one past it. */
 static void limits(void **state)
 {
@@ -436,7 +484,7 @@ static void installed(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { STORY(charged), STORY(exact), STORY(remembered), STORY(limits),
-		STORY(apart), STORY(installed) };
+		STORY(never), STORY(apart), STORY(installed) };
 	assert_int_equal(argc, 2);
 	keepd_path = argv[1];
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,40 @@ def story_quota():
     error(r, raw, 403, "refused")
 
 
+def settled(path, body):
+    """An answer, when the gate has heard the outcome of the request before: until then that one holds the minute."""
+    for _ in range(600):
+        r, raw = ask("POST", path, body)
+        if r.status != 429:
+            break
+        time.sleep(0.05)
+    return r, raw
+
+
+def story_never():
+    """A minute of 60 tokens: what can never fit is told so at once, in the shape of each interface, and what fits later is told when."""
+    long = [{"role": "user", "content": "What is a ticket? " * 20}]
+    for path, body, typ in (("/v1/chat/completions", {"messages": long}, None), ("/v1/completions", {"prompt": long[0]["content"]}, None),
+                            ("/v1/messages", {"messages": long}, "error"), ("/v1/responses", {"input": long[0]["content"]}, "error")):
+        most = "max_output_tokens" if path == "/v1/responses" else "max_tokens"
+        for tokens, status, why in ((60, 403, "max_tokens 60, with a prompt: line 1 of the quotas allows 60 tokens a minute"),
+                                    (9, 400, "[0-9]+ tokens of prompt and 9 to generate exceed the 60 tokens that a quota allows")):
+            r, raw = settled(path, dict(body, model="demo", stream=True, **{most: tokens}))
+            e = json.loads(raw)
+            want(r.status == status and re.search(why, e["error"]["message"]) and e["error"]["code"] == "refused" and e.get("type") == typ, path, raw)
+            want("retry-after" not in r.headers, "nobody waits for it", r.headers)
+    r, raw = settled("/v1/chat/completions", {"model": "demo", "messages": CHAT["messages"], "temperature": 0})
+    want(r.status == 200, "who names no number gets one that fits", raw)
+
+
+def story_later():
+    """Some of this day's 60 tokens are used: the rest is too little for this prompt, and tomorrow is not."""
+    r, raw = ask("POST", "/v1/chat/completions", CHAT | {"max_tokens": 8})
+    e = error(r, raw, 429, "insufficient_quota")
+    want(re.search("tokens of prompt and 8 to generate exceed the [0-9]+ tokens that a quota leaves now", e["message"]), "what is left", raw)
+    want(r.headers["x-should-retry"] == "false" and 60 < int(r.headers["retry-after"]) <= 86400, "when there is more", r.headers)
+
+
 def story_pinned():
     said = [{"role": "user", "content": "Hello"}]
     r, raw = ask("POST", "/v1/messages/count_tokens", {"model": "demo", "messages": said})

@@ -42,5 +42,23 @@ expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.so
 printf '[everyone]\n' >"$file"
 expect 0 keep quota set "$file"
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" unpinned
+# larger than all of a window: for good, in words; what is merely used up today: tomorrow
+printf '[everyone]\ntokens-per-minute = 60\n' >"$file"
+expect 0 keep quota set "$file"
+expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" never
+expect 1 keep run demo 'What is a ticket?' --max-tokens 60
+says 'max_tokens 60, with a prompt: line 1 of the quotas allows 60 tokens a minute$'
+for i in $(seq 600); do
+	expect 0 keep quota ls --json
+	[ "$(member "$out" running)" != 0 ] || break
+	sleep 0.05
+done
+printf '[everyone]\ntokens-per-day = %d\n' $(($(member "$out" day_tokens) + 12)) >"$file"
+expect 0 keep quota set "$file"
+expect 4 keep run demo 'What is a ticket?' --max-tokens 8
+says 'tokens of prompt and 8 to generate exceed the 12 tokens that a quota leaves now; try again in [0-9]+ s'
+expect 0 keep audit ls --event outcome --json
+says '"finish":"spent"'
+expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" later
 stop_up || fail "keep up ended with $?"
 expect 0 keep audit verify

@@ -332,6 +332,11 @@ static void rules_are_read(void **state)
 	assert_true(!r.line && !r.system && !r.tools_listed && r.context == UINT32_MAX &&
 		    r.max_tokens == UINT32_MAX);
 	rules_fini(&r);
+	r = rules_of("{\"line\":2,\"context\":300,\"max_tokens\":90,\"tokens_per_minute\":200,\"tokens_per_"
+		     "day\":250}");
+	assert_true(
+		r.context == 200 && r.max_tokens == 90); /* no answer is meant that no minute could hold */
+	rules_fini(&r);
 }
 
 static void rules_hold(void **state)

@@ -159,6 +159,40 @@ static void tokenizes_and_scores(void **state)
 	assert_int_equal(ended(&rt), 0);
 }
 
+/* A ticket's tokens: what is more than they are now may come again, what is more than they can be shall not. */
+static void quotas(void **state)
+{
+	static const struct {
+		u32 max, ever, finish;
+		const char *why;
+	} rows[] = {
+		{ 4, 8, FINISH_REFUSED, " and 8 to generate exceed the 8 tokens that a quota allows" },
+		{ 4, 4, FINISH_REFUSED, "exceed the 4 tokens that a quota allows" },
+		{ 4, 400, FINISH_SPENT, "exceed the 4 tokens that a quota leaves now" },
+		{ 400, 400, FINISH_LENGTH, "" },
+	};
+	struct runtime rt;
+	u64 sid;
+	start_loaded(&rt);
+	int sock = session(&rt, &sid);
+	struct sealed s = generation(8);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct proto_ticket t = {
+			.session = sid, .index = i, .tokens_max = rows[i].max, .tokens_ever = rows[i].ever
+		};
+		memcpy(t.digest, s.digest, sizeof t.digest);
+		tell(rt.gate, GATE_TICKET, i + 1, &t, sizeof t, -1);
+		tell(sock, SESSION_REQUEST, i + 1, NULL, 0, s.fd);
+		struct proto_outcome o = done(sock, i + 1), g = outcome(&rt, i + 1);
+		assert_memory_equal(&o, &g, sizeof o);
+		assert_int_equal(o.finish, rows[i].finish);
+		assert_non_null(strstr(o.why, rows[i].why));
+	}
+	close(sock);
+	close(s.fd);
+	assert_int_equal(ended(&rt), 0);
+}
+
 /* Another digest, a used ticket, requests out of order: refused, each ticket with one outcome. */
 static void refuses(void **state)
 {
@@ -594,6 +628,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serves),
 		cmocka_unit_test(tokenizes_and_scores),
+		cmocka_unit_test(quotas),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(halves_expire),
 		cmocka_unit_test(revokes),
