@@ -183,13 +183,13 @@ def settled(path, body):
 
 
 def story_never():
-    """A minute of 60 tokens: what can never fit is told so at once, in the shape of each interface, and what fits later is told when."""
-    long = [{"role": "user", "content": "What is a ticket? " * 20}]
+    """A minute of 400 tokens, few of which are used: what can never fit is told so at once, in the shape of each interface, and what fits later is told when."""
+    long = [{"role": "user", "content": "What is a ticket? " * 80}]
     for path, body, typ in (("/v1/chat/completions", {"messages": long}, None), ("/v1/completions", {"prompt": long[0]["content"]}, None),
                             ("/v1/messages", {"messages": long}, "error"), ("/v1/responses", {"input": long[0]["content"]}, "error")):
         most = "max_output_tokens" if path == "/v1/responses" else "max_tokens"
-        for tokens, status, why in ((60, 403, "max_tokens 60, with a prompt: line 1 of the quotas allows 60 tokens a minute"),
-                                    (9, 400, "[0-9]+ tokens of prompt and 9 to generate exceed the 60 tokens that a quota allows")):
+        for tokens, status, why in ((400, 403, "max_tokens 400, with a prompt: line 1 of the quotas allows 400 tokens a minute"),
+                                    (9, 400, "[0-9]+ tokens of prompt and 9 to generate exceed the 400 tokens that a quota allows")):
             r, raw = settled(path, dict(body, model="demo", stream=True, **{most: tokens}))
             e = json.loads(raw)
             want(r.status == status and re.search(why, e["error"]["message"]) and e["error"]["code"] == "refused" and e.get("type") == typ, path, raw)

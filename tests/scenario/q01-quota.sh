@@ -43,11 +43,11 @@ printf '[everyone]\n' >"$file"
 expect 0 keep quota set "$file"
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" unpinned
 # larger than all of a window: for good, in words; what is merely used up today: tomorrow
-printf '[everyone]\ntokens-per-minute = 60\n' >"$file"
+printf '[everyone]\ntokens-per-minute = 400\n' >"$file"
 expect 0 keep quota set "$file"
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/http.sock" never
-expect 1 keep run demo 'What is a ticket?' --max-tokens 60
-says 'max_tokens 60, with a prompt: line 1 of the quotas allows 60 tokens a minute$'
+expect 1 keep run demo 'What is a ticket?' --max-tokens 400
+says 'max_tokens 400, with a prompt: line 1 of the quotas allows 400 tokens a minute$'
 for i in $(seq 600); do
 	expect 0 keep quota ls --json
 	[ "$(member "$out" running)" != 0 ] || break
