@@ -66,7 +66,7 @@ struct asked {
 	u64 bytes;	   /* its length */
 	struct exchange x; /* what may be said of it */
 	struct quota_let let;
-	struct quota_no no; /* status: a quota refused it */
+	struct quota_no no; /* status: a quota refused it, or there is no room for it now */
 };
 
 /* Why this request must not be let through; NULL when it may. */
@@ -88,8 +88,11 @@ static const char *begin_check(
 		return "an auditor repeats what was recorded, and asks nothing new";
 	if (request <= s->last_request)
 		return "request ids must rise within a session";
-	if (s->n_open >= TICKETS_WAITING_MAX || k->n_tickets >= TICKETS_OPEN_MAX)
-		return "too many requests are running";
+	if (s->n_open >= TICKETS_WAITING_MAX || k->n_tickets >= TICKETS_OPEN_MAX) {
+		ret->no =
+			(struct quota_no){ .status = END_UNDECIDED, .text = "too many requests are running" };
+		return ret->no.text;
+	}
 	int r = fd_map_sealed(fd, REQUEST_BYTES_MAX, &map);
 	if (r)
 		return r == 1	? "the request is not a sealed memory file"

@@ -252,6 +252,19 @@ static void tell_seated(struct seat *t)
 	}
 }
 
+/* Requests as many as a seat has under way, the oldest first. 0; 1 a socket is full; -errno. */
+static int push_asks(struct seat *t)
+{
+	u32 n = 0;
+	int r = 0;
+	for (const struct ask *a = t->asks; a; a = a->next)
+		n += a->state >= ASK_BEGUN;
+	for (struct ask *a = t->asks; a && !r; a = a->next)
+		if (a->state != ASK_TO_BEGIN || n++ < SEAT_REQUESTS)
+			r = ask_push(t, a);
+	return r;
+}
+
 static void push_again(struct seat *t)
 {
 	static const struct timeval soon = { .tv_usec = RETRY_MS * 1000 };
@@ -266,8 +279,7 @@ static void on_push(evutil_socket_t fd, short what, void *ctx)
 		r = session_ask(t);
 	if (!r && t->open)
 		tell_seated(t);
-	for (struct ask *a = t->asks; a && !r; a = a->next)
-		r = ask_push(t, a);
+	r = r ? r : push_asks(t);
 	if (r > 0)
 		push_again(t);
 	else if (r < 0)
@@ -432,7 +444,7 @@ static int sock_take(struct seat *t, struct ipc_frame *f)
 	if (!bytes_str_ok(o.why, sizeof o.why) || !bytes_str_ok(o.device, sizeof o.device))
 		return -EPROTO;
 	ask_out(a);
-	idle_arm(t);
+	push_soon(t); /* the next one's turn */
 	a->fns->done(a, &o);
 	return 0;
 }
@@ -471,17 +483,10 @@ static void on_sock(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the caller's end ------------------------------------------------------------------------------------------------------ */
 
-/* By the same key, certificate or user, and judged by the same roots and rules. */
-static bool same(const struct proto_principal *a, const struct proto_principal *b)
-{
-	return a->how == b->how && a->generation == b->generation && !strcmp(a->name, b->name) &&
-	       !strcmp(a->credential, b->credential) && !memcmp(a->digest, b->digest, sizeof a->digest);
-}
-
 static struct seat *seat_of(const struct seats *s, const struct who *who, const char *model)
 {
 	struct seat *t = s->list;
-	while (t && (t->stale || !same(&t->who.is, &who->is) || strcmp(t->model, model)))
+	while (t && (t->stale || !who_same(&t->who.is, &who->is) || strcmp(t->model, model)))
 		t = t->next;
 	return t;
 }

@@ -5,17 +5,22 @@
  * A seat learns the rules of its principal when it is made, and is given up when they have changed: an ask that meets that fails with
  * END_AGAIN, and takes another seat.
  *
+ * SEAT_REQUESTS of its asks are under way; the others wait here for their turn, in the order in which they were sent, and nobody is told.
+ *
  * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens and results; at last done or failed, once, and
  * nothing after it. */
 #pragma once
 
 #include "base/layout.h"
+#include "base/limits.h"
 #include "gateway/rules.h"
 #include "base/types.h"
 #include "gateway/who.h"
 #include "proto.h"
 
 #include <event2/event.h>
+
+#define SEAT_REQUESTS (TICKETS_WAITING_MAX / 2) /* keepd may hear of an end later than we do */
 
 struct seat;
 struct ask;

@@ -284,3 +284,9 @@ void who_refresh(void *ctx)
 		.told = on_refreshed };
 	door_ask(g->door, &r.ask);
 }
+
+bool who_same(const struct proto_principal *a, const struct proto_principal *b)
+{
+	return a->how == b->how && a->generation == b->generation && !strcmp(a->name, b->name) &&
+	       !strcmp(a->credential, b->credential) && !memcmp(a->digest, b->digest, sizeof a->digest);
+}

@@ -35,6 +35,9 @@ static inline const struct who *who_of(const struct http_exchange *x)
 	return x->who;
 }
 
+/* By the same key, certificate or user, and judged by the same roots and rules. */
+bool who_same(const struct proto_principal *a, const struct proto_principal *b);
+
 struct gateway;
 /* Of a head: who sends it? Ends with http_admit, or with an answer. */
 void who_admit(void *ctx, struct http_exchange *x);

@@ -389,6 +389,52 @@ static void test_broken(void **state)
 	}
 }
 
+/* The next requests that are shown to keepd: as many as that, and no more. */
+static void begins(const struct gate *g, u64 first, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		struct ipc_frame f = next(g->ctl, CTL_BEGIN);
+		assert_int_equal(f.h.id, first + i);
+		ipc_frame_fini(&f);
+	}
+	nothing(g->ctl);
+}
+
+/* Of more requests than a seat has under way the rest wait, and none is refused: each end lets the next one out. */
+static void test_turns(void **state)
+{
+	static struct told all[SEAT_REQUESTS + 3];
+	struct proto_outcome o = { .finish = FINISH_STOP };
+	struct gate g;
+	for (u32 i = 0; i < ARRAY_LEN(all); i++) {
+		all[i] = (struct told)TOLD;
+		seat_take(seats, &all[i].ask, by("uid:1"), "demo");
+		if (i == 0) {
+			g = gate_accept();
+			open_session(&g, "uid:1");
+		}
+		turn();
+		send_blob(&all[i], "request");
+	}
+	begins(&g, 1, SEAT_REQUESTS);
+	say_end(g.ctl, 2, END_REFUSED, UINT64_MAX, "not this one");
+	begins(&g, SEAT_REQUESTS + 1, 1);
+	say_end(g.ctl, 1, END_DONE, 11, "");
+	struct ipc_frame f = next(g.sock, SESSION_REQUEST);
+	ipc_frame_fini(&f);
+	nothing(g.ctl); /* recorded is not over */
+	assert_int_equal(ipc_send(g.sock, SESSION_DONE, 1, &o, sizeof o, -1), 0);
+	begins(&g, SEAT_REQUESTS + 2, 1);
+	seat_leave(&all[2].ask); /* shown to keepd: it is under way until it ends */
+	seat_leave(&all[ARRAY_LEN(all) - 1].ask);
+	nothing(g.ctl);
+	say_end(g.ctl, 4, END_REFUSED, UINT64_MAX, "nor this");
+	nothing(g.ctl);
+	assert_true(
+		all[0].n_done == 1 && all[1].n_failed == 1 && all[3].n_failed == 1 && all[2].n_failed == 0);
+	gate_close(&g);
+}
+
 /* One past as many as there may be. */
 static void test_limit(void **state)
 {
@@ -437,6 +483,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_one), cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_leave), cmocka_unit_test(test_refused), cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_broken), cmocka_unit_test(test_limit) };
+		cmocka_unit_test(test_broken), cmocka_unit_test(test_turns), cmocka_unit_test(test_limit) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
