@@ -168,6 +168,8 @@ static bool keepd_gone(void)
 	return current && current->pid == 0;
 }
 
+char rig_doing[96];
+
 int rig_recv(int sock, struct ipc_frame *f)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
@@ -177,7 +179,7 @@ int rig_recv(int sock, struct ipc_frame *f)
 			return 1;
 		gone = keepd_gone(); /* one more look for what it sent before */
 		if (i == 100)
-			fail_msg("no frame for ten seconds");
+			fail_msg("%s: no frame for ten seconds", rig_doing);
 	}
 	int r = ipc_recv(sock, f);
 	assert_true(r == 0 || r == 1);

@@ -24,6 +24,8 @@ struct rig {
 	pid_t pid, attest_pid;
 };
 
+/* What is being told, for the message of a wait that ends in nothing; "" at first. */
+extern char rig_doing[96];
 /* A fresh appliance in a directory of its own (under base, or TMPDIR when base is NULL); keepd is not started. */
 void rig_init(struct rig *r, const char *keepd, const char *base);
 /* Start keepd. 0 it serves; 1 it ended before it served. */

@@ -32,6 +32,7 @@ static bool once(const struct story *s, const char *mode, u32 n, const char *bas
 	char env[256], mark[160];
 	struct stat st_mark;
 	rig_init(&r, keepd_path, base);
+	snprintf(rig_doing, sizeof rig_doing, "%s: %s:%u", s->name, mode, n);
 	pid_t runtime = story_runtime(r.runtime_sock);
 	if (s->before)
 		s->before(&r, &k);
@@ -47,12 +48,10 @@ static bool once(const struct story *s, const char *mode, u32 n, const char *bas
 	int st = rig_end(&r, lives || all ? SIGTERM : SIGKILL);
 	if (lives && up && !WIFEXITED(st))
 		fail_msg("%s: %s: keepd died of it: %d", s->name, env, st);
-	char what[96];
-	snprintf(what, sizeof what, "%s: %s:%u", s->name, mode, n);
 	bool beyond = stat(mark, &st_mark) == 0 && st_mark.st_size == 0;
 	if (beyond && !k.whole)
-		fail_msg("%s: nothing was broken, and not all was granted", what);
-	story_check(&r, s, &k, what);
+		fail_msg("%s: nothing was broken, and not all was granted", rig_doing);
+	story_check(&r, s, &k, rig_doing);
 	kill(runtime, SIGKILL);
 	waitpid(runtime, NULL, 0);
 	rig_fini(&r);
