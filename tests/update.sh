@@ -25,6 +25,7 @@ echo \"\${DBUS_SYSTEM_BUS_ADDRESS-the bus}\" >'$work/bus'
 case \$last in
 keep=*)
 	[ -e '$work/state/pending' ] || echo 'installed without a note' >>'$work/wrong'
+	case \" \$* \" in *' --reinstall '*) ;; *) echo 'a half unpacked package would be taken for whole' >>'$work/wrong' ;; esac
 	[ \$last != keep=\$(cat '$work/kill' 2>/dev/null) ] || { rm '$work/kill'; echo half >'$work/installed'; kill -9 \$PPID; exit 1; }
 	[ ! -e '$work/breaks.'\${last#keep=} ] || exit 100
 	echo \${last#keep=} >'$work/installed' ;;
