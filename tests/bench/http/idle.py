@@ -48,6 +48,14 @@ def stream(s, i):
     s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: keep\r\nAuthorization: Bearer " + key + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
+def answered(s):
+    """By anything but the beginning of a stream."""
+    try:
+        return not s.recv(64, socket.MSG_PEEK).startswith(b"HTTP/1.1 200 ")
+    except BlockingIOError:
+        return False
+
+
 def rss(pid):
     return int(next(l for l in open("/proc/%s/status" % pid) if l.startswith("VmRSS")).split()[1])
 
@@ -84,5 +92,11 @@ for _ in range(20 if how == "streams" else 2):
     time.sleep(0.25)
     most = max(most, rss(pid))
 there = len(os.listdir("/proc/%s/fd" % pid)) - had
-assert how == "streams" or there >= n, "only %d are still there" % there
+if how == "streams":  # all of them wait for their turn: none was refused
+    for s in all:
+        s.setblocking(False)
+    refused = [s for s in all if answered(s)]
+    why = {s.recv(4096)[-60:] if s else b"" for s in refused}
+    assert not refused, "%d of them were refused: %r" % (len(refused), why)
+assert there >= n, "only %d are still there" % there
 print(f"{n:6} {how:7} {(most - before) / n:6.1f} KiB each over {before / 1024:.1f} MiB, {most / 1024:.0f} MiB together", flush=True)
