@@ -219,6 +219,28 @@ static int scaling_read(struct reader *r)
 	return 0;
 }
 
+/* Sections of the rotated pairs, in turn, turn by one coordinate of a position each: in a text the first three are all the position, the fourth is nothing.
+ * So all that such a file says of texts is that its pairs are halves. */
+static int sections_read(struct reader *r)
+{
+	const struct gguf_kv *kv = gguf_find(r->g, network_key(r, "rope.dimension_sections"));
+	u32 n[4] = { 0 };
+	if (!kv || !(r->arch->keys & KEY_SECTIONS))
+		return 0;
+	bool words = kv->type == GGUF_ARRAY && (kv->elem == GGUF_U32 || kv->elem == GGUF_I32);
+	if (!words || kv->n < 3 || kv->n > ARRAY_LEN(n))
+		return network_contradiction(r, "rope.dimension_sections", "is not three or four numbers");
+	for (u32 i = 0; i < kv->n; i++)
+		n[i] = bytes_u32le(kv->value + 4ul * i);
+	if (!n[0] && !n[1] && !n[2] && !n[3])
+		return 0;
+	if (!n[0] || !n[1] || (n[3] && (u64)n[0] + n[1] + n[2] < r->h->rope_dim / 2))
+		return network_contradiction(r, "rope.dimension_sections",
+			"has pairs that a text does not turn, which Keep does not compute");
+	r->h->switches |= SWITCH_ROPE_HALVES;
+	return 0;
+}
+
 /* ---- layers ------------------------------------------------------------------------------------------------------------------ */
 
 int network_layers_make(struct reader *r)
@@ -474,7 +496,7 @@ static int others_check(struct reader *r)
 		{ "expert_shared_feed_forward_length", KEY_SHARED_WIDTH }, { "expert_group_scale", 0 },
 		{ "expert_latent_length", 0 }, { "moe_latent_size", 0 }, { "moe_every_n_layers", 0 },
 		{ "experts_per_group", 0 }, { "expert_chunk_feed_forward_length", 0 },
-		{ "rope.dimension_sections", 0 } };
+		{ "rope.dimension_sections", KEY_SECTIONS } };
 	bool causal = true;
 	if (gguf_get_bool(r->g, network_key(r, "attention.causal"), &causal, r->report) == 1)
 		return 1;
@@ -541,9 +563,9 @@ int network_read(const struct gguf *g, struct arena *a, struct layout_header *h,
 	e = e ? e : basics_read(&r);
 	e = e ? e : network_experts(&r);
 	e = e ? e : scaling_read(&r);
+	e = e ? e : sections_read(&r);
 	e = e ? e : windows_read(&r);
 	e = e ? e : layers_read(&r);
-
 	e = e ? e : activation_read(&r);
 	e = e ? e : scales_read(&r);
 	if (!e)

@@ -51,7 +51,7 @@ struct model {
 	struct rt_rope rope
 		[2]; /* of the layers by their `rope`; ctx and factors are for model_work_create to fill */
 	u32 rope_scaling, rope_ctx, per_layer_dim;
-	struct model_weight embed, output_norm, head; /* head is embed where the model ties them */
+	struct model_weight embed, output_norm, head, head_bias; /* head is embed where the model ties them */
 	struct model_weight own_embed,
 		own_input_norm; /* the layers' own embeddings: all of a token in a row */
 	struct model_weight rope_freqs, rope_short, rope_long; /* kept on the host */

@@ -26,6 +26,7 @@ static const struct slot model_slots[] = {
 	MODEL("token_embd.weight", embed),
 	MODEL("output_norm.weight", output_norm),
 	MODEL("output.weight", head),
+	MODEL("output.bias", head_bias),
 	MODEL("per_layer_token_embd.weight", own_embed),
 	MODEL("per_layer_proj_norm.weight", own_input_norm),
 	MODEL("rope_freqs.weight", rope_freqs),
@@ -361,6 +362,7 @@ void model_layers_of(const struct model *m, u32 n_tensors, u32 *ret)
 		belongs(&m->layers[i].own_input, MODEL_FIRST, ret);
 	belongs(&m->output_norm, model_tied(m) ? MODEL_FIRST : MODEL_LAST, ret);
 	belongs(&m->head, model_tied(m) ? MODEL_FIRST : MODEL_LAST, ret);
+	belongs(&m->head_bias, model_tied(m) ? MODEL_FIRST : MODEL_LAST, ret);
 }
 
 bool model_cut_ok(const struct model *m, u32 at, const char **ret_why)

@@ -104,7 +104,7 @@ static void prepare(struct run *run, const struct model_layer *l, struct rt_buf 
 		.heads = heads,
 		.head_dim = is->head_dim,
 		.rope_dim = is->rope_dim,
-		.halves = run->m->arch->rope == ARCH_ROPE_NEOX };
+		.halves = run->m->arch->rope == ARCH_ROPE_NEOX || run->m->switches & SWITCH_ROPE_HALVES };
 	if (is->rope_dim && !run->r)
 		run->r = op_rope(run->d, &p);
 	if (is->rope_dim && run->m->switches & SWITCH_UNIT_QK)
@@ -321,6 +321,8 @@ static void head(struct run *run, struct rt_buf *x, u32 n_out)
 	norm(run, x, m->output_norm.at, w->out_h, n_out, m->dim);
 	struct act h = act_of(w->out_h, n_out, m->dim);
 	mul_mat(run, &m->head, &h, m->n_vocab, w->logits);
+	if (has(&m->head_bias) && !run->r)
+		run->r = op_bias(run->d, whole(w->logits), m->head_bias.at, n_out, m->n_vocab);
 	scale(run, w->logits, n, m->logit_scale);
 	if (m->logit_softcap > 0 && !run->r)
 		run->r = op_softcap(run->d, whole(w->logits), n, m->logit_softcap);

@@ -223,7 +223,8 @@ int op_xielu(struct rt_device *d, struct rt_view x, u64 n, const struct op_xielu
 
 int op_bias(struct rt_device *d, struct rt_view x, struct rt_view b, u32 rows, u32 dim)
 {
-	if (!rows_ok(rows, dim) || b.offset % 4)
+	bool fits = rows <= OP_ROWS_MAX && dim > 0 && dim <= VOCAB_MAX && (u64)rows * dim <= UINT32_MAX / 4;
+	if (!fits || b.offset % 4)
 		return err_origin(-EINVAL);
 	struct rt_call c = {
 		.kernel = KERNEL_BIAS, .work_x = rows * dim, .work_y = 1, .cost = 4ull * rows * dim

@@ -23,7 +23,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.keys = KEY_ROPE_SCALING | KEY_ATTN_SCALE | KEY_TEMPERATURE },
 	[LAYOUT_ARCH_QWEN2] = { .name = "qwen2",
 		.must = PLAIN | PART_QKV_BIAS,
-		.may = PART_HEAD,
+		.may = PART_HEAD | PART_HEAD_BIAS,
 		.keys = KEY_ROPE_SCALING,
 		.rope = ARCH_ROPE_NEOX },
 	[LAYOUT_ARCH_QWEN3] = { .name = "qwen3",
@@ -42,7 +42,8 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.rope_base_window = 10000 },
 	[LAYOUT_ARCH_PHI3] = { .name = "phi3",
 		.must = PART_BASE | PART_FFN_NORM | PART_GATE_FUSED,
-		.may = PART_QKV | PART_QKV_FUSED | PART_HEAD | PART_ROPE_FACTORS,
+		.may = PART_QKV | PART_QKV_FUSED | PART_QKV_BIAS | PART_QKV_FUSED_BIAS | PART_HEAD |
+		       PART_ROPE_FACTORS,
 		.keys = KEY_ROPE_SCALING | KEY_WINDOW,
 		.rope = ARCH_ROPE_NEOX,
 		.window_period = 0 },
@@ -55,7 +56,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 	[LAYOUT_ARCH_GLM4] = { .name = "glm4",
 		.must = PART_BASE | PART_FFN_NORM | PART_GATE_FUSED | PART_POST_NORMS,
 		.may = PART_QKV | PART_QKV_FUSED | PART_QKV_BIAS | PART_QKV_FUSED_BIAS | PART_HEAD,
-		.keys = KEY_ROPE_SCALING },
+		.keys = KEY_ROPE_SCALING | KEY_SECTIONS },
 	[LAYOUT_ARCH_COHERE2] = { .name = "cohere2",
 		.must = PART_BASE | PART_QKV | PART_GATE,
 		.may = PART_QKV_BIAS,
@@ -90,7 +91,8 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 	[LAYOUT_ARCH_GLM4MOE] = { .name = "glm4moe",
 		.must = PART_BASE | PART_QKV | PART_GATE | PART_FFN_NORM_LATE | PART_EXPERTS,
 		.may = PART_HEAD | PART_QKV_BIAS | PART_QK_NORM | PART_CHOICE_BIAS | PART_SHARED,
-		.keys = KEY_ROPE_SCALING | KEY_DENSE_FIRST | KEY_SHARED_COUNT | KEY_EXPERT_SCALE | KEY_NEXTN,
+		.keys = KEY_ROPE_SCALING | KEY_DENSE_FIRST | KEY_SHARED_COUNT | KEY_EXPERT_SCALE | KEY_NEXTN |
+			KEY_SECTIONS,
 		.rope = ARCH_ROPE_NEOX,
 		.routing = ARCH_ROUTE_SIGMOID,
 		.routing_norm = ARCH_ROUTE_NORM_FILE },
@@ -105,7 +107,7 @@ static const struct arch archs[LAYOUT_ARCHS_END] = {
 		.routing = ARCH_ROUTE_CHOSEN },
 	[LAYOUT_ARCH_MINIMAX_M2] = { .name = "minimax-m2",
 		.must = PLAIN | PART_QK_NORM_ROW | PART_EXPERTS | PART_CHOICE_BIAS,
-		.may = PART_HEAD,
+		.may = PART_HEAD | PART_QKV_BIAS,
 		.keys = KEY_ROPE_SCALING,
 		.rope = ARCH_ROPE_NEOX,
 		.routing = ARCH_ROUTE_SIGMOID,
@@ -156,6 +158,7 @@ const struct arch_tensor arch_model_tensors[] = {
 	{ "rope_factors_long.weight", DIM_ROPE_HALF, DIM_ONE, PART_ROPE_FACTORS, true },
 	{ "output_norm.weight", DIM_MODEL, DIM_ONE, PART_BASE, true },
 	{ "output.weight", DIM_MODEL, DIM_VOCAB, PART_HEAD, false },
+	{ "output.bias", DIM_VOCAB, DIM_ONE, PART_HEAD_BIAS, true },
 };
 const u32 arch_model_tensors_n = ARRAY_LEN(arch_model_tensors), arch_model_first_n = 7;
 

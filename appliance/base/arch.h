@@ -55,8 +55,9 @@ enum arch_part {
 	PART_OUTPUT_BIAS = 1u << 22, /* of the output projection */
 	PART_QK_NORM_ROW = 1u << 23, /* RMS norms of queries and keys over all heads together */
 	PART_FFN_NORM_LATE =
-		1u << 24,	  /* the norm before feed-forward, by the name of the one behind attention */
-	PART_FFN_BIAS = 1u << 25, /* of gate, up and down */
+		1u << 24,	   /* the norm before feed-forward, by the name of the one behind attention */
+	PART_FFN_BIAS = 1u << 25,  /* of gate, up and down */
+	PART_HEAD_BIAS = 1u << 26, /* added to the logits */
 };
 
 enum arch_rope {
@@ -99,6 +100,7 @@ enum arch_key {
 	KEY_DENSE_BETWEEN = 1u << 10, /* interleave_moe_layer_step */
 	KEY_SHARED_COUNT = 1u << 11,  /* expert_shared_count: as wide as so many experts */
 	KEY_SHARED_WIDTH = 1u << 12,  /* expert_shared_feed_forward_length */
+	KEY_SECTIONS = 1u << 15,      /* rope.dimension_sections, as text is computed with it */
 	KEY_NEXTN =
 		1u
 		<< 13, /* nextn_predict_layers: layers behind the last, for drafts, which Keep leaves out */

@@ -295,7 +295,7 @@ static int scales_check(const struct layout_header *h, const char **ret_why)
 static int experts_check(const struct layout_header *h, const char **ret_why)
 {
 	const u32 known = SWITCH_ROUTING_NORM | SWITCH_UNIT_QK | SWITCH_YARN_EXACT | SWITCH_PIECES |
-			  SWITCH_TEMPERATURE_1;
+			  SWITCH_TEMPERATURE_1 | SWITCH_ROPE_HALVES;
 	if (h->n_drafts > LAYERS_MAX || h->switches & ~known)
 		REFUSE("unknown switches, or layers for drafts out of range");
 	if (!!h->n_experts != !!(h->parts & PART_EXPERTS) || !!h->shared_dim != !!(h->parts & PART_SHARED))

@@ -172,6 +172,7 @@ enum layout_switch {
 	SWITCH_PIECES = 8,	 /* a window of w is the piece of w positions that a position lies in */
 	SWITCH_TEMPERATURE_1 =
 		16, /* temperature is that of position p + 1, and of layers alone that know no positions */
+	SWITCH_ROPE_HALVES = 32, /* pairs are (j, j + half), whatever the architecture's are */
 };
 
 enum layout_rope_scaling {

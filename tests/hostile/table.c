@@ -59,6 +59,8 @@ const struct hostile hostile_rows[] = {
 	{ "f32", ".rope.scaling.attn_factor=f32:2", "gguf-hyperparameter", "m.gguf: llama.rope.scaling.attn_factor is not 1, which Keep does not compute" },
 	{ "f32", ".rope.scaling.yarn_ext_factor=f32:1", "gguf-hyperparameter", "m.gguf: llama.rope.scaling.yarn_ext_factor is set, and the scaling is not yarn" },
 	{ "f32", ".rope.scaling.original_context_length=u32:0", "gguf-hyperparameter", "m.gguf: llama.rope.scaling.original_context_length is 0, not 1 to 2147483647" },
+	{ "glm4", ".attention.key_length=u32:8 .attention.value_length=u32:8 .rope.dimension_count=u32:8 .rope.dimension_sections=u32*4:1", "gguf-hyperparameter", "m.gguf: glm4.rope.dimension_sections has pairs that a text does not turn, which Keep does not compute" },
+	{ "glm4", ".rope.dimension_sections=str:all", "gguf-hyperparameter", "m.gguf: glm4.rope.dimension_sections is not three or four numbers" },
 	{ "f32", ".rope.dimension_sections=u32*4:1", "gguf-hyperparameter", "m.gguf: llama.rope.dimension_sections is set, which Keep does not compute" },
 	{ "f32", ".rope.scaling.type=str:longrope", "gguf-tensor-missing", "positions are scaled by LongRoPE, and the tensor rope_factors_long.weight is missing" },
 	{ "mistral3", ".rope.scaling.yarn_beta_fast=f32:0", "gguf-hyperparameter", "m.gguf: mistral3.rope.scaling.yarn_beta_fast is 0, not 0.001 to 1e+06" },

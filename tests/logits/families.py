@@ -180,6 +180,11 @@ def biases(*names):
     return change
 
 
+def head_bias(g, p):
+    n = next(t[1][1] for t in g.t if t[0] == 'token_embd.weight')
+    g.tensor('output.bias', [n], lambda rng, n: 0.2 * rng.standard_normal(n, dtype=np.float32), 'f32')
+
+
 QKV_BIAS = biases('attn_q', 'attn_k', 'attn_v')
 ATTENTION_BIAS = biases('attn_q', 'attn_k', 'attn_v', 'attn_output')
 ALL_BIASES = biases('attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down')
@@ -188,7 +193,7 @@ ALL_BIASES = biases('attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ff
 FAMILIES = {
     'llama': Family('llama', None, None, linear=linear, yarn=yarn(8.0, 64), biases=ALL_BIASES),
     'llama3': Family('llama', {'tok': 'llama-bpe', 'base': 500000.0, 'rope_freqs': True}),
-    'qwen2': Family('qwen2', {'tok': 'gpt-2', 'qkv_bias': True, 'base': 1e6, 'tied': True}, None, yarn=yarn(4.0, 64)),
+    'qwen2': Family('qwen2', {'tok': 'gpt-2', 'qkv_bias': True, 'base': 1e6, 'tied': True}, None, yarn=yarn(4.0, 64), biases=head_bias),
     'qwen3': Family('qwen3', {'tok': 'gpt-2', 'qk_norm': True, 'base': 1e6, 'hd': 128, 'eps': 1e-6}, None, yarn=yarn(4.0, 64),
                     biases=QKV_BIAS),
     'mistral3': Family('mistral3', None, both(yarn(16.0, 32, 1.0), floats(attention__temperature_scale=0.1)), biases=ALL_BIASES),
@@ -201,9 +206,10 @@ FAMILIES = {
                                       'eps': 1e-6}, gemma4(3, 0, False, 0)),
     'phi3': Family('phi3', {'fused_qkv': True, 'fused_up': True}, None,
                    short=lambda g, p: key(g, p + 'rope.scaling.original_context_length', 8192),
-                   window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40)),
+                   window=lambda g, p: g.put(p + 'attention.sliding_window', 4, 40), biases=biases('attn_qkv')),
     'granite': Family('granite', None, GRANITE, biases=ALL_BIASES),
-    'glm4': Family('glm4', {'tok': 'llama-bpe', 'qkv_bias': True, 'fused_up': True, 'post': True, 'rot': 32}, None, plain=no_bias),
+    'glm4': Family('glm4', {'tok': 'llama-bpe', 'qkv_bias': True, 'fused_up': True, 'post': True, 'rot': 32}, None, plain=no_bias,
+                   sections=lambda g, p: g.arr(p + 'rope.dimension_sections', 5, [4, 6, 6, 0])),
     'cohere2': Family('cohere2', {'tok': 'llama-bpe', 'window': 24, 'layers': 5}, cohere2, biases=QKV_BIAS),
     'apertus': Family('apertus', {'tok': 'llama-bpe', 'qk_norm': True, 'rope_freqs': True, 'base': 500000.0}, apertus),
     'mixtral': Family('llama', dict(EXPERTS, effn=512)),
@@ -215,7 +221,7 @@ FAMILIES = {
     'gpt-oss': Family('gpt-oss', dict(EXPERTS, tok='gpt-4o', qkv_bias=True, o_bias=True, sinks=True, window=32, base=150000.0, layers=4,
                                       yarn=(32.0, 128)), None, exact=lambda g, p: g.put(p + 'rope.scaling.yarn_truncate', 7, False)),
     'minimax-m2': Family('minimax-m2', dict(EXPERTS, tok='gpt-2', qk_norm=True, rot=32, gate=2, ebias=True, base=5e6, experts=16, used=4,
-                                            effn=512), minimax),
+                                            effn=512), minimax, biases=QKV_BIAS),
     'llama4': Family('llama4', dict(EXPERTS, tok='gpt-4o', used=1, shared=1, layers=5, base=500000.0, rope_freqs=True), llama4(1), biases=QKV_BIAS,
                      full=lambda g, p: g.put(p + 'attention.sliding_window', 4, 0),
                      pieces=lambda g, p: g.put(p + 'attention.sliding_window', 4, 24)),

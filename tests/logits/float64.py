@@ -136,7 +136,7 @@ class Model:
         angle = np.arange(len(x))[:, None, None] * theta
         c, s = np.cos(angle) * size, np.sin(angle) * size
         half, y = self.rot // 2, x.copy()
-        a, b = (slice(0, half), slice(half, self.rot)) if self.arch in ('qwen2', 'qwen3', 'gemma3', 'gemma4', 'phi3', 'apertus', 'qwen3moe',
+        a, b = (slice(0, half), slice(half, self.rot)) if self.key('rope.dimension_sections') or self.arch in ('qwen2', 'qwen3', 'gemma3', 'gemma4', 'phi3', 'apertus', 'qwen3moe',
                                                                                       'glm4moe', 'gpt-oss', 'minimax-m2') else \
             (slice(0, self.rot, 2), slice(1, self.rot, 2))
         y[..., a], y[..., b] = x[..., a] * c - x[..., b] * s, x[..., a] * s + x[..., b] * c
@@ -258,6 +258,7 @@ class Model:
                 x = x + self.norm((gelu(x @ w('inp_gate').T) * own[:, i]) @ w('proj').T, w('post_norm'))
             x = x * self.w.get('blk.%d.layer_output_scale.weight' % i, 1)
         y = self.norm(x, self.w['output_norm.weight']) @ self.w.get('output.weight', self.w['token_embd.weight']).T
+        y = y + self.w.get('output.bias', 0)
         if self.arch in ('granite', 'granitemoe', 'cohere2'):
             y = y * self.key('logit_scale') if self.arch == 'cohere2' else y / self.key('logit_scale')
         cap = self.key('final_logit_softcapping', 0)

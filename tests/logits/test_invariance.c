@@ -3,7 +3,7 @@
  *
  * KEEP_DEVICES names the devices, separated by commas; without it: the reference, the best other device, the native one, and the software
  * drivers of Vulkan that are there. The reference is scheduled in every way for every type, the second device for one model of mixed
- * types; all are with KEEP_FULL set. KEEP_MODELS names some models alone, as the lines of the test do: "NVFP4,glm4moe,phi3-scaled". The digests of the reference are stored in digests.h: a drift is a failure. */
+ * types; all are with KEEP_FULL set, none with KEEP_ONCE. KEEP_MODELS names some models alone, as the lines of the test do: "NVFP4,glm4moe,phi3-scaled". The digests of the reference are stored in digests.h: a drift is a failure. */
 #include "tests/logits/asks.h"
 #include "tests/logits/digests.h"
 #include "tests/logits/tiny_model.h"
@@ -265,6 +265,8 @@ static void stored(u32 type, u32 kv_mode, char *hex)
  * program is one, and what a family adds computes a row from that row alone. */
 static bool in_every_way(u32 k, u32 type, u32 kv_mode)
 {
+	if (getenv("KEEP_ONCE"))
+		return false;
 	if (getenv("KEEP_FULL"))
 		return true;
 	if (type >= FAMILY)

@@ -30,6 +30,7 @@ static void rows_and_dims(void **s)
 	assert_int_equal(op_layer_norm(d, at(0), at(0), at(0), 1u << 24, 256, 1e-5f), -EINVAL);
 	assert_int_equal(op_layer_norm(d, at(0), at(0), at(0), 1, DIM_MAX + 1, 1e-5f), -EINVAL);
 	assert_int_equal(op_bias(d, at(0), at(0), OP_ROWS_MAX + 1, 1), -EINVAL);
+	assert_int_equal(op_bias(d, at(0), at(0), 1, VOCAB_MAX + 1), -EINVAL);
 	assert_int_equal(op_bias(d, at(0), (struct rt_view){ at(0).buf, 2 }, 1, 1), -EINVAL);
 	assert_int_equal(op_row_scale(d, at(0), at(0), at(0), OP_ROWS_MAX + 1, 1), -EINVAL);
 	assert_int_equal(op_scale(d, at(0), 1, 0x1p21f), -EINVAL);
