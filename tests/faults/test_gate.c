@@ -118,7 +118,7 @@ static void too_many(void **state)
 		assert_int_equal(rig_begin(c, &b).status, 0);
 	}
 	b.request++;
-	assert_int_equal(rig_begin(c, &b).status, END_REFUSED);
+	assert_int_equal(rig_begin(c, &b).status, END_UNDECIDED);
 	rig_outcome(gate, s.id, 1, "x", "1", FINISH_STOP);
 	int again = 1;
 	for (int i = 0; i < 100 && again; i++) {
