@@ -606,6 +606,7 @@ struct proto_outcome {
 	u32 n_prompt, n_cached, n_generated, kv_mode;
 	u32 n_drafted,
 		n_accepted; /* rows of guesses at what comes next, and how many were right: what it took, no part of what was said */
+	u32 n_aside, reserved; /* how often it was set aside for want of pages; likewise */
 	u64 seed;
 	u64 prompt_ns, generate_ns;
 	u8 request[SHA256_BYTES];
@@ -616,7 +617,7 @@ struct proto_outcome {
 	char device[128];
 	char why[REASON_LEN_MAX + 1]; /* for REFUSED and ERROR */
 };
-SIZE_PIN(proto_outcome, 576);
+SIZE_PIN(proto_outcome, 584);
 
 /* ---- session ---- */
 

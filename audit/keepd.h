@@ -240,7 +240,7 @@ struct keepd {
 	struct {
 		u64 requests, spent;				       /* let through; refused by a quota */
 		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */
-		u64 drafted, accepted;
+		u64 drafted, accepted, aside;
 	} totals; /* since the start, for who watches the machine */
 	struct {
 		u64 intent;

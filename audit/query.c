@@ -129,6 +129,7 @@ static void put_totals(struct jsonw *w, const struct keepd *k)
 	jsonw_kv_u64(w, "generated_tokens", k->totals.generated);
 	jsonw_kv_u64(w, "drafted_tokens", k->totals.drafted);
 	jsonw_kv_u64(w, "accepted_tokens", k->totals.accepted);
+	jsonw_kv_u64(w, "set_aside", k->totals.aside);
 	jsonw_kv_u64(w, "prompt_ns", k->totals.prompt_ns);
 	jsonw_kv_u64(w, "generate_ns", k->totals.generate_ns);
 	jsonw_kv_u64(w, "sync_ns", k->pace.sync_ns);

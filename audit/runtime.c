@@ -291,7 +291,7 @@ static bool outcome_fits(const struct proto_outcome *p, const struct ticket *t)
 {
 	bool ran = begun(p) && p->finish != FINISH_ERROR;
 	return finish_name(p->finish) && bytes_str_ok(p->device, sizeof p->device) &&
-	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 &&
+	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 && !p->reserved &&
 	       p->n_accepted <= p->n_drafted && p->n_accepted <= p->n_generated &&
 	       (!ran || memcmp(p->request, t->digest, sizeof p->request) == 0) &&
 	       (!t->charge.reserved || outcome_used(p) <= t->charge.reserved) &&
@@ -332,6 +332,7 @@ static void count_outcome(struct keepd *k, struct grant *g, const struct proto_o
 	k->totals.generate_ns += p->generate_ns;
 	k->totals.drafted += p->n_drafted;
 	k->totals.accepted += p->n_accepted;
+	k->totals.aside += p->n_aside;
 	g->drafted += p->n_drafted;
 	g->accepted += p->n_accepted;
 }

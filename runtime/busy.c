@@ -8,7 +8,7 @@
 static u64 read_of(const struct req *q)
 {
 	const struct sched_seq *s = &q->a.seq;
-	u32 done = MIN(s->n_computed, s->n_prompt);
+	u32 done = MIN(s->n_read, s->n_prompt); /* who was set aside reads some of it again */
 	return done - MIN(done, s->n_cached);
 }
 

@@ -188,6 +188,15 @@ int kv_take(struct kv_pool *p, const struct kv_want *w, u32 *pages, u32 *ret_cac
 	return 0;
 }
 
+int kv_grow(struct kv_pool *p, u64 principal, u32 n, u32 leave, u32 *ret_pages)
+{
+	if ((u64)n + leave > kv_pool_available(p))
+		return 1;
+	for (u32 i = 0; i < n; i++)
+		ret_pages[i] = take_one(p, principal);
+	return 0;
+}
+
 static void drop(struct kv_pool *p, u32 i)
 {
 	struct kv_page *g = &p->pages[i];
@@ -225,7 +234,7 @@ u32 kv_span_pages(const struct kv_span *s, u32 n_pages)
 
 bool kv_tail_room(const struct kv_pool *p, const struct kv_span *s, u32 n_pages)
 {
-	return kv_span_pages(s, n_pages) <= p->n_pages - p->promised;
+	return kv_span_pages(s, n_pages) <= kv_pool_available(p);
 }
 
 u32 kv_tail_find(
@@ -249,13 +258,10 @@ void kv_tail_take(
 {
 	t->first = kv_span_first(s, cached * RT_KV_PAGE);
 	t->end = cached;
-	t->promised = kv_span_pages(s, w->n_pages);
 	t->chained = 0;
 	chain_start(w->principal, t->chain);
 	for (u32 i = t->first; i < t->end; i++)
 		hold(p, t->pages[i]);
-	p->promised += t->promised;
-	assert(p->promised <= p->n_pages && t->end - t->first <= t->promised);
 }
 
 /* Pages up to `end` become findable, those of them that are full. */
@@ -269,16 +275,18 @@ static void publish_tail(struct kv_pool *p, const struct kv_move *m, u32 end, st
 	}
 }
 
-void kv_tail_move(struct kv_pool *p, const struct kv_span *s, const struct kv_move *m, struct kv_tail *t)
+int kv_tail_move(struct kv_pool *p, const struct kv_span *s, const struct kv_move *m, struct kv_tail *t)
 {
 	u32 first = kv_span_first(s, m->from), end = DIV_UP(m->from + m->n, RT_KV_PAGE);
 	assert(m->n <= s->rows && first <= t->end);
 	publish_tail(p, m, first, t);
 	while (t->first < first)
 		drop(p, t->pages[t->first++]);
-	for (; t->end < end; t->end++)
-		t->pages[t->end] = take_one(p, m->principal);
-	assert(t->end - t->first <= t->promised);
+	if (end <= t->end)
+		return 0;
+	int r = kv_grow(p, m->principal, end - t->end, m->leave, t->pages + t->end);
+	t->end = r ? t->end : end;
+	return r;
 }
 
 void kv_tail_give(struct kv_pool *p, const struct kv_move *m, struct kv_tail *t)
@@ -286,6 +294,5 @@ void kv_tail_give(struct kv_pool *p, const struct kv_move *m, struct kv_tail *t)
 	publish_tail(p, m, t->end, t);
 	while (t->end > t->first) /* last first, as above */
 		drop(p, t->pages[--t->end]);
-	p->promised -= t->promised;
 	*t = (struct kv_tail){ .pages = t->pages };
 }

@@ -6,6 +6,12 @@
  * latest, when the next of the running requests ends and its slot and pages suffice; at once where some are free. Then of P principals with
  * prompts to be read each gets the chunk of one step in P, its own prompts in order of arrival.
  *
+ * A request has pages of the cache for what it knows, and takes one more when its answer reaches into it. Where none is there, one that runs is set
+ * aside: the youngest of the principal that has most running, of several such the youngest of all. So of all that run the one that came first never is,
+ * and everybody comes to his end. It goes back to its place among those who wait, and begins again behind what is left of its pages, reading what it
+ * said like a prompt; what it says knows nothing of it. For one that waits for pages, those who have more running than it would make way as they
+ * would grow: within RT_KV_PAGE steps of an answer.
+ *
  * A step that reads no prompt has rows to spare for guesses (draft.h): rows behind a sequence's last known id, computed as if the guess were right.
  * The sequence is shown them as long as each guess is the id that it chose; the rest is forgotten, and its positions are written again before
  * anything reads them, as every position is in the step that computes it. */
@@ -32,14 +38,19 @@ struct sched_seq {
 	void (*ended)(struct sched_seq *q);
 
 	/* kept by the scheduler */
-	u32 n_ids;	/* known so far: prompt and generated */
-	u32 n_computed; /* positions whose keys and values are in the cache */
-	u32 n_cached;	/* of these, found there */
-	u64 round;	/* in which it begins */
-	u64 turn;	/* last step in which a prompt of its principal was read */
-	u64 given;	/* last step that has rows of it */
-	u32 slot;	/* row of the page table */
-	u32 n_pages, *pages;
+	u32 n_ids;	     /* known so far: prompt and generated */
+	u32 n_computed;	     /* positions whose keys and values are in the cache */
+	u32 n_cached;	     /* of these, found there */
+	u32 n_read;	     /* the most that n_computed has been */
+	u32 n_shown;	     /* rows of logits before this position have been handed out */
+	u32 n_aside;	     /* how often it was set aside */
+	u64 arrival;	     /* counted */
+	u64 round;	     /* in which it begins */
+	u64 turn;	     /* last step in which a prompt of its principal was read */
+	u64 given;	     /* last step that has rows of it */
+	u32 slot;	     /* row of the page table */
+	u32 n_pages, *pages; /* that it may ever need */
+	u32 n_held;	     /* of these, that it has */
 	struct draft draft;
 	u32 n_guessed;		    /* ids behind the last known one that are guesses, until one is wrong */
 	u32 n_drafted;		    /* of these, whose rows are in the step */
@@ -70,8 +81,13 @@ struct sched {
 	u32 n_running, n_waiting;
 	bool slot_used[BATCH_REQUESTS_MAX];
 	u64 n_steps, n_rows;
-	u64 n_drafted, n_right; /* rows of guesses, and how many of them were right */
-	u64 round;		/* of those that began last */
+	u64 n_drafted, n_right;	 /* rows of guesses, and how many of them were right */
+	u64 round;		 /* of those that began last */
+	u64 n_arrivals, n_aside; /* sequences so far; how often one was set aside */
+	struct {
+		const struct sched_seq *q; /* who waits for pages, in this step; NULL: nobody */
+		u32 pages, tails;	   /* how many it begins with */
+	} next;
 	struct draft_pace pace[DRAFT_REACHES];
 	bool others; /* given before a step: somebody else computes on its devices too */
 };

@@ -158,6 +158,8 @@ static const struct row {
 		"Guesses at the next tokens that were computed along.", COUNTER, 1 },
 	{ "totals", "accepted_tokens", "llamacpp:spec_decode_num_accepted_tokens_total",
 		"Of these, guesses that were right, so that a step said several tokens.", COUNTER, 1 },
+	{ "totals", "set_aside", "keep_set_aside_total",
+		"How often an answer was set aside for want of cache, and went on later.", COUNTER, 1 },
 	{ "totals", "requests", "keep_requests_total", "Requests that the gate let through since it started.",
 		COUNTER, 1 },
 	{ "totals", "spent", "keep_quota_refusals_total",

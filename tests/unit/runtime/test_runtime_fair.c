@@ -141,6 +141,41 @@ static void by_arrival(void **state)
 	grant_fini(&grant);
 }
 
+/* All pages are taken by eight answers of one, which want more as they go on: who has nothing begins as soon as the youngest of them would grow, before
+ * any of them has ended, and is never set aside for them. All say what they say alone. */
+static void makes_way(void **state)
+{
+	const struct grant_params p = { .wake = -1, .kv_pages = 24, .no_draft = true };
+	static struct ask eighth;
+	u32 steps = 0;
+	tiny_load(&tiny, device, &p, KV_F32, &grant);
+	begin(&alone, asked(60, 40, 2));
+	ask_finish(&grant);
+	begin(&eighth, asked(20, 100, 1));
+	ask_finish(&grant);
+	for (u32 i = 0; i < 8; i++)
+		begin(&many[i], asked(20, 100, 1));
+	do
+		step();
+	while (kv_pool_available(&grant.sched.kv));
+	assert_true(grant.sched.n_running == 8 && grant.sched.n_aside == 0);
+	begin(&one, asked(60, 40, 2));
+	for (; !one.a.seq.running; steps++)
+		step();
+	assert_in_range(steps, 1, RT_KV_PAGE + 1);
+	for (u32 i = 0; i < 8; i++)
+		assert_false(many[i].over);
+	assert_true(many[7].a.seq.n_aside == 1 && many[7].a.seq.queued && many[0].a.seq.n_aside == 0);
+	while (!one.over)
+		step();
+	assert_int_equal(one.outcome.n_aside, 0);
+	ask_finish(&grant);
+	assert_memory_equal(one.rows, alone.rows, SHA256_BYTES);
+	for (u32 i = 0; i < 8; i++)
+		assert_memory_equal(many[i].rows, eighth.rows, SHA256_BYTES);
+	grant_fini(&grant);
+}
+
 static u32 generating(void)
 {
 	u32 n = 0;
@@ -184,6 +219,6 @@ static void answers_go_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(next_slot), cmocka_unit_test(prompts_in_turn),
-		cmocka_unit_test(by_arrival), cmocka_unit_test(answers_go_on) };
+		cmocka_unit_test(by_arrival), cmocka_unit_test(makes_way), cmocka_unit_test(answers_go_on) };
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }

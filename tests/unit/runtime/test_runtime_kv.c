@@ -54,6 +54,29 @@ static void counts(void **state)
 	kv_pool_fini(&p);
 }
 
+/* More pages on the way: all that are wanted or none, and what is to be left is left. */
+static void growing(void **state)
+{
+	struct kv_pool p;
+	u32 a[8], cached;
+	assert_int_equal(kv_pool_create(6, &p), 0);
+	assert_int_equal(take(&p, 1, 3, 2, a, &cached), 0);
+	assert_int_equal(kv_grow(&p, 1, 5, 0, a + 2), 1);
+	assert_int_equal(kv_grow(&p, 1, 3, 2, a + 2), 1);
+	assert_int_equal(kv_grow(&p, 1, 1, UINT32_MAX, a + 2), 1);
+	assert_int_equal(kv_pool_available(&p), 4);
+	assert_int_equal(kv_grow(&p, 1, 3, 1, a + 2), 0);
+	assert_int_equal(kv_grow(&p, 1, 1, 0, a + 5), 0);
+	for (u32 i = 0; i < 6; i++)
+		for (u32 j = 0; j < i; j++)
+			assert_int_not_equal(a[i], a[j]);
+	give(&p, 1, 6 * P, 6, a);
+	assert_int_equal(kv_grow(&p, 2, 6, 0, a), 0);
+	assert_int_equal(p.n_scrub, 6); /* somebody else's */
+	give(&p, 2, 0, 6, a);
+	kv_pool_fini(&p);
+}
+
 /* Whole pages of the same beginning are found; the last id is always left to be computed. */
 static void prefixes(void **state)
 {
@@ -152,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts),
+		cmocka_unit_test(growing),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(shared_while_running),
 		cmocka_unit_test(principals),
