@@ -16,13 +16,16 @@ static struct cell guesses(const json_t *g)
 	return c;
 }
 
-/* How many run, and how many of the open ones wait. */
+/* How many run, and how many of the open ones wait, if any do. */
 static struct cell under_way(const json_t *j)
 {
 	struct cell c = { "-" };
+	u64 waiting = lines_u64(j, "requests_waiting");
 	if (json_object_get(j, "requests_running"))
+		snprintf(c.s, sizeof c.s, "%" PRIu64, lines_u64(j, "requests_running"));
+	if (waiting)
 		snprintf(c.s, sizeof c.s, "%" PRIu64 ", %" PRIu64 " wait", lines_u64(j, "requests_running"),
-			lines_u64(j, "requests_waiting"));
+			waiting);
 	return c;
 }
 

@@ -35,7 +35,7 @@ wait_for '[ -n "$(sessions)" ]' "the session"
 n=$(sessions)
 expect 0 keep ps
 says '^demo +ready +'
-says "^$n +demo +uid:[0-9]+ +[0-9]+ +[01] *$"
+says "^$n +demo +uid:[0-9]+ +[0-9]+ +([01]|0, 1 wait) +([0-9.]+|-) *$"
 expect 0 keep stop "$n" --reason 'long enough'
 says "session $n: ended, with [01] requests that ran, record [0-9]+"
 wait_for 'grep -q "the session was ended" "$work/talk.out"' "the word to the client"
