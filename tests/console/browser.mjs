@@ -80,6 +80,7 @@ export class Keep {
 			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
 			if (wide > width)
 				this.fault(page, `is ${wide} pixels wide in a window of ${width}`);
+			await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 			await page.screenshot({ path: path.join(this.shots, `${name}-${look}.png`), fullPage: true });
 		}
 		await page.emulateMedia({ colorScheme: 'light', media: 'screen' });

@@ -186,12 +186,12 @@ void timeline_write(const struct timeline *t, const struct timeline_show *how, s
 		page_count(p, hits);
 		page_html(p, " of them fit");
 	}
-	page_html(p, ".</figcaption>\n<svg viewBox=\"0 0 960 150\" role=\"group\" "
+	page_html(p, ".</figcaption>\n<div class=\"drawn\"><svg viewBox=\"0 0 960 150\" role=\"group\" "
 		     "aria-label=\"Records over time; each bar is a link that zooms in\">\n");
 	for (u32 i = 0; i < t->n; i++)
 		one(t, how, i, max, p);
 	axis(t, max, p);
-	page_html(p, "</svg>\n");
+	page_html(p, "</svg></div>\n");
 	table(t, p);
 	page_html(p, "</figure>\n");
 }
