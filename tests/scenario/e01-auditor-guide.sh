@@ -46,7 +46,7 @@ broken() {
 sql() { sqlite3 store/log.db "$1"; }
 broken 1 checkpoint sed -i '2s/$/0/' checkpoint
 broken 1 log.vkey cp "$work/pub.pub.pem" log.vkey
-broken 2 store/log.db sql "UPDATE records SET line = CAST(replace(line, 'demo', 'dmeo') AS BLOB) WHERE idx = 6"
+broken 2 store/log.db sql "UPDATE records SET line = CAST(replace(line, 'demo', 'dmeo') AS BLOB) WHERE idx = (SELECT min(idx) FROM records WHERE instr(line, 'demo'))"
 broken 2 store/log.db sql "DELETE FROM records WHERE idx = 3"
 broken 2 store/log.db sql "UPDATE records SET line = '' WHERE idx = 3; UPDATE records SET leaf = zeroblob(32) WHERE idx = 3"
 broken 3 older sed -i '3s/^./x/' older
