@@ -35,9 +35,9 @@
 	MUL_MAT_TILE_ROW(k, "tile8", m, 8), \
 	MUL_MAT_Q_ROW(k, "dot.wide", m##_dot, 16, 1, PIPELINE_ON_GPU | PIPELINE_INT_DOT), \
 	MUL_MAT_Q_ROW(k, "dot.wide8", m##_dot, 16, 8, PIPELINE_ON_GPU | PIPELINE_INT_DOT)
-/* Sixteen tokens of a head a workgroup, for the same drivers. */
-#define ATTENTION_TILE(k, m) \
-	{ .kernel = KERNEL_##k, .variant = "tile", CODE(m), .items_x = 1, .items_y = 16, .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
+/* Tokens of a head a workgroup, for the same drivers. */
+#define ATTENTION_TILE(k, m, tokens) \
+	{ .kernel = KERNEL_##k, .variant = "tile", CODE(m), .items_x = 1, .items_y = (tokens), .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
 /* Tiles of both, on matrix units; the device fills in constants and items. */
 #define MUL_MAT_CM(k, m, n) \
 	{ .kernel = KERNEL_##k, .variant = "cm", CODE(m##_cm), .items_x = 8, .items_y = 8, \
@@ -63,8 +63,8 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(ATTENTION_F32, attention_f32, 1),
 	BASE(ATTENTION_INT8, attention_int8, 1),
 	BASE(ATTENTION_F16, attention_f16, 1),
-	ATTENTION_TILE(ATTENTION_F32, attention_tile_f32),
-	ATTENTION_TILE(ATTENTION_F16, attention_tile_f16),
+	ATTENTION_TILE(ATTENTION_F32, attention_tile_f32, 16),
+	ATTENTION_TILE(ATTENTION_F16, attention_tile_f16, 16),
 	BASE(SWIGLU, swiglu, 256),
 	BASE(ADD, add, 256),
 	BASE(ROWS, rows, 256),
@@ -79,6 +79,10 @@ const struct pipeline_row pipeline_rows[] = {
 	BASE(ATTENTION_PART_INT8, attention_part_int8, 1),
 	BASE(ATTENTION_PART_F16, attention_part_f16, 1),
 	BASE(ATTENTION_JOIN, attention_join, 1),
+	ATTENTION_TILE(ATTENTION_PART_F32, attention_part_tile_f32, 1),
+	ATTENTION_TILE(ATTENTION_PART_INT8, attention_part_tile_int8, 1),
+	ATTENTION_TILE(ATTENTION_PART_F16, attention_part_tile_f16, 1),
+	ATTENTION_TILE(ATTENTION_JOIN, attention_join_tile, 1),
 #ifdef KEEP_COOPMAT
 	TENSOR_BLOCKS(MUL_MAT_TILES)
 #endif

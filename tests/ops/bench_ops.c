@@ -1,10 +1,13 @@
 /* What a product costs:  bench_ops [DEVICE [TYPE [VARIANT [COLUMNS ...]]]]
- * and a step of 384 small calls, recorded and run again:  bench_ops DEVICE calls
+ * a step of 384 small calls, recorded and run again:  bench_ops DEVICE calls
+ * and attention of a token in 24 layers, 20 heads on 5 of K and V, 64 wide:  bench_ops DEVICE attention [VARIANT]
  *
  * prints milliseconds and 10^9 multiplications a second, of the clock and of a core's time (whatever else runs), best of six, of one column and 64 or of those given; of all types or of TYPE. A
  * Vulkan device prefers rows of pipelines.c of that VARIANT ("lane", "wide", ...). */
 #include "runtime/gpu.h"
 #include "runtime/op_case.h"
+
+#include "proto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,12 @@
 #define K	 1024u
 #define N_OUT	 8192u
 #define COLS_MAX 512u
+
+#define HEADS	  20u
+#define KV_HEADS  5u
+#define HEAD_DIM  64u
+#define REACH_MAX 4096u
+#define LAYERS	  24u
 
 #define TYPE(name, ...) TENSOR_##name,
 static const u32 types[] = { TENSOR_FLOATS(TYPE) TENSOR_BLOCKS(TYPE) };
@@ -97,6 +106,64 @@ static int bench_calls(const struct bench *b)
 	return r;
 }
 
+static int attend(const struct bench *b, struct op_attention *a)
+{
+	double best = 1e9, least = 1e9;
+	for (u32 i = 0; i < 6; i++) {
+		double start = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_PROCESS_CPUTIME_ID);
+		int r = rt_begin(b->d);
+		for (u32 l = 0; l < LAYERS && r == 0; l++)
+			r = op_attention(b->d, a);
+		if (r < 0 || rt_submit(b->d) < 0)
+			return 1;
+		best = MIN(best, seconds(CLOCK_MONOTONIC) - start);
+		least = MIN(least, seconds(CLOCK_PROCESS_CPUTIME_ID) - used);
+	}
+	printf("attention of a token, %s, behind %4u positions, 24 layers: %8.2f ms, %8.2f ms of a core\n",
+		a->kv->kv_mode == KV_F32   ? "f32 "
+		: a->kv->kv_mode == KV_F16 ? "f16 "
+					   : "int8",
+		a->pos_max, best * 1e3, least * 1e3);
+	fflush(stdout);
+	return 0;
+}
+
+/* In the buffers for products: keys and values in w, all pages of one sequence in the order of the table; y holds parts and what is computed. */
+static int bench_attention(const struct bench *b)
+{
+	static const u32 reaches[] = { 512, 1024, REACH_MAX - 1 };
+	u32 pages = REACH_MAX / RT_KV_PAGE, *words = rt_host_ptr(b->x), *pos = words + RT_ALIGN / 4;
+	u64 wide = 4ull * HEADS * HEAD_DIM, q_at = 2ull * RT_ALIGN + ALIGN_UP(4ull * pages, (u64)RT_ALIGN);
+	for (u32 i = 0; i < pages; i++)
+		words[2 * RT_ALIGN / 4 + i] = i;
+	words[0] = 0;
+	int r = 0;
+	for (u32 mode = KV_F32; mode <= KV_INT8; mode++)
+		for (u32 i = 0; i < ARRAY_LEN(reaches) && r == 0; i++) {
+			struct op_kv kv = { .k = { b->w, 0 },
+				.v = { b->w, 4ull * REACH_MAX * KV_HEADS * HEAD_DIM },
+				.tables = { b->x, 2ull * RT_ALIGN },
+				.pages_per_seq = pages,
+				.kv_mode = mode,
+				.kv_heads = KV_HEADS,
+				.head_dim = HEAD_DIM };
+			struct op_attention a = { .kv = &kv,
+				.q = { b->x, q_at },
+				.seq = { b->x, 0 },
+				.pos = { b->x, RT_ALIGN },
+				.y = { b->y, 0 },
+				.n = 1,
+				.heads = HEADS,
+				.pos_max = reaches[i],
+				.scale = 0.125f };
+			if (rt_device_info(b->d).parts)
+				a.parts = (struct rt_view){ b->y, ALIGN_UP(wide, (u64)RT_ALIGN) };
+			*pos = reaches[i];
+			r = attend(b, &a);
+		}
+	return r;
+}
+
 static int open_device(const char *name, const char *variant, struct rt_device **ret)
 {
 	const struct gpu_params p = { .name = name, .only = variant };
@@ -121,7 +188,9 @@ int main(int argc, char **argv)
 		return 1;
 	op_case_floats(rt_host_ptr(b.x), K * COLS_MAX, FILL_PLAIN, 1);
 	printf("%s, [%u, %u]\n", rt_device_info(b.d).name, N_OUT, K);
-	int r = strcmp(type, "calls") ? 0 : bench_calls(&b);
+	int r = !strcmp(type, "calls")	     ? bench_calls(&b)
+		: !strcmp(type, "attention") ? bench_attention(&b)
+					     : 0;
 	for (u32 t = 0; t < ARRAY_LEN(types) && r == 0; t++)
 		if (!strcmp(type, "all") || !strcasecmp(type, tensor_type_info(types[t])->name))
 			r = bench_type(&b, types[t], cols);
