@@ -15,6 +15,8 @@ enum cli_exit {
 	CLI_SPENT = 4,	   /* a quota is spent; the message says when there is more */
 };
 
+struct jsonw;
+
 struct cli {
 	const char *root; /* the appliance's directory; NULL when nothing says where */
 	bool root_given;  /* by --root, so that hints repeat it */
@@ -144,6 +146,8 @@ const char *out_style(int fd, enum out_style s);
 void out_say(const char *fmt, ...) _printf_(1, 2);
 /* The same, and returns the exit status that it is given. */
 int out_fail(int status, const char *fmt, ...) _printf_(2, 3);
+/* Ends a document that grew (jsonw_init_grow), prints it as a line on stdout, and frees it; an exit status, for it may not have fitted. */
+_must_use_ int out_json(struct jsonw *w);
 /* A suggestion, dim, on stderr: "next: keep …". Only where stderr is a terminal. */
 void out_next(const char *fmt, ...) _printf_(1, 2);
 /* A usage error with the verb's forms; returns CLI_USAGE. */

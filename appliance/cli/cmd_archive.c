@@ -261,7 +261,7 @@ int archive_prune(struct cli *c, int argc, char **argv)
 	struct proto_prune p = { 0 };
 	int n;
 	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
+		{ "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (opt_u64(argv[0], UINT64_MAX - 1, &p.archive))

@@ -173,8 +173,8 @@ int proofs_witnesses(struct cli *c, int argc, char **argv)
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	struct proto_name body = { 0 };
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL }, { "--key", OPT_STR, &key, NULL },
-		{ "--json", OPT_FLAG, &json, NULL } };
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--sign-with", OPT_STR, &key, NULL }, { "--json", OPT_FLAG, &json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (strlen(reason) >= sizeof body.text)

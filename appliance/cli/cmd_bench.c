@@ -337,13 +337,7 @@ static int print_json(struct bench *b)
 	}
 	jsonw_array_end(&w);
 	put_read(&w, b);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	bool full = w.full;
-	jsonw_fini(&w);
-	return full ? out_fail(CLI_UNDECIDED, "out of memory") : CLI_DONE;
+	return out_json(&w);
 }
 
 struct text {

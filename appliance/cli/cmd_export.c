@@ -333,7 +333,7 @@ int cmd_export(struct cli *c, int argc, char **argv)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	const struct opt opts[] = { { "--split", OPT_U64, &a.split, &a.split_given },
 		{ "--part", OPT_U32, &a.part, &part_given }, { "--label", OPT_STR, &a.label, NULL },
-		{ "--key", OPT_STR, &a.key, NULL }, { "--json", OPT_FLAG, &a.json, NULL } };
+		{ "--sign-with", OPT_STR, &a.key, NULL }, { "--json", OPT_FLAG, &a.json, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 2, 2 }, &n))
 		return n;
 	a.model = argv[0];

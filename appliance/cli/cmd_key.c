@@ -176,16 +176,7 @@ static int cert_add(struct cli *c, int argc, char **argv)
 
 static int rm(struct cli *c, int argc, char **argv)
 {
-	const char *sign = NULL, *reason = "";
-	struct proto_name p = { 0 };
-	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &sign, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
-		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
-	return person_ask(c, sign, &(struct person_command){ CTL_ACCESS_RM, &p, sizeof p, -1 });
+	return person_named(c, argc, argv, CTL_ACCESS_RM);
 }
 
 static struct cell uses_of(const json_t *j)

@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void print_json(const struct session *s, const struct session_result *res, const char *out, u64 rows)
+static int print_json(const struct session *s, const struct session_result *res, const char *out, u64 rows)
 {
-	char buf[2048];
 	struct jsonw w;
-	jsonw_init(&w, buf, sizeof buf);
+	jsonw_init_grow(&w, 65536);
 	jsonw_object(&w);
 	jsonw_kv_str(&w, "model", s->open.name);
 	jsonw_kv_str(&w, "out", out);
@@ -22,9 +21,7 @@ static void print_json(const struct session *s, const struct session_result *res
 	jsonw_kv_hex(&w, "kernel_set", res->outcome.kernel_set, sizeof res->outcome.kernel_set);
 	jsonw_kv_str(&w, "device", res->outcome.device);
 	jsonw_kv_u64(&w, "index", res->index);
-	jsonw_object_end(&w);
-	if (!w.full)
-		puts(buf);
+	return out_json(&w);
 }
 
 static int write_out(const char *path, const struct fd_map *data)
@@ -77,10 +74,8 @@ int cmd_logits(struct cli *c, int argc, char **argv)
 	if ((r = write_out(out, &res.data)))
 		return r;
 	if (json)
-		print_json(&s, &res, out, res.data.len / row);
-	else
-		out_say("%s: %llu rows of %u logits, record %llu", out,
-			(unsigned long long)(res.data.len / row), s.layout.h->n_vocab,
-			(unsigned long long)res.index);
+		return print_json(&s, &res, out, res.data.len / row);
+	out_say("%s: %llu rows of %u logits, record %llu", out, (unsigned long long)(res.data.len / row),
+		s.layout.h->n_vocab, (unsigned long long)res.index);
 	return CLI_DONE;
 }

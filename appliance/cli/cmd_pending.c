@@ -20,7 +20,7 @@ int cmd_propose(struct cli *c, int argc, char **argv)
 	struct proto_name p = { 0 };
 	int n;
 	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
+		{ "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, &n))
 		return n;
 	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
@@ -87,7 +87,7 @@ static int decide(struct cli *c, int argc, char **argv, bool approve)
 	struct proto_decide d = { .approve = approve };
 	int n;
 	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
+		{ "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (opt_u64(argv[0], UINT64_MAX - 1, &d.index))

@@ -25,7 +25,7 @@ static void check_people(const char *path, const struct attest_policy_errors *e)
 		out_say("%s: %u more errors", path, e->more);
 }
 
-static void check_json(const char *path, const struct attest_policy *p, const struct attest_policy_errors *e)
+static int check_json(const char *path, const struct attest_policy *p, const struct attest_policy_errors *e)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, 65536);
@@ -43,11 +43,7 @@ static void check_json(const char *path, const struct attest_policy *p, const st
 	}
 	jsonw_array_end(&w);
 	jsonw_kv_u64(&w, "more", e->more);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	jsonw_fini(&w);
+	return out_json(&w);
 }
 
 /* Read and parse; what is wrong is said. 0; otherwise an exit status. */
@@ -63,12 +59,13 @@ static int check_file(const char *path, bool json, bool say_good)
 	r = attest_policy_parse(data, len, &p, &e);
 	if (r < 0)
 		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
+	int said = CLI_DONE;
 	if (json && (say_good || r))
-		check_json(path, p, &e);
+		said = check_json(path, p, &e);
 	else if (!json)
 		check_people(path, &e);
-	if (r)
-		return CLI_REFUSED;
+	if (said || r)
+		return said ? said : CLI_REFUSED;
 	char hex[2 * SHA256_BYTES + 1];
 	bytes_hex(attest_policy_digest(p), SHA256_BYTES, hex);
 	if (say_good && !json)
@@ -88,7 +85,7 @@ static int check(struct cli *c, int argc, char **argv)
 
 /* ---- show, set ------------------------------------------------------------------------------------------------------------------ */
 
-static void show_default_json(void)
+static int show_default_json(void)
 {
 	struct jsonw w;
 	u8 digest[SHA256_BYTES];
@@ -98,11 +95,7 @@ static void show_default_json(void)
 	jsonw_kv_bool(&w, "set", false);
 	jsonw_kv_hex(&w, "policy", digest, sizeof digest);
 	jsonw_kv_str(&w, "text", attest_policy_default);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	jsonw_fini(&w);
+	return out_json(&w);
 }
 
 static int show(struct cli *c, int argc, char **argv)
@@ -118,7 +111,7 @@ static int show(struct cli *c, int argc, char **argv)
 	if (l.json && set)
 		lines_print(&l.a.data);
 	else if (l.json)
-		show_default_json();
+		return show_default_json();
 	else
 		out_text(1, set ? text : attest_policy_default, strlen(set ? text : attest_policy_default));
 	if (!l.json && !set)

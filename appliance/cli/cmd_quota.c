@@ -12,7 +12,7 @@
 
 /* ---- check ----------------------------------------------------------------------------------------------------------------- */
 
-static void check_json(const char *path, const struct quota *q, const struct quota_error *e)
+static int check_json(const char *path, const struct quota *q, const struct quota_error *e)
 {
 	struct jsonw w;
 	jsonw_init_grow(&w, 65536);
@@ -24,11 +24,7 @@ static void check_json(const char *path, const struct quota *q, const struct quo
 		jsonw_kv_u64(&w, "line", e->line);
 		jsonw_kv_str(&w, "text", e->text);
 	}
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	jsonw_fini(&w);
+	return out_json(&w);
 }
 
 /* Read and parse; what is wrong is said. 0; otherwise an exit status. */
@@ -44,13 +40,14 @@ static int check_file(const char *path, bool json, bool say_good)
 	if (!len)
 		e = (struct quota_error){ 1, "the file is empty" };
 	r = !len || quota_parse((const char *)data, len, &q, &e);
+	int said = CLI_DONE;
 	if (json && (say_good || r))
-		check_json(path, &q, &e);
+		said = check_json(path, &q, &e);
 	else if (r)
 		out_say("%s:%u: %s", path, e.line, e.text);
 	else if (say_good)
 		printf("%s: good, %u sections\n", path, q.n);
-	return r ? CLI_REFUSED : CLI_DONE;
+	return said ? said : r ? CLI_REFUSED : CLI_DONE;
 }
 
 static int check(struct cli *c, int argc, char **argv)

@@ -305,9 +305,8 @@ struct sides {
 static int say_json(
 	const struct replay *p, const struct sides *s, int known, const struct replay_difference *d)
 {
-	char buf[8192];
 	struct jsonw w;
-	jsonw_init(&w, buf, sizeof buf);
+	jsonw_init_grow(&w, 65536);
 	jsonw_object(&w);
 	jsonw_kv_u64(&w, "request", p->index);
 	jsonw_kv_bool(&w, "equal", s->equal);
@@ -324,9 +323,8 @@ static int say_json(
 		if (known == 1 && d->by_token && !d->ended_is)
 			jsonw_kv_u64(&w, "replayed_token", d->is);
 	}
-	jsonw_object_end(&w);
-	puts(w.full ? "{}" : buf);
-	return s->equal ? CLI_DONE : CLI_REFUSED;
+	int r = out_json(&w);
+	return r ? r : s->equal ? CLI_DONE : CLI_REFUSED;
 }
 
 static void say_where(int known, const struct replay_difference *d)

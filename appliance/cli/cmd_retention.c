@@ -113,7 +113,7 @@ static int set(struct cli *c, int argc, char **argv)
 	int n;
 	const struct opt opts[] = { { "--texts", OPT_STR, &w.texts, NULL },
 		{ "--use", OPT_STR, &w.use, NULL }, { "--operate", OPT_STR, &w.operate, NULL },
-		{ "--reason", OPT_STR, &reason, NULL }, { "--key", OPT_STR, &key, NULL } };
+		{ "--reason", OPT_STR, &reason, NULL }, { "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
 	if (!w.texts && !w.use && !w.operate)
@@ -158,7 +158,7 @@ int cmd_erase(struct cli *c, int argc, char **argv)
 	struct proto_name p = { 0 };
 	int n;
 	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
+		{ "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (put_subject(p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
@@ -175,7 +175,7 @@ static int hold_add(struct cli *c, int argc, char **argv)
 	int n;
 	const struct opt opts[] = { { "--subject", OPT_STR, &subject, NULL },
 		{ "--range", OPT_STR, &range, NULL }, { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
+		{ "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (range && filter_range(range, &p.from, &p.to))
@@ -188,16 +188,7 @@ static int hold_add(struct cli *c, int argc, char **argv)
 
 static int hold_rm(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *key = NULL;
-	struct proto_name p = { 0 };
-	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
-		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ CTL_HOLD_RM, &p, sizeof p, -1 });
+	return person_named(c, argc, argv, CTL_HOLD_RM);
 }
 
 static int hold_ls(struct cli *c, int argc, char **argv)

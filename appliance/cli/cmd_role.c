@@ -43,7 +43,7 @@ static int add(struct cli *c, int argc, char **argv)
 	int n;
 	const struct opt opts[] = { { "--uid", OPT_U32, &p.uid, &has_uid },
 		{ "--role", OPT_LIST, &roles, NULL }, { "--vkey", OPT_STR, &vkey, NULL },
-		{ "--reason", OPT_STR, &reason, NULL }, { "--key", OPT_STR, &key, NULL } };
+		{ "--reason", OPT_STR, &reason, NULL }, { "--sign-with", OPT_STR, &key, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	p.roles = roles_of(&roles);
@@ -58,16 +58,7 @@ static int add(struct cli *c, int argc, char **argv)
 
 static int rm(struct cli *c, int argc, char **argv)
 {
-	const char *key = NULL, *reason = "";
-	struct proto_name p = { 0 };
-	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--key", OPT_STR, &key, NULL } };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
-		return n;
-	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
-		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ CTL_ROLE_RM, &p, sizeof p, -1 });
+	return person_named(c, argc, argv, CTL_ROLE_RM);
 }
 
 static struct cell list_of(const json_t *j)

@@ -128,13 +128,7 @@ static int show_json(u64 index, const struct text *t, bool request)
 		jsonw_key(&w, "text");
 		jsonw_strn(&w, t->data, t->h.bytes);
 	}
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	int r = w.full ? out_fail(CLI_UNDECIDED, "out of memory") : CLI_DONE;
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	jsonw_fini(&w);
-	return r;
+	return out_json(&w);
 }
 
 static int show_people(u64 index, const struct text *t, bool request)

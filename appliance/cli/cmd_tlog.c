@@ -26,7 +26,6 @@ struct say {
 	struct opt_list vkeys, older;
 	bool json;
 	struct jsonw w;
-	char buf[8192];
 };
 
 /* It is so: print the members, or the line. */
@@ -35,11 +34,8 @@ static int yes(struct say *s, const char *fmt, ...)
 {
 	va_list ap;
 	jsonw_kv_bool(&s->w, "ok", true);
-	jsonw_object_end(&s->w);
-	if (s->json) {
-		puts(s->buf);
-		return CLI_DONE;
-	}
+	if (s->json)
+		return out_json(&s->w);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
@@ -58,10 +54,8 @@ static int no(struct say *s, int status, const char *fmt, ...)
 	va_end(ap);
 	jsonw_kv_bool(&s->w, "ok", false);
 	jsonw_kv_str(&s->w, "reason", why);
-	jsonw_object_end(&s->w);
-	if (s->json)
-		puts(s->buf);
-	return out_fail(status, "%s", why);
+	int r = s->json ? out_json(&s->w) : CLI_DONE;
+	return out_fail(r ? r : status, "%s", why);
 }
 
 /* ---- what arguments say ---- */
@@ -458,9 +452,11 @@ static int answer(struct cli *c, const struct form *f, int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (f->needs & ~have & all[i].bit)
 			return out_usage(c, "%s is missing", all[i].opt.name);
-	jsonw_init(&s.w, s.buf, sizeof s.buf);
+	jsonw_init_grow(&s.w, 65536);
 	jsonw_object(&s.w);
-	return f->func(&s);
+	int r = f->func(&s);
+	jsonw_fini(&s.w);
+	return r;
 }
 
 int cmd_tlog(struct cli *c, int argc, char **argv)

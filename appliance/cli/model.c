@@ -84,7 +84,7 @@ static void json_grounds(struct jsonw *w, const struct attest_report *r, const s
 	jsonw_array_end(w);
 }
 
-static void print_json(
+static int print_json(
 	const struct attest_report *r, const struct model_grounds *g, const char *model, u64 index)
 {
 	struct jsonw w;
@@ -110,11 +110,7 @@ static void print_json(
 		json_grounds(&w, r, g);
 	if (index != UINT64_MAX)
 		jsonw_kv_u64(&w, "index", index);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	jsonw_fini(&w);
+	return out_json(&w);
 }
 
 static void line(int fd, const char *name, const char *value)
@@ -182,10 +178,13 @@ int model_say_grounded(
 	const struct attest_report *r, const struct model_grounds *g, const char *model, bool json, u64 index)
 {
 	out_progress_end();
+	int status = CLI_DONE;
 	if (json)
-		print_json(r, g, model, index);
+		status = print_json(r, g, model, index);
 	else
 		print_people(r, g, model, index);
+	if (status)
+		return status;
 	return r->verdict == ATTEST_ACCEPTED   ? CLI_DONE
 	       : r->verdict == ATTEST_REJECTED ? CLI_REFUSED
 					       : CLI_UNDECIDED;

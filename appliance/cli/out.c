@@ -1,3 +1,4 @@
+#include "base/jsonw.h"
 #include "cli/cli.h"
 
 #include <stdarg.h>
@@ -75,6 +76,18 @@ int out_fail(int status, const char *fmt, ...)
 	vsay(fmt, ap);
 	va_end(ap);
 	return status;
+}
+
+int out_json(struct jsonw *w)
+{
+	jsonw_object_end(w);
+	jsonw_newline(w);
+	int r = w->full ? out_fail(CLI_UNDECIDED, "out of memory") : CLI_DONE;
+	if (!r)
+		fwrite(w->buf, 1, w->len, stdout);
+	fflush(stdout); /* a program may wait for it */
+	jsonw_fini(w);
+	return r;
 }
 
 void out_next(const char *fmt, ...)

@@ -90,6 +90,20 @@ int person_ask(struct cli *c, const char *key, const struct person_command *p)
 	return r;
 }
 
+int person_named(struct cli *c, int argc, char **argv, u32 type)
+{
+	const char *reason = "", *key = NULL;
+	struct proto_name p = { 0 };
+	int n;
+	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
+		{ "--sign-with", OPT_STR, &key, NULL } };
+	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
+		return n;
+	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
+		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
+	return person_ask(c, key, &(struct person_command){ type, &p, sizeof p, -1 });
+}
+
 static int install_open(const struct person_file *p, const char *path, bool json, int *ret)
 {
 	int r = p->check(path, json);

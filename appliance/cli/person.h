@@ -16,6 +16,8 @@ _must_use_ int person_sign(struct ctl *k, const char *key, const struct person_c
 bool person_proposed(const struct ctl_answer *a);
 /* Open, sign, ask, and say what keepd answers: the whole of a command that changes who may do what. An exit status. */
 _must_use_ int person_ask(struct cli *c, const char *key, const struct person_command *p);
+/* The whole of a verb about something that has a name: NAME [--reason TEXT] [--sign-with KEY]. An exit status. */
+_must_use_ int person_named(struct cli *c, int argc, char **argv, u32 type);
 
 /* The whole of a verb that has a file of rules count from now on: FILE [--reason TEXT] [--sign-with KEY] [--json]. An exit status. */
 struct person_file {

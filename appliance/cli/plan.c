@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PLAN_JSON_BYTES 8192u /* a part has some 300 */
-
 static u64 need_of(const struct proto_plan_part *q)
 {
 	return q->weights + q->kv + q->work;
@@ -31,9 +29,8 @@ static void part_json(struct jsonw *w, const struct proto_plan_part *q)
 
 static int show_json(const char *model, const struct proto_plan *p)
 {
-	char buf[PLAN_JSON_BYTES];
 	struct jsonw w;
-	jsonw_init(&w, buf, sizeof buf);
+	jsonw_init_grow(&w, 65536);
 	jsonw_object(&w);
 	jsonw_kv_str(&w, "model", model);
 	jsonw_kv_bool(&w, "fits", p->fits);
@@ -60,12 +57,8 @@ static int show_json(const char *model, const struct proto_plan *p)
 		jsonw_object_end(&w);
 	}
 	jsonw_array_end(&w);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (w.full)
-		return out_fail(CLI_UNDECIDED, "the plan is longer than %u bytes", PLAN_JSON_BYTES);
-	out_text(1, w.buf, w.len);
-	return p->fits ? CLI_DONE : CLI_REFUSED;
+	int r = out_json(&w);
+	return r ? r : p->fits ? CLI_DONE : CLI_REFUSED;
 }
 
 /* ---- for people ----------------------------------------------------------------------------------------------------------- */

@@ -214,7 +214,7 @@ static void json_parts(struct jsonw *w, const struct answer *a)
 	jsonw_array_end(w);
 }
 
-static void print_json(const struct run *q, const struct answer *a, const struct session_result *res)
+static int print_json(const struct run *q, const struct answer *a, const struct session_result *res)
 {
 	const struct proto_outcome *o = &res->outcome;
 	struct jsonw w;
@@ -248,12 +248,7 @@ static void print_json(const struct run *q, const struct answer *a, const struct
 	jsonw_kv_str(&w, "device", o->device);
 	jsonw_kv_u64(&w, "prompt_ns", o->prompt_ns);
 	jsonw_kv_u64(&w, "generate_ns", o->generate_ns);
-	jsonw_object_end(&w);
-	jsonw_newline(&w);
-	if (!w.full)
-		fwrite(w.buf, 1, w.len, stdout);
-	fflush(stdout); /* a program may wait for it, to give a tool's result */
-	jsonw_fini(&w);
+	return out_json(&w);
 }
 
 static int save_request(const char *path, const void *data, size_t len)
@@ -294,10 +289,9 @@ static int say_end(struct run *q, struct answer *a, const struct session_result 
 	bool held = q->how.grammar || q->turn.choice == CHAT_CALLS_REQUIRED;
 	if (a->failed)
 		return out_fail(CLI_UNDECIDED, "out of memory");
-	if (q->json)
-		print_json(q, a, res);
-	else
-		say_stats(res);
+	int r = q->json ? print_json(q, a, res) : (say_stats(res), CLI_DONE);
+	if (r)
+		return r;
 	if (a->broken.n)
 		out_say("the model began a call of a tool that is none; it stands in the answer as text");
 	if (held && res->outcome.finish != FINISH_STOP)

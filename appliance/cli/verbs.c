@@ -159,13 +159,13 @@ const struct verb cli_verbs[] = {
 		"directory\n"
 		"  A directory that is itself called ls, show, revoke or rm is written ./ls and so on.\n" },
 	{ "export", cmd_export, "write a stored model to one file that can be carried",
-		"export NAME FILE [--split BYTES [--part N]] [--label TEXT] [--key FILE] [--json]",
+		"export NAME FILE [--split BYTES [--part N]] [--label TEXT] [--sign-with F] [--json]",
 		"  --split BYTES        FILE.001, FILE.002 ... of at most so many bytes, and their list "
 		"FILE.sha256;\n"
 		"                       given again, it goes on where it was interrupted\n"
 		"  --part N             only that one, for a medium that holds no more\n"
 		"  --label TEXT         what for, or onto what, for the record\n"
-		"  --key FILE           sign the proposal, where the policy wants two people\n" },
+		"  --sign-with F        sign the proposal, where the policy wants two people\n" },
 	{ "ls", cmd_ls, "list the models", "ls [--json]", NULL },
 	{ "show", cmd_show, "show everything that is known of a model", "show NAME [--json]", NULL },
 	{ "revoke", cmd_revoke, "withdraw a model; its sessions end at once", "revoke NAME [--reason TEXT]",
@@ -217,10 +217,10 @@ const struct verb cli_verbs[] = {
 		"audit evidence FROM..TO DIR [--json]\n"
 		"audit export --format jsonl|ocsf|rfc5424|fhir [FILTER] [--out F]\naudit export --tiles DIR "
 		"[--json]\naudit receipt N --out F [--entry F] [--newest] [--json]\n"
-		"audit witnesses POLICY [--reason TEXT] [--key F] [--json]\n"
+		"audit witnesses POLICY [--reason TEXT] [--sign-with F] [--json]\n"
 		"audit cosign F [--checkpoint F] [--paper] [--json]\n"
 		"audit archive FROM..TO DIR [--label TEXT] [--json]\naudit prune ARCHIVE [--reason TEXT] "
-		"[--key F]\n"
+		"[--sign-with F]\n"
 		"audit replay N [--request F] [--answer F] [--json]",
 		"  FILTER: --event E --actor UID --model NAME --result WORD (each may be a list with commas, "
 		"and come\n"
@@ -235,21 +235,21 @@ const struct verb cli_verbs[] = {
 		"retention show [--json]\n"
 		"retention set [--texts digests|commitments|content] [--use DAYS] [--operate DAYS] [--reason "
 		"TEXT] "
-		"[--key F]",
+		"[--sign-with F]",
 		"  --texts              what records say of requests and answers: digests (the default),\n"
 		"                       salted commitments, or these and the texts, sealed for each subject\n"
 		"  --use DAYS           how long records of sessions and requests stay: 183 or more, or "
 		"for-ever\n"
 		"  --operate DAYS       the same of starts, imports and loading\n" },
 	{ "hold", cmd_hold, "keep what must not be erased or pruned",
-		"hold ls [--json]\nhold add NAME [--subject WHO] [--range FROM..TO] [--reason TEXT] [--key "
-		"F]\n"
-		"hold rm NAME [--reason TEXT] [--key F]",
+		"hold ls [--json]\n"
+		"hold add NAME [--subject WHO] [--range FROM..TO] [--reason TEXT] [--sign-with F]\n"
+		"hold rm NAME [--reason TEXT] [--sign-with F]",
 		"  --subject WHO        a user's number; default: everybody\n"
 		"  --range FROM..TO     of records; default: all, and all that come\n"
 		"  Removing a hold takes two people.\n" },
 	{ "erase", cmd_erase, "forget what somebody asked and was answered",
-		"erase SUBJECT [--reason TEXT] [--key F]",
+		"erase SUBJECT [--reason TEXT] [--sign-with F]",
 		"  SUBJECT              a user's number, or the name that records of requests give\n"
 		"  It takes two people; the log stays whole.\n" },
 	{ "witness", cmd_witness, "sign the checkpoints of other people's logs",
@@ -270,13 +270,13 @@ const struct verb cli_verbs[] = {
 		"  hashes in hexadecimal; PROOF is a comma list of them, or - for none\n"
 		"  witness takes one add-checkpoint body on standard input and prints status and body\n" },
 	{ "role", cmd_role, "say who may do what",
-		"role ls [--json]\nrole add NAME --uid N --role ROLE ... [--vkey V] [--reason TEXT] [--key "
-		"F]\n"
-		"role rm NAME [--reason TEXT] [--key F]\nrole key NAME --out F",
+		"role ls [--json]\n"
+		"role add NAME --uid N --role ROLE ... [--vkey V] [--reason TEXT] [--sign-with F]\n"
+		"role rm NAME [--reason TEXT] [--sign-with F]\nrole key NAME --out F",
 		"  ROLE is user, operator, officer or auditor; add and rm take two officers (keep pending)\n"
 		"  --vkey V             the person's public key: from then on it must sign what needs two "
 		"people\n"
-		"  --key F              sign this with your own key\n"
+		"  --sign-with F        sign this with your own key\n"
 		"  key makes a person's key; needs no appliance\n" },
 	{ "console", cmd_console, "open the review console in a browser",
 		"console [--url URL] [--minutes N] [--json]\nconsole --end",
@@ -314,18 +314,18 @@ const struct verb cli_verbs[] = {
 		"  --san KIND:NAME      DNS or IP: what clients call this machine; may come several times\n"
 		"  --root CA.pem        the certificate must lead to it\n" },
 	{ "propose", cmd_propose, "propose what needs two people",
-		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--key F]",
+		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--sign-with F]",
 		"  lift                 end the quarantine or revocation of a model\n"
 		"  serve                let a model be used, where the policy wants two people to say so\n"
 		"  rotate               give the log a new key\n"
-		"  --key F              sign this with your own key\n" },
+		"  --sign-with F        sign this with your own key\n" },
 	{ "pending", cmd_pending, "list what waits for a second person", "pending [--json]", NULL },
 	{ "approve", cmd_approve, "approve, as the second person, what was proposed",
-		"approve INDEX [--reason TEXT] [--key F]",
-		"  --key F              sign this with your own key\n" },
+		"approve INDEX [--reason TEXT] [--sign-with F]",
+		"  --sign-with F        sign this with your own key\n" },
 	{ "reject", cmd_reject, "reject what was proposed, or take it back",
-		"reject INDEX [--reason TEXT] [--key F]",
-		"  --key F              sign this with your own key\n" },
+		"reject INDEX [--reason TEXT] [--sign-with F]",
+		"  --sign-with F        sign this with your own key\n" },
 	{ "verify-model", cmd_verify_model, "verify, in the words of the conformance suite's adapters",
 		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"
 		"    [--cert-chain ROOT.pem ...] [--ignore-paths P ...] [--ignore-unsigned-files]\n"

@@ -76,10 +76,10 @@ expect 0 as $alice propose rotate --reason 'every year'
 index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
 expect 1 as $bob approve "$index"
 says 'must sign this'
-expect 1 as $bob approve "$index" --key "$work/eve.key"
+expect 1 as $bob approve "$index" --sign-with "$work/eve.key"
 says 'the signature does not hold'
 old=$(cat "$KEEP_ROOT/store/keys/log.vkey")
-expect 0 as $bob approve "$index" --key "$work/bob.key"
+expect 0 as $bob approve "$index" --sign-with "$work/bob.key"
 [ "$(cat "$KEEP_ROOT/store/keys/log.vkey")" != "$old" ] || fail "the log has its old key"
 expect 0 as $carol audit ls --json --last 8
 says '"auth":"signature","role":"officer","person":"bob","signed":"[0-9a-f]{64}","signature":"[0-9a-f]{128}"'
@@ -121,7 +121,7 @@ expect 0 as $alice revoke demo --reason 'a rumour'
 expect 0 as $alice propose lift demo --reason 'it was none'
 index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
 expect 0 as $alice reject "$index" --reason 'not yet'
-expect 0 as $bob propose lift demo --key "$work/bob.key"
+expect 0 as $bob propose lift demo --sign-with "$work/bob.key"
 index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
 
 # it waits across a restart
