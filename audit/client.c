@@ -190,16 +190,24 @@ static u32 allowed(const struct ipc_rule *r, const struct ipc_frame *f)
 	return q.what < ARRAY_LEN(queries) ? queries[q.what] : 0;
 }
 
-/* A log that fails while a command is carried out, not at the commit behind it, leaves no answer that the closing gate could take back. */
+/* Does nothing that is still to come answer this frame? */
+static bool is_over(const struct conn *c, u32 type)
+{
+	return type == CTL_BEGIN || (type != CTL_SIGN && c->state == CLIENT_IDLE);
+}
+
+/* Every command has an answer. One that stopped half-way has none that the closing gate could take back: the log failed under it, not at the
+ * commit behind it; or something else did, and then the log must not keep the half that was written. */
 static int carry_out(const struct ipc_rule *r, struct conn *c, struct ipc_frame *f)
 {
-	const struct audit_log *log = c->k->log;
-	bool failed = audit_log_failed(log);
+	struct audit_log *log = c->k->log;
 	u32 ends = c->n_ends;
 	int e = r->handler(c, f);
-	if (!e && !failed && audit_log_failed(log) && c->state == CLIENT_IDLE && c->n_ends == ends)
-		client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "%s", audit_log_failed(log));
-	return e;
+	if (e || c->dead || c->n_ends != ends || r->handler == skip_frame || !is_over(c, f->h.type))
+		return e;
+	audit_log_fail(log, "%s: it could not be carried out whole", client_word(f->h.type));
+	client_end(c, f->h.id, END_UNDECIDED, UINT64_MAX, "%s", audit_log_failed(log));
+	return 0;
 }
 
 int client_frame(struct conn *c, struct ipc_frame *f)

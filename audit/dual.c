@@ -145,6 +145,8 @@ void dual_propose(struct conn *c, u64 id, const struct dual_proposal *p)
 		client_end(c, id, END_DONE, row.index,
 			"proposed: another %s says keep approve %" PRIu64 ", within %u days",
 			audit_role_words(a->approvers).s, row.index, DUAL_EXPIRE_S / 86400u);
+	else
+		client_end(c, id, END_UNDECIDED, UINT64_MAX, "%s", audit_log_failed(k->log));
 }
 
 int dual_name_frame(struct conn *c, struct ipc_frame *f)

@@ -97,7 +97,8 @@ static void shut(struct keepd *k)
 		if (c->kind != CONN_CLIENT)
 			conn_drop(c, "the gate is shut");
 		conn_unsay(c, why);
-		if (c->kind == CONN_CLIENT && c->state == CLIENT_WAIT && !c->check)
+		c->plan = 0; /* the runtime that was asked for it goes */
+		if (c->kind == CONN_CLIENT && c->state == CLIENT_WAIT && !c->check && !c->search)
 			client_done(c, END_UNDECIDED, UINT64_MAX, "%s", why);
 	}
 	gate_shut(k);

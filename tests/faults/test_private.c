@@ -377,6 +377,31 @@ static void cut_short(void **state)
 	}
 }
 
+/* Approved, and then it cannot even be said what goes: both officers are answered, and no half of it is kept. */
+static void half_way(void **state)
+{
+	int gate;
+	struct rig_session s;
+	struct proto_name who = { .name = "uid:1005", .text = "she asked for it" };
+	office_session(&o, &gate, &s);
+	setting(2);
+	u64 kept = exchange(gate, &s, 1, true);
+	struct rig_answer a = office_ask(o.alice, CTL_ERASE, &who, sizeof who);
+	assert_int_equal(a.status, 0);
+	office_page(&o, "r");
+	u64 proposal = a.index;
+	a = office_approve(o.bob, proposal);
+	assert_int_equal(a.status, END_UNDECIDED);
+	assert_non_null(strstr(a.text, "could not be carried out"));
+	office_page(&o, "");
+	office_again(&o, SIGTERM);
+	assert_int_equal(rig_count(o.carol, "\"event\":\"approve\"", NULL), 0);
+	shows(kept, QUESTION);
+	whole();
+	assert_int_equal(office_approve(o.bob, proposal).status, 0);
+	assert_int_equal(rig_count(o.carol, "\"event\":\"erased\"", "overwritten", NULL), 1);
+}
+
 static void write_down(FILE *f, const char *what, const void *data, size_t len)
 {
 	char hex[2 * 64 + 1];
@@ -447,6 +472,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(answers, up, down),
 		cmocka_unit_test_setup_teardown(erased, up, down),
 		cmocka_unit_test_setup_teardown(cut_short, up, down),
+		cmocka_unit_test_setup_teardown(half_way, up, down),
 		cmocka_unit_test_setup_teardown(holds, up, down),
 	};
 	const struct CMUnitTest on_medium[] = { cmocka_unit_test_setup_teardown(medium, up, down) };

@@ -146,14 +146,17 @@ static void again(void)
 	close(c);
 }
 
+/* Those of the requests that `up` made. */
+static void tickets(void)
+{
+	for (u32 i = 0; i < OPEN; i++)
+		rig_take(st.gate, GATE_TICKET, NULL);
+}
+
 /* It fails: those who wait hear that it is undecided, nobody sees the rows that SQLite holds of it, no ticket leaves. */
 static void failed(void **state)
 {
-	for (u32 i = 0; i < OPEN; i++) {
-		struct ipc_frame f;
-		assert_int_equal(rig_recv(st.gate, &f), 0);
-		assert_int_equal(f.h.type, GATE_TICKET);
-	}
+	tickets();
 	ask();
 	taken(st.c);
 	mark("fail");
@@ -167,6 +170,56 @@ static void failed(void **state)
 	assert_int_equal(rig_recv(st.gate, &f), 1); /* closed, without another ticket */
 	rig_end(&st.r, SIGTERM);
 	again();
+}
+
+/* The next END, which is of that command and of no other. */
+static struct proto_end next_end(int sock, u64 id)
+{
+	struct proto_end e = { 0 };
+	for (bool is = false; !is;) {
+		struct ipc_frame f;
+		assert_int_equal(rig_recv(sock, &f), 0);
+		is = f.h.type == CTL_END;
+		if (is) {
+			assert_int_equal(f.h.id, id);
+			memcpy(&e, f.body, sizeof e);
+		}
+		ipc_frame_fini(&f);
+	}
+	return e;
+}
+
+static void status(int sock, u64 id)
+{
+	struct proto_query q = { .what = QUERY_STATUS };
+	assert_int_equal(ipc_send(sock, CTL_QUERY, id, &q, sizeof q, -1), 0);
+	assert_int_equal(next_end(sock, id).status, END_DONE);
+}
+
+/* It fails under a question that the log answers, and under one that waits for the runtime: the first goes on, the second ends, and neither
+ * is answered twice. */
+static void asked_meanwhile(void **state)
+{
+	struct proto_look all = { .what = LOOK_RECORDS, .to = UINT64_MAX, .until_ns = UINT64_MAX };
+	struct proto_session_want demo = { .name = "demo" };
+	int reader = rig_client(&st.r), planner = rig_client(&st.r);
+	tickets();
+	status(reader, 7);
+	status(planner, 7);
+	assert_int_equal(ipc_send(planner, CTL_PLAN, 8, &demo, sizeof demo, -1), 0);
+	rig_take(st.gate, GATE_PLAN, NULL);
+	mark("fail");
+	kill(st.r.pid, SIGSTOP); /* so that it finds both in one turn */
+	ask();
+	assert_int_equal(ipc_send(reader, CTL_LOOK, 8, &all, sizeof all, -1), 0);
+	kill(st.r.pid, SIGCONT);
+	answered(st.request, END_UNDECIDED);
+	assert_int_equal(next_end(reader, 8).status, END_DONE);
+	assert_int_equal(next_end(planner, 8).status, END_UNDECIDED);
+	status(reader, 9);
+	status(planner, 9);
+	close(reader);
+	close(planner);
 }
 
 static void killed(void **state)
@@ -196,6 +249,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = { TEST(read_meanwhile), TEST(others_wait), TEST(failed),
-		TEST(killed), TEST(stopped) };
+		TEST(asked_meanwhile), TEST(killed), TEST(stopped) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
