@@ -70,8 +70,10 @@ static void exec_keepd(struct rig *r)
 		env[n++] = trace;
 	if (r->env)
 		env[n++] = (char *)(uintptr_t)r->env;
-	if (getenv("ASAN_OPTIONS"))
-		env[n++] = getenv("ASAN_OPTIONS") - strlen("ASAN_OPTIONS=");
+	static const char *const handed[] = { "ASAN_OPTIONS", "KEEP_BENCH_SYNC_US" };
+	for (size_t i = 0; i < ARRAY_LEN(handed); i++)
+		if (getenv(handed[i]))
+			env[n++] = getenv(handed[i]) - strlen(handed[i]) - 1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	int copy = fcntl(r->ctl, F_DUPFD, 10); /* without close-on-exec at 3 */
 	if (copy < 0 || dup2(copy, 3) < 0)
@@ -173,13 +175,13 @@ char rig_doing[96];
 int rig_recv(int sock, struct ipc_frame *f)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
+	struct rig_idle idle = { 0 };
 	bool gone = false;
-	for (u32 i = 0; poll(&p, 1, 100) <= 0; i++) {
+	while (poll(&p, 1, 100) <= 0) {
 		if (gone)
 			return 1;
 		gone = keepd_gone(); /* one more look for what it sent before */
-		if (i == 100)
-			fail_msg("%s: no frame for ten seconds", rig_doing);
+		rig_idle(&idle);
 	}
 	int r = ipc_recv(sock, f);
 	assert_true(r == 0 || r == 1);

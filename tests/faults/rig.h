@@ -41,8 +41,15 @@ pid_t rig_attest(int listening);
 
 /* ---- frames ---- */
 
-/* Wait at most 10 s for a frame: 0; 1 the peer closed; the test fails otherwise. */
+/* Wait for a frame: 0; 1 the peer closed; the test fails when rig_idle says so. */
 int rig_recv(int sock, struct ipc_frame *f);
+/* One more tenth of a second has passed without one. The test fails after ten seconds in which neither keepd nor who plays its peers ran or
+ * waited for a processor, and after two minutes in any case. */
+struct rig_idle {
+	u64 wanted_ns;
+	u32 idle, looks;
+};
+void rig_idle(struct rig_idle *w);
 /* Is there nothing to read for ms? */
 bool rig_quiet(int sock, u32 ms);
 
