@@ -1,8 +1,10 @@
 /* A disk whose sync takes a fixed time: fsync and fdatasync sleep for slow_sync_us instead of syncing. Preloaded into keepd (LD_PRELOAD) and
- * linked into the benchmark, so that both wait in the same way; for files in memory, where a sync does nothing. */
+ * linked into the benchmark, so that both wait in the same way; for files in memory, where a sync does nothing. KEEP_BENCH_SYNC_US makes it
+ * another time than a millisecond. */
 #define _GNU_SOURCE
 #include "base/types.h"
 
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +13,13 @@
 
 extern u32 slow_sync_us;
 u32 slow_sync_us = 1000;
+
+__attribute__((constructor)) static void from_environment(void)
+{
+	const char *us = getenv("KEEP_BENCH_SYNC_US");
+	if (us)
+		slow_sync_us = (u32)strtoul(us, NULL, 10);
+}
 
 static int slow(long call, int fd)
 {
