@@ -124,7 +124,11 @@ static void dispatch(struct gpu *g, VkCommandBuffer cmd, const struct gpu_said *
 	vkCmdBindPipeline(cmd, VK_PIPELINE_BIND_POINT_COMPUTE, p->vk);
 	vkCmdPushConstants(
 		cmd, g->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, kernel_refs[c->kernel].push_bytes, c->push);
-	vkCmdDispatchBase(cmd, 0, c->first_y, 0, DIV_UP(groups, z), c->groups_y, z);
+	/* the synchronisation validation of Debian's layers does not look at vkCmdDispatchBase */
+	if (c->first_y == 0)
+		vkCmdDispatch(cmd, DIV_UP(groups, z), c->groups_y, z);
+	else
+		vkCmdDispatchBase(cmd, 0, c->first_y, 0, DIV_UP(groups, z), c->groups_y, z);
 }
 
 static int record(struct gpu *g, struct gpu_part *p)
