@@ -20,31 +20,23 @@
 
 static void tell(struct server *v, const struct outq_send *f)
 {
-	int r = v->gate_gone ? 0 : outq_put(&v->out, v->gate, f);
-	if (r == 1)
+	bool stuck = v->out.n >= GATE_QUEUE_MAX;
+	if (v->gate_gone)
+		return;
+	if (stuck)
 		daemon_say("gate: %u frames wait for it: it is stuck", GATE_QUEUE_MAX);
-	if (r)
+	if (stuck || outq_put(&v->out, v->gate, f))
 		v->gate_gone = true; /* all streams stop at the end of the turn */
 }
 
 void serve_tell(struct server *v, u32 type, u64 id, const void *body, u32 len)
 {
-	tell(v, &(struct outq_send){ .type = type,
-			.id = id,
-			.body = body,
-			.len = len,
-			.fd = -1,
-			.limit = GATE_QUEUE_MAX });
+	tell(v, &(struct outq_send){ .type = type, .id = id, .body = body, .len = len, .fd = -1 });
 }
 
 void serve_answer(struct server *v, u64 id, const struct proto_answer *p, int fd)
 {
-	tell(v, &(struct outq_send){ .type = GATE_ANSWER,
-			.id = id,
-			.body = p,
-			.len = sizeof *p,
-			.fd = fd,
-			.limit = GATE_QUEUE_MAX });
+	tell(v, &(struct outq_send){ .type = GATE_ANSWER, .id = id, .body = p, .len = sizeof *p, .fd = fd });
 }
 
 void serve_outcome(struct server *v, u64 id, const struct proto_outcome *o)
@@ -356,8 +348,8 @@ static int wait_turn(struct server *v)
 	/* clients first: gate frames may end sessions and so move the table */
 	for (u32 i = 0; i < n; i++) {
 		struct session *s = v->sessions[i];
-		if ((p[2 + i].revents & POLLOUT) && !s->dead && outq_flush(&s->out, s->sock))
-			session_kill(s, FINISH_CANCELLED, "the client is gone");
+		if ((p[2 + i].revents & POLLOUT) && !s->dead)
+			session_flush(s);
 		if (p[2 + i].revents & ~POLLOUT)
 			session_read(s);
 	}
@@ -445,7 +437,7 @@ int serve_gate(struct rt_device *d, int *gate, const struct grant_params *params
 		v.grants[i] = (struct grant){ .layout_fd = -1, .segments_fd = -1 };
 	v.collecting = (struct grant){ .layout_fd = -1, .segments_fd = -1 };
 	v.wake = v.params.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int r = v.wake < 0 ? err_errno() : outq_create(GATE_QUEUE_MAX, &v.out);
+	int r = v.wake < 0 ? err_errno() : 0;
 	if (!r && fcntl(v.gate, F_SETFL, O_NONBLOCK) < 0)
 		r = err_errno();
 	if (!r)

@@ -18,6 +18,8 @@ struct req {
 	bool ticketed, asked, begun;
 	int fd; /* the sealed request, until it begins */
 	u8 digest[SHA256_BYTES];
+	struct proto_tokens joined; /* said while frames wait for the client, who does not know of them yet */
+	bool whole;		    /* nothing is joined to them any more */
 };
 
 struct session {
@@ -67,6 +69,8 @@ void session_end(struct session *s, u32 finish, const char *why);
 void session_kill(struct session *s, u32 finish, const char *why);
 /* Read what the client sent. */
 void session_read(struct session *s);
+/* Send it what waits. */
+void session_flush(struct session *s);
 /* A ticket from the gate. 0; -EPROTO: ids of tickets do not increase. */
 _must_use_ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t);
 /* Refuse requests and tickets that have waited too long; *next_ns: when the next one will have (UINT64_MAX: none waits). */

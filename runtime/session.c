@@ -12,28 +12,60 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Room that TOKENS leave to RESULT and DONE. */
-#define QUEUE_CAP (SESSION_QUEUE_MAX + 2 * TICKETS_WAITING_MAX)
+/* Room that TOKENS leave to what ends requests. */
+#define QUEUE_BYTES_MAX (SESSION_QUEUE_BYTES_MAX + (1u << 18))
 
 /* ---- frames to the client ------------------------------------------------------------------------------------------------ */
 
-static int tell(struct session *s, const struct outq_send *f)
+/* 0; 1 it is dead, or more than limit bytes wait for it. */
+static int tell(struct session *s, const struct outq_send *f, size_t limit)
 {
-	if (s->dead)
+	if (s->dead || s->out.bytes >= limit)
 		return 1;
 	int r = outq_put(&s->out, s->sock, f);
 	if (r < 0)
-		session_kill(s, FINISH_CANCELLED, "the client is gone");
+		session_kill(s, FINISH_CANCELLED,
+			r == -ENOMEM ? "no memory for what the client does not read" : "the client is gone");
 	return r;
 }
 
-static void tell_done(struct session *s, u64 id, const struct proto_outcome *o)
+/* The tokens that were joined, if there are some: as one frame behind those that wait. */
+static int tell_joined(struct req *q, size_t limit)
 {
 	struct outq_send f = {
-		.type = SESSION_DONE, .id = id, .body = o, .len = sizeof *o, .fd = -1, .limit = QUEUE_CAP
+		.type = SESSION_TOKENS, .id = q->id, .body = &q->joined, .len = sizeof q->joined, .fd = -1
 	};
-	if (tell(s, &f) == 1 && !s->dead)
+	if (!q->joined.n_tokens && !q->joined.text_len)
+		return 0;
+	int r = tell(q->s, &f, limit);
+	explicit_bzero(&q->joined, sizeof q->joined);
+	q->whole = false;
+	return r;
+}
+
+/* What ends a request, and its result. */
+static void tell_end(struct session *s, struct req *q, const struct outq_send *f)
+{
+	int r = q ? tell_joined(q, QUEUE_BYTES_MAX) : 0;
+	if (!r)
+		r = tell(s, f, QUEUE_BYTES_MAX);
+	if (r == 1)
 		session_kill(s, FINISH_CANCELLED, "the client reads too slowly");
+}
+
+static void tell_done(struct session *s, struct req *q, u64 id, const struct proto_outcome *o)
+{
+	struct outq_send f = { .type = SESSION_DONE, .id = id, .body = o, .len = sizeof *o, .fd = -1 };
+	tell_end(s, q, &f);
+}
+
+void session_flush(struct session *s)
+{
+	int r = outq_flush(&s->out, s->sock);
+	for (struct req *q = s->out.n ? NULL : s->head; q && !r; q = q->next)
+		r = tell_joined(q, QUEUE_BYTES_MAX);
+	if (r)
+		session_kill(s, FINISH_CANCELLED, "the client is gone");
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------ */
@@ -112,46 +144,60 @@ static void req_end(struct req *q, u32 finish, const char *why)
 	if (q->ticketed)
 		serve_outcome(s->server, q->id, &o);
 	if (q->asked)
-		tell_done(s, q->id, &o);
+		tell_done(s, q, q->id, &o);
 	req_free(q);
 }
 
+/* Is a text that follows these tokens behind what they mean? A control token says where it stands by being the last of its frame. */
+static bool ends_frame(const struct req *q, const struct proto_tokens *t)
+{
+	size_t n;
+	for (u32 i = 0; i < t->n_tokens; i++)
+		if (tok_name(q->a.g->tok, t->tokens[i], &n))
+			return true;
+	return false;
+}
+
+static bool joins(const struct req *q, const struct proto_tokens *t)
+{
+	const struct proto_tokens *j = &q->joined;
+	return !q->whole && j->n_tokens + t->n_tokens <= TOKENS_PER_FRAME &&
+	       j->text_len + t->text_len <= sizeof j->text;
+}
+
+/* While frames wait, what a request says is joined to as few as hold it. */
 static int on_tokens(struct answer *a, const struct proto_tokens *t)
 {
 	struct req *q = (struct req *)a;
-	struct outq_send f = { .type = SESSION_TOKENS,
-		.id = q->id,
-		.body = t,
-		.len = sizeof *t,
-		.fd = -1,
-		.limit = SESSION_QUEUE_MAX };
-	return tell(q->s, &f) != 0;
+	struct proto_tokens *j = &q->joined;
+	struct outq_send f = { .type = SESSION_TOKENS, .id = q->id, .body = t, .len = sizeof *t, .fd = -1 };
+	if (!q->s->out.n)
+		return tell(q->s, &f, SESSION_QUEUE_BYTES_MAX) != 0;
+	if (!joins(q, t) && tell_joined(q, SESSION_QUEUE_BYTES_MAX))
+		return 1;
+	memcpy(j->tokens + j->n_tokens, t->tokens, t->n_tokens * sizeof t->tokens[0]);
+	memcpy(j->text + j->text_len, t->text, t->text_len);
+	j->n_tokens += t->n_tokens;
+	j->text_len += t->text_len;
+	q->whole = ends_frame(q, t);
+	return q->s->dead;
 }
 
 static int on_probs(struct answer *a, const struct proto_probs *p)
 {
 	struct req *q = (struct req *)a;
-	struct outq_send f = { .type = SESSION_PROBS,
-		.id = q->id,
-		.body = p,
-		.len = sizeof *p,
-		.fd = -1,
-		.limit = SESSION_QUEUE_MAX };
-	return tell(q->s, &f) != 0;
+	struct outq_send f = { .type = SESSION_PROBS, .id = q->id, .body = p, .len = sizeof *p, .fd = -1 };
+	return tell_joined(q, SESSION_QUEUE_BYTES_MAX) || tell(q->s, &f, SESSION_QUEUE_BYTES_MAX);
 }
 
 static void on_result(struct answer *a, int fd, u64 bytes)
 {
 	struct req *q = (struct req *)a;
 	struct proto_data data = { .bytes = bytes };
-	struct outq_send f = { .type = SESSION_RESULT,
-		.id = q->id,
-		.body = &data,
-		.len = sizeof data,
-		.fd = fd,
-		.limit = QUEUE_CAP };
-	if (tell(q->s, &f) == 1 && !q->s->dead)
-		session_kill(q->s, FINISH_CANCELLED, "the client reads too slowly");
+	struct outq_send f = {
+		.type = SESSION_RESULT, .id = q->id, .body = &data, .len = sizeof data, .fd = fd
+	};
+	tell_end(q->s, q, &f);
 }
 
 static void on_over(struct answer *a)
@@ -162,7 +208,7 @@ static void on_over(struct answer *a)
 	if (kept >= 0)
 		serve_answer(q->s->server, q->id, &(struct proto_answer){ q->s->id, bytes }, kept);
 	serve_outcome(q->s->server, q->id, &a->outcome);
-	tell_done(q->s, q->id, &a->outcome);
+	tell_done(q->s, q, q->id, &a->outcome);
 	req_free(q);
 }
 
@@ -266,7 +312,7 @@ int session_ticket(struct server *v, u64 id, const struct proto_ticket *t)
 static void request_refuse(struct session *s, u64 id, const char *why)
 {
 	struct proto_outcome o = outcome_of(s->server, s->id, NULL, FINISH_REFUSED, why);
-	tell_done(s, id, &o);
+	tell_done(s, NULL, id, &o);
 }
 
 static int on_request(void *conn, struct ipc_frame *f)
@@ -358,13 +404,9 @@ int session_open(struct server *v, u64 id, const struct proto_session *p, int *s
 	struct session *s = calloc(1, sizeof *s);
 	if (!s)
 		return err_origin(-ENOMEM);
-	int r = outq_create(QUEUE_CAP, &s->out);
-	if (!r && fcntl(*sock, F_SETFL, O_NONBLOCK) < 0)
-		r = err_errno();
-	if (r) {
-		outq_fini(&s->out);
+	if (fcntl(*sock, F_SETFL, O_NONBLOCK) < 0) {
 		free(s);
-		return r;
+		return err_errno();
 	}
 	s->server = v;
 	s->id = id;

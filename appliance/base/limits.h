@@ -199,9 +199,10 @@
 #define RUNTIME_DEVICES_MAX 8u	  /* devices of one runtime, that the layers of a model may be split over */
 #define REQUESTS_QUEUED_MAX 1024u /* requests of one runtime that wait or run */
 #define RESULT_BYTES_MAX \
-	(1ull << 30)	       /* logits of all requests in flight: memory that the kernel cannot page out */
-#define SESSION_QUEUE_MAX 256u /* frames that wait for a slow reader before its requests are cancelled */
-#define GATE_QUEUE_MAX	  65536u /* frames that wait for keepd; more means that it is stuck */
+	(1ull << 30) /* logits of all requests in flight: memory that the kernel cannot page out */
+#define SESSION_QUEUE_BYTES_MAX \
+	(1u << 20) /* that wait for a session's slow reader before its requests are cancelled: 100,000 tokens */
+#define GATE_QUEUE_MAX 65536u /* frames that wait for keepd; more means that it is stuck */
 
 /* the log */
 #define DENIALS_PER_HOUR \

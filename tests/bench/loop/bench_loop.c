@@ -52,9 +52,7 @@ static void receive(void)
 
 static int send_tokens(struct answer *a, const struct proto_tokens *t)
 {
-	struct outq_send f = {
-		.type = SESSION_TOKENS, .id = 1, .body = t, .len = sizeof *t, .fd = -1, .limit = 64
-	};
+	struct outq_send f = { .type = SESSION_TOKENS, .id = 1, .body = t, .len = sizeof *t, .fd = -1 };
 	return outq_put(&queue, pair[0], &f);
 }
 
@@ -182,8 +180,7 @@ int main(int argc, char **argv)
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		fail("usage: bench_loop [ROUNDS]");
 	tiny_make(&spec, &tiny);
-	if (ipc_pair(&pair[0], &pair[1]) || outq_create(64, &queue) ||
-		fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+	if (ipc_pair(&pair[0], &pair[1]) || fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
 		fail("no sockets");
 	steps(rounds);
 	printf("\n| vocabulary | sampling | us |\n| --- | --- | --- |\n");

@@ -18,6 +18,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+/* Of the tiny model: <s> and </s>. */
+static bool is_control(u32 id)
+{
+	return id == 1 || id == 2;
+}
+
 static struct tiny tiny; /* the model of most tests */
 
 static void start_loaded(struct runtime *rt)
@@ -35,16 +41,21 @@ static void start_loaded(struct runtime *rt)
 	assert_true(ready.weight_bytes > 0 && ready.kv_bytes > 0);
 }
 
-static struct sealed generation(u32 n)
+static struct sealed generation_at(f32 temperature, u32 n)
 {
 	struct request_header h = { .kind = REQUEST_GENERATE,
 		.flags = REQUEST_IGNORE_EOS,
 		.max_tokens = n,
-		.temperature = 0.9f,
+		.temperature = temperature,
 		.top_p = 1,
 		.repeat_penalty = 1,
 		.seed = 3 };
 	return seal(&h, "a small question");
+}
+
+static struct sealed generation(u32 n)
+{
+	return generation_at(0.9f, n);
 }
 
 /* Reads until the socket ends; returns how many frames of tokens came, and whether anything else did. */
@@ -316,7 +327,7 @@ static void revokes(void **state)
 	assert_int_equal(ended(&rt), 0);
 }
 
-/* Clients that cancel, hang up, do not read, or break the protocol. */
+/* Clients that cancel, hang up, or break the protocol. */
 static void strangers(void **state)
 {
 	struct runtime rt;
@@ -339,15 +350,6 @@ static void strangers(void **state)
 	close(sock);
 	assert_int_equal(outcome(&rt, 2).finish, FINISH_CANCELLED);
 
-	sock = session(&rt, &sid); /* never reads */
-	ticket(&rt, sid, 1, s.digest);
-	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
-	struct proto_outcome o = outcome(&rt, 1);
-	assert_int_equal(o.finish, FINISH_CANCELLED);
-	assert_true(o.n_generated > SESSION_QUEUE_MAX && o.n_generated < 900);
-	assert_int_equal(done(sock, 1).finish, FINISH_CANCELLED); /* behind everything that was queued */
-	close(sock);
-
 	sock = session(&rt, &sid);
 	ticket(&rt, sid, 1, s.digest);
 	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
@@ -366,6 +368,121 @@ static void strangers(void **state)
 	assert_int_equal(done(sock, 1).finish, FINISH_LENGTH);
 	close(s.fd);
 	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* All frames of one answer, put together again. */
+struct heard {
+	struct sha256 tokens, text;
+	u32 n, n_frames, n_probs;
+	u32 n_inside, n_last; /* control tokens: in front of others of their frame; at the end of several */
+};
+/* Until DONE, of a request under way. */
+static struct proto_outcome hear_all(int sock, u64 id, struct heard *ret)
+{
+	struct proto_outcome o;
+	struct proto_tokens t;
+	*ret = (struct heard){ 0 };
+	sha256_init(&ret->tokens);
+	sha256_init(&ret->text);
+	for (;;) {
+		struct ipc_frame f;
+		assert_int_equal(ipc_recv(sock, &f), 0);
+		assert_int_equal(f.h.id, id);
+		if (f.h.type == SESSION_DONE) {
+			memcpy(&o, f.body, sizeof o);
+			return o;
+		}
+		if (f.h.type == SESSION_PROBS) {
+			ret->n_probs++;
+			continue;
+		}
+		assert_int_equal(f.h.type, SESSION_TOKENS);
+		memcpy(&t, f.body, sizeof t);
+		sha256_update(&ret->tokens, t.tokens, t.n_tokens * sizeof t.tokens[0]);
+		sha256_update(&ret->text, t.text, t.text_len);
+		ret->n += t.n_tokens;
+		ret->n_frames++;
+		for (u32 i = 0; i + 1 < t.n_tokens; i++)
+			ret->n_inside += is_control(t.tokens[i]);
+		ret->n_last += t.n_tokens > 1 && is_control(t.tokens[t.n_tokens - 1]);
+	}
+}
+
+static void heard_all(struct heard *h, const struct proto_outcome *o)
+{
+	u8 digest[SHA256_BYTES];
+	assert_int_equal(h->n, o->n_generated);
+	sha256_final(&h->tokens, digest);
+	assert_memory_equal(o->tokens, digest, sizeof digest);
+	sha256_final(&h->text, digest);
+	assert_memory_equal(o->text, digest, sizeof digest);
+}
+
+/* Who reads only when all is said hears every token of it, in far fewer frames than tokens, and a control token where it stands in the text. */
+static void reads_late(void **state)
+{
+	struct runtime rt;
+	u64 sid;
+	struct heard h;
+	start_loaded(&rt);
+	struct sealed s =
+		generation_at(50, 1000); /* every token is as likely as another, control tokens too */
+	int sock = session(&rt, &sid);
+	ticket(&rt, sid, 1, s.digest);
+	tell(sock, SESSION_REQUEST, 1, NULL, 0, s.fd);
+	struct proto_outcome g = outcome(&rt, 1), o = hear_all(sock, 1, &h);
+	assert_memory_equal(&o, &g, sizeof o);
+	assert_int_equal(o.finish, FINISH_LENGTH);
+	heard_all(&h, &o);
+	assert_in_range(h.n_frames, 1000 / TOKENS_PER_FRAME, 400); /* the socket itself holds some hundred */
+	assert_int_equal(h.n_inside, 0);
+	assert_true(h.n_last > 0);
+	close(s.fd);
+	close(sock);
+	assert_int_equal(ended(&rt), 0);
+}
+
+/* Who never reads costs SESSION_QUEUE_BYTES_MAX and then loses his requests; what waits for him is whole, and of the others nobody is harmed. */
+static void reads_never(void **state)
+{
+	const struct request_header h = { .kind = REQUEST_GENERATE,
+		.flags = REQUEST_IGNORE_EOS,
+		.max_tokens = 900,
+		.n_logprobs = 1 + LOGPROBS_MAX,
+		.top_p = 1,
+		.repeat_penalty = 1 };
+	struct runtime rt;
+	u64 sid, other;
+	struct heard all;
+	u32 n_finished = 0, n;
+	start_loaded(&rt);
+	struct sealed s = seal(&h, "a small question"), t = generation(20);
+	int sock = session(&rt, &sid), by = session(&rt, &other);
+	for (n = 1; n < 20; n++) { /* one after the other: what waits is of one at a time */
+		ticket(&rt, sid, n, s.digest);
+		tell(sock, SESSION_REQUEST, n, NULL, 0, s.fd);
+		if (outcome(&rt, n).finish != FINISH_LENGTH)
+			break;
+		n_finished++;
+	}
+	assert_in_range(n_finished, 1, 6); /* 300 bytes or so wait for each token */
+	ticket(&rt, other, 1, t.digest);
+	tell(by, SESSION_REQUEST, 1, NULL, 0, t.fd);
+	assert_int_equal(done(by, 1).finish, FINISH_LENGTH);
+	for (u32 i = 1; i <= n; i++) {
+		struct proto_outcome o = hear_all(sock, i, &all);
+		assert_int_equal(o.finish, i < n ? FINISH_LENGTH : FINISH_CANCELLED);
+		if (i < n)
+			heard_all(&all, &o);
+		else
+			assert_string_equal(o.why, "the client reads too slowly");
+		assert_in_range(all.n_probs, all.n, all.n + 1);
+	}
+	close(s.fd);
+	close(t.fd);
+	close(sock);
+	close(by);
 	assert_int_equal(ended(&rt), 0);
 }
 
@@ -633,6 +750,8 @@ int main(void)
 		cmocka_unit_test(halves_expire),
 		cmocka_unit_test(revokes),
 		cmocka_unit_test(strangers),
+		cmocka_unit_test(reads_late),
+		cmocka_unit_test(reads_never),
 		cmocka_unit_test(gate_rules),
 		cmocka_unit_test(unloads),
 		cmocka_unit_test(limits),

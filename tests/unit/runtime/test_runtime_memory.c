@@ -12,9 +12,8 @@
 #include <cmocka.h>
 
 #define AT_ONCE 16u
-#define ANSWER \
-	200u	 /* frames of one session: fewer than SESSION_QUEUE_MAX, so that no pace of reading ends it */
-#define MANY 60u /* answers that run while a long prompt comes: the rows of a step are used nearly all */
+#define ANSWER	200u /* tokens: what a socket holds of them, so that hardly any wait for whoever reads */
+#define MANY	60u  /* answers that run while a long prompt comes: the rows of a step are used nearly all */
 
 #define OWN_BYTES \
 	(32ull << 20) /* beside weights, cache and work: program, staging, activations laid out, tokenizer; told in runtime/README */
