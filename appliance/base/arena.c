@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES (64u << 10)
+/* A chunk is as long as what stands in those before it: many small arenas take little, and a large one few chunks. */
+#define CHUNK_BYTES_MIN ((size_t)4 << 10)
+#define CHUNK_BYTES_MAX ((size_t)64 << 10)
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -20,7 +22,7 @@ void *arena_alloc(struct arena *a, size_t n)
 		return NULL;
 	struct arena_chunk *c = a->head;
 	if (!c || c->size - c->used < n) {
-		size_t size = MAX(n, (size_t)CHUNK_BYTES);
+		size_t size = MAX(n, MIN(MAX(a->used_bytes, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX));
 		c = calloc(1, sizeof *c + size);
 		if (!c)
 			return NULL;
