@@ -5,7 +5,8 @@
  *
  * Of several choices each is an ask of its own, with its own record: the same request but for the number of the choice. The answer ends when the
  * runtime has said the outcome of each, when something fails, or when the client hangs up: then what runs is cancelled. A stream begins
- * with the first thing there is to say, so that a refusal is still a status of HTTP. */
+ * with the first thing there is to say, so that a refusal is still a status of HTTP; and where that is not said for GATEWAY_KEEP_ALIVE_S, whatever it
+ * waits for, with a comment. */
 #define _GNU_SOURCE
 #include "gateway/answer.h"
 #include "base/bytes.h"
@@ -43,7 +44,8 @@ struct answer {
 	struct api_ask in, plain; /* under the rules; as it was asked */
 	struct api_head head;
 	struct api_stream stream;
-	bool begun;  /* the stream */
+	bool begun;  /* the stream, in HTTP */
+	bool opened; /* and in its form */
 	bool failed; /* memory ran out for an event */
 	bool ruled;  /* the rules were applied */
 	bool spoken; /* the first token came */
@@ -85,26 +87,34 @@ static void on_gone(struct http_exchange *x)
 
 /* ---- the stream ------------------------------------------------------------------------------------------------------------ */
 
-static void headers_of(const struct answer *a, char *ret, size_t size)
+/* What every answer says of itself: each line between these two. */
+static void headers_of(const struct answer *a, const char *before, const char *behind, char *ret, size_t size)
 {
-	char model[2 * MODEL_DIGEST_BYTES + 1], request[2 * SHA256_BYTES + 1];
-	bytes_hex(a->model, sizeof a->model, model);
-	bytes_hex(a->choice[0].prompt.digest, SHA256_BYTES, request);
-	snprintf(ret, size,
-		"x-request-id: keep-%llu\r\nkeep-log-index: %llu\r\nkeep-model-digest: "
-		"%s\r\nkeep-request-digest: %s\r\n",
-		(unsigned long long)a->head.index, (unsigned long long)a->head.index, model, request);
+	char value[4][2 * MODEL_DIGEST_BYTES + 1];
+	static const char *const names[] = { "x-request-id", "keep-log-index", "keep-model-digest",
+		"keep-request-digest" };
+	static_assert(SHA256_BYTES <= MODEL_DIGEST_BYTES, "digests have room");
+	snprintf(value[0], sizeof value[0], "keep-%llu", (unsigned long long)a->head.index);
+	snprintf(value[1], sizeof value[1], "%llu", (unsigned long long)a->head.index);
+	bytes_hex(a->model, sizeof a->model, value[2]);
+	bytes_hex(a->choice[0].prompt.digest, SHA256_BYTES, value[3]);
+	for (size_t i = 0, n = 0; i < ARRAY_LEN(names) && n < size; i++)
+		n += (size_t)snprintf(ret + n, size - n, "%s%s: %s%s", before, names[i], value[i], behind);
 }
 
-/* Begins the stream, in HTTP and in its form, where it has not begun. */
+/* Begins the stream, in HTTP and in its form, where it has not begun. One that was kept alive before its turn says in comments what headers could
+ * not say yet. */
 static void stream_open(struct answer *a, struct jsonw *w)
 {
 	char headers[512];
-	if (a->begun)
+	if (a->opened)
 		return;
-	a->begun = true;
-	headers_of(a, headers, sizeof headers);
-	reply_stream(a->x, headers);
+	headers_of(a, a->begun ? ": " : "", a->begun ? "\n" : "\r\n", headers, sizeof headers);
+	if (!a->begun)
+		reply_stream(a->x, headers);
+	else
+		jsonw_between(w, headers);
+	a->begun = a->opened = true;
 	api_stream_begin(&a->stream, w);
 }
 
@@ -117,16 +127,26 @@ static void stream_send(struct answer *a, struct jsonw *w)
 	jsonw_fini(w);
 }
 
+static void alive_soon(struct answer *a)
+{
+	static const struct timeval wait = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
+	event_add(a->alive, &wait);
+}
+
+/* Nothing can be said yet. Before its record stands nothing is known of the answer but that it will be one. */
 static void on_alive(evutil_socket_t fd, short what, void *ctx)
 {
-	static const struct timeval again = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
 	struct answer *a = ctx;
 	struct jsonw w;
 	jsonw_init_grow(&w, GATEWAY_ANSWER_BYTES);
-	stream_open(a, &w);
+	if (a->head.index)
+		stream_open(a, &w);
+	else if (!a->begun)
+		reply_stream(a->x, "");
+	a->begun = true;
 	jsonw_between(&w, ": \n\n");
 	stream_send(a, &w);
-	event_add(a->alive, &again);
+	alive_soon(a);
 }
 
 /* The stream speaks of this choice now. */
@@ -224,7 +244,7 @@ static void end_whole(struct answer *a)
 			.next = i + 1 < a->n ? &whole[i + 1] : NULL };
 		answer_log_whole(&c->said, &a->arena, &whole[i]);
 	}
-	headers_of(a, headers, sizeof headers);
+	headers_of(a, "", "\r\n", headers, sizeof headers);
 	bytes_hex(whole[0].outcome->text, SHA256_BYTES, digest);
 	size_t n = strlen(headers);
 	snprintf(headers + n, sizeof headers - n, "keep-text-digest: %s\r\n", digest);
@@ -278,14 +298,10 @@ static void on_seated(struct ask *ask)
 
 static void on_recorded(struct ask *ask, u64 index)
 {
-	static const struct timeval wait = { .tv_sec = GATEWAY_KEEP_ALIVE_S };
 	struct choice *c = (struct choice *)ask;
-	struct answer *a = c->a;
 	c->index = index;
-	if (!a->head.index) /* the first choice's: it names the answer */
-		a->head.index = index;
-	if (a->in.stream)
-		event_add(a->alive, &wait);
+	if (!c->a->head.index) /* the first choice's: it names the answer */
+		c->a->head.index = index;
 }
 
 static void on_tokens(struct ask *ask, const struct proto_tokens *t)
@@ -357,7 +373,6 @@ static void on_failed(struct ask *ask, u32 status, const char *why)
 {
 	struct choice *c = (struct choice *)ask;
 	struct answer *a = c->a;
-	bool seated = c->prompt.made;
 	metrics_refused(status);
 	if (status == END_AGAIN && !c->again && a->n == 1) { /* once more, under the rules of now */
 		c->again = true;
@@ -371,7 +386,7 @@ static void on_failed(struct ask *ask, u32 status, const char *why)
 	else if (status == END_UNDECIDED || status == END_AGAIN)
 		fail(a, 503, "unavailable", why);
 	else
-		fail(a, seated ? 403 : 404, seated ? "refused" : "model_not_found", why);
+		fail(a, ask->was_open ? 403 : 404, ask->was_open ? "refused" : "model_not_found", why);
 }
 
 static const struct ask_fns fns = { .seated = on_seated,
@@ -446,6 +461,8 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 	a->plain = a->in;
 	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
 	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage, .n = a->in.n };
+	if (a->in.stream)
+		alive_soon(a);
 	take_seats(a);
 }
 

@@ -128,9 +128,7 @@ int prompt_make(const struct api_ask *in, const struct layout *l, const struct p
 		size_t len;
 		return request_built(&b, &blob, &len) < 0 && r < 0 ? -ENOMEM : r;
 	}
-	r = seal(&b, p, ret_fd, e);
-	p->made = r == 0;
-	return r;
+	return seal(&b, p, ret_fd, e);
 }
 
 int prompt_answer(struct prompt *p, const struct proto_tokens *t,

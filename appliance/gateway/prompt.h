@@ -5,7 +5,7 @@
 #include "gateway/rules.h"
 
 struct prompt {
-	bool made, chat;
+	bool chat;
 	struct chat_turn turn;
 	const struct layout *layout;
 	u8 digest[SHA256_BYTES]; /* of the request */

@@ -145,6 +145,7 @@ static void seat_free(struct seat *t)
 static void seat_lost(struct seat *t, u32 status, const char *why)
 {
 	struct ask *all = t->asks;
+	bool open = t->open;
 	char text[REASON_LEN_MAX + 1];
 	snprintf(text, sizeof text, "%s", why);
 	for (struct ask *a = all; a; a = a->next)
@@ -155,6 +156,7 @@ static void seat_lost(struct seat *t, u32 status, const char *why)
 		struct ask *a = all;
 		all = a->next;
 		a->next = NULL;
+		a->was_open = open;
 		fd_close(&a->blob);
 		a->fns->failed(a, status, text);
 	}
@@ -235,33 +237,33 @@ static int session_ask(struct seat *t)
 	return r;
 }
 
-static struct ask *ask_waiting(const struct seat *t)
+/* The oldest that waits, where not as many as a seat has are beyond that. */
+static struct ask *ask_next(const struct seat *t)
 {
-	struct ask *a = t->asks;
-	while (a && a->state != ASK_WAITS)
-		a = a->next;
-	return a;
+	struct ask *next = NULL;
+	u32 n = 0;
+	for (struct ask *a = t->asks; a; a = a->next) {
+		n += a->state >= ASK_SEATED;
+		next = next || a->state != ASK_WAITS ? next : a;
+	}
+	return n < SEAT_REQUESTS ? next : NULL;
 }
 
 /* An ask that is told may leave, and others may come: look again behind each. */
 static void tell_seated(struct seat *t)
 {
-	for (struct ask *a; (a = ask_waiting(t));) {
+	for (struct ask *a; (a = ask_next(t));) {
 		a->state = ASK_SEATED;
 		a->fns->seated(a);
 	}
 }
 
-/* Requests as many as a seat has under way, the oldest first. 0; 1 a socket is full; -errno. */
+/* 0; 1 a socket is full; -errno. */
 static int push_asks(struct seat *t)
 {
-	u32 n = 0;
 	int r = 0;
-	for (const struct ask *a = t->asks; a; a = a->next)
-		n += a->state >= ASK_BEGUN;
 	for (struct ask *a = t->asks; a && !r; a = a->next)
-		if (a->state != ASK_TO_BEGIN || n++ < SEAT_REQUESTS)
-			r = ask_push(t, a);
+		r = ask_push(t, a);
 	return r;
 }
 
@@ -349,6 +351,7 @@ static int on_end(struct seat *t, const struct ipc_frame *f)
 		t->stale = true;
 	if (e.status != END_DONE) {
 		ask_out(a);
+		a->was_open = true;
 		a->fns->failed(a, e.status, e.text[0] ? e.text : "the gate refused the request");
 	} else {
 		a->state = ASK_TO_REQUEST;

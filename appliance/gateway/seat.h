@@ -5,7 +5,8 @@
  * A seat learns the rules of its principal when it is made, and is given up when they have changed: an ask that meets that fails with
  * END_AGAIN, and takes another seat.
  *
- * SEAT_REQUESTS of its asks are under way; the others wait here for their turn, in the order in which they were sent, and nobody is told.
+ * SEAT_REQUESTS of its asks are under way; the others wait here for their turn, in the order in which they came, and are not seated before it: who
+ * waits has no prompt yet, no grammar and no descriptor.
  *
  * An ask is told, in this order: seated; after seat_send, recorded and any number of tokens and results; at last done or failed, once, and
  * nothing after it. */
@@ -26,8 +27,8 @@ struct seat;
 struct ask;
 
 struct ask_fns {
-	void (*seated)(
-		struct ask *a); /* the model is there: seat_layout, seat_open, then seat_send or seat_leave */
+	void (*seated)(struct ask *a); /* the model is there and it is its turn: seat_layout, seat_open, then
+					  seat_send or seat_leave, at once */
 	void (*recorded)(struct ask *a, u64 index); /* of the intent */
 	void (*tokens)(struct ask *a, const struct proto_tokens *t);
 	void (*probs)(struct ask *a, const struct proto_probs *p); /* before the tokens with that token */
@@ -49,6 +50,7 @@ struct ask {
 	u8 digest[SHA256_BYTES];
 	u32 retry_s; /* set before recorded and failed: as in struct proto_end */
 	bool cancelled;
+	bool was_open; /* set before failed: there was a session, so the model is one that it may use */
 };
 
 struct seats;

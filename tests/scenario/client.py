@@ -107,6 +107,45 @@ def story_messages():
     want(json.loads(raw)["type"] == "error" and r.status == 400, "errors in that form", raw)
 
 
+def story_waiting():
+    """While the runtime stands still: who waits for it, and who waits for his turn, hears a comment after ten seconds, in every form; then each is
+    answered, and knows his record. argv[3]: the runtime."""
+    import os, signal
+    pid = int(sys.argv[3])
+    forms = (("/v1/chat/completions", dict(CHAT), rb"data: \[DONE\]"), ("/v1/completions", {"model": "demo", "prompt": "Keep is", "max_tokens": 8}, rb"data: \[DONE\]"),
+             ("/v1/messages", {"model": "demo", "max_tokens": 8, "messages": CHAT["messages"]}, b"event: message_stop"),
+             ("/v1/responses", {"model": "demo", "max_output_tokens": 8, "input": "What is Keep?"}, rb"event: response\.(completed|incomplete)"))
+    ask("POST", "/v1/chat/completions", CHAT)  # a seat is there
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        all = []
+        for i in range(36):  # 32 are shown to keepd at once; the last four wait here
+            c, (path, body, end) = Unix(PATH), forms[i % 4]
+            c.request("POST", path, json.dumps(dict(body, stream=True)), {"Connection": "close"})
+            all.append((c, end, time.monotonic()))
+            time.sleep(0.01)
+        heard = []
+        for c, end, since in all:
+            r = c.getresponse()
+            heard.append((r, r.fp.readline() + r.fp.readline()))
+            want(r.status == 200 and 8 < time.monotonic() - since < 60, "a comment after ten seconds", r.status, time.monotonic() - since)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    seen = set()
+    for i, ((c, end, _), (r, first)) in enumerate(zip(all, heard)):
+        rest = first + r.fp.read()
+        late = r.headers["keep-log-index"] is None
+        want(late == (i >= 32), "whose record stands says so at once", i, r.headers)
+        if late:
+            want(first.split(b"\r\n")[1].startswith(b": "), "a comment is the first of it", first)
+            told = re.findall(rb"^: (?:keep-log-index: (\d+)|x-request-id: keep-\d+|keep-(?:model|request)-digest: [0-9a-f]+)$", rest, re.M)
+            want(len(told) == 4, "what headers could not say stands in comments", rest[:600])
+        index = b"".join(told) if late else r.headers["keep-log-index"].encode()
+        want(re.search(end, rest) and b'"keep":{"index":' + index in rest, "a whole answer", rest[-600:])
+        seen.add(index)
+    want(len(seen) == 36, "a record for each", seen)
+
+
 def story_refused():
     r, raw = ask("GET", "/v1/nothing")
     error(r, raw, 404, "path")

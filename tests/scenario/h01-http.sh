@@ -5,7 +5,7 @@
 appliance
 start_up
 socket=$KEEP_ROOT/run/http.sock
-client() { expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$socket" "$1"; }
+client() { expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$socket" "$@"; }
 
 [ -z "$(child keep-gateway)" ] || fail 'the gateway runs before anybody asked'
 client answers
@@ -17,6 +17,7 @@ client messages
 client choices
 client refused
 client hang_up_stream
+client waiting "$(child keep-runtime)"
 requests() { keep audit ls --event request --json | grep -c .; }
 before=$(requests)
 $python "$KEEP_SOURCE/tests/scenario/client.py" "$socket" hang_up &

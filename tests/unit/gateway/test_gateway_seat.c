@@ -400,7 +400,14 @@ static void begins(const struct gate *g, u64 first, u32 n)
 	nothing(g->ctl);
 }
 
-/* Of more requests than a seat has under way the rest wait, and none is refused: each end lets the next one out. */
+static void sends(struct gate *g, struct told *t, u64 id)
+{
+	assert_int_equal(t->n_seated, 1);
+	send_blob(t, "request");
+	begins(g, id, 1);
+}
+
+/* Of more requests than a seat has under way the rest wait without being seated, and none is refused: each end lets the next one in. */
 static void test_turns(void **state)
 {
 	static struct told all[SEAT_REQUESTS + 3];
@@ -414,22 +421,27 @@ static void test_turns(void **state)
 			open_session(&g, "uid:1");
 		}
 		turn();
-		send_blob(&all[i], "request");
+		assert_int_equal(all[i].n_seated, i < SEAT_REQUESTS);
+		if (all[i].n_seated)
+			send_blob(&all[i], "request");
 	}
 	begins(&g, 1, SEAT_REQUESTS);
 	say_end(g.ctl, 2, END_REFUSED, UINT64_MAX, "not this one");
-	begins(&g, SEAT_REQUESTS + 1, 1);
+	sends(&g, &all[SEAT_REQUESTS], SEAT_REQUESTS + 1);
 	say_end(g.ctl, 1, END_DONE, 11, "");
 	struct ipc_frame f = next(g.sock, SESSION_REQUEST);
 	ipc_frame_fini(&f);
-	nothing(g.ctl); /* recorded is not over */
+	nothing(g.ctl);
+	assert_int_equal(all[SEAT_REQUESTS + 1].n_seated, 0); /* recorded is not over */
 	assert_int_equal(ipc_send(g.sock, SESSION_DONE, 1, &o, sizeof o, -1), 0);
-	begins(&g, SEAT_REQUESTS + 2, 1);
+	turn();
+	sends(&g, &all[SEAT_REQUESTS + 1], SEAT_REQUESTS + 2);
 	seat_leave(&all[2].ask); /* shown to keepd: it is under way until it ends */
 	seat_leave(&all[ARRAY_LEN(all) - 1].ask);
 	nothing(g.ctl);
 	say_end(g.ctl, 4, END_REFUSED, UINT64_MAX, "nor this");
 	nothing(g.ctl);
+	assert_true(all[3].ask.was_open && all[ARRAY_LEN(all) - 1].n_seated == 0);
 	assert_true(
 		all[0].n_done == 1 && all[1].n_failed == 1 && all[3].n_failed == 1 && all[2].n_failed == 0);
 	gate_close(&g);
