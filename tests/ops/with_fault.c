@@ -50,6 +50,24 @@ VKAPI_ATTR void VKAPI_CALL vkUpdateDescriptorSets(VkDevice d, uint32_t n_writes,
 	next_update(d, 1, &w, n_copies, copies);
 }
 
+/* Reads one half of a buffer and writes the other, which are neighbours: nothing to wait for, and nothing to be said of. */
+static int neighbours(struct rt_device *d)
+{
+	struct rt_buf *all[2] = { 0 };
+	int r = rt_buf_create(d, RT_BUF_WORK, 2 * RT_ALIGN, "halves", &all[0]);
+	r = r < 0 ? r : rt_buf_create(d, RT_BUF_WORK, RT_ALIGN, "other", &all[1]);
+	r = r < 0 ? r : rt_begin(d);
+	r = r < 0 ? r : op_add(d, (struct rt_view){ all[1], 0 }, (struct rt_view){ all[0], 0 }, RT_ALIGN / 4);
+	r = r < 0 ? r
+		  : op_add(d, (struct rt_view){ all[0], RT_ALIGN }, (struct rt_view){ all[0], RT_ALIGN },
+			    RT_ALIGN / 4);
+	r = r < 0 ? r : rt_submit(d);
+	for (u32 i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i])
+			rt_buf_destroy(d, all[i]);
+	return r;
+}
+
 /* The rows, with the code of `add` for kernels that no case here calls: instrumenting them all takes half a minute. */
 static struct pipeline_row *rows_used(void)
 {
@@ -97,6 +115,8 @@ int main(int argc, char **argv)
 		r = op_case_run(d, &cases[i], &out, &len);
 		free(out);
 	}
+	if (r == 0)
+		r = neighbours(d);
 	rt_device_close(d);
 	free(rows);
 	return r != 0;
