@@ -220,8 +220,10 @@ static int run(struct cli *c, struct run *q, struct files *f, bool talk, u32 kv)
 		out_say("%s has no chat template: the prompt is sent as it is", q->session.open.name);
 		q->raw = true;
 	}
-	if (!q->max_given)
+	if (!q->max_given) { /* nobody said how many: a conversation goes on until its context is full */
 		q->how.h.max_tokens = MAX(MIN(MAX_TOKENS_DEFAULT, q->session.open.ctx_tokens / 2), 1u);
+		q->how.h.flags |= REQUEST_FILL;
+	}
 	if (q->raw && q->turn.tools)
 		r = out_fail(
 			CLI_REFUSED, "--tools needs a chat template, and %s has none", q->session.open.name);

@@ -18,6 +18,10 @@ says '"ctx_tokens":100'
 expect 1 keep run demo 'What is Keep?' --max-tokens 4000
 says 'tokens of prompt and 4000 to generate exceed the context of 100 tokens'
 expect 0 keep run demo 'What is Keep?' --ctx 300 --max-tokens 200
+# who names no number gets what the prompt leaves: 60 tokens or so, and then the end of the context
+expect 0 keep run demo "$(printf 'What is Keep? %.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14)" --ignore-eos --json
+[ $(($(member "$out" n_prompt) + $(member "$out" n_generated))) = 100 ] && [ "$(member "$out" n_prompt)" -gt 50 ] ||
+	fail 'an answer without a number does not end with its context'
 # a monitor's socket, and nothing else on it
 [ -S "$KEEP_ROOT/run/metrics.sock" ] || fail 'no metrics.sock'
 expect 0 $python "$KEEP_SOURCE/tests/scenario/client.py" "$KEEP_ROOT/run/metrics.sock" metrics
