@@ -130,6 +130,8 @@ static struct stats sum_up(const VkPipelineExecutableStatisticKHR *all, u32 n)
 		for (u32 k = 0; k < ARRAY_LEN(names); k++)
 			if (!strcmp(all[i].name, names[k].name))
 				*(u32 *)(void *)((u8 *)&s + names[k].at) += (u32)value_of(&all[i]);
+	if (s.cost == 0)
+		s.cost = s.code; /* NVK before Mesa 25.1 counts no cycles */
 	return s;
 }
 

@@ -5,6 +5,7 @@
  *   test_budget CHIP name        prints "COMPILER, DRIVER", which tables are named by
  *   test_budget CHIP text ROW    prints what the driver shows of its forms of a row, named "KERNEL VARIANT"
  * 77: no device here compiles and tells. One device must be chosen by the environment; run.sh does. */
+#include "tests/budget/loose.h"
 #include "tests/budget/stats.h"
 
 #include <ctype.h>
@@ -189,16 +190,11 @@ static void print(const struct row *r, const struct stats *s)
 static int print_loose(const struct stats_device *d, const struct pipeline_row *row, const char *chip)
 {
 	struct stats s[2] = { 0 };
-	u32 *words = malloc(row->spirv_bytes);
-	if (!words)
-		return -1;
-	memcpy(words, row->spirv, row->spirv_bytes);
-	for (u32 i = 5; i < row->spirv_bytes / 4; i += words[i] >> 16 ? words[i] >> 16 : 1)
-		if (words[i] == (3u << 16 | 71) && words[i + 2] == 42)
-			words[i] = words[i + 1] = words[i + 2] = 1u << 16; /* OpNop */
-	struct pipeline_row loose = *row;
-	loose.spirv = words;
-	int r = stats_of(d, row, &s[0]);
+	struct pipeline_row loose;
+	int r = loose_row(row, &loose);
+	if (r < 0)
+		return r;
+	r = stats_of(d, row, &s[0]);
 	r = r == 0 ? stats_of(d, &loose, &s[1]) : r;
 	const char *word = NULL;
 	for (u32 i = 0; r == 0 && i < STATS_TEXTS_MAX && s[1].text[i].text && !word; i++)
@@ -208,7 +204,7 @@ static int print_loose(const struct stats_device *d, const struct pipeline_row *
 			s[0].cost, s[1].cost, word ? word : "-");
 	stats_free(&s[0]);
 	stats_free(&s[1]);
-	free(words);
+	loose_free(&loose);
 	return r;
 }
 
