@@ -69,22 +69,6 @@ static void count_calls(struct rt_device *d)
 	d->fns = &counting;
 }
 
-/* ---- steps ---- */
-
-static void step(struct made *b, struct model_work *w, u32 first, u32 n)
-{
-	u32 *ids = rt_host_ptr(w->ids), *seq = rt_host_ptr(w->seq), *pos = rt_host_ptr(w->pos);
-	for (u32 i = 0; i < n; i++) {
-		ids[i] = (first + i) * 7919 % b->m.n_vocab;
-		seq[i] = 0;
-		pos[i] = first + i;
-	}
-	*(u32 *)rt_host_ptr(w->out_rows) = n - 1;
-	const struct model_step s = { .n = n, .n_out = 1, .pos_max = first + n - 1 };
-	if (rt_begin(b->d) < 0 || model_forward(b->d, &b->m, w, &s) < 0 || rt_submit(b->d) < 0)
-		fail("a step failed");
-}
-
 /* ---- floors ---- */
 
 #define PEAK_TURNS 100000u
@@ -173,35 +157,18 @@ static void print_counts(const char *what, const struct floors *f, u32 tokens)
 	memset(counts, 0, sizeof(counts));
 }
 
-/* A level of the native device, or another device by its name. */
-static struct rt_device *open_device(const char *name, bool *ret_native)
-{
-	struct rt_device *d;
-	const char *why;
-	struct cpu_params p = { .level = cpu_level_best() };
-	*ret_native = !name;
-	for (u32 i = 0; i < CPU_LEVELS_N && name; i++)
-		if (strcmp(name, cpu_level_name(i)) == 0 && cpu_level_runs(i)) {
-			p.level = i;
-			*ret_native = true;
-		}
-	if (*ret_native ? cpu_open_with(&p, &d) < 0 : rt_device_open(name, &d, &why) != 0)
-		fail("no such device, or level on this machine");
-	return d;
-}
-
 static double tokens(struct made *b, struct model_work *w, u32 n)
 {
 	double start = bench_now();
 	for (u32 i = 0; i < n; i++)
-		step(b, w, PROMPT + i, 1);
+		made_step(b, w, PROMPT + i, 1);
 	return n / (bench_now() - start);
 }
 
 static double prompt(struct made *b, struct model_work *w)
 {
 	double start = bench_now();
-	step(b, w, 0, PROMPT);
+	made_step(b, w, 0, PROMPT);
 	return PROMPT / (bench_now() - start);
 }
 
@@ -271,23 +238,14 @@ int main(int argc, char **argv)
 	u32 rounds = argc > 3 ? (u32)atoi(argv[3]) : 3, generate = argc > 5 ? (u32)atoi(argv[5]) : 64;
 	struct made b = { 0 };
 	bool native;
-	b.d = open_device(argc > 4 ? argv[4] : NULL, &native);
+	b.d = made_device(argc > 4 ? argv[4] : NULL, &native);
 	if (rounds < native || rounds > ROUNDS_MAX || generate < 1 || generate > CTX - PROMPT)
 		fail("ROUNDS is 1 to 15, GENERATE 1 to 512");
 	made_create(&b, file, size, CTX);
 	struct model_work w;
-	const struct model_work_params p = { .rows_max = PROMPT,
-		.out_max = 1,
-		.n_slots = 1,
-		.ctx_tokens = CTX,
-		.kv_mode = KV_F16,
-		.kv_pages = CTX / RT_KV_PAGE };
-	if (model_work_create(b.d, &b.m, &p, &w) < 0)
-		fail("no memory");
-	for (u32 i = 0; i < CTX / RT_KV_PAGE; i++)
-		((u32 *)rt_host_ptr(w.tables))[i] = i;
-	step(&b, &w, 0, native ? PROMPT : 33); /* packs, compiles */
-	step(&b, &w, PROMPT, 1);
+	made_work(&b, PROMPT, CTX, KV_F16, &w);
+	made_step(&b, &w, 0, native ? PROMPT : 33); /* packs, compiles */
+	made_step(&b, &w, PROMPT, 1);
 	printf("%s %s on ", size, file);
 	(native ? on_native : on_others)(&b, &w, rounds, generate);
 	model_work_fini(b.d, &b.m, &w);

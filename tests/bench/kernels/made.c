@@ -1,5 +1,6 @@
 #include "made.h"
 
+#include "runtime/cpu.h"
 #include "runtime/op_case.h"
 #include "shaders/blocks_ref.h"
 
@@ -145,4 +146,66 @@ void made_fini(struct made *b)
 	rt_buf_destroy(b->d, b->weights);
 	free(b->m.layers);
 	free(b->some);
+}
+
+struct rt_device *made_device(const char *name, bool *ret_native)
+{
+	struct rt_device *d;
+	const char *why;
+	struct cpu_params p = { .level = cpu_level_best() };
+	*ret_native = !name || strcmp(name, "native") == 0;
+	for (u32 i = 0; i < CPU_LEVELS_N && !*ret_native; i++)
+		if (strcmp(name, cpu_level_name(i)) == 0 && cpu_level_runs(i)) {
+			p.level = i;
+			*ret_native = true;
+		}
+	if (*ret_native ? cpu_open_with(&p, &d) < 0 : rt_device_open(name, &d, &why) != 0)
+		stop("no such device, or level on this machine");
+	return d;
+}
+
+void made_work(struct made *b, u32 rows, u32 ctx, u32 kv_mode, struct model_work *ret)
+{
+	const struct model_work_params p = { .rows_max = rows,
+		.out_max = 1,
+		.n_slots = 1,
+		.ctx_tokens = ctx,
+		.kv_mode = kv_mode,
+		.kv_pages = ctx / RT_KV_PAGE };
+	if (model_work_create(b->d, &b->m, &p, ret) < 0)
+		stop("no memory");
+	for (u32 i = 0; i < ctx / RT_KV_PAGE; i++)
+		((u32 *)rt_host_ptr(ret->tables))[i] = i;
+}
+
+static void rows_at(const struct model_work *w, u32 first, u32 n)
+{
+	u32 *seq = rt_host_ptr(w->seq), *pos = rt_host_ptr(w->pos);
+	for (u32 i = 0; i < n; i++) {
+		seq[i] = 0;
+		pos[i] = first + i;
+	}
+}
+
+void made_step(struct made *b, const struct model_work *w, u32 first, u32 n)
+{
+	u32 *ids = rt_host_ptr(w->ids);
+	rows_at(w, first, n);
+	for (u32 i = 0; i < n; i++)
+		ids[i] = (first + i) * 7919 % b->m.n_vocab;
+	*(u32 *)rt_host_ptr(w->out_rows) = n - 1;
+	const struct model_step s = { .n = n, .n_out = 1, .pos_max = first + n - 1 };
+	if (rt_begin(b->d) < 0 || model_forward(b->d, &b->m, w, &s) < 0 || rt_submit(b->d) < 0)
+		stop("a step failed");
+}
+
+void made_behind(struct made *b, const struct model_work *w, u32 n)
+{
+	for (u32 at = 0; at < n; at += w->rows_max) {
+		u32 rows = MIN(w->rows_max, n - at);
+		rows_at(w, at, rows);
+		if (rt_begin(b->d) < 0 || model_scrub(b->d, &b->m, w, w->tables, rows) < 0 ||
+			rt_submit(b->d) < 0)
+			stop("the cache cannot be written");
+	}
 }

@@ -18,3 +18,12 @@ struct made {
  * program where that cannot be. */
 void made_create(struct made *b, const char *file, const char *size, u32 ctx);
 void made_fini(struct made *b);
+
+/* The native device, or a level of it, or another device by its name; NULL: the native one at its best level. Ends the program where there is none. */
+struct rt_device *made_device(const char *name, bool *ret_native);
+/* Buffers for steps of up to `rows` rows of one sequence of up to ctx positions. */
+void made_work(struct made *b, u32 rows, u32 ctx, u32 kv_mode, struct model_work *ret);
+/* One step: n rows from position `first`, the logits of the last. */
+void made_step(struct made *b, const struct model_work *w, u32 first, u32 n);
+/* Something in the cache for the first n positions, without computing them: every byte of theirs is written, so that it is memory. */
+void made_behind(struct made *b, const struct model_work *w, u32 n);
