@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "gateway/seat.h"
+#include "gateway/seat_impl.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/ipc.h"
@@ -13,30 +13,6 @@
 #include <string.h>
 
 #define RETRY_MS 5 /* a socket to a process beside us was full */
-
-struct seat {
-	struct seat *next;
-	struct seats *seats;
-	struct who who;
-	char model[NAME_LEN_MAX + 8];
-	int ctl, sock;
-	struct event *ctl_ev, *sock_ev, *push, *idle;
-	struct ask *asks;
-	u64 last_id;
-	bool shown, proven, asked, has_rules, wants_session, has_info, open;
-	bool stale; /* its rules are not those in force: nobody takes it any more */
-	struct rules rules;
-	int refused; /* -errno of the connection */
-	struct proto_session_open info;
-	struct fd_map map;
-	struct layout layout;
-};
-
-struct seats {
-	struct seats_params p;
-	struct seat *list;
-	u32 n;
-};
 
 int seats_create(const struct seats_params *p, struct seats **ret)
 {
@@ -65,7 +41,7 @@ static void ask_add(struct seat *t, struct ask *a)
 	*at = a;
 }
 
-static void ask_out(struct ask *a)
+void seat_ask_out(struct ask *a)
 {
 	struct ask **at = &a->seat->asks;
 	while (*at != a)
@@ -76,7 +52,7 @@ static void ask_out(struct ask *a)
 	fd_close(&a->blob);
 }
 
-static struct ask *ask_of(const struct seat *t, u64 id)
+struct ask *seat_ask_of(const struct seat *t, u64 id)
 {
 	struct ask *a = t->asks;
 	while (a && a->id != id)
@@ -142,7 +118,7 @@ static void seat_free(struct seat *t)
 }
 
 /* The seat is over, and everybody on it is told. */
-static void seat_lost(struct seat *t, u32 status, const char *why)
+void seat_lost(struct seat *t, u32 status, const char *why)
 {
 	struct ask *all = t->asks;
 	bool open = t->open;
@@ -170,7 +146,7 @@ struct seats *seats_free(struct seats *s)
 	return NULL;
 }
 
-static void idle_arm(struct seat *t)
+void seat_idle_arm(struct seat *t)
 {
 	const struct timeval wait = { .tv_sec = t->stale ? 0 : GATEWAY_SEAT_IDLE_S };
 	if (!t->asks && t->open)
@@ -287,201 +263,12 @@ static void on_push(evutil_socket_t fd, short what, void *ctx)
 	else if (r < 0)
 		seat_lost(t, END_UNDECIDED, t->open ? "the session ended" : "the gate does not answer");
 	else
-		idle_arm(t);
+		seat_idle_arm(t);
 }
 
-static void push_soon(struct seat *t)
+void seat_push_soon(struct seat *t)
 {
 	event_active(t->push, 0, 0);
-}
-
-/* ---- what keepd says ------------------------------------------------------------------------------------------------------- */
-
-static void on_sock(evutil_socket_t fd, short what, void *ctx);
-
-/* The session is there. 0; 1 what came is not one. */
-static int opened(struct seat *t)
-{
-	const char *why;
-	if (!t->has_info || !t->map.data || layout_open(t->map.data, t->map.len, NULL, &t->layout, &why))
-		return 1;
-	if (fcntl(t->sock, F_SETFL, O_NONBLOCK) < 0)
-		return 1;
-	t->sock_ev = event_new(t->seats->p.base, t->sock, EV_READ | EV_PERSIST, on_sock, t);
-	if (!t->sock_ev || event_add(t->sock_ev, NULL))
-		return 1;
-	t->open = true;
-	push_soon(t);
-	return 0;
-}
-
-/* 0; 1 the seat is gone. */
-static int on_end(struct seat *t, const struct ipc_frame *f)
-{
-	struct proto_end e;
-	memcpy(&e, f->body, sizeof e);
-	if (!bytes_str_ok(e.text, sizeof e.text))
-		e.text[0] = 0;
-	if (!t->proven && e.status == END_DONE && !t->has_info) {
-		t->proven = true;
-		return 0;
-	}
-	if (!t->has_rules && e.status == END_DONE && t->map.data &&
-		!rules_read(t->map.data, t->map.len, &t->rules)) {
-		t->has_rules = t->wants_session = true;
-		fd_unmap(&t->map);
-		push_soon(t);
-		return 0;
-	}
-	if (!t->open && e.status == END_DONE && !opened(t))
-		return 0;
-	if (!t->open) {
-		seat_lost(t, e.status ? e.status : END_UNDECIDED, e.text[0] ? e.text : "no session came");
-		return 1;
-	}
-	struct ask *a = ask_of(t, f->h.id);
-	if (!f->h.id && e.status == END_AGAIN) { /* of its own accord: the rules were changed */
-		t->stale = true;
-		idle_arm(t);
-	}
-	if (!a || a->state != ASK_BEGUN)
-		return 0;
-	a->retry_s = e.retry_s;
-	if (e.status == END_AGAIN)
-		t->stale = true;
-	if (e.status != END_DONE) {
-		ask_out(a);
-		a->was_open = true;
-		a->fns->failed(a, e.status, e.text[0] ? e.text : "the gate refused the request");
-	} else {
-		a->state = ASK_TO_REQUEST;
-		a->fns->recorded(a, e.index);
-	}
-	push_soon(t);
-	return 0;
-}
-
-/* 0; 1 the seat is gone; -EPROTO. */
-static int ctl_take(struct seat *t, struct ipc_frame *f)
-{
-	static const struct ipc_rule rules[] = {
-		{ .type = CTL_PRINCIPAL, .state = 1, .len = sizeof(struct proto_principal) },
-		{ .type = CTL_PROGRESS, .state = 1, .len = sizeof(struct proto_progress) },
-		{ .type = CTL_DATA, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
-		{ .type = CTL_SESSION_OPEN,
-			.state = 1,
-			.len = sizeof(struct proto_session_open),
-			.wants_fd = true },
-		{ .type = CTL_END, .state = 3, .len = sizeof(struct proto_end) },
-	};
-	u64 seen = 0;
-	if (!ipc_match(rules, ARRAY_LEN(rules), t->open ? 2 : 1, &seen, f))
-		return -EPROTO;
-	if (f->h.type == CTL_END)
-		return on_end(t, f);
-	if (f->h.type == CTL_DATA) {
-		fd_unmap(&t->map);
-		return fd_map_sealed(f->fd, SIZE_MAX, &t->map) ? -EPROTO : 0;
-	}
-	if (f->h.type == CTL_SESSION_OPEN) {
-		memcpy(&t->info, f->body, sizeof t->info);
-		fd_close(&t->sock);
-		t->sock = fd_steal(&f->fd);
-		t->has_info = bytes_str_ok(t->info.name, sizeof t->info.name);
-	}
-	return 0;
-}
-
-/* ---- what the runtime says ------------------------------------------------------------------------------------------------- */
-
-/* Texts lie one behind the other, inside. */
-static bool probs_ok(const struct proto_probs *p)
-{
-	size_t left = sizeof p->text;
-	if (!p->n || p->n > ARRAY_LEN(p->v))
-		return false;
-	for (u32 i = 0; i < p->n; i++) {
-		u32 len = p->v[i].len == PROB_NO_TEXT ? 0 : p->v[i].len;
-		if (len > left)
-			return false;
-		left -= len;
-	}
-	return true;
-}
-
-static int sock_take(struct seat *t, struct ipc_frame *f)
-{
-	static const struct ipc_rule rules[] = {
-		{ .type = SESSION_TOKENS, .state = 1, .len = sizeof(struct proto_tokens) },
-		{ .type = SESSION_PROBS, .state = 1, .len = sizeof(struct proto_probs) },
-		{ .type = SESSION_RESULT, .state = 1, .len = sizeof(struct proto_data), .wants_fd = true },
-		{ .type = SESSION_DONE, .state = 1, .len = sizeof(struct proto_outcome) },
-	};
-	u64 seen = 0;
-	struct ask *a = ask_of(t, f->h.id);
-	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f) || !a || a->state != ASK_RUNS)
-		return -EPROTO;
-	if (f->h.type == SESSION_TOKENS) {
-		const struct proto_tokens *p = (const void *)f->body;
-		if (p->n_tokens > TOKENS_PER_FRAME || p->text_len > sizeof p->text)
-			return -EPROTO;
-		a->fns->tokens(a, p);
-		return 0;
-	}
-	if (f->h.type == SESSION_PROBS) {
-		const struct proto_probs *p = (const void *)f->body;
-		if (!probs_ok(p))
-			return -EPROTO;
-		a->fns->probs(a, p);
-		return 0;
-	}
-	if (f->h.type == SESSION_RESULT) {
-		_cleanup_map_ struct fd_map map = { 0 };
-		if (fd_map_sealed(f->fd, SIZE_MAX, &map))
-			return -EPROTO;
-		a->fns->result(a, map.data, map.len);
-		return 0;
-	}
-	struct proto_outcome o;
-	memcpy(&o, f->body, sizeof o);
-	if (!bytes_str_ok(o.why, sizeof o.why) || !bytes_str_ok(o.device, sizeof o.device))
-		return -EPROTO;
-	ask_out(a);
-	push_soon(t); /* the next one's turn */
-	a->fns->done(a, &o);
-	return 0;
-}
-
-/* Frames that are there, but not so many that others wait. */
-static void take_all(struct seat *t, int (*take)(struct seat *t, struct ipc_frame *f), bool session)
-{
-	for (u32 i = 0; i < GATEWAY_FRAMES_A_TURN; i++) {
-		struct ipc_frame f;
-		int r = ipc_recv(session ? t->sock : t->ctl, &f);
-		if (r == 2)
-			return;
-		bool closed = r == 1;
-		if (r == 0)
-			r = take(t, &f);
-		ipc_frame_fini(&f);
-		if (r == 1 && !closed)
-			return;
-		if (r) {
-			seat_lost(t, closed && session ? END_REFUSED : END_UNDECIDED,
-				session ? "the gate ended the session" : "the gate is gone");
-			return;
-		}
-	}
-}
-
-static void on_ctl(evutil_socket_t fd, short what, void *ctx)
-{
-	take_all(ctx, ctl_take, false);
-}
-
-static void on_sock(evutil_socket_t fd, short what, void *ctx)
-{
-	take_all(ctx, sock_take, true);
 }
 
 /* ---- the caller's end ------------------------------------------------------------------------------------------------------ */
@@ -499,7 +286,7 @@ static int connect_keepd(struct seat *t)
 	int r = ipc_connect(t->seats->p.run_dir, "ctl.sock", &t->ctl);
 	if (r)
 		return r > 0 ? -ECONNREFUSED : r;
-	t->ctl_ev = event_new(t->seats->p.base, t->ctl, EV_READ | EV_PERSIST, on_ctl, t);
+	t->ctl_ev = event_new(t->seats->p.base, t->ctl, EV_READ | EV_PERSIST, seat_on_ctl, t);
 	if (fcntl(t->ctl, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	return t->ctl_ev && event_add(t->ctl_ev, NULL) == 0 ? 0 : -ENOMEM;
@@ -553,8 +340,8 @@ void seat_take(struct seats *s, struct ask *a, const struct who *who, const char
 		return;
 	}
 	ask_add(t, a);
-	idle_arm(t);
-	push_soon(t);
+	seat_idle_arm(t);
+	seat_push_soon(t);
 }
 
 const struct layout *seat_layout(const struct ask *a)
@@ -578,7 +365,7 @@ void seat_send(struct ask *a, int *fd, const u8 digest[SHA256_BYTES])
 	a->blob = fd_steal(fd);
 	memcpy(a->digest, digest, SHA256_BYTES);
 	a->state = ASK_TO_BEGIN;
-	push_soon(a->seat);
+	seat_push_soon(a->seat);
 }
 
 void seat_leave(struct ask *a)
@@ -595,7 +382,7 @@ void seat_leave(struct ask *a)
 			.cancelled = true };
 		ask_add(t, g);
 	}
-	ask_out(a);
-	idle_arm(t);
-	push_soon(t);
+	seat_ask_out(a);
+	seat_idle_arm(t);
+	seat_push_soon(t);
 }
