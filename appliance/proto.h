@@ -304,8 +304,10 @@ enum kv_mode { KV_DEFAULT = 0 /* f32 for f32 models, else f16 */, KV_F32 = 1, KV
 struct proto_session_want {
 	char name[NAME_LEN_MAX + 8]; /* a model's name or the hex of its digest's first bytes */
 	u32 kv_mode, ctx_tokens;     /* 0: the default */
+	char draft[NAME_LEN_MAX +
+		   8]; /* likewise, of the model that shall guess what it says next; "": whichever does, if any */
 };
-SIZE_PIN(proto_session_want, 80);
+SIZE_PIN(proto_session_want, 152);
 struct proto_session_open {
 	u64 session, grant;
 	u64 index; /* of the session's record */
@@ -515,8 +517,9 @@ struct proto_grant {
 	u8 segments[SHA256_BYTES],
 		layout[SHA256_BYTES]; /* digests of the two tables, as recorded at acceptance */
 	u32 n_files, kv_mode, ctx_tokens, reserved;
+	u64 drafts_for; /* a grant that is loaded: this one serves no session, and guesses what that one says next; 0: none */
 };
-SIZE_PIN(proto_grant, 128);
+SIZE_PIN(proto_grant, 136);
 struct proto_session {
 	u64 grant;
 	u64 principal; /* requests of different principals never share a prefix */
@@ -606,7 +609,10 @@ struct proto_outcome {
 	u32 n_prompt, n_cached, n_generated, kv_mode;
 	u32 n_drafted,
 		n_accepted; /* rows of guesses at what comes next, and how many were right: what it took, no part of what was said */
-	u32 n_aside, reserved; /* how often it was set aside for want of pages; likewise */
+	u32 n_aside; /* how often it was set aside for want of pages; likewise */
+	u32 n_model_drafted,
+		n_model_accepted; /* of n_drafted and n_accepted, those of a draft model; the others were found in what stands before */
+	u32 reserved;
 	u64 seed;
 	u64 prompt_ns, generate_ns;
 	u8 request[SHA256_BYTES];
@@ -617,7 +623,7 @@ struct proto_outcome {
 	char device[128];
 	char why[REASON_LEN_MAX + 1]; /* for REFUSED and ERROR */
 };
-SIZE_PIN(proto_outcome, 584);
+SIZE_PIN(proto_outcome, 592);
 
 /* ---- session ---- */
 

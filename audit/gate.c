@@ -109,13 +109,35 @@ static void session_for(struct keepd *k, struct conn *c, struct grant *g)
 		client_done(c, END_UNDECIDED, UINT64_MAX, "session: %s", strerror(-r));
 }
 
+/* A session over a grant that is ready, with the draft model that the client wants. */
+static void session_over(struct keepd *k, struct conn *c, struct grant *g)
+{
+	struct grant *d = c->wants_draft ? gate_draft_of(k, g) : NULL;
+	const struct model_row *m = c->wants_draft ? audit_model_by_digest(&k->state, c->draft) : NULL;
+	if (!c->wants_draft || (d && d->state == GRANT_READY && !memcmp(d->model, c->draft, sizeof c->draft)))
+		session_for(k, c, g);
+	else if (d && memcmp(d->model, c->draft, sizeof c->draft) != 0)
+		client_done(c, END_REFUSED, UINT64_MAX,
+			"model %s: guesses are made for it by %s already; keep stop %s ends that", g->name,
+			d->name, d->name);
+	else if (d)
+		c->grant = d;
+	else if (!m || m->status != MODEL_ACCEPTED || !m->stored)
+		client_done(c, END_REFUSED, UINT64_MAX, "the draft model is no longer served");
+	else
+		gate_draft_for(c, g, m);
+}
+
 void gate_loaded(struct keepd *k, struct grant *g)
 {
 	for (struct conn *c = k->conns; c; c = c->next) {
 		if (c->grant != g || c->dead)
 			continue;
 		c->grant = NULL;
-		session_for(k, c, g);
+		if (g->drafts)
+			session_for(k, c, g->target);
+		else
+			session_over(k, c, g);
 	}
 }
 
@@ -149,7 +171,7 @@ static void session_begin(
 	}
 	c->state = CLIENT_WAIT;
 	if (g->state == GRANT_READY) {
-		session_for(k, c, g);
+		session_over(k, c, g);
 		return;
 	}
 	c->grant = g;
@@ -157,25 +179,42 @@ static void session_begin(
 		gate_load(g, k);
 }
 
+/* The model of that name, if this client may open a session with it; NULL after END. */
+static const struct model_row *model_for(struct conn *c, u64 id, const char *name)
+{
+	char room[REASON_LEN_MAX + 1];
+	const struct model_row *m = gate_usable(c, id, name);
+	const char *why = m ? may_not_use(c, m, room, sizeof room) : NULL;
+	if (why)
+		client_end(c, id, END_REFUSED, UINT64_MAX, "%s", why);
+	return m && !why && quota_model_ok(c, id, m->name) ? m : NULL;
+}
+
+/* The model that shall guess for m is one like any other. false after END. */
+static bool draft_ok(struct conn *c, u64 id, const struct model_row *m, const char *name)
+{
+	c->wants_draft = name[0] != 0;
+	const struct model_row *d = name[0] ? model_for(c, id, name) : NULL;
+	if (!d)
+		return !name[0];
+	memcpy(c->draft, d->digest, sizeof c->draft);
+	if (memcmp(d->digest, m->digest, sizeof d->digest) != 0)
+		return true;
+	client_end(c, id, END_REFUSED, UINT64_MAX, "model %s: it does not guess for itself", m->name);
+	return false;
+}
+
 int session_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_session_want want;
-	char room[REASON_LEN_MAX + 1];
 	memcpy(&want, f->body, sizeof want);
-	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
-		want.ctx_tokens > CTX_TOKENS_MAX)
+	if (!bytes_str_ok(want.name, sizeof want.name) || !bytes_str_ok(want.draft, sizeof want.draft) ||
+		want.kv_mode > KV_INT8 || want.ctx_tokens > CTX_TOKENS_MAX)
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 1))
 		return 0;
-	const struct model_row *m = gate_usable(c, f->h.id, want.name);
-	if (!m)
-		return 0;
-	const char *why = may_not_use(c, m, room, sizeof room);
-	if (why) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s", why);
-		return 0;
-	}
-	if (!quota_model_ok(c, f->h.id, m->name))
+	const struct model_row *m = model_for(c, f->h.id, want.name);
+	if (!m || !draft_ok(c, f->h.id, m, want.draft))
 		return 0;
 	int r = gate_runtime(c->k);
 	if (r)

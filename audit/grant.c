@@ -38,6 +38,8 @@ void gate_grant_free(struct keepd *k, struct grant *g)
 		break;
 	}
 	assert(g->n_sessions == 0);
+	for (struct grant *d = k->grants; d; d = d->next)
+		d->target = d->target == g ? NULL : d->target;
 	fd_close(&g->layout);
 	free(g);
 }
@@ -46,7 +48,7 @@ void gate_grant_free(struct keepd *k, struct grant *g)
 static bool serves(const struct grant *g, const u8 *model, const struct proto_session_want *want)
 {
 	bool ready = g->state == GRANT_READY;
-	if (g->state == GRANT_UNLOADING || memcmp(g->model, model, MODEL_DIGEST_BYTES) != 0)
+	if (g->drafts || g->state == GRANT_UNLOADING || memcmp(g->model, model, MODEL_DIGEST_BYTES) != 0)
 		return false;
 	bool kv =
 		g->want_kv == want->kv_mode || (ready && want->kv_mode && g->ready.kv_mode == want->kv_mode);
@@ -78,6 +80,30 @@ struct grant *gate_grant_new(struct conn *c, const struct model_row *m, const st
 	g->next = c->k->grants;
 	c->k->grants = g;
 	return g;
+}
+
+/* ---- draft models ---- */
+
+struct grant *gate_draft_of(const struct keepd *k, const struct grant *g)
+{
+	struct grant *d = k->grants;
+	while (d && (d->target != g || d->state == GRANT_UNLOADING))
+		d = d->next;
+	return d;
+}
+
+void gate_draft_for(struct conn *c, struct grant *g, const struct model_row *m)
+{
+	static const struct proto_session_want usual;
+	struct grant *d = gate_grant_new(c, m, &usual);
+	if (!d) {
+		client_done(c, END_UNDECIDED, UINT64_MAX, "grant: %s", strerror(ENOMEM));
+		return;
+	}
+	d->drafts = true;
+	d->target = g;
+	c->grant = d;
+	gate_load(d, c->k);
 }
 
 /* ---- who may have it, and where it goes ---- */
@@ -178,7 +204,10 @@ static int send_grant(struct keepd *k, struct grant *g, const struct model_row *
 	_cleanup_fd_ int layout = fcntl(g->layout, F_DUPFD_CLOEXEC, 3);
 	if (layout < 0)
 		return err_errno();
-	struct proto_grant p = { .n_files = m->n_files, .kv_mode = g->want_kv, .ctx_tokens = g->want_ctx };
+	struct proto_grant p = { .n_files = m->n_files,
+		.kv_mode = g->want_kv,
+		.ctx_tokens = g->want_ctx,
+		.drafts_for = g->drafts ? g->target->id : 0 };
 	memcpy(p.model, m->digest, sizeof p.model);
 	memcpy(p.segments, m->segments, sizeof p.segments);
 	memcpy(p.layout, m->layout, sizeof p.layout);
@@ -204,11 +233,24 @@ static void record_load_failed(struct keepd *k, const struct grant *g, const cha
 	(void)r; /* the log has failed then, and the end of the turn says so */
 }
 
+/* Whose guesses it would make is there no more. */
+static bool without_target(struct grant *g, struct keepd *k)
+{
+	if (!g->drafts || (g->target && g->target->state == GRANT_READY))
+		return false;
+	gate_load_over(
+		k, g, END_REFUSED, "model %s: the model that it would guess for is loaded no more", g->name);
+	gate_grant_free(k, g);
+	return true;
+}
+
 /* The grant is made now: record, then (behind the commit) the frames. */
 void gate_load(struct grant *g, struct keepd *k)
 {
 	struct model_row *m = audit_model_by_digest(&k->state, g->model);
 	struct audit_record rec;
+	if (without_target(g, k))
+		return;
 	audit_log_record(k->log, &rec, EVENT_GRANT, INTENT_NONE, &g->actor);
 	jsonw_kv_str(&rec.w, "name", g->name);
 	jsonw_kv_hex(&rec.w, "model", g->model, sizeof g->model);
@@ -216,6 +258,8 @@ void gate_load(struct grant *g, struct keepd *k)
 	jsonw_kv_hex(&rec.w, "layout", m->layout, sizeof m->layout);
 	jsonw_kv_str(&rec.w, "kv_mode", gate_kv_name(g->want_kv));
 	jsonw_kv_u64(&rec.w, "ctx_tokens", g->want_ctx);
+	if (g->drafts)
+		jsonw_kv_u64(&rec.w, "drafts_for", g->target->id);
 	m->used_s = keepd_judged(k).at_s;
 	if (audit_log_append(k->log, &rec, &k->state) || audit_log_put_model(k->log, m))
 		return;
@@ -261,6 +305,11 @@ void gate_unload(struct keepd *k, struct grant *g, const char *reason, const cha
 	g->state = GRANT_UNLOADING;
 	if (k->runtime)
 		conn_send(k->runtime, GATE_UNLOAD, g->id, NULL, 0, NULL);
+	struct grant *d = gate_draft_of(k, g);
+	if (!d || d->state == GRANT_QUEUED) /* which finds no target when its turn comes */
+		return;
+	gate_load_over(k, d, END_REFUSED, "model %s: was %s", g->name, reason);
+	gate_unload(k, d, reason, text);
 }
 
 /* ---- plans ---- */
@@ -290,7 +339,7 @@ int plan_frame(struct conn *c, struct ipc_frame *f)
 	struct proto_session_want want;
 	memcpy(&want, f->body, sizeof want);
 	if (!bytes_str_ok(want.name, sizeof want.name) || want.kv_mode > KV_INT8 ||
-		want.ctx_tokens > CTX_TOKENS_MAX)
+		want.ctx_tokens > CTX_TOKENS_MAX || want.draft[0]) /* a plan is of one model */
 		return -EPROTO;
 	const struct model_row *m = gate_usable(c, f->h.id, want.name);
 	if (!m)

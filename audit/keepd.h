@@ -61,7 +61,9 @@ struct conn {
 	u64 last_id;	       /* id of the last frame */
 	struct import *import; /* collecting or waiting */
 	struct grant *grant;   /* waiting for it to load */
-	u64 plan;	       /* waiting for the answer to this question; 0: none */
+	bool wants_draft;      /* and then for a draft model, which has this digest */
+	u8 draft[MODEL_DIGEST_BYTES];
+	u64 plan; /* waiting for the answer to this question; 0: none */
 	struct audit_check *check;
 	struct audit_search *search;
 	struct proto_principal who; /* for whom it asks, as it has proven (principal.h); no name: itself */
@@ -91,6 +93,8 @@ struct grant {
 	u8 model[MODEL_DIGEST_BYTES];
 	char name[NAME_LEN_MAX + 8];
 	u32 want_kv, want_ctx;
+	bool drafts;	      /* it serves no session, and guesses what another says: */
+	struct grant *target; /* that one; NULL: it is gone */
 	enum grant_state state;
 	bool retried; /* idle grants were unloaded for it once */
 	struct audit_actor actor;
@@ -98,7 +102,8 @@ struct grant {
 	int layout; /* sealed memory file */
 	u64 layout_len;
 	u32 n_sessions;
-	u64 drafted, accepted; /* as of its outcomes */
+	u64 drafted, accepted;		   /* as of its outcomes */
+	u64 model_drafted, model_accepted; /* of these, a draft model's */
 };
 
 struct session {
@@ -240,7 +245,7 @@ struct keepd {
 	struct {
 		u64 requests, spent;				       /* let through; refused by a quota */
 		u64 prompt, cached, generated, prompt_ns, generate_ns; /* of outcomes */
-		u64 drafted, accepted, aside;
+		u64 drafted, accepted, model_drafted, model_accepted, aside;
 	} totals; /* since the start, for who watches the machine */
 	struct {
 		u64 intent;
@@ -535,6 +540,10 @@ struct grant *gate_grant_for(struct keepd *k, const u8 *model, const struct prot
 /* One that is not made yet, for that client; NULL: out of memory. */
 struct grant *gate_grant_new(
 	struct conn *c, const struct model_row *m, const struct proto_session_want *want);
+/* The grant that guesses for g, or will; NULL: none does. */
+struct grant *gate_draft_of(const struct keepd *k, const struct grant *g);
+/* The client waits for a draft model of g; it gets its session, or its END, when that is decided. */
+void gate_draft_for(struct conn *c, struct grant *g, const struct model_row *m);
 /* The model that the client wants and may have, or NULL after END. */
 const struct model_row *gate_usable(struct conn *c, u64 id, const char *name);
 /* There is a connection to the runtime. 0; 1 nobody listens; -errno. */

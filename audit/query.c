@@ -68,9 +68,13 @@ static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, cons
 	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
 	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
 	jsonw_kv_u64(w, "sessions", sessions);
+	if (g->drafts && g->target)
+		jsonw_kv_u64(w, "drafts_for", g->target->id);
 	if (busy) {
 		jsonw_kv_u64(w, "drafted_tokens", g->drafted);
 		jsonw_kv_u64(w, "accepted_tokens", g->accepted);
+		jsonw_kv_u64(w, "model_drafted_tokens", g->model_drafted);
+		jsonw_kv_u64(w, "model_accepted_tokens", g->model_accepted);
 		busy_put(busy, w);
 	}
 	jsonw_object_end(w);
@@ -129,6 +133,8 @@ static void put_totals(struct jsonw *w, const struct keepd *k)
 	jsonw_kv_u64(w, "generated_tokens", k->totals.generated);
 	jsonw_kv_u64(w, "drafted_tokens", k->totals.drafted);
 	jsonw_kv_u64(w, "accepted_tokens", k->totals.accepted);
+	jsonw_kv_u64(w, "model_drafted_tokens", k->totals.model_drafted);
+	jsonw_kv_u64(w, "model_accepted_tokens", k->totals.model_accepted);
 	jsonw_kv_u64(w, "set_aside", k->totals.aside);
 	jsonw_kv_u64(w, "prompt_ns", k->totals.prompt_ns);
 	jsonw_kv_u64(w, "generate_ns", k->totals.generate_ns);

@@ -86,7 +86,9 @@ static u32 unload_idle(struct keepd *k, struct conn *c)
 	for (struct grant *g = k->grants; g; g = g->next) {
 		if (g->state == GRANT_UNLOADING)
 			n++;
-		if (g->state != GRANT_READY || g->n_sessions)
+		const struct grant *d = g->state == GRANT_READY ? gate_draft_of(k, g) : NULL;
+		bool awaited = d && d->state != GRANT_READY; /* by whoever asked for both */
+		if (g->state != GRANT_READY || g->n_sessions || awaited)
 			continue;
 		g->state = GRANT_UNLOADING;
 		conn_send(c, GATE_UNLOAD, g->id, NULL, 0, NULL);
@@ -293,6 +295,8 @@ static bool outcome_fits(const struct proto_outcome *p, const struct ticket *t)
 	return finish_name(p->finish) && bytes_str_ok(p->device, sizeof p->device) &&
 	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 && !p->reserved &&
 	       p->n_accepted <= p->n_drafted && p->n_accepted <= p->n_generated &&
+	       p->n_model_drafted <= p->n_drafted && p->n_model_accepted <= p->n_model_drafted &&
+	       p->n_model_accepted <= p->n_accepted &&
 	       (!ran || memcmp(p->request, t->digest, sizeof p->request) == 0) &&
 	       (!t->charge.reserved || outcome_used(p) <= t->charge.reserved) &&
 	       !content_answer_wrong(t, p->text);
@@ -332,9 +336,13 @@ static void count_outcome(struct keepd *k, struct grant *g, const struct proto_o
 	k->totals.generate_ns += p->generate_ns;
 	k->totals.drafted += p->n_drafted;
 	k->totals.accepted += p->n_accepted;
+	k->totals.model_drafted += p->n_model_drafted;
+	k->totals.model_accepted += p->n_model_accepted;
 	k->totals.aside += p->n_aside;
 	g->drafted += p->n_drafted;
 	g->accepted += p->n_accepted;
+	g->model_drafted += p->n_model_drafted;
+	g->model_accepted += p->n_model_accepted;
 }
 
 static int on_outcome(void *conn, struct ipc_frame *f)

@@ -82,6 +82,8 @@ static void finish(struct answer *a, u32 how, const char *why)
 	o->n_cached = a->seq.n_cached;
 	o->n_drafted = a->seq.all_drafted;
 	o->n_accepted = a->seq.all_right;
+	o->n_model_drafted = a->seq.model_drafted;
+	o->n_model_accepted = a->seq.model_right;
 	o->n_aside = a->seq.n_aside;
 	o->prompt_ns = (a->first_ns ? a->first_ns : now) - a->started_ns;
 	o->generate_ns = a->first_ns ? now - a->first_ns : 0;

@@ -93,9 +93,8 @@ u32 draft_guess(struct draft *d, u32 *ids, u32 n, u32 most)
 	return most;
 }
 
-void draft_judge(struct draft *d, bool right)
+void draft_luck_note(struct draft_luck *l, bool right)
 {
-	struct draft_luck *l = &d->luck[d->kind];
 	if (l->tried == LUCK_MOST) {
 		l->tried /= 2;
 		l->right /= 2;
@@ -104,8 +103,20 @@ void draft_judge(struct draft *d, bool right)
 	l->right += right;
 }
 
+void draft_judge(struct draft *d, bool right)
+{
+	draft_luck_note(&d->luck[d->kind], right);
+}
+
 f32 draft_chance(const struct draft *d)
 {
 	const struct draft_luck *l = &d->luck[d->kind];
 	return (f32)(l->right + 1) / (f32)(l->tried + 2);
+}
+
+f32 draft_chance_model(const struct draft *d, const struct draft_luck *all)
+{
+	const struct draft_luck *l = &d->luck[DRAFT_MODEL];
+	f32 prior = (f32)(all->right + 1) / (f32)(all->tried + 2);
+	return ((f32)l->right + (f32)DRAFT_PRIOR * prior) / (f32)(l->tried + DRAFT_PRIOR);
 }

@@ -1,8 +1,9 @@
-/* Drafts: what an answer may well say next, guessed from where its last ids stood before, and computed along with the next token. A guess is
- * used only where it is what the sampler chose there, so drafts change how many steps an answer takes and no bit of it.
+/* Drafts: what an answer may well say next, guessed from where its last ids stood before or by a second, smaller model, and computed along with the
+ * next token. A guess is used only where it is what the sampler chose there, so drafts change how many steps an answer takes and no bit of it.
  *
- *   draft.c       the guess: an index over a sequence's own ids
- *   draft_pace.c  how many guesses are worth their rows: what steps have cost here, against how often this sequence's guesses were right */
+ *   draft.c        the guess: an index over a sequence's own ids; and how often guesses were right
+ *   draft_pace.c   how many guesses are worth their rows: what steps have cost here, against how often this sequence's guesses were right
+ *   draft_model.c  the guesses of a second model (draft_model.h) */
 #pragma once
 
 #include "base/limits.h"
@@ -13,7 +14,9 @@
 #define DRAFT_GRAM  3u	/* ids that must have stood together before */
 #define DRAFT_MATCH 16u /* how many are compared: a longer match is no better */
 #define DRAFT_LOOKS 8u	/* places that are compared, the latest first */
-#define DRAFT_KINDS 4u	/* of guesses, by how much of the past matched: 3; 4 and 5; 6 to 11; more */
+#define DRAFT_KINDS \
+	5u /* of guesses, by how much of the past matched: 3; 4 and 5; 6 to 11; more; and those of a draft model: */
+#define DRAFT_MODEL 4u
 
 /* How often guesses of a kind were right: of this sequence, the late ones counting more. */
 struct draft_luck {
@@ -38,8 +41,12 @@ void draft_read(struct draft *d, const u32 *ids, u32 n);
 u32 draft_guess(struct draft *d, u32 *ids, u32 n, u32 most);
 /* Whether the next id of the guess at hand was right. Said of every guess that can be judged, computed or not. */
 void draft_judge(struct draft *d, bool right);
+void draft_luck_note(struct draft_luck *l, bool right);
 /* How likely each id of the guess at hand is right, if those before it are: (right + 1) / (tried + 2) of its kind. */
 f32 draft_chance(const struct draft *d);
+/* Of a draft model's: what was seen of it in all sequences counts as DRAFT_PRIOR guesses of this one. */
+#define DRAFT_PRIOR 4u
+f32 draft_chance_model(const struct draft *d, const struct draft_luck *all);
 
 /* ---- what they cost (draft_pace.c) -------------------------------------------------------------------------------------- */
 
@@ -71,9 +78,21 @@ f32 draft_pace_of(const struct draft_pace *p, u32 rows);
 struct draft_offer {
 	f32 chance;
 	u32 most; /* ids guessed; 0: it has no guess */
-	u32 n;	  /* OUT: rows that it gets for them */
+	u32 behind; /* they are a draft model's, which first computes so many rows; 0: the first of them is there */
+	bool model; /* and the others take a row of it each */
+	u32 n;	    /* OUT: rows that it gets for them */
 };
+
+/* A step whose rows are shared out. */
+struct draft_step {
+	const struct draft_pace *pace;	/* of such steps */
+	const struct draft_pace *model; /* of the draft model's; NULL: nobody offers a guess of one */
+	u32 n;				/* sequences that are in the step, a row each */
+	bool others;			/* there is somebody else whose turn comes after this step */
+	u32 spare;			/* rows, at most */
+	f32 gain; /* OUT: ids expected per time, in those of a step without guesses; 1 where that is not known */
+};
+
 /* Share rows out: so that the tokens expected per time are most, and of each sequence no fewer than without (but for DRAFT_MARGIN of those
- * that offer nothing). n sequences are in the step, a row each; others: there is somebody else whose turn comes after this step. At most
- * `spare` rows. Returns how many in all. */
-u32 draft_share(const struct draft_pace *p, struct draft_offer *offers, u32 n, bool others, u32 spare);
+ * that offer nothing). The time is that of the step and of the steps of the draft model before it. Returns how many in all. */
+u32 draft_share(struct draft_step *st, struct draft_offer *offers);

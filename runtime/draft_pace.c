@@ -87,36 +87,82 @@ static u32 likeliest(const struct draft_offer *o, u32 n, const f32 *more)
 	return best;
 }
 
-u32 draft_share(const struct draft_pace *p, struct draft_offer *o, u32 n, bool others, u32 spare)
+/* Steps of the draft model that are under consideration: rows of the first, of the second, … */
+struct model_steps {
+	u32 rows[DRAFT_IDS_MAX], n;
+};
+
+/* One guess more of o, which has o->n of them. */
+static void add_step(struct model_steps *m, const struct draft_offer *o)
 {
-	f32 gain[BATCH_REQUESTS_MAX], more[BATCH_REQUESTS_MAX], sum = 0, without;
-	u32 order[STEP_ROWS_MAX], rows = 0, best = 0;
-	assert(n <= BATCH_REQUESTS_MAX && spare <= STEP_ROWS_MAX);
-	for (u32 i = 0; i < n; i++) {
+	if (!o->model)
+		return;
+	m->rows[o->n] += o->n ? 1 : o->behind;
+	m->n = MAX(m->n, o->n + 1);
+}
+
+/* Nanoseconds that they take; < 0: not known. */
+static f32 model_ns(const struct draft_step *st, const struct model_steps *m)
+{
+	f32 sum = 0;
+	for (u32 i = 0; i < m->n; i++) {
+		f32 ns = m->rows[i] ? draft_pace_of(st->model, m->rows[i]) : 0;
+		if (m->rows[i] && ns <= 0)
+			return -1;
+		sum += ns;
+	}
+	return sum;
+}
+
+/* What is being shared out. */
+struct share {
+	f32 gain[BATCH_REQUESTS_MAX], more[BATCH_REQUESTS_MAX], sum, rate;
+	u32 order[STEP_ROWS_MAX], rows, best;
+	struct model_steps model;
+};
+
+/* Give the likeliest guess a row, where it is known what that takes: whether it is worth it shows in h->best. false: there is none. */
+static bool share_one(const struct draft_step *st, struct draft_offer *o, f32 without, struct share *h)
+{
+	u32 n = st->n, i = likeliest(o, n, h->more);
+	f32 ns = i < n ? draft_pace_of(st->pace, n + h->rows + 1) : 0;
+	if (ns <= 0)
+		return false;
+	add_step(&h->model, &o[i]);
+	f32 before = model_ns(st, &h->model);
+	if (before < 0)
+		return false;
+	ns += before;
+	h->order[h->rows++] = i;
+	o[i].n++;
+	h->gain[i] += h->more[i];
+	h->sum += h->more[i];
+	h->more[i] *= o[i].chance;
+	if (((f32)n + h->sum) / ns > h->rate && suits(o, n, st->others, ns, without, h->gain)) {
+		h->rate = ((f32)n + h->sum) / ns;
+		h->best = h->rows;
+	}
+	return true;
+}
+
+u32 draft_share(struct draft_step *st, struct draft_offer *o)
+{
+	struct share h = { 0 };
+	assert(st->n <= BATCH_REQUESTS_MAX && st->spare <= STEP_ROWS_MAX);
+	st->gain = 1;
+	for (u32 i = 0; i < st->n; i++) {
 		o[i].n = 0;
-		gain[i] = 0;
-		more[i] = o[i].chance;
+		h.more[i] = o[i].chance;
 	}
-	if (!n || !fresh(p, index_of(n))) /* measured first, without guesses */
+	if (!st->n || !fresh(st->pace, index_of(st->n))) /* measured first, without guesses */
 		return 0;
-	without = draft_pace_of(p, n);
-	f32 rate = (f32)n / without * (1 + (f32)DRAFT_MARGIN);
-	while (rows < spare) {
-		u32 i = likeliest(o, n, more);
-		f32 ns = i < n ? draft_pace_of(p, n + rows + 1) : 0;
-		if (ns <= 0)
-			break;
-		order[rows++] = i;
-		o[i].n++;
-		gain[i] += more[i];
-		sum += more[i];
-		more[i] *= o[i].chance;
-		if (((f32)n + sum) / ns > rate && suits(o, n, others, ns, without, gain)) {
-			rate = ((f32)n + sum) / ns;
-			best = rows;
-		}
-	}
-	while (rows > best)
-		o[order[--rows]].n--;
-	return best;
+	f32 without = draft_pace_of(st->pace, st->n), rate = (f32)st->n / without;
+	h.rate = rate * (1 + (f32)DRAFT_MARGIN);
+	while (h.rows < st->spare && share_one(st, o, without, &h))
+		;
+	if (h.best)
+		st->gain = h.rate / rate;
+	while (h.rows > h.best)
+		o[h.order[--h.rows]].n--;
+	return h.best;
 }

@@ -1,5 +1,6 @@
 #include "runtime/grant.h"
 #include "base/err.h"
+#include "runtime/draft_model.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -104,7 +105,10 @@ static struct plan_want wanted(
 		.tails = p->tails,
 		.chunk = p->chunk,
 		.batch = p->batch };
-	memcpy(w.split, p->split, sizeof w.split);
+	if (g->target) /* as many as the target may say, or what it was trained on; on any device */
+		w.ctx_usual = g->target->ctx_tokens;
+	else
+		memcpy(w.split, p->split, sizeof w.split);
 	for (u32 i = 0; i < g->n_devices; i++)
 		infos[i] = rt_device_info(g->devices[i]);
 	return w;
@@ -205,10 +209,47 @@ static void place_choices(struct grant *g)
 	}
 }
 
+static bool same_token(const struct layout *a, const struct layout *b, u32 id)
+{
+	const struct layout_token *x = &a->vocab[id], *y = &b->vocab[id];
+	return x->type == y->type && x->text.len == y->text.len &&
+	       !memcmp(a->strings + x->text.off, b->strings + y->text.off, x->text.len);
+}
+
+/* Equal ids must be equal tokens, of the same kind of vocabulary. One may have more of them: those are never guessed, or end the guessing. */
+static int same_vocabulary(const struct grant *g, struct proto_load_failed *f)
+{
+	const struct layout *a = &g->layout, *b = &g->target->layout;
+	u32 n = MIN(a->h->n_vocab, b->h->n_vocab);
+	if (a->h->tok_model != b->h->tok_model)
+		return refuse(f, LOAD_UNSUPPORTED,
+			"its vocabulary is of another kind than that of the model that it would guess for");
+	for (u32 i = 0; i < n; i++)
+		if (!same_token(a, b, i))
+			return refuse(f, LOAD_UNSUPPORTED,
+				"token %u is another one in the model that it would guess for: their "
+				"vocabularies differ",
+				i);
+	return 0;
+}
+
+static int check_target(const struct grant *g, struct proto_load_failed *f)
+{
+	if (!g->want.drafts_for)
+		return 0;
+	if (!g->target)
+		return refuse(f, LOAD_UNSUPPORTED, "the model that it would guess for is not loaded");
+	if (g->target->sched.drafts)
+		return refuse(f, LOAD_UNSUPPORTED, "another model guesses for that one already");
+	return same_vocabulary(g, f);
+}
+
 /* What the gate wants, of a layout and of segments that are one model's. */
 static int open_wanted(struct grant *g, struct proto_load_failed *f)
 {
 	int r = open_tables(g, f);
+	if (!r)
+		r = check_target(g, f);
 	return r ? r : bind(g, f);
 }
 
@@ -281,7 +322,8 @@ static int make_work(struct grant *g, const struct grant_params *p, struct proto
 		.chunk = p->chunk,
 		.batch = p->batch,
 		.no_cache = p->no_cache,
-		.no_draft = p->no_draft,
+		.no_draft = p->no_draft || g->target,
+		.drafts = g->target,
 		.draft = p->draft };
 	int r = make_parts(g, p);
 	if (!r)
@@ -354,9 +396,18 @@ static void fill_ready(struct grant *g)
 	kernel_set_of(g, g->ready.kernel_set);
 }
 
-int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed)
+/* Text is its target's. */
+static int make_tok(struct grant *g, struct proto_load_failed *f)
 {
 	const char *why;
+	int r = g->target ? 0 : tok_create(&g->layout, &g->tok, &why);
+	if (r > 0)
+		return refuse(f, LOAD_UNSUPPORTED, "vocabulary: %s", why);
+	return r || g->target ? r : mask_trie_create(g->tok, &g->trie);
+}
+
+int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed)
+{
 	int r = load_end(g->load, ret_failed);
 	g->load = NULL;
 	for (u32 i = 0; i < g->n_files; i++)
@@ -371,11 +422,9 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 	model_place(&g->model, at);
 	free(at);
 	model_ready(&g->model);
-	r = tok_create(&g->layout, &g->tok, &why);
-	if (r > 0)
-		return refuse(ret_failed, LOAD_UNSUPPORTED, "vocabulary: %s", why);
-	if (!r)
-		r = mask_trie_create(g->tok, &g->trie);
+	if (g->want.drafts_for && !g->target)
+		return refuse(ret_failed, LOAD_UNSUPPORTED, "the model that it would guess for was unloaded");
+	r = make_tok(g, ret_failed);
 	if (!r)
 		r = check_factors(g, ret_failed);
 	if (!r)
@@ -387,6 +436,19 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 	fill_ready(g);
 	g->state = GRANT_READY;
 	return 0;
+}
+
+void grant_attach(struct grant *g)
+{
+	if (g->target && !g->target->sched.drafts)
+		draft_model_attach(&g->target->sched, &g->sched);
+}
+
+void grant_detach(struct grant *g)
+{
+	if (g->target && g->target->sched.drafts == &g->sched)
+		draft_model_detach(&g->target->sched);
+	g->target = NULL;
 }
 
 void grant_fini(struct grant *g)

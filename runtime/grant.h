@@ -21,6 +21,9 @@ struct grant {
 	int layout_fd, segments_fd, *files;
 	u32 n_files; /* files that have arrived */
 
+	struct grant *
+		target; /* given before grant_load where want.drafts_for is not 0: whose guesses it makes; NULL since that one is gone */
+
 	/* since grant_load */
 	struct rt_device *devices[RUNTIME_DEVICES_MAX]; /* that it may use, borrowed */
 	u32 n_devices;
@@ -71,6 +74,9 @@ _must_use_ int grant_load(struct grant *g, struct rt_device *d, const struct gra
 /* After load_ended: make what answering needs. Same outcomes. */
 _must_use_ int grant_ready(
 	struct grant *g, const struct grant_params *p, struct proto_load_failed *ret_failed);
+/* A ready grant with a target begins to guess for it; no more, before either of them goes. */
+void grant_attach(struct grant *g);
+void grant_detach(struct grant *g);
 /* Overwrite and free everything; the scheduler holds no sequence any more. Any state. */
 void grant_fini(struct grant *g);
 

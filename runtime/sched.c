@@ -1,3 +1,4 @@
+#include "runtime/draft_model.h"
 #include "runtime/sched_impl.h"
 
 #include <string.h>
@@ -122,61 +123,110 @@ static struct draft_offer guess(const struct sched *s, struct sched_seq *q)
 		.most = MIN(q->n_guessed, sched_ahead(s, q)) };
 }
 
-/* Everybody guesses, if only to learn how often that is right; rows are there for it where no prompt is read. */
-static void share_rows(struct sched *s, struct step *st)
+/* What everybody who generates guesses, if only to learn how often that is right. Returns how many they are; false in *ret_free: rows are wanted for
+ * prompts. */
+static u32 look_up(struct sched *s, struct step *st, struct draft_offer *offers, bool *ret_free)
 {
-	struct draft_offer offers[BATCH_REQUESTS_MAX];
-	u32 n = 0, spare;
+	u32 n = 0;
 	u64 pos = 0;
-	bool prompts = false;
+	*ret_free = true;
 	for (struct sched_seq *q = s->run_head; q; q = q->next) {
 		if (!sched_generates(q)) {
-			prompts = true;
+			*ret_free = false;
 			continue;
 		}
 		pos += q->n_computed;
 		offers[n++] = guess(s, q);
 	}
 	st->pace = &s->pace[draft_reach(n ? pos / n : 0)];
-	spare = MIN(s->w->rows_max, s->w->out_max) - n;
-	if (!n || prompts || s->p.no_draft)
-		return;
-	if (!s->p.draft)
-		(void)draft_share(st->pace, offers, n, s->others, spare);
-	n = 0;
-	for (struct sched_seq *q = s->run_head; q; q = q->next, n++) {
-		u32 rows = s->p.draft ? MIN(MIN(s->p.draft, offers[n].most), spare) : offers[n].n;
-		spare -= rows;
-		q->n_drafted = rows;
-		q->all_drafted += rows;
-		s->n_drafted += rows;
+	return n;
+}
+
+/* What a test asks for, whatever it costs. */
+static void give(struct sched *s, u32 n, u32 spare, struct draft_offer *offers)
+{
+	for (u32 i = 0; i < n; i++) {
+		offers[i].n = MIN(MIN(s->p.draft, offers[i].most), spare);
+		spare -= offers[i].n;
 	}
+}
+
+/* The guesses of a draft model in place of others, where more comes of them for their time. */
+static int draw(struct sched *s, struct draft_step *ds, struct draft_offer *offers)
+{
+	struct draft_offer with[BATCH_REQUESTS_MAX];
+	struct draft_step mixed = *ds;
+	memcpy(with, offers, ds->n * sizeof *with);
+	if (draft_model_offers(s, with)) {
+		if (s->p.draft)
+			give(s, ds->n, ds->spare, with);
+		else
+			(void)draft_share(&mixed, with);
+		if (s->p.draft || mixed.gain > ds->gain)
+			memcpy(offers, with, ds->n * sizeof *with);
+	}
+	return draft_model_guess(s, offers);
+}
+
+/* Rows are there for guesses where no prompt is read. */
+static int share_rows(struct sched *s, struct step *st)
+{
+	struct draft_offer offers[BATCH_REQUESTS_MAX];
+	bool free_rows;
+	u32 n = look_up(s, st, offers, &free_rows), i = 0;
+	struct draft_step ds = { .pace = st->pace,
+		.model = s->drafts ? &s->drafts->pace[st->pace - s->pace] : NULL,
+		.n = n,
+		.others = s->others,
+		.spare = MIN(s->w->rows_max, s->w->out_max) - n };
+	int r = s->drafts && !s->p.no_draft ? draft_model_turn(s, &ds) : 0;
+	if (r || !n || !free_rows || s->p.no_draft)
+		return r;
+	if (s->p.draft)
+		give(s, n, ds.spare, offers);
+	else
+		(void)draft_share(&ds, offers);
+	if (s->drafts && (r = draw(s, &ds, offers)))
+		return r;
+	for (struct sched_seq *q = s->run_head; q; q = q->next, i++) {
+		q->n_drafted = MIN(offers[i].n, q->n_guessed);
+		q->all_drafted += q->n_drafted;
+		q->model_drafted += q->draft.kind == DRAFT_MODEL ? q->n_drafted : 0;
+		s->n_drafted += q->n_drafted;
+	}
+	return 0;
 }
 
 /* The row for the last known position of q has chosen this id. */
 static void say(struct sched *s, struct sched_seq *q, u32 id)
 {
 	bool right = q->n_guessed && q->ids[q->n_ids] == id;
+	bool of_model = q->draft.kind == DRAFT_MODEL;
 	if (q->n_guessed)
 		draft_judge(&q->draft, right);
+	if (q->n_guessed && of_model && s->drafts)
+		draft_luck_note(&s->drafts->luck, right);
 	q->ids[q->n_ids++] = id;
 	q->n_guessed = right ? q->n_guessed - 1 : 0;
 	if (right && q->n_drafted) { /* its own row is there, and is right */
 		q->n_drafted--;
 		q->n_computed++;
 		q->all_right++;
+		q->model_right += of_model;
 		s->n_right++;
 	}
 }
 
-static void plan(struct sched *s, struct step *st)
+static int plan(struct sched *s, struct step *st)
 {
 	u64 now = s->n_steps + 1;
 	st->ids = rt_host_ptr(s->w->ids);
 	st->seq = rt_host_ptr(s->w->seq);
 	st->pos = rt_host_ptr(s->w->pos);
 	st->out_rows = rt_host_ptr(s->w->out_rows);
-	share_rows(s, st);
+	int r = share_rows(s, st);
+	if (r)
+		return r;
 	for (struct sched_seq *q = s->run_head; q; q = q->next)
 		if (sched_generates(q))
 			add_rows(st, q, 1);
@@ -188,6 +238,7 @@ static void plan(struct sched *s, struct step *st)
 		for (struct sched_seq *x = n ? s->run_head : NULL; x; x = x->next)
 			x->turn = x->principal == q->principal ? now : x->turn;
 	}
+	return 0;
 }
 
 static void hand_out(struct sched *s, const struct step *st)
@@ -240,7 +291,7 @@ static int compute(struct sched *s, const struct step *st)
 	return rt_wait(d);
 }
 
-static u64 now_ns(void)
+u64 sched_now_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -249,24 +300,26 @@ static u64 now_ns(void)
 
 int sched_step(struct sched *s)
 {
-	u64 began;
+	u64 began, took;
 	sched_admit(s);
 	sched_provide(s);
 	int r = sched_scrub(s);
 	if (r)
 		return r;
 	struct step st = { 0 };
-	plan(s, &st);
-	if (!st.m.n)
-		return 0;
-	began = now_ns();
+	r = plan(s, &st);
+	if (r || !st.m.n)
+		return r;
+	began = sched_now_ns();
 	r = compute(s, &st);
 	if (r)
 		return r;
+	took = sched_now_ns() - began;
+	s->purse += (f64)took * DRAFT_MARGIN;
 	s->n_steps++;
 	s->n_rows += st.m.n;
 	if (!st.prompt_rows && !s->p.no_draft)
-		draft_pace_note(st.pace, st.m.n, now_ns() - began);
+		draft_pace_note(st.pace, st.m.n, took);
 	hand_out(s, &st);
 	return 0;
 }

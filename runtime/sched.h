@@ -14,7 +14,8 @@
  *
  * A step that reads no prompt has rows to spare for guesses (draft.h): rows behind a sequence's last known id, computed as if the guess were right.
  * The sequence is shown them as long as each guess is the id that it chose; the rest is forgotten, and its positions are written again before
- * anything reads them, as every position is in the step that computes it. */
+ * anything reads them, as every position is in the step that computes it. Guesses come from what the sequence itself has said, or from a draft
+ * model (draft_model.h), whose steps then run between those of this one. */
 #pragma once
 
 #include "runtime/draft.h"
@@ -55,7 +56,9 @@ struct sched_seq {
 	u32 n_guessed;		    /* ids behind the last known one that are guesses, until one is wrong */
 	u32 n_drafted;		    /* of these, whose rows are in the step */
 	u32 all_drafted, all_right; /* since it was added: rows of guesses, and how many were right */
-	struct kv_tail tail;	    /* of layers with a window */
+	u32 model_drafted, model_right; /* of these, a draft model's */
+	struct shadow *shadow; /* where a draft model guesses for it (draft_model.h); NULL: none does */
+	struct kv_tail tail;   /* of layers with a window */
 	struct sched_seq *prev, *next;
 	bool queued, running, enough;
 };
@@ -66,6 +69,7 @@ struct sched_params {
 	u32 batch;     /* sequences that run at once; 0: BATCH_REQUESTS_MAX */
 	bool no_cache; /* never look for cached prefixes */
 	bool no_draft; /* never guess */
+	bool drafts; /* of a draft model: its sequences are the shadows of others (draft_model.h), and nobody steps it but their scheduler */
 	u32 draft; /* rows of guesses of each sequence, whatever they cost, for tests; 0: as many as are worth it */
 };
 
@@ -89,7 +93,10 @@ struct sched {
 		u32 pages, tails;	   /* how many it begins with */
 	} next;
 	struct draft_pace pace[DRAFT_REACHES];
-	bool others; /* given before a step: somebody else computes on its devices too */
+	struct sched *drafts;	/* of the draft model that guesses here; NULL: none does */
+	f64 purse;		/* nanoseconds that it may read for */
+	struct draft_luck luck; /* of a draft model: all its guesses */
+	bool others;		/* given before a step: somebody else computes on its devices too */
 };
 
 /* The work buffers that a scheduler of these parameters needs (everything but the KV pages and rope factors). */

@@ -1,5 +1,6 @@
 #include "runtime/sched_impl.h"
 #include "base/err.h"
+#include "runtime/draft_model.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,9 +59,8 @@ static void enqueue(struct sched *s, struct sched_seq *q)
 	q->queued = true;
 }
 
-int sched_add(struct sched *s, struct sched_seq *q)
+int sched_hold(const struct sched *s, struct sched_seq *q)
 {
-	assert(q->n_prompt >= 1);
 	u64 n = (u64)q->n_prompt + q->n_new;
 	u64 n_pages = DIV_UP(n, RT_KV_PAGE);
 	if (n > s->p.ctx_tokens || n_pages > s->kv.n_pages)
@@ -72,7 +72,24 @@ int sched_add(struct sched *s, struct sched_seq *q)
 		return err_origin(-ENOMEM);
 	if (s->span.window)
 		q->tail.pages = q->pages + q->n_pages;
-	int r = s->p.no_draft || q->n_new < 2 ? 0 : draft_create((u32)n, &q->draft);
+	return 0;
+}
+
+void sched_enter(struct sched *s, struct sched_seq *q)
+{
+	u64 own = MAX(last_round(s->wait_head, q->principal), last_round(s->run_head, q->principal));
+	q->round = MAX(s->round, own + 1);
+	q->arrival = ++s->n_arrivals;
+	enqueue(s, q);
+}
+
+int sched_add(struct sched *s, struct sched_seq *q)
+{
+	assert(q->n_prompt >= 1);
+	int r = sched_hold(s, q);
+	if (r)
+		return r;
+	r = s->p.no_draft || q->n_new < 2 ? 0 : draft_create((u32)((u64)q->n_prompt + q->n_new), &q->draft);
 	if (r) {
 		free(q->pages);
 		q->pages = NULL;
@@ -83,10 +100,9 @@ int sched_add(struct sched *s, struct sched_seq *q)
 	q->running = q->enough = false;
 	q->turn = q->given = 0;
 	q->n_guessed = q->n_drafted = q->all_drafted = q->all_right = 0;
-	u64 own = MAX(last_round(s->wait_head, q->principal), last_round(s->run_head, q->principal));
-	q->round = MAX(s->round, own + 1);
-	q->arrival = ++s->n_arrivals;
-	enqueue(s, q);
+	q->model_drafted = q->model_right = 0;
+	shadow_create(s, q);
+	sched_enter(s, q);
 	return 0;
 }
 
@@ -100,7 +116,7 @@ bool sched_generates(const struct sched_seq *q)
 /* q goes on with the rows of one step, and `more` for guesses, as far as it ever may. */
 static struct kv_move move_of(const struct sched *s, const struct sched_seq *q, u32 more)
 {
-	u32 rows = sched_generates(q) ? 1 + more : MIN(q->n_ids - q->n_computed, s->p.chunk);
+	u32 rows = more + (sched_generates(q) ? 1 : MIN(q->n_ids - q->n_computed, s->p.chunk));
 	return (struct kv_move){ .principal = q->principal,
 		.ids = q->ids,
 		.from = q->n_computed,
@@ -135,6 +151,7 @@ static void release(struct sched *s, struct sched_seq *q)
 	if (s->span.window)
 		kv_tail_give(&s->tails, &m, &q->tail);
 	q->n_held = 0;
+	shadow_leave(s, q);
 	s->slot_used[q->slot] = false;
 	pull(&s->run_head, &s->run_tail, q);
 	s->n_running--;
@@ -148,12 +165,18 @@ static void leave_queue(struct sched *s, struct sched_seq *q)
 	q->queued = false;
 }
 
-void sched_remove(struct sched *s, struct sched_seq *q)
+void sched_leave(struct sched *s, struct sched_seq *q)
 {
 	if (q->running)
 		release(s, q);
 	else if (q->queued)
 		leave_queue(s, q);
+}
+
+void sched_remove(struct sched *s, struct sched_seq *q)
+{
+	sched_leave(s, q);
+	shadow_destroy(s, q);
 	free(q->pages);
 	q->pages = NULL;
 	draft_fini(&q->draft);
@@ -255,6 +278,7 @@ static void begin(struct sched *s, struct sched_seq *q)
 	s->round = MAX(s->round, q->round);
 	push(&s->run_head, &s->run_tail, q);
 	s->n_running++;
+	shadow_begin(s, q);
 }
 
 void sched_admit(struct sched *s)
@@ -346,6 +370,11 @@ void sched_provide(struct sched *s)
 	for (struct sched_seq *q = s->p.no_draft ? NULL : s->run_head; q; q = q->next)
 		if (sched_generates(q))
 			(void)reach(s, q, DRAFT_IDS_MAX, true); /* what is there and nobody waits for */
+}
+
+int sched_reach(struct sched *s, struct sched_seq *q, u32 n)
+{
+	return reach(s, q, n, true);
 }
 
 u32 sched_ahead(const struct sched *s, const struct sched_seq *q)

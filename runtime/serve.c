@@ -115,12 +115,22 @@ static void failed_by_errno(int r, struct proto_load_failed *f)
 	snprintf(f->text, sizeof f->text, "%s", strerror(-r));
 }
 
+/* What guesses for it guesses no more, and it for nobody. */
+static void drop(struct server *v, struct grant *g)
+{
+	for (u32 i = 0; i < GRANTS_MAX; i++)
+		if (v->grants[i].target == g)
+			grant_detach(&v->grants[i]);
+	grant_detach(g);
+	grant_fini(g);
+}
+
 static void load_failed(struct server *v, struct grant *g, int r, struct proto_load_failed *f)
 {
 	u64 id = g->id;
 	if (r < 0)
 		failed_by_errno(r, f);
-	grant_fini(g);
+	drop(v, g);
 	tell_failed(v, id, f);
 }
 
@@ -151,6 +161,13 @@ static int on_plan(void *conn, struct ipc_frame *f)
 	return 0;
 }
 
+/* The grant that g shall guess for; NULL: there is none. */
+static struct grant *target_of(struct server *v, const struct grant *g)
+{
+	struct grant *t = g->want.drafts_for ? grant_find(v, g->want.drafts_for) : NULL;
+	return t && t->state == GRANT_READY && !t->want.drafts_for ? t : NULL;
+}
+
 static int on_load(void *conn, struct ipc_frame *f)
 {
 	struct server *v = conn;
@@ -170,6 +187,7 @@ static int on_load(void *conn, struct ipc_frame *f)
 	}
 	*g = v->collecting;
 	v->collecting = (struct grant){ .layout_fd = -1, .segments_fd = -1 };
+	g->target = target_of(v, g);
 	const struct grant_params p = params_of(v, g);
 	int r = grant_load(g, v->d, &p, &failed);
 	if (r)
@@ -192,10 +210,16 @@ static int on_unload(void *conn, struct ipc_frame *f)
 		grant_fini(&v->collecting);
 	if (g) {
 		end_sessions_of(v, g, FINISH_REVOKED, "the model was unloaded");
-		grant_fini(g);
+		drop(v, g);
 	}
 	serve_tell(v, GATE_UNLOADED, f->h.id, NULL, 0);
 	return 0;
+}
+
+static void ready(struct server *v, struct grant *g)
+{
+	grant_attach(g);
+	serve_tell(v, GATE_READY, g->id, &g->ready, sizeof g->ready);
 }
 
 /* Loads under way: progress, and what has ended. */
@@ -222,7 +246,7 @@ static void loads_turn(struct server *v, u64 now)
 		if (r)
 			load_failed(v, g, r, &failed);
 		else
-			serve_tell(v, GATE_READY, g->id, &g->ready, sizeof g->ready);
+			ready(v, g);
 	}
 }
 
@@ -298,12 +322,18 @@ static int gate_read(struct server *v)
 
 /* ---- turns ------------------------------------------------------------------------------------------------------------------ */
 
+/* Has it something to compute, and in steps of its own? */
+static bool computes(const struct grant *g)
+{
+	return g->state == GRANT_READY && !g->want.drafts_for && !sched_idle(&g->sched);
+}
+
 /* How many models have something to compute. */
 static u32 computing(const struct server *v)
 {
 	u32 n = 0;
 	for (u32 i = 0; i < GRANTS_MAX; i++)
-		n += v->grants[i].state == GRANT_READY && !sched_idle(&v->grants[i].sched);
+		n += computes(&v->grants[i]);
 	return n;
 }
 
@@ -370,7 +400,7 @@ static int step_all(struct server *v)
 	u32 n = computing(v);
 	for (u32 i = 0; i < GRANTS_MAX; i++) {
 		struct grant *g = &v->grants[i];
-		if (g->state != GRANT_READY || sched_idle(&g->sched))
+		if (!computes(g))
 			continue;
 		g->sched.others = n > 1;
 		int r = sched_step(&g->sched);
@@ -401,7 +431,7 @@ static void server_fini(struct server *v)
 {
 	end_sessions_of(v, NULL, FINISH_ERROR, "the runtime ends");
 	for (u32 i = 0; i < GRANTS_MAX; i++)
-		grant_fini(&v->grants[i]);
+		drop(v, &v->grants[i]);
 	grant_fini(&v->collecting);
 	outq_fini(&v->out);
 	fd_close(&v->gate);

@@ -413,7 +413,8 @@ int session_open(struct server *v, u64 id, const struct proto_session *p, int *s
 	s->principal = p->principal;
 	s->sock = fd_steal(sock);
 	for (u32 i = 0; i < GRANTS_MAX; i++)
-		if (v->grants[i].state == GRANT_READY && v->grants[i].id == p->grant)
+		if (v->grants[i].state == GRANT_READY && v->grants[i].id == p->grant &&
+			!v->grants[i].want.drafts_for)
 			s->g = &v->grants[i];
 	v->sessions[v->n_sessions++] = s;
 	return 0;

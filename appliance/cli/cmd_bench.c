@@ -463,7 +463,8 @@ int cmd_bench(struct cli *c, int argc, char **argv)
 		return r;
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	r = ctl_open(c, &k);
-	r = r ? r : session_open(&k, &(struct session_want){ argv[0], b->kv, positions(b) }, &b->session);
+	r = r ? r
+	      : session_open(&k, &(struct session_want){ argv[0], b->kv, positions(b), NULL }, &b->session);
 	if (r)
 		return r;
 	b->random =

@@ -59,7 +59,7 @@ int cmd_logits(struct cli *c, int argc, char **argv)
 	_cleanup_session_ struct session s = SESSION_NONE;
 	_cleanup_result_ struct session_result res = SESSION_RESULT_NONE;
 	r = ctl_open(c, &k);
-	r = r ? r : session_open(&k, &(struct session_want){ argv[0], kv, 0 }, &s);
+	r = r ? r : session_open(&k, &(struct session_want){ argv[0], kv, 0, NULL }, &s);
 	r = r ? r
 	      : session_run(&s,
 			&(struct session_request){ .data = blob, .len = len, .replay_of = REPLAY_NONE },

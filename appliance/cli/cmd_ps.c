@@ -6,11 +6,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* How many guesses at next tokens were right: who watches the machine is told. */
+/* How many guesses at next tokens were right: who watches the machine is told. Of a draft model: for which grant it guesses. */
 static struct cell guesses(const json_t *g)
 {
 	struct cell c = { "-" };
-	if (json_object_get(g, "drafted_tokens"))
+	if (json_object_get(g, "drafts_for"))
+		snprintf(c.s, sizeof c.s, "for %" PRIu64, lines_u64(g, "drafts_for"));
+	else if (json_object_get(g, "drafted_tokens"))
 		snprintf(c.s, sizeof c.s, "%" PRIu64 " of %" PRIu64, lines_u64(g, "accepted_tokens"),
 			lines_u64(g, "drafted_tokens"));
 	return c;

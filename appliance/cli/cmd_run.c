@@ -81,6 +81,7 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--ignore-eos", OPT_FLAG, &q->ignore_eos, NULL },
 		{ "--ctx", OPT_U32, &q->ctx, NULL },
 		{ "--kv", OPT_STR, &q->kv, NULL },
+		{ "--draft", OPT_STR, &q->draft, NULL },
 		{ "--save-request", OPT_STR, &q->save, NULL },
 		{ "--plan", OPT_FLAG, &q->plan, NULL },
 		{ "--json", OPT_FLAG, &q->json, NULL },
@@ -99,6 +100,9 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		return out_usage(c, "--json-schema and --grammar: one of them holds an answer");
 	if ((q->schema || q->gbnf) && q->ignore_eos)
 		return out_usage(c, "--ignore-eos: an answer ends with its grammar");
+	if (q->draft && (!q->draft[0] || q->plan))
+		return out_usage(c, q->plan ? "--plan is of one model: leave out --draft, or name that one"
+					    : "--draft: a model's name");
 	return parse_turn(c, q);
 }
 
@@ -211,7 +215,7 @@ static int run(struct cli *c, struct run *q, struct files *f, bool talk, u32 kv)
 	if (!r)
 		r = ctl_open(c, &k);
 	if (!r)
-		r = session_open(&k, &(struct session_want){ q->model, kv, q->ctx }, &q->session);
+		r = session_open(&k, &(struct session_want){ q->model, kv, q->ctx, q->draft }, &q->session);
 	if (r) {
 		talk_fini(&t);
 		return r;
@@ -246,7 +250,7 @@ int cmd_run(struct cli *c, int argc, char **argv)
 	if ((r = check(c, &q, &kv)) || (r = read_files(&q, &f)))
 		return r;
 	if (q.plan)
-		return plan_show(c, &(struct session_want){ q.model, kv, q.ctx }, q.json);
+		return plan_show(c, &(struct session_want){ q.model, kv, q.ctx, NULL }, q.json);
 	bool given = q.prompt || q.tokens || q.messages_path, talk = !given && out_tty(0);
 	if (talk && (q.json || q.save))
 		return out_usage(c, "%s needs a prompt", q.json ? "--json" : "--save-request");

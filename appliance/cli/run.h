@@ -12,7 +12,8 @@ struct run {
 	struct opt_list files;	 /* that go in front of the prompt */
 	bool raw, json, ignore_eos, one_call, seed_given, max_given, no_history;
 	u32 ctx;
-	bool plan; /* only say what it would take */
+	const char *draft; /* a model that guesses; NULL: none is named */
+	bool plan;	   /* only say what it would take */
 	struct ask_sampling how;
 	struct ask_turn turn; /* what each turn has; messages are filled in */
 	struct session session;

@@ -170,9 +170,14 @@ static void say_stats(const struct session_result *res)
 {
 	const struct proto_outcome *o = &res->outcome;
 	fflush(stdout);
-	char guesses[48] = "";
+	char guesses[112] = "";
+	int n = 0;
 	if (o->n_drafted)
-		snprintf(guesses, sizeof guesses, ", %u of %u guesses right", o->n_accepted, o->n_drafted);
+		n = snprintf(
+			guesses, sizeof guesses, ", %u of %u guesses right", o->n_accepted, o->n_drafted);
+	if (o->n_model_drafted)
+		snprintf(guesses + n, sizeof guesses - (size_t)n, " (%u of %u a draft model's)",
+			o->n_model_accepted, o->n_model_drafted);
 	fprintf(stderr, "%s%u prompt + %u answer tokens%s, %.1f tok/s, %s, record %llu%s\n",
 		out_style(2, OUT_DIM), o->n_prompt, o->n_generated, guesses,
 		per_second(o->n_generated, o->generate_ns), session_finish_name(o->finish),
@@ -239,6 +244,8 @@ static int print_json(const struct run *q, const struct answer *a, const struct 
 	jsonw_kv_u64(&w, "n_generated", o->n_generated);
 	jsonw_kv_u64(&w, "n_drafted", o->n_drafted);
 	jsonw_kv_u64(&w, "n_accepted", o->n_accepted);
+	jsonw_kv_u64(&w, "n_model_drafted", o->n_model_drafted);
+	jsonw_kv_u64(&w, "n_model_accepted", o->n_model_accepted);
 	jsonw_kv_hex(&w, "request_digest", o->request, sizeof o->request);
 	jsonw_kv_hex(&w, "tokens_digest", o->tokens, sizeof o->tokens);
 	jsonw_kv_hex(&w, "text_digest", o->text, sizeof o->text);

@@ -71,6 +71,9 @@ int session_open(struct ctl *k, const struct session_want *w, struct session *re
 	if (bytes_put_str(b.name, sizeof b.name, w->model))
 		return out_fail(
 			CLI_USAGE, "%s: a model's name has at most %u characters", w->model, NAME_LEN_MAX);
+	if (w->draft && bytes_put_str(b.draft, sizeof b.draft, w->draft))
+		return out_fail(
+			CLI_USAGE, "%s: a model's name has at most %u characters", w->draft, NAME_LEN_MAX);
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	out_progress("waiting for the runtime", 0, 0);
 	int r = ctl_ask(k, CTL_SESSION, &b, sizeof b, -1, &a);

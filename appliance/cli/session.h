@@ -26,6 +26,7 @@ struct session_want {
 	const char *model; /* name, or first digits of the digest */
 	u32 kv_mode;	   /* enum kv_mode */
 	u32 ctx_tokens;	   /* 0: the default */
+	const char *draft; /* of a model that guesses for it, likewise; NULL: whichever does, if any */
 };
 /* Grant, load if need be, connect. 0; otherwise an exit status, said. */
 _must_use_ int session_open(struct ctl *k, const struct session_want *w, struct session *ret);

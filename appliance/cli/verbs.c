@@ -28,6 +28,7 @@
 	"  --json-schema FILE   the answer is JSON that fits this schema\n"                                 \
 	"  --grammar FILE       the answer fits this GBNF grammar\n"                                        \
 	"  --ignore-eos         go on behind the end of the answer\n"                                       \
+	"  --draft MODEL        a smaller model with the same vocabulary guesses what comes next\n"         \
 	"  --ctx N              positions of the context\n"                                                 \
 	"  --kv f32|f16|int8    type of the key-value cache\n"                                              \
 	"  --save-request F     write the request, for keep audit replay\n"                                 \

@@ -1,13 +1,15 @@
 /* What guesses at next tokens gain where an answer repeats what stands before, and what they cost where it does not; and what a running answer
  * waits for between two tokens while prompts of others are read.
  *
- *   bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] [--rounds N] [--only code|json|prose|waits]
+ *   bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] [--rounds N] [--draft SIZE] [--only code|json|prose|waits|model]
  *
  * The model is of made-up weights (made.h), so what it costs is real and what it would say is not: the answers are texts that stand written, which
  * the scheduler is told token by token as if they had been chosen. Words, signs and blanks are cut into tokens as vocabularies for code do, a
- * blank with the word behind it. Every figure is a median of N rounds, with and without guesses in turn. */
+ * blank with the word behind it. With --draft a second model of that size guesses too; what is said is then what it guessed, so and so often, and else
+ * something else: what guesses of a draft model gain that is right so often. Every figure is a median of N rounds, with and without guesses in turn. */
 #include "made.h"
 #include "tests/bench/bench.h"
+#include "runtime/draft_model.h"
 #include "runtime/sched.h"
 
 #include "base/fd.h"
@@ -234,6 +236,86 @@ static void guesses(struct sched *s, u32 rounds, const char *only)
 	}
 }
 
+/* ---- a draft model ---- */
+
+static u32 right_percent;
+static u64 modelled, modelled_right; /* its guesses that were computed, and those that were right */
+
+/* What was guessed, so often; else, and where nothing was, something that nobody guesses. */
+static int row_agreeing(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+{
+	static u64 seed = 1;
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	u32 draw = (u32)(seed >> 33);
+	bool agrees = q->n_guessed && q->draft.kind == DRAFT_MODEL && draw % 100 < right_percent;
+	*ret_next = agrees ? q->ids[q->n_ids] : draw / 128 % 32000;
+	return q->n_ids + 1 < q->n_prompt + q->n_new ? 0 : 1;
+}
+
+static double say_agreeing(struct sched *s, struct text *x)
+{
+	static struct told t;
+	begin(s, &t, x->ids, x->n_prompt, ANSWER);
+	t.q.row = row_agreeing;
+	while (t.q.n_ids == x->n_prompt)
+		step(s);
+	double start = bench_now();
+	while (!t.over)
+		step(s);
+	modelled += t.q.model_drafted;
+	modelled_right += t.q.model_right;
+	return bench_now() - start;
+}
+
+static void model_guesses(struct sched *s, u32 rounds)
+{
+	static const u32 percents[] = { 0, 50, 70, 90 };
+	printf("\n| %u tokens, a draft model right of 100 | without, tok/s | with it | ratio | guesses right "
+	       "|\n"
+	       "| --- | --- | --- | --- | --- |\n",
+		ANSWER);
+	fflush(stdout);
+	for (u32 i = 0; i < ARRAY_LEN(percents); i++) {
+		double with[ROUNDS_MAX], without[ROUNDS_MAX], ratio[ROUNDS_MAX];
+		right_percent = percents[i];
+		modelled = modelled_right = 0;
+		for (u32 r = 0; r < rounds; r++) {
+			s->p.no_draft = true;
+			without[r] = (ANSWER - 1) / say_agreeing(s, &texts[1]);
+			s->p.no_draft = false;
+			with[r] = (ANSWER - 1) / say_agreeing(s, &texts[1]);
+			ratio[r] = with[r] / without[r];
+		}
+		double median = bench_median(ratio, rounds);
+		printf("| %u | %.1f | %.1f | **%.2f** (%.2f to %.2f) | %llu of %llu |\n", right_percent,
+			bench_median(without, rounds), bench_median(with, rounds), median, ratio[0],
+			ratio[rounds - 1], (unsigned long long)modelled_right, (unsigned long long)modelled);
+		fflush(stdout);
+	}
+}
+
+/* A model of that size beside the other, of the same kind. */
+static void with_draft(struct sched *s, struct rt_device *d, const char *type, const char *size, u32 rounds)
+{
+	struct made b = { .d = d };
+	struct model_work w;
+	struct sched drafts;
+	made_create(&b, type, size, CTX);
+	struct sched_params sp = { .ctx_tokens = CTX, .no_draft = true, .drafts = true };
+	struct model_work_params p = sched_work_params(&b.m, &sp, rt_device_info(d).range_bytes_max);
+	p.kv_mode = KV_F16;
+	p.kv_pages = CTX / RT_KV_PAGE;
+	if (model_work_create(d, &b.m, &p, &w) || sched_create(d, &b.m, &w, &sp, &drafts))
+		fail("no memory");
+	draft_model_attach(s, &drafts);
+	(void)say_agreeing(s, &texts[1]);
+	model_guesses(s, rounds);
+	draft_model_detach(s);
+	sched_fini(&drafts);
+	model_work_fini(d, &b.m, &w);
+	made_fini(&b);
+}
+
 /* ---- what an answer waits for ---- */
 
 #define READERS 4u
@@ -289,7 +371,7 @@ static void all_waits(struct sched *s)
 /* ---- all of it ---- */
 
 struct options {
-	const char *repository, *type, *size, *device, *rounds, *only;
+	const char *repository, *type, *size, *device, *rounds, *draft, *only;
 };
 
 static void parse(int argc, char **argv, struct options *o)
@@ -297,19 +379,20 @@ static void parse(int argc, char **argv, struct options *o)
 	const struct {
 		const char *name, **value;
 	} all[] = { { "--repository", &o->repository }, { "--type", &o->type }, { "--size", &o->size },
-		{ "--device", &o->device }, { "--rounds", &o->rounds }, { "--only", &o->only } };
+		{ "--device", &o->device }, { "--rounds", &o->rounds }, { "--draft", &o->draft },
+		{ "--only", &o->only } };
 	for (int i = 1; i + 1 < argc; i += 2)
 		for (u32 k = 0; k < ARRAY_LEN(all); k++)
 			if (!strcmp(argv[i], all[k].name))
 				*all[k].value = argv[i + 1];
 	if (argc % 2 == 0 || !o->repository)
 		fail("usage: bench_draft --repository DIR [--type TYPE] [--size SIZE] [--device NAME] "
-		     "[--rounds N] [--only code|json|prose|waits]");
+		     "[--rounds N] [--draft SIZE] [--only code|json|prose|waits|model]");
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { NULL, "Q4_K_M", "0.5b", "native", "5", NULL };
+	struct options o = { NULL, "Q4_K_M", "0.5b", "native", "5", NULL, NULL };
 	struct made b = { 0 };
 	struct model_work w;
 	struct sched s;
@@ -333,6 +416,9 @@ int main(int argc, char **argv)
 	guesses(&s, rounds, o.only);
 	if (wanted(o.only, "waits"))
 		all_waits(&s);
+	s.p.no_draft = false;
+	if (o.draft && wanted(o.only, "model"))
+		with_draft(&s, b.d, o.type, o.draft, rounds);
 	sched_fini(&s);
 	model_work_fini(b.d, &b.m, &w);
 	made_fini(&b);

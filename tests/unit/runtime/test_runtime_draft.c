@@ -1,7 +1,5 @@
 /* Guesses: what they are, what they may cost, and that no bit of an answer knows of them. */
-#include "base/grammar.h"
-#include "tests/logits/asks.h"
-#include "tests/logits/tiny_model.h"
+#include "guesses.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,10 +133,16 @@ static void reaches(void **state)
 	assert_int_equal(draft_reach(UINT32_MAX), DRAFT_REACHES - 1);
 }
 
+static u32 share(const struct draft_pace *p, struct draft_offer *o, u32 n, bool others, u32 spare)
+{
+	struct draft_step st = { .pace = p, .n = n, .others = others, .spare = spare };
+	return draft_share(&st, o);
+}
+
 static u32 share1(const struct draft_pace *p, f32 chance, bool others)
 {
 	struct draft_offer o = { .chance = chance, .most = DRAFT_IDS_MAX };
-	u32 n = draft_share(p, &o, 1, others, 100);
+	u32 n = share(p, &o, 1, others, 100);
 	assert_int_equal(n, o.n);
 	return n;
 }
@@ -167,93 +171,37 @@ static void alone(void **state)
 static void several(void **state)
 {
 	struct draft_pace flat = paced(64, 1000, 0), some = paced(64, 1000, 100);
-	struct draft_offer o[3] = { { 0.9f, 8, 7 }, { 0, 0, 7 }, { 0.5f, 8, 7 } };
-	assert_int_equal(draft_share(&flat, o, 3, false, 100), 8 + 8);
+	struct draft_offer o[3] = { { .chance = 0.9f, .most = 8, .n = 7 }, { .n = 7 },
+		{ .chance = 0.5f, .most = 8, .n = 7 } };
+	assert_int_equal(share(&flat, o, 3, false, 100), 8 + 8);
 	assert_int_equal(o[0].n, 8);
 	assert_int_equal(o[1].n, 0);
 	assert_int_equal(o[2].n, 8);
 	/* the likeliest first: 0.9, 0.81, … and 0.5, 0.25, … */
-	assert_int_equal(draft_share(&flat, o, 3, false, 8), 8);
+	assert_int_equal(share(&flat, o, 3, false, 8), 8);
 	assert_int_equal(o[0].n, 7);
 	assert_int_equal(o[2].n, 1);
 	/* the second would be slowed */
-	assert_int_equal(draft_share(&some, o, 3, false, 100), 0);
+	assert_int_equal(share(&some, o, 3, false, 100), 0);
 	/* all of them gain */
-	struct draft_offer both[2] = { { 0.9f, 8, 0 }, { 0.8f, 8, 0 } };
-	assert_true(draft_share(&some, both, 2, false, 100) > 4);
+	struct draft_offer both[2] = { { .chance = 0.9f, .most = 8 }, { .chance = 0.8f, .most = 8 } };
+	assert_true(share(&some, both, 2, false, 100) > 4);
 	assert_true(both[0].n && both[1].n);
-	assert_int_equal(draft_share(&some, both, 2, false, 0), 0);
+	assert_int_equal(share(&some, both, 2, false, 0), 0);
 	/* as many sequences as there may be, as many rows as a step may have */
 	static struct draft_offer many[BATCH_REQUESTS_MAX];
 	struct draft_pace all = paced(STEP_ROWS_MAX, 1000, 0);
 	for (u32 i = 0; i < BATCH_REQUESTS_MAX; i++)
-		many[i] = (struct draft_offer){ 0.9f, DRAFT_IDS_MAX, 0 };
-	assert_int_equal(
-		draft_share(&all, many, BATCH_REQUESTS_MAX, false, STEP_ROWS_MAX - BATCH_REQUESTS_MAX),
+		many[i] = (struct draft_offer){ .chance = 0.9f, .most = DRAFT_IDS_MAX };
+	assert_int_equal(share(&all, many, BATCH_REQUESTS_MAX, false, STEP_ROWS_MAX - BATCH_REQUESTS_MAX),
 		STEP_ROWS_MAX - BATCH_REQUESTS_MAX);
 }
 
 /* ---- whole answers -------------------------------------------------------------------------------------------------------- */
 
-#define ASKS 8u
-#define NEW  50u
-
 static struct rt_device *devices[2];
 static u32 n_devices;
 static struct ask plain[ASKS], drafted[ASKS];
-static u32 prompts[ASKS][90];
-
-/* ab(c|d), again and again: something to guess in every place, and of three guesses one is right half of the time. */
-static const void *letters(size_t *ret_len)
-{
-	static struct {
-		struct grammar_header h;
-		u32 first[4];
-		struct grammar_edge e[4];
-	} g = { .h = { .n_states = 3, .n_edges = 4 },
-		.first = { 0, 1, 2, 4 },
-		.e = { { GRAMMAR_BYTE, 'a', 'a', 0, 1, 0 }, { GRAMMAR_BYTE, 'b', 'b', 0, 2, 0 },
-			{ GRAMMAR_BYTE, 'c', 'c', 0, 0, 0 }, { GRAMMAR_BYTE, 'd', 'd', 0, 0, 0 } } };
-	memcpy(g.h.magic, GRAMMAR_MAGIC, 8);
-	*ret_len = sizeof g;
-	return &g;
-}
-
-/* Every sampler: greedy, with a penalty, hot, top-k, top-p, min-p; free and held by the grammar; one ends by a stop string. */
-static struct ask asked(u32 i)
-{
-	struct ask k = { .ids = prompts[i],
-		.n_ids = 20 + 4 * i,
-		.max_tokens = NEW,
-		.temperature = i % 4 ? 0.9f : 0,
-		.top_k = i == 2 ? 3 : 0,
-		.top_p = i == 3 ? 0.9f : 1,
-		.min_p = i == 5 ? 0.05f : 0,
-		.repeat_penalty = i % 2 ? 1 : 1.15f,
-		.seed = i,
-		.principal = i % 3 };
-	if (i == 0)
-		k.repeat_penalty = 1;
-	if (i >= 3) {
-		k.grammar = letters(&k.n_grammar);
-		k.ends = true;
-	}
-	if (i == 6)
-		k.stop = "dabc";
-	return k;
-}
-
-static void same(const struct ask *a, const struct ask *b)
-{
-	assert_true(a->over && b->over);
-	assert_int_equal(a->outcome.finish, b->outcome.finish);
-	assert_int_equal(a->outcome.n_generated, b->outcome.n_generated);
-	assert_int_equal(a->n_out, b->n_out);
-	assert_memory_equal(a->out, b->out, a->n_out * sizeof *a->out);
-	assert_memory_equal(a->rows, b->rows, SHA256_BYTES);
-	assert_memory_equal(a->outcome.tokens, b->outcome.tokens, SHA256_BYTES);
-	assert_memory_equal(a->outcome.text, b->outcome.text, SHA256_BYTES);
-}
 
 /* How a model is run: on which device, with how many rows of guesses (0: without), all at once, and which of the requests. */
 struct way {
@@ -271,7 +219,7 @@ static void run(struct ask *k, const struct tiny *t, u32 kv_mode, const struct w
 	for (u32 i = 0; i < ASKS; i++) {
 		if (!(w->asks >> i & 1))
 			continue;
-		k[i] = asked(i);
+		k[i] = guess_asked(i);
 		ask_begin(&k[i], &g);
 		assert_null(k[i].refused);
 		if (!w->together)
@@ -306,7 +254,7 @@ static void on_model(u32 arch, u32 type, u32 kv_mode, u32 n)
 		run(drafted, &t, kv_mode, &ways[i]);
 		for (u32 k = 0; k < ASKS; k++)
 			if (ways[i].asks >> k & 1)
-				same(&plain[k], &drafted[k]);
+				guess_same(&plain[k], &drafted[k]);
 	}
 	tiny_fini(&t);
 }
@@ -334,13 +282,13 @@ static void no_prefix_has_a_wrong_guess(void **state)
 	tiny_make(&spec, &t);
 	for (u32 steps = 3; steps < 40; steps += 9) {
 		tiny_load(&t, devices[0], &p, KV_F16, &g);
-		first = asked(7);
+		first = guess_asked(7);
 		ask_begin(&first, &g);
 		for (u32 i = 0; i < steps && !first.over; i++)
 			assert_int_equal(sched_step(&g.sched), 0);
 		if (!first.over)
 			answer_abort(&first.a, FINISH_CANCELLED, "test");
-		again = asked(7);
+		again = guess_asked(7);
 		memcpy(ids, first.ids, first.n_ids * sizeof *ids);
 		memcpy(ids + first.n_ids, first.out, first.n_out * sizeof *ids);
 		again.ids = ids;
@@ -353,7 +301,7 @@ static void no_prefix_has_a_wrong_guess(void **state)
 		grant_fini(&g);
 		tiny_load(&t, devices[0], &none, KV_F16, &g);
 		ask_all(&without, 1, &g);
-		same(&again, &without);
+		guess_same(&again, &without);
 		grant_fini(&g);
 	}
 	tiny_fini(&t);
@@ -369,7 +317,7 @@ static void prompts_come_first(void **state)
 	tiny_make(&spec, &t);
 	tiny_load(&t, devices[0], &p, KV_F16, &g);
 	for (u32 i = 4; i < ASKS; i++) {
-		drafted[i] = asked(i);
+		drafted[i] = guess_asked(i);
 		ask_begin(&drafted[i], &g);
 		for (u32 k = 0; k < 4; k++) {
 			bool reads = false;
@@ -399,12 +347,8 @@ static void open_device(const char *name)
 
 static int open_all(void **state)
 {
-	u64 seed = 1;
 	open_device("native");
 	open_device("llvmpipe");
-	for (u32 i = 0; i < ASKS; i++)
-		for (u32 k = 0; k < ARRAY_LEN(prompts[0]); k++)
-			prompts[i][k] = (u32)(tiny_random(&seed) % 320);
 	return n_devices == 0;
 }
 
