@@ -328,6 +328,50 @@ static void it_may_end_early(void **state)
 	tiny_fini(&t);
 }
 
+/* Every step of it takes so long, as far as it knows. */
+static void paced_all(struct sched *s, f32 ns)
+{
+	for (u32 r = 0; r < DRAFT_REACHES; r++) {
+		s->pace[r].now = MAX(s->pace[r].now, 1ull);
+		for (u32 i = 0; i < DRAFT_PACES; i++) {
+			s->pace[r].of[i].ns = ns;
+			s->pace[r].of[i].at = s->pace[r].now;
+		}
+	}
+}
+
+/* Without anybody who says how many: a model whose steps are cheap guesses, and one as dear as its target never does. */
+static void costs_decide(void **state)
+{
+	const struct tiny_spec spec = { .type = TENSOR_Q8_0, .seed = 9, .ctx = 512 };
+	const struct grant_params p = { .wake = -1 };
+	struct proto_load_failed f = { 0 };
+	static struct pair x;
+	struct tiny t;
+	u32 n, right;
+	tiny_make(&spec, &t);
+	run_plain(&t, KV_F16);
+	for (u32 dear = 0; dear < 2; dear++) {
+		tiny_load(&t, devices[0], &p, KV_F16, &x.g);
+		assert_int_equal(load_draft(&t, devices[0], &p, KV_F16, &x, &f), 0);
+		drafted[0] = guess_asked(0);
+		ask_begin(&drafted[0], &x.g);
+		while (!sched_idle(&x.g.sched)) {
+			paced_all(&x.g.sched, 1e12f);
+			paced_all(&x.d.sched, dear ? 2e12f : 1e9f);
+			x.g.sched.purse = dear ? 0 : 1e9;
+			assert_int_equal(sched_step(&x.g.sched), 0);
+		}
+		same_all(1 << 0);
+		count(1 << 0, &n, &right);
+		assert_true(dear ? !n && !x.d.sched.n_steps : n > 3 && right == n);
+		assert_true(dear || x.g.sched.n_steps < GUESS_NEW / 3);
+		drop_draft(&x);
+		grant_fini(&x.g);
+	}
+	tiny_fini(&t);
+}
+
 /* ---- whose pages -------------------------------------------------------------------------------------------------------------- */
 
 static bool rows_are_zero(const struct grant *g, u32 page, u32 from_row)
@@ -462,6 +506,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(on_any_device),
 		cmocka_unit_test(it_may_go),
 		cmocka_unit_test(it_may_end_early),
+		cmocka_unit_test(costs_decide),
 		cmocka_unit_test(others_pages_are_wiped),
 		cmocka_unit_test(others_do_not_guess),
 	};
