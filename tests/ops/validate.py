@@ -8,7 +8,7 @@ the layer saw: none where a program lists devices of other kinds alone. --root: 
 no script but those of /bin/sh. --only takes tests whose names fit a pattern of the shell. Devices are Mesa's on the CPU, unless VK_DRIVER_FILES says otherwise. By hand; an hour and more.
 
 Exit status: 0 not a word from the layer, and every test passed that ran; 1 otherwise; 2 wrong words; 77 nothing could be run. The last line sums up."""
-import argparse, fnmatch, glob, json, os, subprocess, sys, time
+import argparse, fnmatch, glob, json, os, signal, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOADER = "libvulkan.so.1"
@@ -71,12 +71,13 @@ def run(o, t):
            "LC_ALL": "C.UTF-8"}
     words = [*in_root(o), "sh", HERE + "/validated.sh", o.kind, *t["cmd"]]
     began = time.monotonic()
+    p = subprocess.Popen(words, env=env, cwd=t["workdir"] or o.build, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         start_new_session=True)
     try:
-        p = subprocess.run(words, env=env, cwd=t["workdir"] or o.build, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           timeout=o.seconds)
-        status, said = p.returncode, p.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as e:
-        status, said = 1, (e.stdout or b"").decode(errors="replace") + "\nnot done after %d s" % o.seconds
+        said, status = p.communicate(timeout=o.seconds)[0].decode(errors="replace"), p.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(p.pid, signal.SIGKILL)  # with what it started
+        status, said = 1, p.communicate()[0].decode(errors="replace") + "\nnot done after %d s" % o.seconds
     return status, said, time.monotonic() - began
 
 
