@@ -4,6 +4,7 @@
 #include "shaders/act.h"
 #include "shaders/add.h"
 #include "shaders/bias.h"
+#include "shaders/block_max.h"
 #include "shaders/blocks_ref.h"
 #include "shaders/combine.h"
 #include "shaders/exact.h"
@@ -16,6 +17,7 @@
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
 #include "shaders/swiglu_oai.h"
+#include "shaders/top_blocks.h"
 
 #include <errno.h>
 
@@ -267,7 +269,7 @@ int op_add(struct rt_device *d, struct rt_view x, struct rt_view y, u64 n)
 
 int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim)
 {
-	if (!rows_ok(n, dim))
+	if (n > OP_ROWS_MAX || dim == 0 || dim > VOCAB_MAX || (u64)n * dim > UINT32_MAX / 4)
 		return err_origin(-EINVAL);
 	struct rt_call c = { .kernel = KERNEL_ROWS, .work_x = n * dim, .work_y = 1, .cost = (u64)n * dim };
 	op_call_rest(d, &c, 0, x);
@@ -275,6 +277,45 @@ int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct r
 	op_call_buf(&c, 2, y, 4ull * n * dim);
 	const struct push_rows p = { .n = n, .dim = dim };
 	op_call_push(&c, &p);
+	return op_call(d, &c);
+}
+
+u32 op_top_words(u32 n, u32 cap)
+{
+	return TOP_WORDS(DIV_UP(n, TOP_BLOCK * TOP_GROUP), cap);
+}
+
+static int block_max(struct rt_device *d, const struct op_top_blocks *p, u32 blocks)
+{
+	struct rt_call c = {
+		.kernel = KERNEL_BLOCK_MAX, .work_x = blocks, .work_y = p->rows, .cost = (u64)p->rows * p->n
+	};
+	op_call_buf(&c, 0, p->x, 4ull * p->rows * p->n);
+	op_call_buf(&c, 1, p->most, 4ull * p->rows * blocks);
+	const struct push_block_max push = { .rows = p->rows, .n = p->n, .blocks = blocks };
+	op_call_push(&c, &push);
+	return op_call(d, &c);
+}
+
+int op_top_blocks(struct rt_device *d, const struct op_top_blocks *p)
+{
+	u32 blocks = DIV_UP(p->n, TOP_BLOCK);
+	if (p->rows > OP_ROWS_MAX || p->n == 0 || p->n > VOCAB_MAX || (u64)p->rows * p->n > UINT32_MAX / 4 ||
+		p->cap == 0 || p->cap > OP_TOP_MAX)
+		return err_origin(-EINVAL);
+	int r = block_max(d, p, blocks);
+	if (r)
+		return r;
+	struct rt_call c = { .kernel = KERNEL_TOP_BLOCKS,
+		.work_x = DIV_UP(blocks, TOP_GROUP),
+		.work_y = p->rows,
+		.cost = 32ull * p->rows * p->n };
+	op_call_buf(&c, 0, p->x, 4ull * p->rows * p->n);
+	op_call_buf(&c, 1, p->most, 4ull * p->rows * blocks);
+	op_call_buf(&c, 2, p->need, 8ull * p->rows);
+	op_call_buf(&c, 3, p->out, 4ull * p->rows * op_top_words(p->n, p->cap));
+	const struct push_top_blocks push = { .rows = p->rows, .n = p->n, .blocks = blocks, .cap = p->cap };
+	op_call_push(&c, &push);
 	return op_call(d, &c);
 }
 

@@ -11,6 +11,7 @@
 #define RT_NUMERICS 1u	   /* version of the arithmetic; changes when any result bit may change */
 #define RT_KV_PAGE  32u	   /* positions of a KV page, and of an attention block */
 #define OP_ROWS_MAX 65535u /* rows of one call: Vulkan guarantees as many workgroups */
+#define OP_TOP_MAX  128u   /* blocks of a row of logits that op_top_blocks says: 16.5 kB */
 
 /* y[i, :] = table[ids[i], :], dequantised.  table [vocab, dim] of type, ids [n] u32, y [n, dim] */
 int op_embed(struct rt_device *d, u32 type, struct rt_view table, u32 vocab, u32 dim, struct rt_view ids,
@@ -132,6 +133,14 @@ struct op_combine {
 int op_combine(struct rt_device *d, const struct op_combine *p);
 /* y[i, :] = x[rows[i], :]   x [*, dim], rows [n] u32 */
 int op_rows(struct rt_device *d, struct rt_view x, struct rt_view rows, struct rt_view y, u32 n, u32 dim);
+/* Of each row of x its best blocks and how much the others weigh (shaders/top_blocks.h)   x [rows, n], need [rows, 2] u32, most [rows, blocks] u32 to
+ * work with, out [rows, op_top_words(n, cap)] u32 */
+struct op_top_blocks {
+	u32 rows, n, cap; /* cap: the most blocks that a row may want */
+	struct rt_view x, need, most, out;
+};
+int op_top_blocks(struct rt_device *d, const struct op_top_blocks *p);
+u32 op_top_words(u32 n, u32 cap);
 
 /* Tables of positions, computed in the stated way in double on the host by the same code on every machine (no libm).
  * cos and sin of position p and pair j: angle = p * theta_j, theta_j = base^(-2j/rope_dim) / factor[j], then / scale; with YaRN

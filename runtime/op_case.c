@@ -534,6 +534,27 @@ static int run_combine(struct run *r)
 	return rt_submit(r->d);
 }
 
+/* The first row wants as many as it may, the others all sorts of numbers, one none; factors of 0, below and above 1. */
+static int run_top_blocks(struct run *r)
+{
+	static const f32 factors[] = { 0.7f, 0, 1.25f };
+	const struct op_case *c = r->c;
+	struct op_top_blocks p = { .rows = c->rows, .n = c->k, .cap = c->heads };
+	u32 need[WORDS_MAX];
+	assert(2 * c->rows <= WORDS_MAX);
+	for (u32 i = 0; i < c->rows; i++) {
+		need[2 * i] = i ? i * 7919 % (c->heads + 1) : c->heads;
+		need[2 * i + 1] = f2u(factors[i % ARRAY_LEN(factors)]);
+	}
+	TRY(make_floats(r, (size_t)c->rows * c->k, 25, "x", &p.x));
+	TRY(make_words(r, need, 2ul * c->rows, "need", &p.need));
+	TRY(make(r, RT_BUF_WORK, 4ul * c->rows * c->k, "most", &p.most));
+	TRY(make_out(r, 4ul * c->rows * op_top_words(c->k, c->heads), &p.out));
+	TRY(rt_begin(r->d));
+	TRY(op_top_blocks(r->d, &p));
+	return rt_submit(r->d);
+}
+
 static int (*const runs[])(struct run *r) = {
 	[CASE_EMBED] = run_embed,
 	[CASE_MUL_MAT] = run_mul_mat,
@@ -552,6 +573,7 @@ static int (*const runs[])(struct run *r) = {
 	[CASE_GEGLU] = run_glu,
 	[CASE_SWIGLU_OAI] = run_glu,
 	[CASE_COMBINE] = run_combine,
+	[CASE_TOP_BLOCKS] = run_top_blocks,
 };
 
 int op_case_run(struct rt_device *d, const struct op_case *c, void **ret_out, size_t *ret_len)

@@ -20,7 +20,8 @@ enum op_case_op {
 	CASE_MAP, /* type: MAP_SCALE, MAP_SOFTCAP or MAP_XIELU */
 	CASE_GEGLU,
 	CASE_SWIGLU_OAI,
-	CASE_COMBINE, /* n_out rows of x, heads of them for each of `rows` */
+	CASE_COMBINE,	 /* n_out rows of x, heads of them for each of `rows` */
+	CASE_TOP_BLOCKS, /* of rows of k elements, `heads` blocks at most */
 };
 
 enum op_case_fill {

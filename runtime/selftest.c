@@ -105,6 +105,9 @@ const struct selftest_case selftest_cases[] = {
 	PARTS(ATTENTION_PART_F16, KV_F16, FILL_MIXED),
 	PARTS(ATTENTION_PART_INT8, KV_INT8, FILL_OUTLIER),
 	PARTS(ATTENTION_JOIN, KV_F32, FILL_OUTLIER),
+	{ KERNEL_BLOCK_MAX, { CASE_TOP_BLOCKS, .rows = 3, .k = 2117, .heads = 9, .fill = FILL_MIXED } },
+	{ KERNEL_TOP_BLOCKS, { CASE_TOP_BLOCKS, .rows = 3, .k = 2117, .heads = 9, .fill = FILL_PLAIN } },
+	{ KERNEL_TOP_BLOCKS, { CASE_TOP_BLOCKS, .rows = 4, .k = 77, .heads = 4, .fill = FILL_ZERO } },
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

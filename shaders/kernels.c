@@ -9,6 +9,7 @@
 #include "shaders/attention_join.h"
 #include "shaders/attention_part.h"
 #include "shaders/bias.h"
+#include "shaders/block_max.h"
 #include "shaders/combine.h"
 #include "shaders/embed.h"
 #include "shaders/geglu.h"
@@ -24,6 +25,7 @@
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
 #include "shaders/swiglu_oai.h"
+#include "shaders/top_blocks.h"
 
 #define BIT(i)		   (1u << (i))
 #define REF(f, stem, n, w) .run = ref_##f, .n_bufs = n, .writes = w, .push_bytes = sizeof(struct push_##stem)
@@ -60,6 +62,8 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 		name] = { "attention_part." #c, REF(attention_part_##c, attention_part, 7, BIT(6)) },
 	PART(F32, f32) PART(F16, f16) PART(INT8, int8)[KERNEL_ATTENTION_JOIN] = { "attention_join",
 		REF(attention_join, attention_join, 4, BIT(0) | BIT(2)) },
+	[KERNEL_BLOCK_MAX] = { "block_max", REF(block_max, block_max, 2, BIT(1)) },
+	[KERNEL_TOP_BLOCKS] = { "top_blocks", REF(top_blocks, top_blocks, 4, BIT(3)) },
 };
 
 #define ROW(name, ...) { TENSOR_##name, KERNEL_EMBED_##name, KERNEL_MUL_MAT_##name },

@@ -83,6 +83,8 @@ const struct pipeline_row pipeline_rows[] = {
 	ATTENTION_TILE(ATTENTION_PART_INT8, attention_part_tile_int8, 1),
 	ATTENTION_TILE(ATTENTION_PART_F16, attention_part_tile_f16, 1),
 	ATTENTION_TILE(ATTENTION_JOIN, attention_join_tile, 1),
+	BASE(BLOCK_MAX, block_max, 64),
+	BASE(TOP_BLOCKS, top_blocks, 1),
 #ifdef KEEP_COOPMAT
 	TENSOR_BLOCKS(MUL_MAT_TILES)
 #endif

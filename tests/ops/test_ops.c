@@ -48,7 +48,7 @@ static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL
 static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outlier", "mixed" };
 static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
 	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu", "swiglu_oai",
-	"combine" };
+	"combine", "top_blocks" };
 #define TYPE(name, ...) TENSOR_##name,
 static const u32 float_types[] = { TENSOR_FLOATS(TYPE) };
 static const u32 block_types[] = { TENSOR_BLOCKS(TYPE) };
@@ -136,6 +136,12 @@ static void add_row_cases(enum op_case_fill fill)
 		add_case((struct op_case){ CASE_MAP, kind, .rows = 1, .k = 1, .fill = fill });
 		add_case((struct op_case){ CASE_MAP, kind, .rows = 9, .k = 777, .fill = fill });
 	}
+	/* less than a block, exactly one, one more; a group and one more; more blocks wanted than there are */
+	static const u32 vocabs[] = { 1, 31, 32, 33, 77, 2048, 2049, 20011 };
+	for (u32 i = 0; i < ARRAY_LEN(vocabs); i++)
+		for (u32 cap = 1; cap <= OP_TOP_MAX; cap = cap == 1 ? 40 : cap + 88)
+			add_case((struct op_case){
+				CASE_TOP_BLOCKS, .rows = 7, .k = vocabs[i], .heads = cap, .fill = fill });
 	for (u32 rows = 1; rows <= 67; rows += 33) {
 		add_case((struct op_case){ CASE_QUANTIZE, TENSOR_Q8_0, .rows = rows, .k = 96, .fill = fill });
 		add_case(

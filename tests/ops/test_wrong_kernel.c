@@ -1,5 +1,5 @@
 /* A kernel that computes wrongly is caught by the self-test, which names it: rows are replaced by kernels whose source was altered
- * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off, a weight and a sink left out. */
+ * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off, a weight and a sink left out, a block that ranks itself. */
 #include "runtime/gpu.h"
 #include "runtime/op.h"
 
@@ -18,6 +18,12 @@ static const u32 wrong_quantize[] = {
 };
 static const u32 wrong_combine[] = {
 #include "tests/ops/wrong_combine.spv.inc"
+};
+static const u32 wrong_block_max[] = {
+#include "tests/ops/wrong_block_max.spv.inc"
+};
+static const u32 wrong_top_blocks[] = {
+#include "tests/ops/wrong_top_blocks.spv.inc"
 };
 static const u32 wrong_attention[] = {
 #include "tests/ops/wrong_attention.spv.inc"
@@ -40,6 +46,8 @@ static const struct {
 	{ KERNEL_RMS_NORM, wrong_rms_norm, sizeof(wrong_rms_norm) },
 	{ KERNEL_QUANTIZE_256, wrong_quantize, sizeof(wrong_quantize) },
 	{ KERNEL_COMBINE, wrong_combine, sizeof(wrong_combine) },
+	{ KERNEL_BLOCK_MAX, wrong_block_max, sizeof(wrong_block_max) },
+	{ KERNEL_TOP_BLOCKS, wrong_top_blocks, sizeof(wrong_top_blocks), .named = KERNEL_BLOCK_MAX },
 	{ KERNEL_ATTENTION_F32, wrong_attention, sizeof(wrong_attention) },
 	{ KERNEL_ATTENTION_PART_F32, wrong_attention_part, sizeof(wrong_attention_part) },
 	{ KERNEL_ATTENTION_JOIN, wrong_attention_join, sizeof(wrong_attention_join),

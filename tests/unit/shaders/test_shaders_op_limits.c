@@ -59,6 +59,29 @@ static void rows_and_dims(void **s)
 	assert_int_equal(op_swiglu(d, at(0), at(0), at(0), 1ull << 32), -EINVAL);
 }
 
+static void tops(void **s)
+{
+	struct op_top_blocks t = {
+		.rows = 1, .n = 8, .cap = 1, .x = at(0), .need = at(0), .most = at(0), .out = at(0)
+	};
+	assert_int_equal(op_top_blocks(d, &t), 0);
+	t.cap = OP_TOP_MAX + 1;
+	assert_int_equal(op_top_blocks(d, &t), -EINVAL);
+	t.cap = 0;
+	assert_int_equal(op_top_blocks(d, &t), -EINVAL);
+	t.cap = 1;
+	t.n = 0;
+	assert_int_equal(op_top_blocks(d, &t), -EINVAL);
+	t.n = VOCAB_MAX + 1;
+	assert_int_equal(op_top_blocks(d, &t), -EINVAL);
+	t.n = 1;
+	t.rows = OP_ROWS_MAX + 1;
+	assert_int_equal(op_top_blocks(d, &t), -EINVAL);
+	/* a whole row of the largest vocabulary is a row */
+	assert_int_equal(op_rows(d, at(0), at(0), at(0), 0, VOCAB_MAX), 0);
+	assert_int_equal(op_rows(d, at(0), at(0), at(0), 0, VOCAB_MAX + 1), -EINVAL);
+}
+
 static void views(void **s)
 {
 	assert_int_equal(op_add(d, at(0), at(0), BYTES / 4), 0);
@@ -174,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_and_dims),
+		cmocka_unit_test(tops),
 		cmocka_unit_test(views),
 		cmocka_unit_test(products),
 		cmocka_unit_test(heads),
