@@ -297,23 +297,47 @@ static int show_probs(struct answer *a, const f32 *logits, u32 id)
 	return 1;
 }
 
-static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+static struct sampler_need need(const struct sched_seq *q)
 {
-	struct answer *a = (struct answer *)q;
+	const struct answer *a = (const struct answer *)q;
+	if (a->n_logprobs)
+		return (struct sampler_need){ 0 };
+	return sampler_need(&a->sampling, a->mask, q->n_ids);
+}
+
+/* The next token, from its row or from what the device says of that; as sched_seq.few. */
+static int generate(struct answer *a, const f32 *logits, const struct sampler_few *few, u32 *ret_next)
+{
+	struct sampler *s = &a->g->sampler;
+	const u32 *ids = a->seq.ids;
 	if (!a->first_ns)
 		a->first_ns = clock_ns();
 	bool forced = think_forces(&a->think, ret_next);
 	if (!forced) {
 		if (hold(a))
 			return 1;
-		if (sampler_pick(&a->g->sampler, &a->sampling, logits, q->ids, q->n_ids, ret_next)) {
+		int r = few ? sampler_pick_few(s, &a->sampling, few, ids, a->seq.n_ids, ret_next)
+			    : sampler_pick(s, &a->sampling, logits, ids, a->seq.n_ids, ret_next);
+		if (r && few)
+			return SAMPLER_WHOLE;
+		if (r) {
 			finish(a, FINISH_ERROR, "the device computed a logit that is not finite");
 			return 1;
 		}
 	}
-	if (follow(a, forced, ret_next) || show_probs(a, logits, *ret_next))
+	if (follow(a, forced, ret_next) || (logits && show_probs(a, logits, *ret_next)))
 		return 1;
 	return say(a, *ret_next);
+}
+
+static int row_generate(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next)
+{
+	return generate((struct answer *)q, logits, NULL, ret_next);
+}
+
+static int few_generate(struct sched_seq *q, u32 pos, const struct sampler_few *few, u32 *ret_next)
+{
+	return generate((struct answer *)q, NULL, few, ret_next);
 }
 
 /* While the row is computed that chooses what comes next: the mask of that choice, and of those behind what is guessed. */
@@ -486,6 +510,8 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	q->n_new = n_new;
 	q->want = a->kind == REQUEST_LOGITS ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
 	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
+	q->need = a->kind == REQUEST_LOGITS ? NULL : need;
+	q->few = few_generate;
 	q->ahead = a->kind == REQUEST_LOGITS ? NULL : ahead;
 	q->ended = ended;
 	r = sched_add(&a->g->sched, q);

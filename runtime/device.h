@@ -39,6 +39,7 @@ struct rt_device_info {
 	 * Mesa's on the CPU does. An op that would come near refuses with -ENOTSUP. */
 	u32 rounds_max;
 	bool parts; /* attention of few rows is faster in parts (op.h) */
+	bool tops; /* what the host reads has a way to go: what choosing takes of a row of logits, not the row (op_top_blocks) */
 };
 
 struct rt_device_info rt_device_info(const struct rt_device *d);

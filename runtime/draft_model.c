@@ -160,11 +160,37 @@ static u32 largest(const f32 *x, u32 n)
 	return best;
 }
 
+/* Of row i of the logits, of ids below n: the largest, or where only the best block is said, the largest there. */
+static u32 guess_of(const struct sched *d, u32 i, u32 n)
+{
+	const struct model_work *head = model_head(d->w);
+	u32 n_vocab = d->m->n_vocab;
+	if (!head->tops)
+		return largest((const f32 *)rt_host_ptr(head->logits) + (size_t)i * n_vocab, n);
+	const u32 *words =
+		(const u32 *)rt_host_ptr(head->top) + (size_t)i * op_top_words(n_vocab, OP_TOP_MAX);
+	u32 first, len;
+	const f32 *best = op_top_best(words, n_vocab, OP_TOP_MAX, &first, &len);
+	return first < n ? first + largest(best, MIN(len, n - first)) : 0;
+}
+
+/* Where rows stay on the device: the best block of each. */
+static void say_needs(const struct sched *d, u32 n)
+{
+	const struct model_work *head = model_head(d->w);
+	u32 *need = head->tops ? rt_host_ptr(head->need) : NULL;
+	for (u32 i = 0; need && i < n; i++) {
+		need[2 * i] = 1;
+		need[2 * i + 1] = 0;
+	}
+}
+
 /* Compute them; their shadows have a guess more. What ids beyond the target's vocabulary say is no guess. */
 static int rows_run(const struct sched *s, const struct rows *r)
 {
 	struct sched *d = s->drafts;
 	u64 began = sched_now_ns();
+	say_needs(d, r->m.n_out);
 	int e = rt_begin(d->d);
 	if (!e)
 		e = model_forward(d->d, d->m, d->w, &r->m);
@@ -172,11 +198,9 @@ static int rows_run(const struct sched *s, const struct rows *r)
 		e = rt_submit(model_open(d->w, &r->m));
 	if (e)
 		return e;
-	const f32 *logits = r->m.n_out ? model_logits(d->w) : NULL;
 	for (u32 i = 0; i < r->n_owners; i++) {
 		struct shadow *h = r->owner[i];
-		h->guess[h->n_guess++] =
-			largest(logits + (size_t)i * d->m->n_vocab, MIN(d->m->n_vocab, s->m->n_vocab));
+		h->guess[h->n_guess++] = guess_of(d, i, MIN(d->m->n_vocab, s->m->n_vocab));
 	}
 	d->n_steps++;
 	d->n_rows += r->m.n;

@@ -201,6 +201,7 @@ static void describe(VkInstance vk, struct gpu_found *f)
 	f->info.rounds_max = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE ? 65535 : 0;
 	/* measured on Mesa's on the CPU, a token of 20 heads behind 512 to 4,096 positions: 22.3.6 takes 1.1 to 1.8 times as long in parts; 26.2.6 has tiles for them */
 	f->info.parts = driver.driverID != VK_DRIVER_ID_MESA_LLVMPIPE || f->caps.uniform;
+	f->info.tops = f->type != VK_PHYSICAL_DEVICE_TYPE_CPU;
 	snprintf(f->info.name, sizeof(f->info.name), "%.120s", p->deviceName);
 	snprintf(f->info.driver, sizeof(f->info.driver), "%.60s %.60s", driver.driverName, driver.driverInfo);
 	snprintf(f->info.kind, sizeof(f->info.kind), "%s", kinds[kind_of(f->type)].kind);

@@ -1,6 +1,7 @@
 #include "runtime/model.h"
 #include "base/err.h"
 #include "proto.h"
+#include "shaders/top.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -200,6 +201,17 @@ static void make_kv(struct maker *mk, const struct model *m, struct model_work *
 				"kv");
 }
 
+/* What is read of logits that stay on the device. */
+static void make_tops(struct maker *mk, const struct model *m, struct model_work *w)
+{
+	u64 out = (u64)w->out_max * sizeof(u32);
+	w->need = make(mk, RT_BUF_INPUT, 2 * out, "what rows are for");
+	w->most = make(mk, RT_BUF_WORK, out * DIV_UP(m->n_vocab, TOP_BLOCK), "largest logits");
+	w->top = make(mk, RT_BUF_OUTPUT, out * op_top_words(m->n_vocab, OP_TOP_MAX), "top logits");
+	w->whole_rows = make(mk, RT_BUF_INPUT, MODEL_WHOLE_MAX * sizeof(u32), "whole rows");
+	w->whole = make(mk, RT_BUF_OUTPUT, (u64)MODEL_WHOLE_MAX * m->n_vocab * sizeof(f32), "whole logits");
+}
+
 static void make_rows(struct maker *mk, const struct model *m, struct model_work *w)
 {
 	u64 rows = (u64)w->rows_max * sizeof(f32), out = (u64)w->out_max * sizeof(f32);
@@ -213,7 +225,9 @@ static void make_rows(struct maker *mk, const struct model *m, struct model_work
 		w->tail_tables =
 			make(mk, RT_BUF_INPUT, (u64)w->n_slots * w->ctx_pages * sizeof(u32), "tail tables");
 	if (has_head(m, w))
-		w->logits = make(mk, RT_BUF_OUTPUT, out * m->n_vocab, "logits");
+		w->logits = make(mk, w->tops ? RT_BUF_WORK : RT_BUF_OUTPUT, out * m->n_vocab, "logits");
+	if (has_head(m, w) && w->tops)
+		make_tops(mk, m, w);
 	if (w->first > 0 || (w->end < m->n_layers && model_tied(m)))
 		w->in = make(mk, RT_BUF_INPUT, rows * m->dim, "rows from another device");
 	if (w->end < m->n_layers || (w->first > 0 && model_tied(m)))
@@ -257,6 +271,7 @@ static int make_work(
 		.kv_mode = p->kv_mode,
 		.kv_pages = p->kv_pages,
 		.tail_pages = m->window ? p->tail_pages : 0,
+		.tops = p->tops,
 	};
 	make_rows(mk, m, &w);
 	make_experts(mk, m, &w);
@@ -299,11 +314,12 @@ int model_work_create(
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w)
 {
 	struct rt_buf **bufs[] = { &w->ids, &w->seq, &w->pos, &w->out_rows, &w->tables, &w->tail_tables,
-		&w->logits, &w->x, &w->h, &w->sum, &w->q, &w->k, &w->v, &w->att, &w->parts, &w->gate, &w->up,
-		&w->out_x, &w->out_h, &w->zero, &w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones,
-		&w->own, &w->own_part, &w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots,
-		&w->ex.weights, &w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate,
-		&w->ex.up, &w->ex.y, &w->ex.shared };
+		&w->logits, &w->need, &w->most, &w->top, &w->whole_rows, &w->whole, &w->x, &w->h, &w->sum,
+		&w->q, &w->k, &w->v, &w->att, &w->parts, &w->gate, &w->up, &w->out_x, &w->out_h, &w->zero,
+		&w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part,
+		&w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights,
+		&w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up,
+		&w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(w->act); i++)

@@ -109,8 +109,14 @@ struct model_work {
 	struct rt_buf *ids, *seq, *pos, *out_rows,
 		*tables; /* INPUT, u32: [rows], [rows], [rows], [out_max], [n_slots, ctx_pages] */
 	struct rt_buf
-		*tail_tables;  /* as tables, of the layers with a window; NULL where they are as the others */
-	struct rt_buf *logits; /* OUTPUT [out_max, n_vocab]; NULL where the head is on another device */
+		*tail_tables; /* as tables, of the layers with a window; NULL where they are as the others */
+	struct rt_buf *
+		logits; /* OUTPUT, or with tops WORK [out_max, n_vocab]; NULL where the head is on another device */
+	bool tops; /* the host reads what op_top_blocks says of rows, and few of them whole. Then, else NULL: */
+	struct rt_buf *need, *most,
+		*top; /* INPUT, WORK, OUTPUT: operands of op_top_blocks, of out_max rows, blocks up to OP_TOP_MAX */
+	struct rt_buf *whole_rows,
+		*whole; /* INPUT [MODEL_WHOLE_MAX], OUTPUT [MODEL_WHOLE_MAX, n_vocab]: rows of logits that are read whole */
 	struct rt_buf *x, *h, *sum, *q, *k, *v, *att, *gate, *up; /* activations */
 	struct rt_buf *parts; /* for attention in parts; NULL where the device is as fast in one pass */
 	struct rt_buf
@@ -130,6 +136,7 @@ struct model_work_params {
 	u32 rows_max, out_max, n_slots, ctx_tokens, kv_mode, kv_pages, tail_pages;
 	const f32 *rope_factors; /* [rope_dim / 2], for layers whose rope is 0; or NULL */
 	u32 first, end;		 /* layers; 0 and 0: all */
+	bool tops;
 };
 /* Bytes that model_work_create would take on a device of that kind, without taking them. -ENOMEM: some buffer is larger than it may be. */
 _must_use_ int model_work_measure(const struct rt_device_info *info, const struct model *m,
@@ -148,14 +155,18 @@ bool model_tied(const struct model *m);
 void model_layers_of(const struct model *m, u32 n_tensors, u32 *ret);
 /* May layers from `at` on be computed by another device than those before? false: *ret_why says what stands against it. */
 bool model_cut_ok(const struct model *m, u32 at, const char **ret_why);
-/* The logits of a step: of whichever device has the head. */
-const f32 *model_logits(const struct model_work *w);
+/* Whichever device of the chain has the head, and so the logits of a step. */
+const struct model_work *model_head(const struct model_work *w);
+#define MODEL_WHOLE_MAX 16u /* rows of logits that are read at once */
+/* After a step, with tops: rows whole_rows[0..n-1] of its logits to whole. 0; -EIO. */
+_must_use_ int model_read_whole(const struct model *m, const struct model_work *w, u32 n);
 
-/* Record one step (what is before a choice of experts is run on the way, since that is the host's): rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits.
+/* Record one step (what is before a choice of experts is run on the way, since that is the host's): rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits. With tops,
+ * need says what is wanted of each of these, and whole_rows[0..n_whole-1] which are read whole.
  * pos_max is the largest of pos. w is the first of its chain, d its device; where there are more, what belongs to those before is run on the way, and the recording that is
  * left open is that of model_open's device. 0; -EINVAL; -EIO. */
 struct model_step {
-	u32 n, n_out, pos_max;
+	u32 n, n_out, pos_max, n_whole;
 };
 _must_use_ int model_forward(
 	struct rt_device *d, const struct model *m, const struct model_work *w, const struct model_step *s);

@@ -356,6 +356,23 @@ static void go_on(struct run *run, const struct model_step *s)
 		run->r = op_rows(run->d, whole(to->in), whole(to->self), whole(to->x), s->n, run->m->dim);
 }
 
+/* What the host reads of n_out rows of logits that stay on the device. */
+static void tops(struct run *run, u32 n_out, u32 n_whole)
+{
+	const struct model_work *w = run->w;
+	const struct op_top_blocks p = { .rows = n_out,
+		.n = run->m->n_vocab,
+		.cap = OP_TOP_MAX,
+		.x = whole(w->logits),
+		.need = whole(w->need),
+		.most = whole(w->most),
+		.out = whole(w->top) };
+	if (!run->r)
+		run->r = op_top_blocks(run->d, &p);
+	if (!run->r && n_whole)
+		run->r = op_rows(run->d, p.x, whole(w->whole_rows), whole(w->whole), n_whole, p.n);
+}
+
 /* Rows of logits: here, or on the first device of the chain. */
 static void logits(struct run *run, const struct model_work *first, u32 n_out)
 {
@@ -388,6 +405,8 @@ int model_forward(
 	}
 	if (s->n_out)
 		logits(&run, w, s->n_out);
+	if (s->n_out && run.w->tops)
+		tops(&run, s->n_out, s->n_whole);
 	return run.r;
 }
 
@@ -399,11 +418,19 @@ struct rt_device *model_open(const struct model_work *w, const struct model_step
 	return s->n_out && !last->logits ? w->d : last->d;
 }
 
-const f32 *model_logits(const struct model_work *w)
+const struct model_work *model_head(const struct model_work *w)
 {
 	while (!w->logits)
 		w = w->next;
-	return rt_host_ptr(w->logits);
+	return w;
+}
+
+int model_read_whole(const struct model *m, const struct model_work *w, u32 n)
+{
+	int r = rt_begin(w->d);
+	if (!r)
+		r = op_rows(w->d, whole(w->logits), whole(w->whole_rows), whole(w->whole), n, m->n_vocab);
+	return r ? r : rt_submit(w->d);
 }
 
 int model_scrub(struct rt_device *d, const struct model *m, const struct model_work *w,

@@ -285,6 +285,14 @@ u32 op_top_words(u32 n, u32 cap)
 	return TOP_WORDS(DIV_UP(n, TOP_BLOCK * TOP_GROUP), cap);
 }
 
+const f32 *op_top_best(const u32 *words, u32 n, u32 cap, u32 *ret_first, u32 *ret_len)
+{
+	u32 groups = DIV_UP(n, TOP_BLOCK * TOP_GROUP);
+	*ret_first = words[TOP_INDICES(groups)] * TOP_BLOCK;
+	*ret_len = MIN(TOP_BLOCK, n - *ret_first);
+	return (const f32 *)(const void *)(words + TOP_VALUES(groups, cap));
+}
+
 static int block_max(struct rt_device *d, const struct op_top_blocks *p, u32 blocks)
 {
 	struct rt_call c = {

@@ -141,6 +141,8 @@ struct op_top_blocks {
 };
 int op_top_blocks(struct rt_device *d, const struct op_top_blocks *p);
 u32 op_top_words(u32 n, u32 cap);
+/* Of such a row the best block: its elements, the index of the first of them and how many they are. */
+const f32 *op_top_best(const u32 *words, u32 n, u32 cap, u32 *ret_first, u32 *ret_len);
 
 /* Tables of positions, computed in the stated way in double on the host by the same code on every machine (no libm).
  * cos and sin of position p and pair j: angle = p * theta_j, theta_j = base^(-2j/rope_dim) / factor[j], then / scale; with YaRN

@@ -60,6 +60,7 @@ struct model_work_params plan_work_params(const struct model *m, const struct pl
 	wp.kv_mode = p->p.kv_mode;
 	wp.kv_pages = p->kv_pages;
 	wp.tail_pages = tail_pages(m, w, p);
+	wp.tops = info->tops;
 	wp.first = p->p.part[part].first;
 	wp.end = p->p.part[part].end;
 	return wp;

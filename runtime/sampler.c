@@ -1,4 +1,4 @@
-#include "runtime/sampler.h"
+#include "runtime/sampler_impl.h"
 #include "base/err.h"
 #include "runtime/op.h"
 
@@ -131,14 +131,13 @@ static bool penalise(struct sampler *s, const struct sampler_params *p, const f3
 	if (p->repeat_penalty == 1.0f || n == 0)
 		return fine;
 	f32 recip = rt_recip(p->repeat_penalty);
-	memset(s->seen, 0, s->n_vocab / 8 + 1);
+	sampler_forget(s);
 	for (u32 i = n_ids - n; i < n_ids; i++) {
 		u32 id = ids[i];
-		if (id >= s->n_vocab || (s->seen[id / 8] >> (id % 8) & 1))
+		if (id >= s->n_vocab || sampler_seen(s, id))
 			continue;
-		s->seen[id / 8] |= (u8)(1u << (id % 8));
-		f32 l = x[id] > 0 ? x[id] * recip : x[id] * p->repeat_penalty;
-		s->l[id] = l * factor + 0.0f;
+		sampler_see(s, id);
+		s->l[id] = sampler_fallen(x[id], p->repeat_penalty, recip) * factor + 0.0f;
 		changed_fine = changed_fine && isfinite(s->l[id]);
 	}
 	for (u32 i = n_ids - n; i < n_ids; i++)
@@ -175,15 +174,6 @@ static void exclude(struct sampler *s, const u64 *allowed)
 static_assert(BLOCK == 64, "a block is a word of the mask");
 
 /* ---- the order ---- */
-
-/* A key that sorts ascending where (l descending, index ascending) is wanted. */
-static u64 key_of(f32 l, u32 index)
-{
-	u32 u;
-	memcpy(&u, &l, sizeof u);
-	u = u >> 31 ? ~u : u | 0x80000000u; /* ascending in l */
-	return (u64)~u << 32 | index;
-}
 
 /* By the upper word, eleven bits at a time, each pass stable: equal keys stay in order of index. Returns the sorted array. */
 static const u64 *sort(u64 *a, u64 *b, u32 n)
@@ -260,6 +250,17 @@ static f32 floor_of(struct sampler *s, const struct sampler_params *p, f32 top)
 	return -INFINITY;
 }
 
+const u64 *sampler_order(struct sampler *s, u32 n)
+{
+	return n <= FEW ? sort_few(s->key[0], n) : sort(s->key[0], s->key[1], n);
+}
+
+const u64 *sampler_order_any(struct sampler *s, u32 n)
+{
+	const u64 *order = sampler_order(s, n);
+	return sort_few(order == s->key[0] ? s->key[0] : s->key[1], n);
+}
+
 /* Those of at least the floor, in order; *ret_n of them, at least one. */
 static const u64 *order_from(struct sampler *s, f32 floor, u32 *ret_n)
 {
@@ -270,20 +271,27 @@ static const u64 *order_from(struct sampler *s, f32 floor, u32 *ret_n)
 			continue;
 		for (u32 i = b * BLOCK, end = i + block_len(s, b); i < end; i++)
 			if (s->l[i] >= floor)
-				to[n++] = key_of(s->l[i], i);
+				to[n++] = sampler_key(s->l[i], i);
 	}
 	*ret_n = n;
-	return n <= FEW ? sort_few(to, n) : sort(to, s->key[1], n);
+	return sampler_order(s, n);
 }
 
 /* ---- the draw ---- */
 
-static f64 uniform(const struct sampler_params *p, u32 position)
+f64 sampler_uniform(const struct sampler_params *p, u32 position)
 {
 	u32 counter[4] = { position, p->choice, 0, 0 }, key[2] = { (u32)p->seed, (u32)(p->seed >> 32) }, r[4];
 	philox4x32(counter, key, r);
 	u64 bits = (u64)r[0] << 21 | r[1] >> 11;
 	return (f64)bits * 0x1p-53;
+}
+
+u32 sampler_cut_min(const struct sampler_params *p, const f32 *e, u32 keep)
+{
+	while (keep > 1 && e[keep - 1] < p->min_p)
+		keep--;
+	return keep;
 }
 
 /* How many of the ordered weights stay. */
@@ -300,12 +308,10 @@ static u32 cut(const struct sampler_params *p, const f32 *e, u32 n)
 			sum += (f64)e[keep++];
 		keep = MAX(keep, 1u);
 	}
-	while (keep > 1 && e[keep - 1] < p->min_p)
-		keep--;
-	return keep;
+	return sampler_cut_min(p, e, keep);
 }
 
-static u32 draw(const f32 *e, u32 n, f64 u)
+u32 sampler_draw(const f32 *e, u32 n, f64 u)
 {
 	f64 total = 0, sum = 0;
 	for (u32 i = 0; i < n; i++)
@@ -336,10 +342,10 @@ int sampler_pick(struct sampler *s, const struct sampler_params *p, const f32 *l
 	f32 top = s->l[first];
 	const u64 *order = order_from(s, MAX(floor_of(s, p, top), -FLT_MAX), &n);
 	u32 k = p->top_k ? MIN(p->top_k, n) : n;
-	f32 *e = (f32 *)(void *)(order == s->key[0] ? s->key[1] : s->key[0]);
+	f32 *e = sampler_weights(s, order);
 	for (u32 i = 0; i < k; i++)
 		e[i] = rt_exp(s->l[(u32)order[i]] - top);
 	k = cut(p, e, k);
-	*ret_id = (u32)order[draw(e, k, uniform(p, n_ids))];
+	*ret_id = (u32)order[sampler_draw(e, k, sampler_uniform(p, n_ids))];
 	return 0;
 }

@@ -41,5 +41,30 @@ void sampler_fini(struct sampler *s);
 _must_use_ int sampler_pick(struct sampler *s, const struct sampler_params *p, const f32 *logits,
 	const u32 *ids, u32 n_ids, u32 *ret_id);
 
+/* ---- where a device has reduced the row (shaders/top_blocks.h; sampler_few.c) ----
+ *
+ * It says some blocks of the row, all that is in them, and how much the rest weighs. From that follows which ids come first, in their order; of the rest
+ * that none of it comes before these; and bounds for sums that the rest has a part in. Where every number within the bounds gives one and the same id, it is
+ * that which the steps above give; else the whole row is wanted. So the id never depends on which of the two ways it came. */
+
+/* What is wanted of a row. */
+struct sampler_need {
+	u32 blocks; /* 0: the whole row */
+	f32 factor; /* for the weights of the rest; 0: none */
+};
+/* masked: p->allowed will be given. n_ids: as sampler_pick has it. */
+struct sampler_need sampler_need(const struct sampler_params *p, bool masked, u32 n_ids);
+
+/* One row of op_top_blocks. */
+struct sampler_few {
+	const u32 *words;
+	struct sampler_need need;
+	u32 cap;
+};
+/* As sampler_pick, of what was wanted of the row. 0 done; SAMPLER_WHOLE: it takes the whole row. */
+#define SAMPLER_WHOLE 2
+_must_use_ int sampler_pick_few(struct sampler *s, const struct sampler_params *p,
+	const struct sampler_few *few, const u32 *ids, u32 n_ids, u32 *ret_id);
+
 /* Philox4x32-10: four words from a counter and a key.  Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". */
 void philox4x32(const u32 counter[4], const u32 key[2], u32 ret[4]);

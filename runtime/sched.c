@@ -63,8 +63,10 @@ struct step {
 	u32 n_owners;
 	struct { /* whose rows of logits are whose */
 		struct sched_seq *q;
-		u32 pos;
+		u32 pos, whole; /* which row of those that are read whole, or NONE */
+		struct sampler_need need;
 	} owner[STEP_ROWS_MAX];
+	const struct model_work *head;
 };
 
 /* Add the next n positions of q, and behind them those of its guesses; the wanted rows of logits are noted. */
@@ -241,16 +243,90 @@ static int plan(struct sched *s, struct step *st)
 	return 0;
 }
 
-static void hand_out(struct sched *s, const struct step *st)
+/* ---- rows of logits ------------------------------------------------------------------------------------------------------ */
+
+#define NONE UINT32_MAX
+
+/* From row `from` on those that are wanted whole, as many as are read at once; row `from` is one of them. How many. */
+static u32 list_whole(struct step *st, u32 from)
 {
-	const f32 *logits = st->m.n_out ? model_logits(s->w) : NULL;
+	u32 *rows = rt_host_ptr(st->head->whole_rows), n = 0;
+	for (u32 i = from; i < st->m.n_out; i++) {
+		bool listed = n < MODEL_WHOLE_MAX && (i == from || !st->owner[i].need.blocks);
+		st->owner[i].whole = listed ? n : NONE;
+		if (listed)
+			rows[n++] = i;
+	}
+	return n;
+}
+
+/* Tell the device what each row is for. */
+static void say_needs(struct sched *s, struct step *st)
+{
+	u32 *need, first = NONE;
+	st->head = model_head(s->w);
+	if (!st->head->tops)
+		return;
+	need = rt_host_ptr(st->head->need);
+	for (u32 i = 0; i < st->m.n_out; i++) {
+		struct sched_seq *q = st->owner[i].q;
+		st->owner[i].need = q->need ? q->need(q) : (struct sampler_need){ 0 };
+		st->owner[i].whole = NONE;
+		memcpy(need + 2ul * i, &st->owner[i].need, 2 * sizeof *need);
+		if (!st->owner[i].need.blocks && first == NONE)
+			first = i;
+	}
+	st->m.n_whole = first == NONE ? 0 : list_whole(st, first);
+}
+
+/* Row i whole, whatever was wanted of it. */
+static int show_whole(struct sched *s, struct step *st, u32 i, u32 *ret_next)
+{
+	struct sched_seq *q = st->owner[i].q;
+	u32 n_vocab = s->m->n_vocab;
+	if (st->owner[i].whole == NONE) {
+		int r = model_read_whole(s->m, st->head, list_whole(st, i));
+		if (r)
+			return r;
+	}
+	s->n_whole++;
+	const f32 *logits = rt_host_ptr(st->head->whole);
+	return q->row(q, st->owner[i].pos, logits + (size_t)st->owner[i].whole * n_vocab, ret_next);
+}
+
+/* Row i of the step to whom it belongs. As sched_seq.row, or -errno. */
+static int show(struct sched *s, struct step *st, u32 i, u32 *ret_next)
+{
+	struct sched_seq *q = st->owner[i].q;
+	const struct model_work *head = st->head;
+	if (!head->tops)
+		return q->row(q, st->owner[i].pos,
+			(const f32 *)rt_host_ptr(head->logits) + (size_t)i * s->m->n_vocab, ret_next);
+	if (st->owner[i].need.blocks) {
+		const struct sampler_few few = { (const u32 *)rt_host_ptr(head->top) +
+							 (size_t)i * op_top_words(s->m->n_vocab, OP_TOP_MAX),
+			st->owner[i].need, OP_TOP_MAX };
+		int r = q->few(q, st->owner[i].pos, &few, ret_next);
+		s->n_few++;
+		if (r != SAMPLER_WHOLE)
+			return r;
+		s->n_again++;
+	}
+	return show_whole(s, st, i, ret_next);
+}
+
+static int hand_out(struct sched *s, struct step *st)
+{
 	for (u32 i = 0; i < st->m.n_out; i++) {
 		struct sched_seq *q = st->owner[i].q;
 		u32 next = 0;
 		if (q->enough || st->owner[i].pos >= q->n_computed) /* behind a wrong guess */
 			continue;
 		q->n_shown = st->owner[i].pos + 1;
-		if (q->row(q, st->owner[i].pos, logits + (size_t)i * s->m->n_vocab, &next))
+		int r = show(s, st, i, &next);
+		if (r < 0)
+			return r;
+		if (r)
 			q->enough = true;
 		else if (st->owner[i].pos + 1 == q->n_ids && q->n_ids < q->n_prompt + q->n_new)
 			say(s, q, next);
@@ -264,6 +340,7 @@ static void hand_out(struct sched *s, const struct step *st)
 		sched_remove(s, q);
 		q->ended(q);
 	}
+	return 0;
 }
 
 /* While the device works: what the choices behind this step need, of every sequence whose row for its last known id is in it. */
@@ -310,6 +387,7 @@ int sched_step(struct sched *s)
 	r = plan(s, &st);
 	if (r || !st.m.n)
 		return r;
+	say_needs(s, &st);
 	began = sched_now_ns();
 	r = compute(s, &st);
 	if (r)
@@ -320,6 +398,5 @@ int sched_step(struct sched *s)
 	s->n_rows += st.m.n;
 	if (!st.prompt_rows && !s->p.no_draft)
 		draft_pace_note(st.pace, st.m.n, took);
-	hand_out(s, &st);
-	return 0;
+	return hand_out(s, &st);
 }

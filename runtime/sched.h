@@ -21,6 +21,7 @@
 #include "runtime/draft.h"
 #include "runtime/kv.h"
 #include "runtime/model.h"
+#include "runtime/sampler.h"
 
 enum sched_want { SCHED_LAST_ROW, SCHED_EVERY_ROW };
 
@@ -32,6 +33,10 @@ struct sched_seq {
 	enum sched_want want;
 	/* One row of logits, for position pos. Returns 0 and the next id (in *ret_next, for the last position known), or 1: enough. */
 	int (*row)(struct sched_seq *q, u32 pos, const f32 *logits, u32 *ret_next);
+	/* The same, of what the device says of the row, where it does not give it as it is: what is wanted of it (NULL: the row), and a choice of that: as
+	 * row, or 2: the row is needed after all, and comes. Nothing else has changed then. */
+	struct sampler_need (*need)(const struct sched_seq *q);
+	int (*few)(struct sched_seq *q, u32 pos, const struct sampler_few *few, u32 *ret_next);
 	/* A step has begun that computes the row which chooses the id behind the last known one, and behind it rows for n guesses of what follows,
 	 * ids[n_ids ..]: what that choice needs can be made ready while the device works. NULL: nothing. */
 	void (*ahead)(struct sched_seq *q, u32 n_guesses);
@@ -85,6 +90,8 @@ struct sched {
 	u32 n_running, n_waiting;
 	bool slot_used[BATCH_REQUESTS_MAX];
 	u64 n_steps, n_rows;
+	u64 n_few, n_whole,
+		n_again; /* rows of logits that were reduced, those that were read whole, and of these those that were reduced before */
 	u64 n_drafted, n_right;	 /* rows of guesses, and how many of them were right */
 	u64 round;		 /* of those that began last */
 	u64 n_arrivals, n_aside; /* sequences so far; how often one was set aside */
