@@ -68,8 +68,7 @@ static void put_grant(struct jsonw *w, const struct grant *g, u32 sessions, cons
 	jsonw_kv_u64(w, "work_bytes", g->ready.work_bytes);
 	jsonw_kv_u64(w, "load_ns", g->ready.load_ns);
 	jsonw_kv_u64(w, "sessions", sessions);
-	if (g->drafts && g->target)
-		jsonw_kv_u64(w, "drafts_for", g->target->id);
+	jsonw_kv_u64(w, "drafts_for", g->drafts && g->target ? g->target->id : 0);
 	if (busy) {
 		jsonw_kv_u64(w, "drafted_tokens", g->drafted);
 		jsonw_kv_u64(w, "accepted_tokens", g->accepted);

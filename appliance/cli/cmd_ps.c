@@ -10,7 +10,7 @@
 static struct cell guesses(const json_t *g)
 {
 	struct cell c = { "-" };
-	if (json_object_get(g, "drafts_for"))
+	if (lines_u64(g, "drafts_for"))
 		snprintf(c.s, sizeof c.s, "for %" PRIu64, lines_u64(g, "drafts_for"));
 	else if (json_object_get(g, "drafted_tokens"))
 		snprintf(c.s, sizeof c.s, "%" PRIu64 " of %" PRIu64, lines_u64(g, "accepted_tokens"),
