@@ -27,7 +27,9 @@ void gateway_principal(const struct http_exchange *x, char *ret);
 u32 routes_use(const struct http_head *h);
 void routes_serve(void *ctx, struct http_exchange *x);
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why);
-/* In the shape of that form. */
+/* In the shape of that form; with lines of further headers, or with those that e's status has. */
+void reply_error_with(
+	struct http_exchange *x, enum api_form form, const struct api_error *e, const char *headers);
 void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e);
 /* Begins a stream of events. */
 void reply_stream(struct http_exchange *x, const char *headers);

@@ -47,7 +47,8 @@ struct http_conn {
 	struct guest *from;
 	u64 body_bytes; /* that are taken for its body */
 	bool chunked, keep;
-	bool late; /* its client does not read: it is about to be lost */
+	bool silent; /* a HEAD: what is said of a body is said, and the body is not */
+	bool late;   /* its client does not read: it is about to be lost */
 	size_t head_len;
 	char *head_text;
 	struct http_head head;
@@ -191,7 +192,8 @@ void http_reply(struct http_exchange *x, u32 status, const char *type, const cha
 		   !c->head.body_len; /* a body that nobody read would be the next request */
 	head_write(c, status, type, headers);
 	evbuffer_add_printf(output(c), "Content-Length: %zu\r\n\r\n", len);
-	evbuffer_add(output(c), body, len);
+	if (!c->silent)
+		evbuffer_add(output(c), body, len);
 	answered(c);
 }
 
@@ -209,7 +211,7 @@ void http_send(struct http_exchange *x, const void *data, size_t len)
 {
 	struct http_conn *c = x->conn;
 	assert(c->state == CONN_STREAM);
-	if (!len || c->late)
+	if (!len || c->late || c->silent)
 		return;
 	if (evbuffer_get_length(output(c)) + len > GATEWAY_BACKLOG_BYTES_MAX) {
 		c->late = true;
@@ -231,7 +233,7 @@ void http_end(struct http_exchange *x)
 		c->x.gone = NULL;
 	if (c->late)
 		return;
-	if (c->chunked)
+	if (c->chunked && !c->silent)
 		evbuffer_add(output(c), "0\r\n\r\n", 5);
 	answered(c);
 }
@@ -277,7 +279,8 @@ static bool take_head(struct http_conn *c)
 	}
 	u32 bad = http_head_parse(c->head_text, c->head_len, &c->head, &why);
 	c->keep = !bad && c->head.keep_alive;
-	c->chunked = c->keep || (!bad && http_header_find(&c->head, "host").s); /* HTTP/1.0 knows no chunks */
+	c->chunked = c->head.is_11;
+	c->silent = http_asks_head(&c->head);
 	if (!bad && c->head.body_len > GATEWAY_BODY_BYTES_MAX) {
 		bad = 413;
 		why = "the body is too long";
@@ -334,6 +337,7 @@ static void want_head(struct http_conn *c)
 	}
 	c->head_len = http_head_len((const char *)evbuffer_pullup(in, (ssize_t)have), have);
 	if (c->head_len > GATEWAY_HEADER_BYTES_MAX || (!c->head_len && have > GATEWAY_HEADER_BYTES_MAX)) {
+		c->silent = false;
 		refuse(c, 431, "the headers are too long");
 		return;
 	}

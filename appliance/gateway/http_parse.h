@@ -5,7 +5,7 @@
  * 2. one blank between the three words of the request line; the target begins with '/', printable ASCII; HTTP/1.0 or 1.1;
  * 3. a header's name is a token right before its colon; its value has no control character but the tab;
  * 4. Content-Length at most once, decimal digits; Transfer-Encoding never (bodies have a length, clients know it);
- * 5. HTTP/1.1 has exactly one Host. */
+ * 5. HTTP/1.1 has exactly one Host, of the characters that a name, an address and a port have. */
 #pragma once
 
 #include "base/types.h"
@@ -25,6 +25,7 @@ struct http_head {
 	struct http_header headers[HTTP_HEADERS_MAX];
 	u32 n_headers;
 	u64 body_len;
+	bool is_11; /* else HTTP/1.0, which knows neither chunks nor 100 Continue */
 	bool keep_alive;
 	bool expects_continue;
 };
@@ -37,5 +38,11 @@ _must_use_ u32 http_head_parse(const char *data, size_t len, struct http_head *r
 bool http_str_is(struct http_str s, const char *text);
 /* Without regard to case. */
 bool http_str_like(struct http_str s, const char *text);
+/* A HEAD asks for what a GET gets, and is answered without the body. */
+bool http_asks_head(const struct http_head *h);
+/* Is it asked by that method? A HEAD is wherever a GET is. */
+bool http_method_is(const struct http_head *h, const char *method);
+/* The header of a 405: by which of the two methods that paths here have is it asked for? "" for neither. */
+const char *http_allow(bool get, bool post);
 /* The value of a header that stands there once; s NULL: not there, or several times. */
 struct http_str http_header_find(const struct http_head *h, const char *name);

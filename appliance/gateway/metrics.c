@@ -266,8 +266,10 @@ void metrics_serve(void *ctx, struct http_exchange *x)
 {
 	static const struct question_fns fns = { .answer = answer, .failed = failed };
 	const struct proto_query q = { .what = QUERY_STATUS };
-	if (http_str_is(x->head->method, "GET") && http_str_is(x->head->path, "/metrics"))
-		question_ask(ctx, x, &q, &fns);
-	else
+	if (!http_str_is(x->head->path, "/metrics"))
 		http_reply(x, 404, "text/plain", "", "only /metrics is here\n", 22);
+	else if (!http_method_is(x->head, "GET"))
+		http_reply(x, 405, "text/plain", http_allow(true, false), "GET is the way\n", 15);
+	else
+		question_ask(ctx, x, &q, &fns);
 }

@@ -32,13 +32,19 @@ void reply_stream(struct http_exchange *x, const char *headers)
 	http_begin(x, 200, "text/event-stream; charset=utf-8", headers);
 }
 
-void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e)
+void reply_error_with(
+	struct http_exchange *x, enum api_form form, const struct api_error *e, const char *headers)
 {
 	char text[2 * REASON_LEN_MAX + 512];
 	struct jsonw w;
 	jsonw_init(&w, text, sizeof text);
 	metrics_status(e->status);
 	api_error_write(&w, form, e);
+	http_reply(x, e->status, "application/json", headers, w.full ? "{}" : w.buf, w.full ? 2 : w.len);
+}
+
+void reply_error(struct http_exchange *x, enum api_form form, const struct api_error *e)
+{
 	/* nobody shall ask again at once for what will not change */
 	char wait[80];
 	const char *headers = e->status == 503	 ? "Retry-After: 1\r\n"
@@ -49,7 +55,7 @@ void reply_error(struct http_exchange *x, enum api_form form, const struct api_e
 			e->retry_s > MINUTE_S ? "x-should-retry: false\r\n" : "");
 		headers = wait;
 	}
-	http_reply(x, e->status, "application/json", headers, w.full ? "{}" : w.buf, w.full ? 2 : w.len);
+	reply_error_with(x, form, e, headers);
 }
 
 void routes_refuse(void *ctx, struct http_exchange *x, u32 status, const char *why)
@@ -159,15 +165,18 @@ void routes_serve(void *ctx, struct http_exchange *x)
 		if (!http_str_is(x->head->path, routes[i].path))
 			continue;
 		path = &routes[i];
-		if (http_str_is(x->head->method, routes[i].method)) {
+		if (http_method_is(x->head, routes[i].method)) {
 			routes[i].serve(g, x);
 			return;
 		}
 	}
-	if (path)
+	if (path) {
 		api_refuse(&e, 405, "method", NULL, "%s is asked for with %s", path->path, path->method);
-	else
-		api_refuse(&e, 404, "path", NULL, "there is no %.*s here", (int)MIN(x->head->path.len, 100u),
-			x->head->path.s);
+		bool get = !strcmp(path->method, "GET");
+		reply_error_with(x, API_CHAT, &e, http_allow(get, !get));
+		return;
+	}
+	api_refuse(&e, 404, "path", NULL, "there is no %.*s here", (int)MIN(x->head->path.len, 100u),
+		x->head->path.s);
 	reply_error(x, API_CHAT, &e);
 }

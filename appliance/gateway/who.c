@@ -32,21 +32,15 @@ static enum api_form form_of(const struct http_exchange *x)
 static void refuse(struct http_exchange *x, u32 status, const char *code, const char *why)
 {
 	struct api_error e;
-	char text[2 * REASON_LEN_MAX + 512];
-	struct jsonw w;
 	if (console_has(x->head)) {
 		console_refuse(x, status, why);
 		return;
 	}
 	api_refuse(&e, status, code, NULL, "%s", why);
-	if (status != 401) {
+	if (status == 401)
+		reply_error_with(x, form_of(x), &e, "WWW-Authenticate: Bearer realm=\"keep\"\r\n");
+	else
 		reply_error(x, form_of(x), &e);
-		return;
-	}
-	jsonw_init(&w, text, sizeof text);
-	api_error_write(&w, form_of(x), &e);
-	http_reply(x, status, "application/json", "WWW-Authenticate: Bearer realm=\"keep\"\r\n",
-		w.full ? "{}" : w.buf, w.full ? 2 : w.len);
 }
 
 static void knock_free(struct knock *k)

@@ -46,6 +46,8 @@ def story_answers():
     c = Unix(PATH)
     r, raw = ask("GET", "/health", conn=c)
     want(r.status == 200 and json.loads(raw)["status"] == "ok", "health", raw)
+    r, raw = ask("HEAD", "/health", conn=c)
+    want(r.status == 200 and int(r.headers["content-length"]) > 0 and not raw, "a head", raw)
     r, raw = ask("GET", "/openapi.json", conn=c)
     want(len(json.loads(raw)["paths"]) == 8, "what it speaks", raw)
     r, raw = ask("GET", "/docs", conn=c)
@@ -151,6 +153,10 @@ def story_refused():
     error(r, raw, 404, "path")
     r, raw = ask("GET", "/v1/chat/completions")
     error(r, raw, 405, "method")
+    want(r.headers["allow"] == "POST", "and told how", r.headers)
+    r, raw = ask("DELETE", "/v1/models")
+    error(r, raw, 405, "method")
+    want(r.headers["allow"] == "GET, HEAD", "and told how", r.headers)
     r, raw = ask("POST", "/v1/chat/completions", "{")
     error(r, raw, 400, "invalid_json")
     r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, temperature="hot"))
@@ -319,9 +325,13 @@ def story_hostile():
     for data, status in ((b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/1.1\n" + host + b"\r\n", 400), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
                          (b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\n", 501),
                          (b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456", 400),
+                         (b"POST /v1/models HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n2;a\rb\r\nxy\r\n0\r\nHost: l\r\n\r\nGET /v1/models HTTP/1.1\r\n" + host + b"\r\n", 501),
+                         (b"GET http://k/v1/models HTTP/1.1\r\n" + host + b"\r\nGET /v1/models HTTP/1.1\r\n" + host + b"\r\n", 400),
+                         (b"POST /v1/models HTTP/1.1\r\n" + host + b"A: b\r\n Content-Length: 35\r\n\r\nGET /v1/models HTTP/1.1\r\n" + host + b"\r\n", 400),
                          (b"GET / HTTP/1.1\r\n" + host + b"A: " + b"x" * 70000 + b"\r\n\r\n", 431),
                          (b"POST /v1/chat/completions HTTP/1.1\r\n" + host + b"Content-Length: 99999999999\r\n\r\n", 413)):
-        want(raw(data).startswith(b"HTTP/1.1 %d " % status), "refused with %d" % status, data[:80])
+        out = raw(data)
+        want(out.startswith(b"HTTP/1.1 %d " % status) and out.count(b"HTTP/1.1 ") == 1, "refused with %d, once" % status, data[:80], out)
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + host + b"Connection: close\r\nContent-Length: %d\r\n\r\n"
     for body in (b"", b"\xff" * 1000, b"\x00" * 1000, b'{"model":' * 100000, b"[" * 5000000, b'{"model":"demo","messages":[' + b"0," * 2000000 + b"0]}",
                  b'{"model":"demo","model":"demo"}', b'{"model":"demo\\u0000","messages":[{}]}'):

@@ -51,27 +51,29 @@ static bool fits(const struct console_page *row, struct http_str path, struct ht
 	return true;
 }
 
-/* The row; NULL: none. *ret_method: there is one of that path, but of this method. */
+/* The row; NULL: none, and ret_allow says by what methods there is one of that path. */
 static const struct console_page *page_of(
-	const struct http_head *h, struct http_str *ret_arg, const char **ret_method)
+	const struct http_head *h, struct http_str *ret_arg, const char **ret_allow)
 {
 	const struct console_page *found = NULL;
-	*ret_method = NULL;
+	bool get = file_of(h), post = false;
 	for (size_t i = 0; i < console_n_pages && !found; i++) {
 		if (!fits(&console_pages[i], h->path, ret_arg))
 			continue;
-		*ret_method = console_pages[i].method;
-		if (http_str_is(h->method, console_pages[i].method))
+		get |= !strcmp(console_pages[i].method, "GET");
+		post |= !strcmp(console_pages[i].method, "POST");
+		if (http_method_is(h, console_pages[i].method))
 			found = &console_pages[i];
 	}
+	*ret_allow = http_allow(get, post);
 	return found;
 }
 
 u32 console_use(const struct http_head *h)
 {
 	struct http_str arg;
-	const char *method;
-	const struct console_page *page = page_of(h, &arg, &method);
+	const char *allow;
+	const struct console_page *page = page_of(h, &arg, &allow);
 	return file_of(h) || (page && page->open) ? 0 : USE_CONSOLE;
 }
 
@@ -299,15 +301,15 @@ static void begin(
 void console_serve(struct gateway *g, struct http_exchange *x)
 {
 	struct http_str arg = { 0 };
-	const char *method;
+	const char *allow;
 	const struct console_file *f = file_of(x->head);
-	const struct console_page *page = page_of(x->head, &arg, &method);
+	const struct console_page *page = page_of(x->head, &arg, &allow);
 	const struct who *who = who_of(x);
-	if (f && http_str_is(x->head->method, "GET"))
+	if (f && http_method_is(x->head, "GET"))
 		send_file(x, f);
 	else if (!page)
-		send_refusal(x, method || f ? 405 : 404, "",
-			method || f ? "That is not how it is asked for" : "There is no such page",
+		send_refusal(x, allow[0] ? 405 : 404, allow,
+			allow[0] ? "That is not how it is asked for" : "There is no such page",
 			who ? &who->is : NULL);
 	else if (!page->open && (!who || !who->is.reads))
 		console_refuse(x, 403, "The console is for officers and auditors");

@@ -143,14 +143,16 @@ static void test_stream(void **state)
 	get(fd);
 	assert_int_equal(strncmp(got, "0\r\n\r\nHTTP/1.1 200 OK", 20), 0);
 	assert_string_equal(seen, "GET /next ");
-	/* HTTP/1.0 knows no chunks: the end of the connection is the end */
+	/* HTTP/1.0 knows no chunks, whatever headers it has: the end of the connection is the end */
 	int old = client();
-	put(old, "GET /hold HTTP/1.0\r\n\r\n");
+	put(old, "GET /hold HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n");
 	http_begin(held, 200, "text/event-stream", "");
 	http_send(held, "two", 3);
 	http_end(held);
 	assert_int_equal(get(old), -1);
+	assert_non_null(strstr(got, "Connection: close\r\n"));
 	assert_non_null(strstr(got, "\r\n\r\ntwo"));
+	assert_null(strstr(got, "chunked"));
 	/* cut: no end of chunks */
 	put(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
 	http_begin(held, 200, "text/event-stream", "");
@@ -181,14 +183,109 @@ static void test_hang_up(void **state)
 	assert_null(held);
 }
 
-static void test_malformed(void **state)
+/* How many answers are in what came back. */
+static u32 answers(void)
+{
+	u32 n = 0;
+	for (const char *p = got; (p = strstr(p, "\r\nDate: ")); p++)
+		n++;
+	return n;
+}
+
+/* Of what two readers could take for one request or for two, one is answered, with a refusal, and nothing behind it is read: whatever stands in
+ * chunks, in their extensions, in trailers, or behind a length that another would not believe. */
+static void test_smuggling(void **state)
+{
+#define POST	 "POST /x HTTP/1.1\r\n" HOST
+#define SMUGGLED "GET /smuggled HTTP/1.1\r\n" HOST "\r\n"
+#define CHUNKED	 "Transfer-Encoding: chunked\r\n\r\n"
+	static const struct {
+		const char *status, *text;
+	} rows[] = {
+		{ "400", "GET / HTTP/1.1\r\n" SMUGGLED SMUGGLED },
+		/* a length and chunks, in either order */
+		{ "501", POST "Content-Length: 5\r\n" CHUNKED "0\r\n\r\n" SMUGGLED },
+		{ "501", POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n23\r\n" SMUGGLED
+			      "0\r\n\r\n" },
+		{ "501", POST "Transfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n23\r\n" SMUGGLED },
+		/* lengths that differ */
+		{ "400", POST "Content-Length: 0\r\nContent-Length: 35\r\n\r\n" SMUGGLED },
+		{ "400", POST "Content-Length: 35\r\nContent-Length: 0\r\n\r\n" SMUGGLED },
+		{ "400", POST "Content-Length: 0, 35\r\n\r\n" SMUGGLED },
+		/* a folded line that is a header, or is none */
+		{ "400", POST "A: b\r\n Content-Length: 35\r\n\r\n" SMUGGLED },
+		{ "400", POST "Content-Length:\r\n 35\r\n\r\n" SMUGGLED },
+		/* extensions of chunks with line ends of their own */
+		{ "501", POST CHUNKED "2;a\rb\r\nxy\r\n0\r\n\r\n" SMUGGLED },
+		{ "501", POST CHUNKED "2;a\nxy\r\n0\r\n\r\n" SMUGGLED },
+		{ "501", POST CHUNKED "0;\n" SMUGGLED "\r\n\r\n" },
+		{ "501", POST CHUNKED "0x0\r\n\r\n" SMUGGLED },
+		{ "501", POST CHUNKED "0\n\n" SMUGGLED },
+		/* trailers that would frame, route or authorise */
+		{ "501", POST CHUNKED "0\r\nContent-Length: 35\r\n\r\n" SMUGGLED },
+		{ "501", POST "Trailer: Authorization\r\n" CHUNKED
+			      "0\r\nAuthorization: Bearer x\r\nHost: l\r\n\r\n" SMUGGLED },
+		/* targets that name a host of their own */
+		{ "400", "GET http://other/ HTTP/1.1\r\n" HOST "\r\n" SMUGGLED },
+		{ "505", "GET //other@keep HTTP/1.1 \x0b\r\n\r\n" SMUGGLED },
+		{ "400", "\r\nGET / HTTP/1.1\r\n" HOST "\r\n" SMUGGLED },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int fd = client();
+		put(fd, rows[i].text);
+		int left = get(fd);
+		if (left != -1 || strncmp(got, "HTTP/1.1 ", 9) || strncmp(got + 9, rows[i].status, 3) ||
+			answers() != 1 || strstr(seen, "smuggled"))
+			fail_msg("row %zu: %d, %.200s", i, left, got);
+		close(fd);
+	}
+	/* by a length that everybody believes it is a body */
+	int fd = client();
+	put(fd, POST "Content-Length: 35\r\n\r\n" SMUGGLED);
+	assert_true(get(fd) > 0);
+	assert_int_equal(answers(), 1);
+	assert_string_equal(seen, "POST /x GET /smuggled HTTP/1");
+	close(fd);
+}
+
+/* A HEAD is told the length of what it does not get: the next answer stands right behind it. */
+static void test_head(void **state)
 {
 	int fd = client();
-	put(fd, "GET / HTTP/1.1\r\nGET /smuggled HTTP/1.1\r\n" HOST "\r\nGET /smuggled HTTP/1.1\r\n" HOST
-		"\r\n");
+	put(fd, "HEAD /a HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "\r\n");
+	assert_true(get(fd) > 0);
+	const char *next = strstr(got, "\r\n\r\n");
+	assert_non_null(next);
+	assert_non_null(strstr(got, "Content-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\n"));
+	assert_string_equal(strstr(next + 4, "\r\n\r\n") + 4, "hello");
+	put(fd, "HEAD /hold HTTP/1.1\r\n" HOST "\r\n");
+	http_begin(held, 200, "a/b", "");
+	http_send(held, "one", 3);
+	http_end(held);
+	assert_true(get(fd) > 0);
+	assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n");
+	/* nothing of it is left when a head cannot be read at all */
+	put(fd, "\n\r\n\r\n");
 	assert_int_equal(get(fd), -1);
-	assert_non_null(strstr(got, "HTTP/1.1 400 "));
-	assert_null(strstr(seen, "smuggled"));
+	assert_non_null(strstr(got, "\r\n\r\na line does not end"));
+	close(fd);
+	held = NULL;
+}
+
+/* Several words in one header, and HTTP/1.0, whose client waits for no 100 Continue. */
+static void test_connection_words(void **state)
+{
+	int fd = client();
+	put(fd, "GET /x HTTP/1.1\r\n" HOST "Connection: keep-alive, close\r\n\r\n");
+	assert_int_equal(get(fd), -1);
+	assert_non_null(strstr(got, "Connection: close\r\n"));
+	close(fd);
+	fd = client();
+	put(fd, "POST /x HTTP/1.0\r\n" HOST "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+	assert_int_equal(get(fd), 0);
+	put(fd, "z");
+	assert_int_equal(get(fd), -1);
+	assert_int_equal(strncmp(got, "HTTP/1.1 200 OK", 15), 0);
 	close(fd);
 }
 
@@ -440,10 +537,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole), cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_hang_up), cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_backlog), cmocka_unit_test(test_header_limit),
-		cmocka_unit_test(test_body_limit), cmocka_unit_test(test_connection_limit),
-		cmocka_unit_test(test_client_limit), cmocka_unit_test(test_bodies_limit),
-		cmocka_unit_test(test_crowd) };
+		cmocka_unit_test(test_hang_up), cmocka_unit_test(test_smuggling), cmocka_unit_test(test_head),
+		cmocka_unit_test(test_connection_words), cmocka_unit_test(test_backlog),
+		cmocka_unit_test(test_header_limit), cmocka_unit_test(test_body_limit),
+		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_client_limit),
+		cmocka_unit_test(test_bodies_limit), cmocka_unit_test(test_crowd) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
