@@ -1,6 +1,6 @@
 /* attest: is this model the one that was signed, and what does its header say?
  *
- * Three steps, each a function of bytes and descriptors, each ending in a struct attest_report (proto.h):
+ * Three steps, each a function of bytes and descriptors, each ending in a struct attest_report (proto/job.h):
  *
  *   attest_bundle_verify   bundle + trusted keys        → what exactly was signed (struct attest_manifest)
  *   attest_model_verify    manifest + open files        → every byte hashed once, compared, copied; the segment table

@@ -70,7 +70,7 @@ struct op_kv {
 	struct rt_view k, v;   /* the caches of this layer */
 	struct rt_view tables; /* INPUT */
 	u32 pages_per_seq;
-	u32 kv_mode; /* enum kv_mode of proto.h, but KV_DEFAULT */
+	u32 kv_mode; /* enum kv_mode of proto/common.h, but KV_DEFAULT */
 	u32 kv_heads, head_dim;
 };
 u64 op_kv_bytes(u32 kv_mode, u32 pages, u32 kv_heads, u32 head_dim); /* of K or V alone */

@@ -6,7 +6,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BASE, STAR = {"base/"}, {"base/", "proto.h"}
 MAY = {  # folder: what a quoted include in it may begin with; tests and packaging may include anything
     "appliance/base": BASE,
-    "appliance/proto.h": BASE,
+    "appliance/proto.h": BASE | {"proto/"},
+    "appliance/proto": BASE | {"proto/"},
     "attest": STAR | {"attest/"},
     "audit": STAR | {"audit/"},
     "shaders": BASE | {"shaders/"},

@@ -1,9 +1,9 @@
 /* Frames over AF_UNIX SOCK_SEQPACKET.
  *
  * frame = struct ipc_header + a struct of exactly header.len bytes + at most one descriptor. One packet is one frame.
- * The structs stand in appliance/proto.h; both ends come from the same build. A peer that breaks the framing is a captured or a
- * foreign process: there is nothing to recover, so the receiver's process reports one line and ends (daemons), or the
- * connection is dropped (clients of keepd: one hostile client must not stop the appliance). */
+ * The words stand in appliance/proto.h, their structs in appliance/proto/; both ends come from the same build. A peer that breaks the framing
+ * is a captured or a foreign process: there is nothing to recover, so the receiver's process reports one line and ends (daemons),
+ * or the connection is dropped (clients of keepd: one hostile client must not stop the appliance). */
 #pragma once
 
 #include "base/types.h"
