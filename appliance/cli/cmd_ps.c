@@ -6,12 +6,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* How many guesses at next tokens were right: who watches the machine is told. Of a draft model: for which grant it guesses. */
-static struct cell guesses(const json_t *g)
+/* How many guesses at next tokens were right: who watches the machine is told. Of a draft model: for which model it guesses. */
+static struct cell guesses(const json_t *grants, const json_t *g)
 {
 	struct cell c = { "-" };
-	if (lines_u64(g, "drafts_for"))
-		snprintf(c.s, sizeof c.s, "for %" PRIu64, lines_u64(g, "drafts_for"));
+	struct cell target = lines_drafts_for(grants, g);
+	if (target.s[0])
+		snprintf(c.s, sizeof c.s, "for %.100s", target.s);
 	else if (json_object_get(g, "drafted_tokens"))
 		snprintf(c.s, sizeof c.s, "%" PRIu64 " of %" PRIu64, lines_u64(g, "accepted_tokens"),
 			lines_u64(g, "drafted_tokens"));
@@ -53,7 +54,7 @@ static void print_grants(json_t *grants)
 			lines_u64(g, "weight_bytes") + lines_u64(g, "kv_bytes") + lines_u64(g, "work_bytes");
 		out_table_row(&t, lines_cell(g, "name").s, lines_cell(g, "state").s,
 			lines_cell(g, "device").s, lines_cell(g, "ctx_tokens").s, out_size(bytes).s,
-			lines_cell(g, "sessions").s, under_way(g).s, speed(g).s, guesses(g).s, NULL);
+			lines_cell(g, "sessions").s, under_way(g).s, speed(g).s, guesses(grants, g).s, NULL);
 	}
 	out_table_print(&t);
 }

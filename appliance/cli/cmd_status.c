@@ -81,9 +81,14 @@ static void print_people(const json_t *j)
 	size_t i;
 	json_t *g;
 	json_array_foreach(json_object_get(j, "grants"), i, g)
-		row("grant", "%s: %s on %s, %s cache, %s positions, %s sessions", lines_cell(g, "name").s,
+	{
+		struct cell target = lines_drafts_for(json_object_get(j, "grants"), g);
+		row("grant", "%s: %s on %s, %s cache, %s positions, %s%s", lines_cell(g, "name").s,
 			lines_cell(g, "state").s, lines_cell(g, "device").s, lines_cell(g, "kv_mode").s,
-			lines_cell(g, "ctx_tokens").s, lines_cell(g, "sessions").s);
+			lines_cell(g, "ctx_tokens").s,
+			target.s[0] ? "guesses for " : lines_cell(g, "sessions").s,
+			target.s[0] ? target.s : " sessions");
+	}
 	json_array_foreach(json_object_get(j, "sessions"), i, g)
 		row("session", "%s: user %s, process %s, %s requests open", lines_cell(g, "name").s,
 			lines_cell(g, "uid").s, lines_cell(g, "pid").s, lines_cell(g, "requests_open").s);

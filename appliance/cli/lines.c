@@ -51,6 +51,18 @@ struct cell lines_time(const json_t *o, const char *key)
 	return c;
 }
 
+struct cell lines_drafts_for(const json_t *grants, const json_t *g)
+{
+	size_t i;
+	const json_t *other;
+	json_array_foreach(grants, i, other)
+	{
+		if (lines_u64(other, "grant") == lines_u64(g, "drafts_for"))
+			return lines_cell(other, "name");
+	}
+	return (struct cell){ "" };
+}
+
 #define INDENT	   4
 #define INDENT_MAX 8 /* deeper objects are not shown; keepd writes none */
 

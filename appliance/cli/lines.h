@@ -30,6 +30,8 @@ static inline u64 lines_u64(const json_t *o, const char *key)
 }
 /* A member time_ns as local "2026-01-31 12:34:56", "" when it is not there. */
 struct cell lines_time(const json_t *o, const char *key);
+/* Of a grant that guesses for another of these: the other one's model; "" of any other. */
+struct cell lines_drafts_for(const json_t *grants, const json_t *g);
 /* Is it what a listing shows instead of record `index`, whose text was pruned? */
 bool lines_pruned(const char *line, size_t len, u64 index);
 /* All members, one per line: "key   value", nested ones indented. */

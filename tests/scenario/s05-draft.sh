@@ -34,10 +34,17 @@ same plain plain-small
 same hot hot-small
 expect 0 keep ps
 says '^demo +ready '
-says '^small +ready .* for [0-9]+ *$'
+says '^small +ready .* for demo *$'
 demo=$(keep ps --json | $python -c 'import json, sys; print(*[g["grant"] for g in json.load(sys.stdin)["grants"] if g["name"] == "demo"])')
 expect 0 keep audit ls --event grant --json
 grep '"name":"small"' "$out" | grep -q "\"drafts_for\":$demo[,}]" || fail 'its grant does not say for whom it guesses'
+expect 0 keep status
+says '^ *grant +small: ready on .*, guesses for demo$'
+says '^ *grant +demo: ready on .*, [0-9]+ sessions$'
+curl -sf --unix-socket "$KEEP_ROOT/run/http.sock" http://keep/console/live >"$out" || fail 'no console'
+says '>small</a></th>.*>for <a href="/console/records/'"$demo"'"'
+says '>demo</a></th>.*>[0-9,]+ of [0-9,]+</td>'
+says 'ready, guesses for <a href="/console/records/'"$demo"'"'
 # whoever comes later has its guesses without a word, in the same grant
 ask later
 same plain later

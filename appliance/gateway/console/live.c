@@ -92,6 +92,19 @@ static void under_way(struct page *p, const json_t *j)
 	}
 }
 
+/* How many guesses at next tokens were right; of a model that only guesses, for which grant. */
+static void guesses(struct page *p, const json_t *g)
+{
+	if (facts_u64(g, "drafts_for")) {
+		page_html(p, "for ");
+		page_record(p, facts_u64(g, "drafts_for"));
+		return;
+	}
+	page_count(p, facts_u64(g, "accepted_tokens"));
+	page_html(p, " of ");
+	page_count(p, facts_u64(g, "drafted_tokens"));
+}
+
 static void models(struct page *p, const json_t *all)
 {
 	size_t i;
@@ -101,7 +114,7 @@ static void models(struct page *p, const json_t *all)
 		return;
 	}
 	page_table(p, "What each model does", "Model", "Device", "#Running", "#Waiting", "#Written a second",
-		"#Read a second", "#Sessions");
+		"#Read a second", "#Guesses right", "#Sessions");
 	json_array_foreach(all, i, g)
 	{
 		struct page_url u;
@@ -114,6 +127,8 @@ static void models(struct page *p, const json_t *all)
 		page_html(p, "</td>");
 		under_way(p, g);
 		page_html(p, "<td class=\"number\">");
+		guesses(p, g);
+		page_html(p, "</td><td class=\"number\">");
 		page_count(p, facts_u64(g, "sessions"));
 		page_html(p, "</td></tr>\n");
 	}

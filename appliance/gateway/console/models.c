@@ -84,6 +84,10 @@ static void grant(struct page *p, const json_t *g)
 	page_text(p, console_str(g, "name"));
 	page_html(p, "</td><td>");
 	page_text(p, console_str(g, "state"));
+	if (facts_u64(g, "drafts_for")) {
+		page_html(p, ", guesses for ");
+		page_record(p, facts_u64(g, "drafts_for"));
+	}
 	page_html(p, "</td><td>");
 	page_fmt(p, "%s, %s", console_str(g, "device"), console_str(g, "driver"));
 	page_html(p, "</td><td>");
