@@ -44,8 +44,9 @@ int look_frame(struct conn *c, struct ipc_frame *f)
 	const char *why;
 	int r = audit_search_begin(q, audit_log_size(c->k->log), &c->search, &why);
 	if (r) {
-		client_end(c, f->h.id, r < 0 ? END_UNDECIDED : END_REFUSED, UINT64_MAX, "filter: %s",
-			r < 0 ? strerror(-r) : why);
+		const char *event = r > 0 ? audit_search_unknown(q) : NULL;
+		client_end(c, f->h.id, r < 0 ? END_UNDECIDED : END_REFUSED, UINT64_MAX, "filter: %s%s%s",
+			event ? event : "", event ? ": " : "", r < 0 ? strerror(-r) : why);
 		return 0;
 	}
 	/* who may read the texts that were kept; nobody does over the network */

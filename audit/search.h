@@ -13,6 +13,8 @@ struct audit_search;
 /* 0 done, *ret freed by audit_search_free; 1 the filter is malformed, *ret_why; -errno. `size`: records that there are. */
 _must_use_ int audit_search_begin(
 	const struct proto_look *q, u64 size, struct audit_search **ret, const char **ret_why);
+/* Of a filter that is not malformed otherwise: the first event of it that no record can have, or NULL. */
+const char *audit_search_unknown(const struct proto_look *q);
 /* Words are looked for in the texts that were kept of records as well, by this function. 0 they are there; 1 not; -errno; *ret_looked: a text
  * was opened for it. */
 struct audit_search_row {

@@ -53,9 +53,14 @@ const char *search_filter_wrong(const struct proto_look *q)
 		return "a timeline has 1 to 64 buckets";
 	if (q->what < LOOK_RECORDS || q->what > LOOK_BY_TIME || (q->flags & ~(LOOK_NEWEST | LOOK_EXCEPT)))
 		return "there is no such question";
-	for (u32 i = 0; i < q->n_events; i++)
+	return audit_search_unknown(q) ? "there is no such event (keep audit events lists them)" : NULL;
+}
+
+const char *audit_search_unknown(const struct proto_look *q)
+{
+	for (u32 i = 0; !strings(q) && i < q->n_events; i++)
 		if (!event_of(q->events[i]))
-			return "there is no such event (keep audit events lists them)";
+			return q->events[i];
 	return NULL;
 }
 

@@ -15,6 +15,11 @@ int err_origin_at(int r, const char *file, int line)
 	return r;
 }
 
+bool err_is_path(int e)
+{
+	return e == ENOENT || e == ENOTDIR || e == EISDIR || e == ELOOP || e == ENAMETOOLONG || e == EACCES;
+}
+
 int err_errno_at(const char *file, int line)
 {
 	return err_origin_at(errno > 0 ? -errno : -EIO, file, line);

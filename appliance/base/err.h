@@ -15,3 +15,6 @@ int err_origin_at(int r, const char *file, int line);
 /* -errno of the system call that has just failed; never 0. */
 int err_errno_at(const char *file, int line);
 #define err_errno() err_errno_at(__FILE__, __LINE__)
+/* Does that errno say that a path does not lead to what was meant, or not for this caller? Then the path is refused: whoever gave it can
+ * mend it. */
+bool err_is_path(int e);

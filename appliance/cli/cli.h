@@ -21,6 +21,7 @@ struct cli {
 	const char *root; /* the appliance's directory; NULL when nothing says where */
 	bool root_given;  /* by --root, so that hints repeat it */
 	const struct verb *verb;
+	const char *form; /* which of the verb's words was typed; NULL: none yet */
 };
 
 struct verb {
@@ -37,6 +38,8 @@ extern const size_t cli_n_verbs;
 const struct verb *cli_verb_find(const char *name);
 /* The verb that a mistyped word is closest to, or NULL when none is close. */
 const struct verb *cli_verb_near(const char *word);
+/* The verb's usage, of all its forms or of those with that word behind its name (NULL: all); how many lines that were. */
+u32 cli_forms(FILE *f, const struct verb *v, const char *form);
 /* What "keep help" prints. */
 void cli_help_all(FILE *f);
 
@@ -117,7 +120,8 @@ struct opt_params {
 	int min_args, max_args; /* positional arguments allowed */
 };
 
-/* Options may stand anywhere, as "--name value" or "--name=value"; "--" ends them. -h and --help print the verb's help.
+/* Options may stand anywhere, as "--name value" or "--name=value"; "--" ends them. -h and --help print the verb's help. A dash and no letter
+ * ("-1") begin an argument.
  * 0 go on, *ret is the number of positional arguments; 1 finished (help or a usage error was printed), *ret is the exit status. */
 _must_use_ int opt_parse(const struct cli *c, const struct opt_params *p, int *ret);
 
@@ -127,6 +131,8 @@ struct opt_sub {
 	int (*func)(struct cli *c, int argc, char **argv);
 };
 int opt_sub(struct cli *c, const struct opt_sub *subs, size_t n_subs, int argc, char **argv);
+/* It is that one: of the verb's forms, usage errors show these only. Returns c. */
+struct cli *opt_form(struct cli *c, const char *form);
 
 /* "1,2,3" into fresh memory. 0; 1 not a list of numbers below 2^32; -ENOMEM. */
 _must_use_ int opt_u32_list(const char *s, u32 **ret, size_t *ret_n);
@@ -150,7 +156,7 @@ int out_fail(int status, const char *fmt, ...) _printf_(2, 3);
 _must_use_ int out_json(struct jsonw *w);
 /* A suggestion, dim, on stderr: "next: keep …". Only where stderr is a terminal. */
 void out_next(const char *fmt, ...) _printf_(1, 2);
-/* A usage error with the verb's forms; returns CLI_USAGE. */
+/* A usage error with the verb's forms, or those of the word that was typed behind it; returns CLI_USAGE. */
 int out_usage(const struct cli *c, const char *fmt, ...) _printf_(2, 3);
 /* Words for a negative errno. */
 const char *out_reason(int r);

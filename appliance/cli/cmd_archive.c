@@ -209,15 +209,15 @@ static int verify_dir(struct job *j, const char *dir)
 	return r ? failed(dir, r, res->why) : CLI_DONE;
 }
 
-static int tell(struct job *j, const char *dir, const char *label, bool json)
+static int tell(struct job *j, const char *dir, struct proto_archive p, bool json)
 {
-	struct proto_archive p = { .from = j->r.from, .to = j->r.to, .size = j->cp.size };
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	char hex[2 * SHA256_BYTES + 1];
+	p.from = j->r.from;
+	p.to = j->r.to;
+	p.size = j->cp.size;
 	memcpy(p.root, j->cp.root.b, sizeof p.root);
 	memcpy(p.digest, j->digest, sizeof p.digest);
-	if (bytes_put_str(p.label, sizeof p.label, label))
-		return out_fail(CLI_USAGE, "--label: at most %zu bytes", sizeof p.label - 1);
 	int r = ctl_ask(&j->k, CTL_ARCHIVED, &p, sizeof p, -1, &a);
 	if (r)
 		return r;
@@ -237,6 +237,7 @@ int archive_run(struct cli *c, int argc, char **argv)
 {
 	bool json = false;
 	const char *label = "";
+	struct proto_archive p = { 0 };
 	int n;
 	_cleanup_(job_fini) struct job j = JOB_NONE;
 	const struct opt opts[] = { { "--label", OPT_STR, &label, NULL },
@@ -245,6 +246,8 @@ int archive_run(struct cli *c, int argc, char **argv)
 		return n;
 	if (filter_range(argv[0], &j.r.from, &j.r.to) || j.r.from >= j.r.to)
 		return out_usage(c, "%s: not a range FROM..TO of records", argv[0]);
+	if (bytes_put_str(p.label, sizeof p.label, label))
+		return out_usage(c, "--label: at most %zu bytes", sizeof p.label - 1);
 	if (j.r.to - j.r.from > ARCHIVE_RECORDS_MAX)
 		return out_fail(CLI_REFUSED, "%s: one archive holds at most %u records", argv[0],
 			ARCHIVE_RECORDS_MAX);
@@ -252,7 +255,7 @@ int archive_run(struct cli *c, int argc, char **argv)
 	r = r ? r : choose(&j);
 	r = r ? r : write_dir(&j, argv[1]);
 	r = r ? r : verify_dir(&j, argv[1]);
-	return r ? r : tell(&j, argv[1], label, json);
+	return r ? r : tell(&j, argv[1], p, json);
 }
 
 int archive_prune(struct cli *c, int argc, char **argv)

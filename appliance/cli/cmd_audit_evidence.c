@@ -10,6 +10,7 @@
 #include "cli/filter.h"
 #include "cli_config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -249,6 +250,25 @@ static int judged(const struct making *m, u64 index, bool json)
 	return CLI_DONE;
 }
 
+/* Nothing is left of what failed: the directory was made for it. */
+static void undo(const struct making *m)
+{
+	static const char *const below[] = { EVIDENCE_CONTEXT, "." };
+	for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+		int fd = openat(m->dir, below[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		DIR *d = fd < 0 ? NULL : fdopendir(fd);
+		for (struct dirent *e; d && (e = readdir(d));)
+			if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+				unlinkat(fd, e->d_name,
+					strcmp(e->d_name, EVIDENCE_CONTEXT) ? 0 : AT_REMOVEDIR);
+		if (d)
+			closedir(d);
+		else
+			fd_close(&fd);
+	}
+	rmdir(m->path);
+}
+
 int evidence_run(struct cli *c, int argc, char **argv)
 {
 	_cleanup_(making_fini) struct making m = { .dir = -1, .k = CTL_NONE };
@@ -273,5 +293,7 @@ int evidence_run(struct cli *c, int argc, char **argv)
 	r = r ? r : grounds(&m);
 	r = r ? r : readers(&m);
 	r = r ? r : seal(&m, &index);
+	if (r)
+		undo(&m);
 	return r ? r : judged(&m, index, json);
 }

@@ -1,11 +1,12 @@
 /* audit export: the log as files of other people's formats. A directory of tiles is cmd_audit_proofs.c's. */
 #include "cli/export.h"
+#include "cli/file.h"
 #include "cli/filter.h"
 #include "cli/head.h"
 #include "cli/proofs.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static const struct {
 struct exporting {
 	struct exporter x;
 	export_line *line;
+	const char *to; /* where they go */
 	u64 n;
 };
 
@@ -46,48 +48,36 @@ static int on_page(void *arg, const struct fd_map *data)
 		if (e->line(&e->x, j, l.s, l.len))
 			return out_fail(CLI_UNDECIDED, "out of memory");
 	}
-	return ferror(stdout) ? out_fail(CLI_UNDECIDED, "output: %s", strerror(errno)) : 0;
+	return fflush(stdout) || ferror(stdout)
+		       ? out_fail(CLI_UNDECIDED, "%s: %s", e->to, errno ? strerror(errno) : "not written")
+		       : 0;
 }
 
-/* Standard output becomes the file, which appears whole at the end or not at all. */
-static int redirect(const char *path, char *tmp, size_t cap)
+/* Standard output becomes the file. */
+static int redirect(const char *path, struct file_out *ret)
 {
-	if ((size_t)snprintf(tmp, cap, "%s.part", path) >= cap)
-		return out_fail(CLI_REFUSED, "%s: %s", path, strerror(ENAMETOOLONG));
-	_cleanup_fd_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r = file_begin(path, 0600, ret);
 	fflush(stdout);
-	if (fd < 0 || dup2(fd, 1) < 0)
-		return out_fail(CLI_UNDECIDED, "%s: %s", tmp, strerror(errno));
-	return 0;
+	if (!r && dup2(ret->fd, 1) < 0)
+		r = file_end(ret, out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(errno)));
+	return r;
 }
 
-static int finish(const char *path, const char *tmp, int status)
+static int export_records(
+	struct cli *c, const struct filter *f, struct proto_look *q, const char *format, struct exporting *e)
 {
-	if (!status && (fflush(stdout) || fsync(1) < 0 || rename(tmp, path) < 0))
-		status = out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(errno));
-	if (status)
-		unlink(tmp);
-	return status;
-}
-
-static int export_records(struct cli *c, const struct filter *f, struct proto_look *q, const char *format)
-{
-	struct exporting e = { .line = NULL };
 	_cleanup_head_ struct head h = { 0 };
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_free_ struct export_question *questions = calloc(EXPORT_QUESTIONS, sizeof *questions);
 	char purpose[48];
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		if (!strcmp(format, formats[i].name))
-			e.line = formats[i].line;
+			e->line = formats[i].line;
 	snprintf(purpose, sizeof purpose, "export %.20s", format);
 	int r = questions ? ctl_open(c, &k) : out_fail(CLI_UNDECIDED, "out of memory");
 	r = r ? r : head_ask(&k, &h);
-	e.x = (struct exporter){ h.cp.origin, questions };
-	r = r ? r : filter_each(&k, q, &(struct filter_pages){ f, purpose, PAGE_RECORDS, on_page, &e });
-	if (!r)
-		out_say("%llu records", (unsigned long long)e.n);
-	return r;
+	e->x = (struct exporter){ h.cp.origin, questions };
+	return r ? r : filter_each(&k, q, &(struct filter_pages){ f, purpose, PAGE_RECORDS, on_page, e });
 }
 
 int proofs_export(struct cli *c, int argc, char **argv)
@@ -95,7 +85,8 @@ int proofs_export(struct cli *c, int argc, char **argv)
 	struct filter f = FILTER_NONE;
 	struct proto_look q;
 	const char *dir = NULL, *format = NULL, *out = NULL;
-	char tmp[4096];
+	struct file_out file;
+	struct exporting e = { .to = "standard output" };
 	bool json = false, known = false;
 	int n;
 	const struct opt opts[] = { FILTER_OPTS(&f), { "--tiles", OPT_STR, &dir, NULL },
@@ -105,6 +96,8 @@ int proofs_export(struct cli *c, int argc, char **argv)
 		return n;
 	if (!dir == !format)
 		return out_usage(c, dir ? "--tiles or --format" : "--tiles or --format is missing");
+	if (dir && (out || filter_given(&f)))
+		return out_usage(c, "--tiles takes the whole log, and no other option but --json");
 	if (dir)
 		return proofs_tiles(c, dir, json);
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
@@ -112,9 +105,13 @@ int proofs_export(struct cli *c, int argc, char **argv)
 	if (!known)
 		return out_usage(c, "--format: jsonl, ocsf, rfc5424 or fhir");
 	int r = filter_read(c, &f, &q);
-	r = r || !out ? r : redirect(out, tmp, sizeof tmp);
+	r = r || !out ? r : redirect(out, &file);
 	if (r)
 		return r;
-	r = export_records(c, &f, &q, format);
-	return out ? finish(out, tmp, r) : r;
+	e.to = out ? out : e.to;
+	r = export_records(c, &f, &q, format, &e);
+	r = out ? file_end(&file, r) : r;
+	if (!r)
+		out_say("%" PRIu64 " records", e.n);
+	return r;
 }

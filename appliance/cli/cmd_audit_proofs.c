@@ -140,9 +140,15 @@ int proofs_receipt(struct cli *c, int argc, char **argv)
 
 /* ---- witnesses ---- */
 
-/* Send text as a file with a frame, signed with the key file (NULL: it need not be). */
-static int send_text(struct cli *c, const char *key, u32 type, const struct proto_name *body,
-	const char *text, size_t len, bool json)
+/* What goes to keepd as a file with a frame. */
+struct sending {
+	const char *path; /* where it is from */
+	const char *key;  /* to sign it with; NULL: it need not be */
+	u32 type;
+	const struct proto_name *body; /* may be NULL */
+	bool json;
+};
+static int send_text(struct cli *c, const struct sending *s, const char *text, size_t len)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
@@ -153,10 +159,11 @@ static int send_text(struct cli *c, const char *key, u32 type, const struct prot
 	r = fd_memfd_sealed("keep-file", text, len, &fd);
 	if (r)
 		return out_fail(CLI_UNDECIDED, "%s", out_reason(r));
-	const struct person_command p = { type, body, body ? sizeof *body : 0, fd };
-	r = key ? person_sign(&k, key, &p) : 0;
-	r = r ? r : ctl_ask(&k, type, p.body, p.len, fd, &a);
-	if (json)
+	k.about = s->path;
+	const struct person_command p = { s->type, s->body, s->body ? sizeof *s->body : 0, fd };
+	r = s->key ? person_sign(&k, s->key, &p) : 0;
+	r = r ? r : ctl_ask(&k, s->type, p.body, p.len, fd, &a);
+	if (s->json)
 		printf("{\"ok\":%s,\"index\":%" PRIu64 "}\n", r ? "false" : "true",
 			a.end.index == UINT64_MAX ? 0 : a.end.index);
 	else if (r == CLI_DONE && !person_proposed(&a))
@@ -181,7 +188,8 @@ int proofs_witnesses(struct cli *c, int argc, char **argv)
 		return out_usage(c, "--reason: at most %zu bytes", sizeof body.text - 1);
 	strcpy(body.text, reason);
 	int r = file_read(argv[0], POLICY_BYTES_MAX, &text, &len, why, sizeof why);
-	return r ? out_fail(r, "%s", why) : send_text(c, key, CTL_WITNESSES, &body, text, len, json);
+	const struct sending s = { argv[0], key, CTL_WITNESSES, &body, json };
+	return r ? out_fail(r, "%s", why) : send_text(c, &s, text, len);
 }
 
 /* What came back may be typed from paper, or only the lines that a witness answered; then the checkpoint is the one that they are for. */
@@ -239,7 +247,7 @@ int proofs_cosign(struct cli *c, int argc, char **argv)
 			return r;
 		what = whole;
 	}
-	return send_text(c, NULL, CTL_COSIGN, NULL, what, len, json);
+	return send_text(c, &(struct sending){ argv[0], NULL, CTL_COSIGN, NULL, json }, what, len);
 }
 
 /* ---- checkpoints that leave ---- */
@@ -268,6 +276,8 @@ int proofs_checkpoint(struct cli *c, int argc, char **argv)
 		{ "--png", OPT_STR, &png, NULL }, { "--paper", OPT_FLAG, &paper, NULL } };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
+	if (json && (qr || paper))
+		return out_usage(c, "--json does not go with --qr or --paper");
 	_cleanup_json_ json_t *j = NULL;
 	int r = fetch(c, request, old, &j);
 	if (r)

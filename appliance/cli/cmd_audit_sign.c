@@ -96,6 +96,7 @@ static int take_in(struct cli *c, const struct sign_off *o)
 	if (r)
 		return out_fail(r, "%s", why);
 	r = ctl_open(c, &k);
+	k.about = o->in;
 	return r ? r : bring(&k, note, len, o->json);
 }
 

@@ -2,6 +2,7 @@
 #include "attest/hash.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "cli/file.h"
 #include "cli/model.h"
 
 #include <errno.h>
@@ -108,7 +109,7 @@ static int sign(const struct attest_sign_params *p, const char *model, const cha
 	attest_report_init(&rep);
 	int r = attest_sign(p, &b, &rep);
 	out_progress_end();
-	r = r ? model_say_result(r, &rep, model, false) : model_write_file(out, 0644, b.data, b.len);
+	r = r ? model_say_result(r, &rep, model, false) : file_write(out, b.data, b.len);
 	attest_blob_fini(&b);
 	return r;
 }

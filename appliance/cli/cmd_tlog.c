@@ -6,6 +6,7 @@
 #include "audit/tlog/tiles.h"
 #include "audit/tlog/witness.h"
 #include "base/bytes.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/jsonw.h"
 #include "cli/file.h"
@@ -390,7 +391,7 @@ static int witness(struct say *s)
 		return no(s, cut, "%s", why);
 	r = tlog_witness_open(&(struct witness_open){ s->state, s->name, true }, &w, why, sizeof why);
 	if (r)
-		return no(s, r < 0 ? CLI_UNDECIDED : CLI_REFUSED, "%s", why);
+		return no(s, r < 0 && !err_is_path(-r) ? CLI_UNDECIDED : CLI_REFUSED, "%s", why);
 	for (size_t i = 0; i < keys.n; i++)
 		if ((r = tlog_witness_add_log(&w, &keys.k[i], false)))
 			return no(s, CLI_REFUSED, "%s: not a key that signs a log", s->vkeys.v[i]);
@@ -466,7 +467,7 @@ int cmd_tlog(struct cli *c, int argc, char **argv)
 		return out_fail(CLI_UNDECIDED, "libsodium does not start");
 	for (size_t i = 0; argc && i < ARRAY_LEN(forms); i++)
 		if (!strcmp(argv[0], forms[i].name))
-			return answer(c, &forms[i], argc - 1, argv + 1);
+			return answer(opt_form(c, argv[0]), &forms[i], argc - 1, argv + 1);
 	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
 		return n;
 	return argc ? out_usage(c, "%s: no such question", argv[0]) : out_usage(c, "which question?");

@@ -3,6 +3,7 @@
 #include "audit/tlog/witness.h"
 #include "base/bytes.h"
 #include "base/fd.h"
+#include "base/jsonw.h"
 #include "cli/file.h"
 
 #include <errno.h>
@@ -37,28 +38,35 @@ static int open_witness(struct cli *c, struct common *o, bool create, struct wit
 static int show_key(const struct witness *w, const struct common *o)
 {
 	char vkey[NOTE_VKEY_MAX];
+	struct jsonw j;
+	int r = CLI_DONE;
 	tlog_note_vkey(&w->key, vkey, sizeof vkey);
-	if (o->json)
-		printf("{\"vkey\":\"%s\",\"logs\":[", vkey);
-	else
-		printf("%s\n", vkey);
-	for (size_t i = 0; i < w->n_logs; i++) {
+	jsonw_init_grow(&j, 2 * (WITNESS_LOGS_MAX + 1) * NOTE_VKEY_MAX);
+	jsonw_object(&j);
+	jsonw_kv_str(&j, "vkey", vkey);
+	jsonw_key(&j, "logs");
+	jsonw_array(&j);
+	if (!o->json)
+		puts(vkey);
+	for (size_t i = 0; !r && i < w->n_logs; i++) {
 		_cleanup_free_ char *note = NULL;
 		struct witness_seen seen;
 		size_t len;
-		int r = tlog_witness_newest(w, w->logs[i].name, &note, &len, &seen);
+		int seen_r = tlog_witness_newest(w, w->logs[i].name, &note, &len, &seen);
 		tlog_note_vkey(&w->logs[i], vkey, sizeof vkey);
-		if (r == 2 || r < 0)
-			return out_fail(
-				CLI_UNDECIDED, "%s: what was stored of it is damaged", w->logs[i].name);
-		if (o->json)
-			printf("%s{\"vkey\":\"%s\",\"size\":%" PRIu64 "}", i ? "," : "", vkey, seen.size);
-		else
+		if (seen_r == 2 || seen_r < 0)
+			r = out_fail(CLI_UNDECIDED, "%s: what was stored of it is damaged", w->logs[i].name);
+		else if (!o->json)
 			printf("%s  seen: %" PRIu64 " records\n", vkey, seen.size);
+		jsonw_object(&j);
+		jsonw_kv_str(&j, "vkey", vkey);
+		jsonw_kv_u64(&j, "size", seen.size);
+		jsonw_object_end(&j);
 	}
-	if (o->json)
-		puts("]}");
-	return CLI_DONE;
+	jsonw_array_end(&j);
+	r = r || !o->json ? r : out_json(&j);
+	jsonw_fini(&j);
+	return r;
 }
 
 static int init(struct cli *c, int argc, char **argv)
@@ -147,7 +155,8 @@ static int to_request(struct witness *w, const char *proof_file, char **text, si
 }
 
 /* Why it was not signed, for people. */
-static int refused(struct witness *w, const struct witness_answer *a, const char *text, size_t len)
+static int refused(
+	struct witness *w, const struct witness_answer *a, const char *path, const char *text, size_t len)
 {
 	struct witness_request q;
 	struct witness_seen seen = { 0 };
@@ -170,7 +179,7 @@ static int refused(struct witness *w, const struct witness_answer *a, const char
 			"%s: the proof from the %" PRIu64 " records that were seen does not hold: another "
 			"log, or a proof for another checkpoint",
 			q.cp.origin, seen.size);
-	return out_fail(CLI_REFUSED, "%.*s", (int)strcspn(a->body, "\n"), a->body);
+	return out_fail(CLI_REFUSED, "%s: %.*s", path, (int)strcspn(a->body, "\n"), a->body);
 }
 
 static int sign(struct cli *c, int argc, char **argv)
@@ -202,7 +211,7 @@ static int sign(struct cli *c, int argc, char **argv)
 		return out_fail(
 			CLI_UNDECIDED, "%s: %s", o.dir, r < 0 ? out_reason(r) : "what was stored is damaged");
 	if (a.status != 200)
-		return refused(&w, &a, text, len);
+		return refused(&w, &a, argv[0], text, len);
 	if (lines || tlog_witness_read(text, len, &q))
 		return file_write(out, a.body, strlen(a.body));
 	size_t body = strlen(a.body);

@@ -326,7 +326,8 @@ int ctl_ask(struct ctl *k, u32 type, const void *body, u32 len, int fd, struct c
 					       6); /* "was stopped": by its supervisor, which knows why */
 	if (stopped)
 		ctl_say_log(k);
-	out_say("%s", ret->end.text[0] ? ret->end.text : "refused");
+	out_say("%s%s%s", k->about ? k->about : "", k->about ? ": " : "",
+		ret->end.text[0] ? ret->end.text : "refused");
 	return stopped ? CLI_UNDECIDED : (int)ret->end.status;
 }
 

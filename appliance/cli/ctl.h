@@ -11,9 +11,10 @@
 struct ctl {
 	struct app app;
 	int sock;
-	int hold;	  /* -1: somebody else keeps the appliance up */
-	pid_t supervisor; /* ours to wait for; 0: none */
-	off_t log_from;	  /* of keep.log, when this command started the appliance */
+	int hold;	   /* -1: somebody else keeps the appliance up */
+	pid_t supervisor;  /* ours to wait for; 0: none */
+	off_t log_from;	   /* of keep.log, when this command started the appliance */
+	const char *about; /* a file that goes along: a refusal begins with its name; NULL: none */
 };
 
 /* 0; otherwise an exit status, said. */

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/file.h"
 #include "audit/tlog/parts.h"
+#include "base/err.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -18,9 +19,7 @@ int file_read(const char *path, u64 max, char **ret, size_t *ret_len, char *why,
 	ssize_t n = 1;
 	if (fd < 0) {
 		snprintf(why, cap, "%s: %s", path, strerror(errno));
-		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG
-			       ? CLI_REFUSED
-			       : CLI_UNDECIDED;
+		return err_is_path(errno) ? CLI_REFUSED : CLI_UNDECIDED;
 	}
 	while (n > 0) {
 		if (!buf || len + 1 >= size) {
@@ -38,7 +37,7 @@ int file_read(const char *path, u64 max, char **ret, size_t *ret_len, char *why,
 		}
 		if (n < 0) {
 			snprintf(why, cap, "%s: %s", path, strerror(errno));
-			return errno == EISDIR ? CLI_REFUSED : CLI_UNDECIDED;
+			return err_is_path(errno) ? CLI_REFUSED : CLI_UNDECIDED;
 		}
 		len += (size_t)n;
 		if (len > max) {
@@ -53,28 +52,49 @@ int file_read(const char *path, u64 max, char **ret, size_t *ret_len, char *why,
 	return CLI_DONE;
 }
 
+int file_begin(const char *path, mode_t mode, struct file_out *ret)
+{
+	struct file_out o = { .path = path, .mode = mode };
+	struct stat st;
+	bool there = stat(path, &st) == 0;
+	if (there && S_ISDIR(st.st_mode))
+		return out_fail(CLI_REFUSED, "%s: %s", path, strerror(EISDIR));
+	o.whole = !there || S_ISREG(st.st_mode);
+	if (o.whole && (size_t)snprintf(o.tmp, sizeof o.tmp, "%s.XXXXXX", path) >= sizeof o.tmp)
+		return out_fail(CLI_REFUSED, "%s: %s", path, strerror(ENAMETOOLONG));
+	o.fd = o.whole ? mkostemp(o.tmp, O_CLOEXEC) : open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (o.fd < 0)
+		return out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(errno));
+	*ret = o;
+	return CLI_DONE;
+}
+
+int file_end(struct file_out *o, int status)
+{
+	bool bad = !status && o->whole &&
+		   (fchmod(o->fd, o->mode) < 0 || fsync(o->fd) < 0 || rename(o->tmp, o->path) < 0);
+	if (bad)
+		status = out_fail(CLI_UNDECIDED, "%s: %s", o->path, strerror(errno));
+	if (status && o->whole)
+		unlink(o->tmp);
+	fd_close(&o->fd);
+	return status;
+}
+
 int file_write(const char *path, const void *data, size_t len)
 {
-	char tmp[4096];
+	struct file_out o;
 	if (!strcmp(path, "-"))
 		return fwrite(data, 1, len, stdout) == len
 			       ? CLI_DONE
 			       : out_fail(CLI_UNDECIDED, "standard output: %s", strerror(errno));
-	if ((size_t)snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= sizeof tmp)
-		return out_fail(CLI_REFUSED, "%s: %s", path, strerror(ENAMETOOLONG));
-	_cleanup_fd_ int fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(errno));
 	mode_t mask = umask(0);
 	umask(mask);
-	int r = fd_write_all(fd, data, len);
-	if (!r && (fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
-		r = -errno;
-	if (r) {
-		unlink(tmp);
-		return out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(-r));
-	}
-	return CLI_DONE;
+	int r = file_begin(path, 0666 & ~mask, &o);
+	if (r)
+		return r;
+	r = fd_write_all(o.fd, data, len);
+	return file_end(&o, r ? out_fail(CLI_UNDECIDED, "%s: %s", path, strerror(-r)) : CLI_DONE);
 }
 
 int file_read_parts(const char *path, u64 max, char **ret, size_t *ret_len, char *why, size_t cap)

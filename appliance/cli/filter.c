@@ -55,14 +55,21 @@ int filter_time(const char *s, u64 *ret_ns, u64 *ret_last_ns)
 		bool utc = end && !strcmp(end, "Z");
 		if (!end || (*end && !utc))
 			continue;
+		struct tm day = tm;
 		time_t t = utc ? timegm(&tm) : mktime(&tm);
-		if (t < 0)
+		if (t < 0 || tm.tm_mday != day.tm_mday || tm.tm_mon != day.tm_mon) /* the 30th of February */
 			return 1;
 		*ret_ns = (u64)t * 1000000000u;
 		*ret_last_ns = *ret_ns + forms[i].s * 1000000000u - 1;
 		return 0;
 	}
 	return 1;
+}
+
+bool filter_given(const struct filter *f)
+{
+	return f->events.n || f->actors.n || f->models.n || f->results.n || f->since || f->until || f->text ||
+	       f->from || f->to_given || f->acts;
 }
 
 int filter_range(const char *s, u64 *ret_from, u64 *ret_to)

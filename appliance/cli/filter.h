@@ -24,6 +24,8 @@ struct filter {
 		"--acts", OPT_FLAG, &(f)->acts, NULL                                                        \
 	}
 
+/* Did any of them come? */
+bool filter_given(const struct filter *f);
 /* The question that they make. 0; otherwise an exit status, said. */
 _must_use_ int filter_read(const struct cli *c, const struct filter *f, struct proto_look *ret);
 /* "2026-11-23", "2026-11-23T10:00" or "…:00", local time, or UTC with a Z behind; *ret_ns is its first, *ret_last_ns its last nanosecond.

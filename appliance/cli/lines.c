@@ -74,6 +74,17 @@ static void print_value(const json_t *v)
 	putchar('\n');
 }
 
+/* A record's own time, whole: UTC, as everything that was signed. */
+static void print_exact(u64 ns)
+{
+	time_t t = (time_t)(ns / 1000000000u);
+	char text[32] = "";
+	struct tm tm;
+	if (gmtime_r(&t, &tm))
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+	printf("%s.%09lluZ\n", text, (unsigned long long)(ns % 1000000000u));
+}
+
 static void print_array(const json_t *v, int indent)
 {
 	size_t i;
@@ -110,7 +121,7 @@ void lines_print_object(const json_t *o, int indent)
 		} else if (json_is_array(v)) {
 			print_array(v, indent);
 		} else if (!strcmp(key, "time_ns")) {
-			puts(lines_time(o, key).s);
+			print_exact(lines_u64(o, key));
 		} else {
 			print_value(v);
 		}

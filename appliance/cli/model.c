@@ -24,22 +24,6 @@ int model_read_file(const char *path, u64 max, u8 **ret, size_t *ret_len)
 	return out_fail(CLI_REFUSED, "%s: %s", path, r == 1 ? "not a file" : "longer than Keep reads");
 }
 
-int model_write_file(const char *path, u32 mode, const void *data, size_t len)
-{
-	char tmp[PATH_MAX];
-	if (snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= (int)sizeof tmp)
-		return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(ENAMETOOLONG));
-	_cleanup_fd_ int fd = mkostemp(tmp, O_CLOEXEC);
-	int r = fd < 0 ? -errno : fd_write_all(fd, data, len);
-	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
-		r = -errno;
-	if (r == 0)
-		return 0;
-	if (fd >= 0)
-		unlink(tmp);
-	return out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r));
-}
-
 static const char *verdict_name(u32 verdict)
 {
 	return verdict == ATTEST_ACCEPTED   ? "accepted"

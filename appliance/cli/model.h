@@ -6,8 +6,6 @@
 
 /* Whole small file. 0; otherwise an exit status, said. The caller frees *ret. */
 _must_use_ int model_read_file(const char *path, u64 max, u8 **ret, size_t *ret_len);
-/* Write beside, then rename: no half-written file under its name. 0; otherwise an exit status, said. */
-_must_use_ int model_write_file(const char *path, u32 mode, const void *data, size_t len);
 
 /* Say a verdict: JSON to stdout, or for people an acceptance to stdout, anything else to stderr. index: of the record,
  * UINT64_MAX where there is none. Returns the exit status of the verdict. */

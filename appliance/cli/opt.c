@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "base/err.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -135,6 +136,12 @@ static int take(const struct cli *c, const struct opt_params *p, int *i, int *re
 	return 0;
 }
 
+/* "-1" and "-" are arguments, good or bad; "-x" and "--x" are words for us. */
+static bool is_option(const char *arg)
+{
+	return arg[0] == '-' && (arg[1] == '-' || isalpha((u8)arg[1]));
+}
+
 int opt_parse(const struct cli *c, const struct opt_params *p, int *ret)
 {
 	int n = 0;
@@ -143,7 +150,7 @@ int opt_parse(const struct cli *c, const struct opt_params *p, int *ret)
 		char *arg = p->argv[i];
 		if (!ended && !strcmp(arg, "--")) {
 			ended = true;
-		} else if (!ended && arg[0] == '-' && arg[1]) {
+		} else if (!ended && is_option(arg)) {
 			if (take(c, p, &i, ret))
 				return 1;
 		} else {
@@ -162,13 +169,19 @@ int opt_parse(const struct cli *c, const struct opt_params *p, int *ret)
 	return 0;
 }
 
+struct cli *opt_form(struct cli *c, const char *form)
+{
+	c->form = form;
+	return c;
+}
+
 int opt_sub(struct cli *c, const struct opt_sub *subs, size_t n_subs, int argc, char **argv)
 {
 	char list[512] = "";
 	int n;
 	for (size_t i = 0; argc && i < n_subs; i++)
 		if (!strcmp(argv[0], subs[i].name))
-			return subs[i].func(c, argc - 1, argv + 1);
+			return subs[i].func(opt_form(c, argv[0]), argc - 1, argv + 1);
 	if (opt_parse(c, &(struct opt_params){ NULL, 0, argc, argv, 0, INT_MAX }, &n))
 		return n;
 	for (size_t i = 0, at = 0; i < n_subs && at < sizeof list; i++)

@@ -109,13 +109,8 @@ int out_usage(const struct cli *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsay(fmt, ap);
 	va_end(ap);
-	const char *lead = "usage:";
-	for (const char *p = c->verb->usage; *p;) {
-		size_t n = strcspn(p, "\n");
-		fprintf(stderr, "%-6s %s%.*s\n", lead, *p == ' ' ? "    " : "keep ", (int)n, p);
-		lead = "";
-		p += n + (p[n] == '\n');
-	}
+	if (!c->form || !cli_forms(stderr, c->verb, c->form))
+		cli_forms(stderr, c->verb, NULL);
 	return CLI_USAGE;
 }
 

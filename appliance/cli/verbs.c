@@ -405,14 +405,23 @@ const struct verb *cli_verb_near(const char *word)
 	return best;
 }
 
-static void print_forms(FILE *f, const char *usage)
+u32 cli_forms(FILE *f, const struct verb *v, const char *form)
 {
-	const char *lead = "usage:";
-	for (const char *p = usage; *p; lead = "") {
+	char begin[64];
+	bool shown = false;
+	u32 lines = 0;
+	size_t len = (size_t)snprintf(begin, sizeof begin, "%s %s", v->name, form ? form : "");
+	assert(len < sizeof begin);
+	for (const char *p = v->usage; *p;) {
 		size_t n = strcspn(p, "\n");
-		fprintf(f, "%-6s %s%.*s\n", lead, *p == ' ' ? "    " : "keep ", (int)n, p);
+		if (*p != ' ') /* else it goes on with the form above */
+			shown = !form || (!strncmp(p, begin, len) && strchr(" \n", p[len]));
+		if (shown)
+			fprintf(f, "%-6s %s%.*s\n", lines++ ? "" : "usage:", *p == ' ' ? "    " : "keep ",
+				(int)n, p);
 		p += n + (p[n] == '\n');
 	}
+	return lines;
 }
 
 static int help_verb(const char *name)
@@ -425,7 +434,7 @@ static int help_verb(const char *name)
 		return CLI_USAGE;
 	}
 	printf("keep %s - %s\n\n", v->name, v->summary);
-	print_forms(stdout, v->usage);
+	cli_forms(stdout, v, NULL);
 	if (v->more)
 		printf("\n%s", v->more);
 	printf("\nmore: man keep-%s\n", v->name);

@@ -407,9 +407,7 @@ int tlog_fsck(const struct fsck_params *p, struct fsck_result *ret)
 	f->p = p;
 	f->ret = ret;
 	f->dir = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = f->dir >= 0			      ? 0
-		: errno == ENOENT || errno == ENOTDIR ? bad(f, "%s: no such folder", p->dir)
-						      : err_errno();
+	int r = f->dir >= 0 ? 0 : err_is_path(errno) ? bad(f, "%s", strerror(errno)) : err_errno();
 	r = r ? r : checkpoints(f);
 	r = r ? r : range(f);
 	r = r ? r : tree(f);

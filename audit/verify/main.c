@@ -163,7 +163,8 @@ static int proof(struct args *a)
 
 /* ---- words ---- */
 
-static int parse(int argc, char **argv, struct args *a)
+/* What is wrong with them, or NULL; *ret_at is the word that it is about. */
+static const char *parse(int argc, char **argv, struct args *a, const char **ret_at)
 {
 	const struct {
 		const char *name;
@@ -172,48 +173,75 @@ static int parse(int argc, char **argv, struct args *a)
 	for (int i = 1; i < argc; i++) {
 		bool taken = !strcmp(argv[i], "--unwitnessed");
 		a->unwitnessed |= taken;
+		*ret_at = argv[i];
 		for (size_t o = 0; !taken && o < ARRAY_LEN(opts); o++) {
 			if (strcmp(argv[i], opts[o].name))
 				continue;
 			if (i + 1 == argc || *opts[o].to)
-				return 1;
+				return *opts[o].to ? "came before" : "needs a value";
 			*opts[o].to = argv[++i];
 			taken = true;
 		}
-		if (!taken && (argv[i][0] == '-' || a->n == (int)ARRAY_LEN(a->words)))
-			return 1;
+		if (!taken && argv[i][0] == '-')
+			return "no such option";
+		if (!taken && a->n == (int)ARRAY_LEN(a->words))
+			return "one too many";
 		if (!taken)
 			a->words[a->n++] = argv[i];
 	}
-	return 0;
+	*ret_at = a->n ? a->words[0] : "evidence, tiles or proof";
+	return a->n ? NULL : "which?";
+}
+
+struct form {
+	const char *name;
+	int words;
+	bool keyless, older, unwitnessed;
+	int (*func)(struct args *a);
+};
+
+/* Of these words: what is missing or too much, or NULL. */
+static const char *misfit(const struct form *f, const struct args *a)
+{
+	if (a->n != f->words)
+		return a->n < f->words ? "too few words" : "too many words";
+	if (a->older && !f->older)
+		return "takes no --older";
+	if (a->unwitnessed && !f->unwitnessed)
+		return "takes no --unwitnessed";
+	if (a->policy && f->keyless)
+		return "takes no --policy";
+	if (a->policy && a->vkey)
+		return "--vkey or --policy, not both";
+	return a->policy || a->vkey || f->keyless ? NULL : "--vkey or --policy is missing";
+}
+
+static int misused(const char *at, const char *why)
+{
+	fprintf(stderr, "keep-audit-verify: %s: %s\n%s", at, why, usage_text);
+	return USAGE;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int words;
-		bool keyless, older, unwitnessed;
-		int (*func)(struct args *a);
-	} forms[] = { { "evidence", 2, true, false, true, evidence },
+	static const struct form forms[] = { { "evidence", 2, true, false, true, evidence },
 		{ "tiles", 2, false, true, false, tiles }, { "proof", 3, false, false, false, proof } };
 	struct args a = { .n = 0 };
+	const char *at, *why;
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return fputs(usage_text, stdout) < 0;
-	bool ok = parse(argc, argv, &a) == 0 && a.n > 0 && !(a.vkey && a.policy);
-	for (size_t i = 0; ok && i < ARRAY_LEN(forms); i++) {
-		if (strcmp(a.words[0], forms[i].name))
+	if ((why = parse(argc, argv, &a, &at)))
+		return misused(at, why);
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (strcmp(at, forms[i].name))
 			continue;
-		if (a.n != forms[i].words || (!forms[i].older && a.older) ||
-			(!forms[i].unwitnessed && a.unwitnessed) || (forms[i].keyless && a.policy) ||
-			(!forms[i].keyless && !a.vkey && !a.policy))
-			break;
+		if ((why = misfit(&forms[i], &a)))
+			return misused(at, why);
 		if (sodium_init() < 0)
 			return say(UNDECIDED, "libsodium does not start");
 		int r = a.vkey ? read_key(&a) : 0;
 		r = r ? r : forms[i].func(&a);
 		return fflush(stdout) ? UNDECIDED : r;
 	}
-	fputs(usage_text, stderr);
-	return USAGE;
+	return misused(at, "no such question");
 }

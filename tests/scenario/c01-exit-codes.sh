@@ -99,6 +99,14 @@ usage audit replay
 usage audit replay 1 2
 usage help a b
 usage help frobnicate
+# what was typed behind the verb chooses the forms that are shown
+usage audit show x
+[ "$(wc -l <"$err")" = 2 ] || fail "more than the form that was meant"
+usage audit checkpoint --json --qr
+usage audit export --tiles d --event start
+usage audit export --tiles d --out f
+usage audit ls --since 2026-02-30
+usage audit archive 0..1 d --label "$(printf '%072d' 0)"
 # help is no mistake
 for verb in $(keep help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
 	expect 0 keep "$verb" --help
@@ -137,6 +145,7 @@ says 'UTF-8'
 expect 3 keep verify "$work/nothing" --bundle "$work/nothing" --key "$work/nothing" --json
 [ "$(member "$out" verdict)" = undecided ] || fail "no verdict"
 # standard output that cannot be written is not success
-keep ls --json >/dev/full 2>"$err" </dev/null
+keep audit ls --json >/dev/full 2>"$err" </dev/null
+[ $? = 3 ] || fail "a full disk is success"
 keep help >/dev/full 2>"$err"
 [ $? = 3 ] || fail "a full disk is success"

@@ -21,6 +21,12 @@ start_up
 expect 0 keep status
 says 'witness .*none'
 expect 1 keep audit cosign "$work/policy"
+says "^keep: $work/policy: "
+expect 1 w1 sign "$work/policy"
+says "^keep: $work/policy: the request is malformed"
+# a name may hold what JSON has to escape
+expect 0 keep witness init --state "$work/odd" --name 'a"b\' --json
+[ "$(member "$out" vkey | cut -c1-5)" = 'a"b\+' ] || fail "its JSON is none"
 expect 0 keep audit witnesses "$work/policy" --reason 'the second office'
 expect 0 keep status --json
 [ "$(member "$out" witnesses)" = 2 ] || fail "the policy has two witnesses"

@@ -42,8 +42,10 @@ found 5 --from 0 --to 5
 expect 0 keep audit ls --acts
 says 'trust-remove .*a needle'
 says_not ' outcome '
-expect 1 keep audit ls --event no-such
-says 'no such event'
+expect 1 keep audit ls --event request,no-such,outcome
+says 'no-such: there is no such event'
+expect 0 keep audit show "$request"
+says '^time_ns +2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z$'
 for bad in '--actor x' '--since yesterday' '--by nothing' '--event a-word-that-is-too-long-for-it'; do
 	expect 2 keep audit ls $bad
 done

@@ -43,4 +43,11 @@ expect 3 keep audit export --format jsonl --out "$work/no/such/place"
 # nothing half-written is left
 expect 1 keep audit export --format ocsf --event no-such --out "$work/none"
 ls "$work" | grep -q none && fail "a file was left"
+# nor is a device taken for a file that may be replaced
+ln -s /dev/full "$work/full"
+expect 3 keep audit export --format jsonl --out "$work/full"
+[ -c "$work/full" ] || fail "a device was replaced"
+rm "$work/full"
+expect 1 keep audit export --format jsonl --out "$work"
+says "$work: Is a directory"
 stop_up

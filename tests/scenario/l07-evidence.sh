@@ -97,6 +97,7 @@ expect 0 keep audit ls --event log-read --text '"what":"evidence","first":7' --j
 [ "$(wc -l <"$out")" = 1 ] || fail "the excerpt is not recorded"
 grep -q "\"manifest\":\"$(sha256sum <"$work/e/SHA256SUMS" | cut -d' ' -f1)\"" "$out" || fail "its digest is not in the log"
 expect 1 keep audit evidence 0..99999 "$work/none"
+[ ! -e "$work/none" ] || fail "of what was refused something is left"
 expect 2 keep audit evidence 5..5 "$work/none"
 # the program judges whole logs and receipts too
 v() { "$KEEP_BUILD/audit/verify/keep-audit-verify" "$@"; }
@@ -107,6 +108,11 @@ expect 0 v proof "$work/3.tlog-proof" "$work/3.json" --policy "$work/policy"
 flip "$work/3.json" 30
 expect 1 v proof "$work/3.tlog-proof" "$work/3.json" --policy "$work/policy"
 expect 2 v proof "$work/3.tlog-proof" --policy "$work/policy"
+says 'too few words'
 expect 2 v
+expect 2 v "$work/e"
+says "$work/e: no such question"
+expect 2 v tiles "$work/tiles"
+says 'tiles: --vkey or --policy is missing'
 expect 0 keep audit verify
 stop_up

@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +72,37 @@ static void written(void **state)
 	assert_int_not_equal(file_write("/nonexistent/f", "x", 1), CLI_DONE);
 }
 
+/* A pipe and a device stay what they are; a directory is refused; what failed leaves what was there. */
+static void in_place(void **state)
+{
+	char dir[] = "/tmp/keep-place.XXXXXX", path[64], got[8];
+	struct file_out o;
+	struct stat st;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(file_write(dir, "x", 1), CLI_REFUSED);
+	snprintf(path, sizeof path, "%s/f", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	_cleanup_fd_ int in = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(file_write(path, "words", 5), CLI_DONE);
+	assert_int_equal(read(in, got, sizeof got), 5);
+	assert_true(stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+	assert_int_equal(file_begin(path, 0600, &o), CLI_DONE);
+	assert_int_equal(file_end(&o, CLI_REFUSED), CLI_REFUSED);
+	assert_true(stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+	unlink(path);
+	assert_int_equal(symlink("/dev/full", path), 0);
+	assert_int_equal(file_write(path, "x", 1), CLI_UNDECIDED);
+	assert_true(stat(path, &st) == 0 && S_ISCHR(st.st_mode));
+	unlink(path);
+	assert_int_equal(file_write(path, "one", 3), CLI_DONE);
+	assert_int_equal(file_begin(path, 0600, &o), CLI_DONE);
+	assert_int_equal(write(o.fd, "other", 5), 5);
+	assert_int_equal(file_end(&o, CLI_UNDECIDED), CLI_UNDECIDED);
+	assert_true(stat(path, &st) == 0 && st.st_size == 3);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* What one QR code does not hold goes in several; their texts, scanned in any order into one file, are read as the whole. */
 static void codes(void **state)
 {
@@ -113,6 +146,6 @@ static void codes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(limits), cmocka_unit_test(pipes),
-		cmocka_unit_test(written), cmocka_unit_test(codes) };
+		cmocka_unit_test(written), cmocka_unit_test(in_place), cmocka_unit_test(codes) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

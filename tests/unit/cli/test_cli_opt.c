@@ -80,6 +80,37 @@ static void refused(void **state)
 	assert_int_equal(PARSE(g, 0, 0, n, "-x"), 1);
 }
 
+/* What has a dash and no letter behind it is a bad argument, not a wrong option: whoever reads it says so. */
+static void dashes_of_arguments(void **state)
+{
+	struct got g;
+	char *argv[] = { "-1", "--flag", "-", "-,0", "- ", "-\xc3\xa9", NULL };
+	int n;
+	(void)state;
+	assert_int_equal(parse(&g, argv, 6, 0, 5, &n), 0);
+	assert_int_equal(n, 5);
+	assert_string_equal(argv[0], "-1");
+	assert_string_equal(argv[4], "-\xc3\xa9");
+	assert_true(g.flag);
+}
+
+/* How many lines of usage a form has; some go on in the next line. */
+static void forms(void **state)
+{
+	static const struct {
+		const char *verb, *form;
+		u32 lines;
+	} rows[] = { { "audit", "show", 1 }, { "audit", "sign-off", 3 }, { "audit", "sign", 0 },
+		{ "audit", "", 0 }, { "key", "add", 2 }, { "key", "revoke", 1 }, { "tlog", "root", 1 } };
+	FILE *null = fopen("/dev/null", "w");
+	(void)state;
+	assert_non_null(null);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(cli_forms(null, cli_verb_find(rows[i].verb), rows[i].form), rows[i].lines);
+	assert_true(cli_forms(null, cli_verb_find("audit"), NULL) > 10);
+	fclose(null);
+}
+
 static void numbers(void **state)
 {
 	struct got g;
@@ -161,7 +192,8 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(anywhere), cmocka_unit_test(dashes_end_them),
-		cmocka_unit_test(refused), cmocka_unit_test(numbers), cmocka_unit_test(lists),
-		cmocka_unit_test(token_lists), cmocka_unit_test(verbs), cmocka_unit_test(sizes) };
+		cmocka_unit_test(dashes_of_arguments), cmocka_unit_test(forms), cmocka_unit_test(refused),
+		cmocka_unit_test(numbers), cmocka_unit_test(lists), cmocka_unit_test(token_lists),
+		cmocka_unit_test(verbs), cmocka_unit_test(sizes) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

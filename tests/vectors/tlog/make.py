@@ -267,6 +267,13 @@ for words in [("4", "10", hx(hashes[3]), root, proof3), ("3", "17", hx(hashes[3]
               ("3", "10", hx(hashes[3]), root, ",".join(["00" * 32] * 65))]:
     case(1, "*", "inclusion", *words)
 case(2, "*", "inclusion", "3", "10", hx(hashes[3]), root)
+# what begins with a dash and no letter is an argument, and malformed
+for words in [("-3", "10", hx(hashes[3]), root, proof3), ("3", "-10", hx(hashes[3]), root, proof3), ("3", "10", "-" + "0" * 64, root, proof3), ("0", "1", hx(hashes[0]), hx(hashes[0]), "-,"),
+              ("0", "1", hx(hashes[0]), hx(hashes[0]), "- "), ("0", "1", hx(hashes[0]), hx(hashes[0]), "-0")]:
+    case(1, "*", "inclusion", *words)
+for words in [("vkey", "-1"), ("policy", "-5"), ("root", "-0"), ("consistency", "-1", "1", root, root, "-")]:
+    case(1, "*", *words)
+case(2, "*", "vkey", "-x")
 con = [v.root_of(hashes[6:7]), v.root_of(hashes[7:8]), v.root_of(hashes[4:6]), v.root_of(hashes[0:4]), v.root_of(hashes[8:10])]  # 7 to 10
 case(0, "*", "consistency", "7", "10", hx(v.root_of(hashes[:7])), root, ",".join(map(hx, con)))
 case(0, "*", "consistency", "10", "10", root, root, "-")
@@ -309,6 +316,13 @@ ask(200, "ten", req(7, 10, con))
 ask(409, "seven-again", req(7, 7))
 case(1, "*", "witness", "--state", "=v", "--vkey", ks[0], "<witness-ten.req")
 case(1, "*", "witness", "--state", "=v", "--vkey", "nonsense", "<witness-ten.req")
+# folders that lead nowhere, and files in the place of folders
+put("loop", b"")
+for place in ["@loop", "/nonexistent/a/b", ""]:
+    case(1, "*", "witness", "--state", place, "--vkey", good, "<witness-ten.req")
+    case(1, "*", "fsck", place, "--policy", "@trust-none.txt")
+case(1, "*", "fsck", "d" * 5000, "--policy", "@trust-none.txt")
+case(1, "*", "note-verify", "--vkey", good, "n" * 5000)
 case(2, "*", "witness", "--vkey", good)
 case(2, "*", "witness", "--state", "=v")
 case(2, "*", "nonsense")
