@@ -87,17 +87,15 @@ static void on_gone(struct http_exchange *x)
 
 /* ---- the stream ------------------------------------------------------------------------------------------------------------ */
 
-/* What every answer says of itself: each line between these two. */
+/* What every answer says of itself, beside its id: each line between these two. */
 static void headers_of(const struct answer *a, const char *before, const char *behind, char *ret, size_t size)
 {
-	char value[4][2 * MODEL_DIGEST_BYTES + 1];
-	static const char *const names[] = { "x-request-id", "keep-log-index", "keep-model-digest",
-		"keep-request-digest" };
+	char value[3][2 * MODEL_DIGEST_BYTES + 1];
+	static const char *const names[] = { "keep-log-index", "keep-model-digest", "keep-request-digest" };
 	static_assert(SHA256_BYTES <= MODEL_DIGEST_BYTES, "digests have room");
-	snprintf(value[0], sizeof value[0], "keep-%llu", (unsigned long long)a->head.index);
-	snprintf(value[1], sizeof value[1], "%llu", (unsigned long long)a->head.index);
-	bytes_hex(a->model, sizeof a->model, value[2]);
-	bytes_hex(a->choice[0].prompt.digest, SHA256_BYTES, value[3]);
+	snprintf(value[0], sizeof value[0], "%llu", (unsigned long long)a->head.index);
+	bytes_hex(a->model, sizeof a->model, value[1]);
+	bytes_hex(a->choice[0].prompt.digest, SHA256_BYTES, value[2]);
 	for (size_t i = 0, n = 0; i < ARRAY_LEN(names) && n < size; i++)
 		n += (size_t)snprintf(ret + n, size - n, "%s%s: %s%s", before, names[i], value[i], behind);
 }
@@ -106,14 +104,17 @@ static void headers_of(const struct answer *a, const char *before, const char *b
  * not say yet. */
 static void stream_open(struct answer *a, struct jsonw *w)
 {
-	char headers[512];
+	char headers[512], late[HTTP_ID_MAX + 32];
 	if (a->opened)
 		return;
 	headers_of(a, a->begun ? ": " : "", a->begun ? "\n" : "\r\n", headers, sizeof headers);
-	if (!a->begun)
+	snprintf(late, sizeof late, ": x-request-id: %s\n", a->x->id);
+	if (!a->begun) {
 		reply_stream(a->x, headers);
-	else
+	} else {
+		jsonw_between(w, late);
 		jsonw_between(w, headers);
+	}
 	a->begun = a->opened = true;
 	api_stream_begin(&a->stream, w);
 }
@@ -300,8 +301,10 @@ static void on_recorded(struct ask *ask, u64 index)
 {
 	struct choice *c = (struct choice *)ask;
 	c->index = index;
-	if (!c->a->head.index) /* the first choice's: it names the answer */
-		c->a->head.index = index;
+	if (c->a->head.index) /* the first choice's names the answer */
+		return;
+	c->a->head.index = index;
+	snprintf(c->a->x->id, sizeof c->a->x->id, "keep-%llu", (unsigned long long)index);
 }
 
 static void on_tokens(struct ask *ask, const struct proto_tokens *t)

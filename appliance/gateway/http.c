@@ -157,8 +157,9 @@ static void head_write(struct http_conn *c, u32 status, const char *type, const 
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	evbuffer_add_printf(output(c),
 		"HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
-		"X-Content-Type-Options: nosniff\r\n%s%s",
-		status, status_text(status), date, type, c->keep ? "" : "Connection: close\r\n", headers);
+		"X-Content-Type-Options: nosniff\r\nx-request-id: %s\r\nrequest-id: %s\r\n%s%s",
+		status, status_text(status), date, type, c->x.id, c->x.id,
+		c->keep ? "" : "Connection: close\r\n", headers);
 }
 
 static void exchange_end(struct http_conn *c)
@@ -257,6 +258,9 @@ static void exchange_begin(struct http_conn *c)
 	deadline(c, 0);
 	c->state = CONN_ANSWER;
 	c->x = (struct http_exchange){ .conn = c, .head = &c->head };
+	u64 drawn = 0; /* a count would tell a client how many others there are */
+	(void)!getrandom(&drawn, sizeof drawn, 0);
+	snprintf(c->x.id, sizeof c->x.id, "req-%016llx", (unsigned long long)drawn);
 }
 
 static void refuse(struct http_conn *c, u32 status, const char *why)

@@ -14,13 +14,17 @@ struct http_server;
 struct http_conn;
 struct tls;
 struct ssl_st;
+
+#define HTTP_ID_MAX 28u /* characters of what a reply calls its request */
+
 /* One request and its answer; ends with http_reply, http_end or http_cut, or when its client is gone. */
 struct http_exchange {
 	struct http_conn *conn;
-	const struct http_head *head;	       /* until serve returns */
-	const u8 *body;			       /* body_len bytes and a 0; until serve returns */
-	void *who;			       /* what admit found; the exchange's, freed with it */
-	void *ctx;			       /* the caller's */
+	const struct http_head *head; /* until serve returns */
+	const u8 *body;		      /* body_len bytes and a 0; until serve returns */
+	void *who;		      /* what admit found; the exchange's, freed with it */
+	void *ctx;		      /* the caller's */
+	char id[HTTP_ID_MAX + 1]; /* in the head of its reply; drawn, until the caller knows a better one */
 	void (*gone)(struct http_exchange *x); /* the client hung up, or was cut; x is no more behind it */
 };
 

@@ -21,6 +21,7 @@ async function openai() {
   const whole = await client.chat.completions.create(ask);
   const text = whole.choices[0].message.content;
   assert.ok(text.length > 0 && whole.usage.total_tokens > 0);
+  assert.equal(whole._request_id, `keep-${whole.keep.index}`);
   told("openai", "chat");
   let streamed = "", usage;
   for await (const chunk of await client.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } })) {
@@ -36,7 +37,7 @@ async function openai() {
   told("openai", "schema");
   assert.ok((await client.completions.create({ model: "demo", prompt: "Keep is", max_tokens: 8 })).choices[0].text.length > 0);
   told("openai", "completion");
-  await assert.rejects(client.chat.completions.create({ ...ask, model: "nobody" }), OpenAI.NotFoundError);
+  await assert.rejects(client.chat.completions.create({ ...ask, model: "nobody" }), (e) => e instanceof OpenAI.NotFoundError && /^req-/.test(e.requestID));
   await assert.rejects(client.chat.completions.create({ ...ask, temperature: -1 }), (e) => e instanceof OpenAI.BadRequestError && e.param === "temperature");
   told("openai", "errors");
   const stream = await client.chat.completions.create({ ...ask, max_tokens: 400, temperature: 2, seed: 1, stream: true });
@@ -91,6 +92,7 @@ async function anthropic() {
   const ask = { model: "demo", messages: [{ role: "user", content: question }], temperature: 0, max_tokens: 24 };
   const whole = await client.messages.create(ask);
   assert.ok(whole.content[0].text.length > 0 && whole.usage.output_tokens > 0);
+  assert.equal(whole._request_id, `keep-${whole.keep.index}`);
   told("anthropic", "message");
   const last = await client.messages.stream(ask).finalMessage();
   assert.deepEqual(last.content.map((b) => b.text), whole.content.map((b) => b.text));
@@ -98,7 +100,7 @@ async function anthropic() {
   told("anthropic", "stream");
   assert.ok((await client.messages.countTokens({ model: "demo", messages: ask.messages })).input_tokens > 0);
   told("anthropic", "count");
-  await assert.rejects(client.messages.create({ ...ask, model: "nobody" }), Anthropic.NotFoundError);
+  await assert.rejects(client.messages.create({ ...ask, model: "nobody" }), (e) => e instanceof Anthropic.NotFoundError && /^req-/.test(e.requestID));
   told("anthropic", "errors");
 }
 

@@ -39,6 +39,7 @@ def error(r, raw, status, code):
     e = json.loads(raw)["error"]
     want(r.status == status and e["code"] == code and e["message"] and set(e) == {"message", "type", "param", "code"},
          "refused with %d %s" % (status, code), r.status, raw)
+    want(re.fullmatch("req-[0-9a-f]{16}|keep-[0-9]+", r.headers["x-request-id"]), "a name for it", r.headers)
     return e
 
 
@@ -60,6 +61,7 @@ def story_answers():
     text = whole["choices"][0]["message"]["content"]
     want(r.status == 200 and text and whole["model"] == "demo", "an answer", raw)
     want(whole["usage"]["total_tokens"] == whole["usage"]["prompt_tokens"] + whole["usage"]["completion_tokens"], "usage", raw)
+    want(r.headers["x-request-id"] == r.headers["request-id"] == "keep-%d" % whole["keep"]["index"], "a name for it", r.headers)
     want(r.headers["keep-log-index"] == str(whole["keep"]["index"]) and whole["id"] == "chatcmpl-%d" % whole["keep"]["index"], "index", raw)
     want(r.headers["keep-model-digest"] == whole["keep"]["model_digest"] == models["data"][0]["digest"], "model digest", raw)
     want(r.headers["keep-request-digest"] == whole["keep"]["request_digest"], "request digest", raw)
@@ -151,6 +153,9 @@ def story_waiting():
 def story_refused():
     r, raw = ask("GET", "/v1/nothing")
     error(r, raw, 404, "path")
+    first = r.headers["x-request-id"]
+    r, raw = ask("GET", "/v1/nothing")
+    want(first.startswith("req-") and r.headers["x-request-id"] != first, "each has a name of its own", first)
     r, raw = ask("GET", "/v1/chat/completions")
     error(r, raw, 405, "method")
     want(r.headers["allow"] == "POST", "and told how", r.headers)
@@ -165,6 +170,7 @@ def story_refused():
     want("nobody" in error(r, raw, 404, "model_not_found")["message"], "the model is named", raw)
     r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, messages=[{"role": "user", "content": "x " * 20000}]))
     want(re.search("[0-9]+", error(r, raw, 400, "refused")["message"]), "too long, in numbers", raw)
+    want(r.headers["x-request-id"].startswith("keep-"), "what stands in the log is named by its record", r.headers)
     r, raw = ask("POST", "/v1/chat/completions", dict(CHAT, stream=True, messages=[{"role": "user", "content": "x " * 20000}]))
     error(r, raw, 400, "refused")  # a stream that never began is no stream
     r, raw = ask("POST", "/v1/chat/completions", "x", **{"Transfer-Encoding": "chunked"})
