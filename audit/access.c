@@ -154,7 +154,7 @@ int access_rm_frame(struct conn *c, struct ipc_frame *f)
 	memcpy(&n, f->body, sizeof n);
 	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
 		return -EPROTO;
-	if (client_refused(c, f->h.id, 0) || role_unsigned(c, f->h.id))
+	if (client_refused(c, f->h.id, 0) || role_unsigned(c, f->h.type, f->h.id))
 		return 0;
 	const struct access_row *found = audit_access_find(&k->state, n.name);
 	if (!found) {

@@ -117,6 +117,13 @@ static const struct dual_row *waiting(const struct keepd *k, const struct dual_r
 	return NULL;
 }
 
+/* Who is refused an act of two people has tried something that the log should know of. */
+static void refuse(struct conn *c, u32 type, u64 id, const char *why)
+{
+	role_denied(c, type, "two people", why);
+	client_end(c, id, END_REFUSED, UINT64_MAX, "%s", why);
+}
+
 void dual_propose(struct conn *c, u64 id, const struct dual_proposal *p)
 {
 	struct keepd *k = c->k;
@@ -125,17 +132,18 @@ void dual_propose(struct conn *c, u64 id, const struct dual_proposal *p)
 	char why[REASON_LEN_MAX + 1];
 	assert(a);
 	c->state = CLIENT_IDLE;
-	if (client_refused(c, id, 0) || role_unsigned(c, id))
+	if (client_refused(c, id, 0) || role_unsigned(c, p->type, id))
 		return;
 	if (k->single_user) {
-		client_end(c, id, END_REFUSED, UINT64_MAX,
-			"%s %s: it takes two people, and this appliance has one user", a->name, p->object);
+		snprintf(why, sizeof why, "%s %.100s: it takes two people, and this appliance has one user",
+			a->name, p->object);
+		refuse(c, p->type, id, why);
 		return;
 	}
 	row_make(c, a, p, &row);
 	const struct dual_row *twin = waiting(k, &row);
 	if (a->refused(k, &row, why))
-		client_end(c, id, END_REFUSED, UINT64_MAX, "%s", why);
+		refuse(c, p->type, id, why);
 	else if (twin)
 		client_end(c, id, END_REFUSED, twin->index, "%s %s: proposal %" PRIu64 " waits already",
 			a->name, row.object, twin->index);
@@ -269,7 +277,7 @@ int decide_frame(struct conn *c, struct ipc_frame *f)
 	memcpy(&d, f->body, sizeof d);
 	if (d.approve > 1 || d.reserved || !bytes_str_ok(d.text, sizeof d.text))
 		return -EPROTO;
-	if (client_refused(c, f->h.id, 0) || role_unsigned(c, f->h.id))
+	if (client_refused(c, f->h.id, 0) || role_unsigned(c, f->h.type, f->h.id))
 		return 0;
 	const struct dual_row *row = audit_pending_find(&k->state, d.index);
 	if (!row) {
@@ -278,7 +286,7 @@ int decide_frame(struct conn *c, struct ipc_frame *f)
 		return 0;
 	}
 	if (decide_refused(c, &d, row, why)) {
-		client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s", why);
+		refuse(c, f->h.type, f->h.id, why);
 		return 0;
 	}
 	if (d.approve) {

@@ -32,18 +32,10 @@ const char *principal_how_name(u32 how)
 int principal_unproven(struct conn *c, u64 id, const char *word, const char *detail)
 {
 	struct keepd *k = c->k;
-	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
 	c->who = (struct proto_principal){ .how = HOW_PEER };
-	if (!audit_log_failed(k->log) && !role_denied_often(k)) {
-		audit_log_record(k->log, &rec, EVENT_DENIED, INTENT_NONE, &who);
-		jsonw_kv_str(&rec.w, "what", word);
-		jsonw_kv_str(&rec.w, "needs", "who asks");
-		audit_record_str(&rec, "why", detail, REASON_LEN_MAX);
-		role_denied_more(k, &rec);
-		int r = audit_log_append(k->log, &rec, NULL);
-		(void)r; /* the log has failed then, and the end of the turn says so */
-	}
+	if (!audit_log_failed(k->log) && !role_denied_often(k))
+		role_denied_put(k, &who, word, "who asks", detail);
 	client_end(c, id, END_REFUSED, UINT64_MAX, "%s", NOBODY);
 	return 0;
 }

@@ -84,7 +84,7 @@ static const struct audit_event_info catalogue[] = {
 	{ EVENT_GAP, EVENT_WARNS, "gap", "after of after_ns intents lost",
 		"The last end of keepd was not in order" },
 	{ EVENT_DENIED, EVENT_WARNS, "denied", "what needs why left_out",
-		"Somebody was refused what their role does not allow" },
+		"Somebody was refused what they may not do" },
 	{ EVENT_ROLE_ADD, EVENT_STATE, "role-add", "name person_uid roles vkey reason state",
 		"A person was enrolled" },
 	{ EVENT_ROLE_REMOVE, EVENT_STATE, "role-remove", "name person_uid roles reason state",

@@ -64,8 +64,11 @@ bool role_speaks_for_others(const struct conn *c);
 _must_use_ int role_of_socket(const struct keepd *k, int fd, u32 *ret, const char **ret_why);
 /* One more was refused of whom anybody may send any number: has the log heard of enough in this hour? */
 bool role_denied_often(struct keepd *k);
-/* How many it has not heard of, into the record of the next. */
-void role_denied_more(struct keepd *k, struct audit_record *rec);
+/* The record that somebody was refused, with how many before it the log has not heard of. */
+void role_denied_put(
+	struct keepd *k, const struct audit_actor *who, const char *what, const char *needs, const char *why);
+/* That this client was, of `type`: once for a connection, and seldom of who has no role, so that nobody fills the log with what he may not do. */
+void role_denied(struct conn *c, u32 type, const char *needs, const char *why);
 /* The roles that it has now; 0 and *ret_why when none. */
 u32 role_of(const struct conn *c, const char **ret_why);
 /* The roles by which it reads what the console shows: those of whom keep-gateway has proven for it, else its own. Nothing but what
@@ -75,8 +78,8 @@ u32 role_reads(const struct conn *c);
 const struct role_row *role_row_of(const struct conn *c);
 /* A command begins: who acts, and does the signature before it hold? 0 go on; 1 END was sent. */
 _must_use_ int role_begin(struct conn *c, const struct ipc_frame *f, u32 allowed);
-/* A person with an enrolled key did not sign: END is sent and true returned. */
-bool role_unsigned(struct conn *c, u64 id);
+/* A person with an enrolled key did not sign: that is recorded, END is sent and true returned. */
+bool role_unsigned(struct conn *c, u32 type, u64 id);
 /* Does the file that a signed command brought have the digest that was signed? True where nothing was signed. */
 bool role_file_ok(const struct conn *c, const void *data, size_t len);
 

@@ -168,11 +168,12 @@ static const char *sign_check(struct conn *c, const struct ipc_frame *f)
 	return NULL;
 }
 
-bool role_unsigned(struct conn *c, u64 id)
+bool role_unsigned(struct conn *c, u32 type, u64 id)
 {
 	const struct role_row *row = role_row_of(c);
 	if (c->sign.holds || c->k->single_user || !row || !row->vkey[0])
 		return false;
+	role_denied(c, type, "a signature", "it has an enrolled key and did not sign");
 	client_end(c, id, END_REFUSED, UINT64_MAX, "%s has an enrolled key and must sign this: --key FILE",
 		row->name);
 	return true;
@@ -203,37 +204,37 @@ bool role_denied_often(struct keepd *k)
 	return true;
 }
 
-void role_denied_more(struct keepd *k, struct audit_record *rec)
-{
-	if (k->denials.left_out)
-		jsonw_kv_u64(&rec->w, "left_out", k->denials.left_out);
-	k->denials.left_out = 0;
-}
-
-static void record_denied(struct conn *c, const struct ipc_frame *f, u32 allowed, const char *why)
+void role_denied_put(
+	struct keepd *k, const struct audit_actor *who, const char *what, const char *needs, const char *why)
 {
 	struct audit_record rec;
+	audit_log_record(k->log, &rec, EVENT_DENIED, INTENT_NONE, who);
+	jsonw_kv_str(&rec.w, "what", what);
+	jsonw_kv_str(&rec.w, "needs", needs);
+	audit_record_str(&rec, "why", why, REASON_LEN_MAX);
+	if (k->denials.left_out)
+		jsonw_kv_u64(&rec.w, "left_out", k->denials.left_out);
+	k->denials.left_out = 0;
+	int r = audit_log_append(k->log, &rec, NULL);
+	(void)r; /* the log has failed then, and the end of the turn says so */
+}
+
+void role_denied(struct conn *c, u32 type, const char *needs, const char *why)
+{
+	const char *none;
 	struct audit_actor who = conn_actor(c);
 	if (audit_log_failed(c->k->log) || c->denied)
 		return;
-	c->denied = true; /* once for a connection: it must not fill the log with what it may not do */
-	const char *none;
-	if (!role_of(c, &none) && role_denied_often(c->k))
-		return;
-	audit_log_record(c->k->log, &rec, EVENT_DENIED, INTENT_NONE, &who);
-	jsonw_kv_str(&rec.w, "what", client_word(f->h.type));
-	jsonw_kv_str(&rec.w, "needs", audit_role_words(allowed).s);
-	jsonw_kv_str(&rec.w, "why", why);
-	role_denied_more(c->k, &rec);
-	int r = audit_log_append(c->k->log, &rec, NULL);
-	(void)r; /* the log has failed then, and the end of the turn says so */
+	c->denied = true;
+	if (role_of(c, &none) || !role_denied_often(c->k))
+		role_denied_put(c->k, &who, client_word(type), needs, why);
 }
 
 static int deny(struct conn *c, const struct ipc_frame *f, u32 allowed, const char *why)
 {
 	c->role = 0;
 	c->sign = (struct conn_sign){ 0 };
-	record_denied(c, f, allowed, why);
+	role_denied(c, f->h.type, audit_role_words(allowed).s, why);
 	client_end(c, f->h.id, END_REFUSED, UINT64_MAX, "%s: uid %u may not: %s", client_word(f->h.type),
 		c->peer.uid, why);
 	return 1;

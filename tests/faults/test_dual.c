@@ -39,6 +39,14 @@ static void two_people(void **state)
 	assert_int_equal(people_command(b, NULL, NULL, CTL_DECIDE, &d, sizeof d).status, END_REFUSED);
 	assert_int_equal(people_add(b, "frank", frank.uid, ROLE_AUDITOR, NULL).status,
 		END_REFUSED); /* waits already */
+	/* who tried it alone, or without the role, or another act, stands in the log: once for a connection */
+	int reader = rig_client_as(r, &carol);
+	assert_int_equal(rig_count(reader, "\"event\":\"denied\"", "\"uid\":1001,", "\"what\":\"decide\"",
+				 "\"needs\":\"two people\"", "whoever proposed it cannot approve it", NULL),
+		2);
+	assert_int_equal(rig_count(reader, "\"event\":\"denied\"", "it takes the role officer", NULL), 2);
+	assert_int_equal(rig_count(reader, "\"event\":\"denied\"", "\"uid\":1002,", "another act", NULL), 1);
+	close(reader);
 
 	/* a restart later it still waits, and was no orphan */
 	rig_end(r, SIGKILL);
@@ -134,6 +142,8 @@ static void keys(void **state)
 	x = people_decide(b, index, true);
 	assert_int_equal(x.status, END_REFUSED);
 	assert_non_null(strstr(x.text, "must sign"));
+	assert_int_equal(
+		rig_count(c, "\"event\":\"denied\"", "\"uid\":1002,", "\"needs\":\"a signature\"", NULL), 1);
 	struct proto_decide d = people_decision(b, index, true);
 	assert_int_equal(people_command(b, &other, origin, CTL_DECIDE, &d, sizeof d).status, END_REFUSED);
 	assert_int_equal(

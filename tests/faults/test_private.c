@@ -313,6 +313,9 @@ static void erased(void **state)
 	/* held again before the second one says yes */
 	assert_int_equal(office_ask(o.carol, CTL_HOLD_ADD, &hold, sizeof hold).status, 0);
 	assert_int_equal(office_approve(o.bob, a.index).status, END_REFUSED);
+	assert_int_equal(
+		rig_count(o.carol, "\"event\":\"denied\"", "\"what\":\"decide\"", "the hold case-7", NULL),
+		1);
 	assert_int_equal(office_two(&o, CTL_HOLD_RM, &held, sizeof held).status, 0);
 	/* not while a request of hers runs */
 	assert_int_equal(rig_begin(o.eve, &(struct rig_begin){ s.id, 2, REPLAY_NONE, QUESTION }).status, 0);
