@@ -87,21 +87,6 @@ static const char *line_of(const char **at, size_t *ret_len)
 	return line;
 }
 
-/* Decimal, no sign, no leading zero. */
-static bool size_parse(const char *s, size_t len, u64 *ret)
-{
-	u64 v = 0;
-	if (len == 0 || len > 19 || (len > 1 && s[0] == '0'))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (s[i] < '0' || s[i] > '9')
-			return false;
-		v = v * 10 + (u64)(s[i] - '0');
-	}
-	*ret = v;
-	return true;
-}
-
 static int body_parse(
 	const char *text, u64 *ret_size, u8 ret_root[SHA256_BYTES], struct attest_report *report)
 {
@@ -109,7 +94,7 @@ static int body_parse(
 	const char *origin = line_of(&text, &len), *size = origin ? line_of(&text, &size_len) : NULL;
 	const char *root = size ? line_of(&text, &root_len) : NULL;
 	_cleanup_free_ u8 *digest = NULL;
-	if (!root || len == 0 || !size_parse(size, size_len, ret_size))
+	if (!root || len == 0 || bytes_decimal(size, size_len, ret_size))
 		return refuse(report, "does not name its origin, size and root");
 	int r = base64_decode(root, root_len, &digest, &n);
 	if (r < 0)

@@ -52,15 +52,7 @@ bool policy_role_ok(const char *w, size_t n)
 
 int policy_number(const char *w, size_t n, u64 *ret)
 {
-	u64 v = 0;
-	if (n == 0 || (n > 1 && *w == '0'))
-		return 1;
-	for (size_t i = 0; i < n; i++)
-		if (w[i] < '0' || w[i] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
-			__builtin_add_overflow(v, (u64)(w[i] - '0'), &v))
-			return 1;
-	*ret = v;
-	return v > INT64_MAX ? 1 : 0;
+	return bytes_decimal(w, n, ret) || *ret > INT64_MAX;
 }
 
 bool policy_pattern_fits(const char *pattern, const char *name)

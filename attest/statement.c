@@ -190,19 +190,9 @@ static int serialization_read(struct reading *rd, json_t *predicate)
 
 /* ---- resources ------------------------------------------------------------------------------------------------------------ */
 
-/* A decimal number that fills s[len]: no sign, no blank, no leading zero, at most MODEL_BYTES_MAX. */
-static bool decimal(const char *s, size_t len, u64 *ret)
+static bool size_read(const char *s, size_t len, u64 *ret)
 {
-	u64 v = 0;
-	if (len == 0 || len > 19 || (len > 1 && s[0] == '0'))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (s[i] < '0' || s[i] > '9')
-			return false;
-		v = v * 10 + (u64)(s[i] - '0');
-	}
-	*ret = v;
-	return v <= MODEL_BYTES_MAX;
+	return !bytes_decimal(s, len, ret) && *ret <= MODEL_BYTES_MAX;
 }
 
 /* "path:start:end", the last two numbers; len becomes the path's. */
@@ -216,8 +206,8 @@ static bool range_split(const char *name, size_t *len, struct item *it)
 			return false;
 		at[k] = n--;
 	}
-	bool ok = decimal(name + at[0], *len - at[0], &it->end) &&
-		  decimal(name + at[1], at[0] - 1 - at[1], &it->start);
+	bool ok = size_read(name + at[0], *len - at[0], &it->end) &&
+		  size_read(name + at[1], at[0] - 1 - at[1], &it->start);
 	*len = n;
 	return ok && it->start < it->end;
 }

@@ -54,6 +54,19 @@ bool bytes_str_ok(const char *field, size_t size)
 	return true;
 }
 
+int bytes_decimal(const char *s, size_t len, u64 *ret)
+{
+	u64 v = 0;
+	if (len == 0 || (len > 1 && s[0] == '0'))
+		return 1;
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < '0' || s[i] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
+			__builtin_add_overflow(v, (u64)(s[i] - '0'), &v))
+			return 1;
+	*ret = v;
+	return 0;
+}
+
 /* Length of the well-formed sequence at p (Unicode 15, table 3-7), or 0. */
 static size_t utf8_seq(const u8 *p, size_t left)
 {

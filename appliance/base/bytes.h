@@ -1,4 +1,4 @@
-/* Bytes: a bounded reader, little-endian access, hexadecimal. The reader never reads past its end: a get that does not fit
+/* Bytes: a bounded reader, little-endian access, hexadecimal and decimal. The reader never reads past its end: a get that does not fit
  * sets `bad`, returns 0 or NULL, and every later get fails too, so a parser may check once at the end of a group. */
 #pragma once
 
@@ -87,6 +87,9 @@ static inline u64 bytes_get_u64le(struct bytes *b)
 void bytes_hex(const void *data, size_t len, char *out);
 /* 2 * len lower-case digits at hex, nothing else. 0 done; 1 not so. */
 _must_use_ int bytes_unhex(const char *hex, size_t len, u8 *out);
+
+/* A decimal number below 2^64 in its one spelling: digits alone, no leading zero. 0 done; 1 not one. */
+_must_use_ int bytes_decimal(const char *s, size_t len, u64 *ret);
 
 /* Copy a C string into a fixed field, zero-filled to its end. 0 done; 1 it does not fit with its 0 byte. */
 _must_use_ int bytes_put_str(char *field, size_t size, const char *s);

@@ -113,8 +113,8 @@ static int hash_arg(struct say *s, const char *hex, struct merkle_hash *ret)
 
 static int number_arg(struct say *s, const char *text, u64 *ret)
 {
-	return tlog_decimal(text, strlen(text), ret) ? no(s, CLI_REFUSED, "%s: not a decimal number", text)
-						     : 0;
+	return bytes_decimal(text, strlen(text), ret) ? no(s, CLI_REFUSED, "%s: not a decimal number", text)
+						      : 0;
 }
 
 /* "hex,hex,…" or "-". */

@@ -36,7 +36,7 @@ static int number(struct tlog_text *t, const char *word, u64 *ret)
 	size_t n = strlen(word);
 	if (tlog_text_line(t, &l) || l.len <= n || memcmp(l.s, word, n) != 0)
 		return 1;
-	return tlog_decimal(l.s + n, l.len - n, ret);
+	return bytes_decimal(l.s + n, l.len - n, ret);
 }
 
 int tlog_archive_read(const char *text, size_t len, struct archive_range *ret)

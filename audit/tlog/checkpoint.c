@@ -29,7 +29,7 @@ int tlog_checkpoint_read(const char *text, size_t len, struct checkpoint *ret)
 	struct tlog_line origin, size, root, more;
 	if (tlog_text_line(&t, &origin) || tlog_text_line(&t, &size) || tlog_text_line(&t, &root))
 		return 1;
-	if (!origin_ok(&origin) || tlog_decimal(size.s, size.len, &c.size) ||
+	if (!origin_ok(&origin) || bytes_decimal(size.s, size.len, &c.size) ||
 		tlog_hash(root.s, root.len, &c.root))
 		return 1;
 	for (; t.p < t.end; c.n_extensions++)

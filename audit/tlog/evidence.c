@@ -120,7 +120,7 @@ static int record_read(const char *line, size_t len, u64 index, struct evidence_
 		return 1;
 	memcpy(r.event, event + 10, (size_t)(end - event) - 10);
 	const char *intent = memmem(end, (size_t)(actor - end), ",\"intent\":", 10);
-	if (intent && tlog_decimal(intent + 10, (size_t)(actor - intent) - 10, &r.intent))
+	if (intent && bytes_decimal(intent + 10, (size_t)(actor - intent) - 10, &r.intent))
 		return 1;
 	r.fields = actor;
 	r.len = (size_t)(line + len - actor);
@@ -296,7 +296,7 @@ static int context_one(struct evidence *e, const char *name)
 	char path[280];
 	u64 index, said;
 	const char *dot = strrchr(name, '.');
-	if (!dot || strcmp(dot, ".json") || tlog_decimal(name, (size_t)(dot - name), &said))
+	if (!dot || strcmp(dot, ".json") || bytes_decimal(name, (size_t)(dot - name), &said))
 		return dot && !strcmp(dot, ".tlog-proof")
 			       ? 0
 			       : evidence_bad(e, EVIDENCE_CONTEXT "/%s: no such file belongs here", name);

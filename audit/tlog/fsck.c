@@ -129,7 +129,7 @@ static int compare_all(struct fsck *f, u32 level, const struct tile *want)
 	int r = 0;
 	for (struct dirent *e; !r && (e = readdir(d));) {
 		u64 w;
-		if (tlog_decimal(e->d_name, strlen(e->d_name), &w) || w == 0 || w >= TILE_WIDTH ||
+		if (bytes_decimal(e->d_name, strlen(e->d_name), &w) || w == 0 || w >= TILE_WIDTH ||
 			w == want->width)
 			continue; /* names are judged by the walk */
 		t.width = (u32)w;

@@ -1,4 +1,5 @@
 #include "audit/tlog/policy.h"
+#include "base/bytes.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -121,7 +122,7 @@ static const char *on_group(struct tlog_policy *p, const struct words *w)
 		k = n;
 	else if (is(&w->w[2], "any"))
 		k = 1;
-	else if (tlog_decimal(w->w[2].s, w->w[2].len, &k))
+	else if (bytes_decimal(w->w[2].s, w->w[2].len, &k))
 		return "its threshold is not a number";
 	if (k == 0 || k > n)
 		return "its threshold is not from 1 to its members";

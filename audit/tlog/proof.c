@@ -1,4 +1,5 @@
 #include "audit/tlog/proof.h"
+#include "base/bytes.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ int tlog_proof_read(const void *data, size_t len, struct tlog_proof *ret)
 		(p.extra.len == 0 || tlog_unbase64(p.extra.s, p.extra.len, NULL, 0, &n) ||
 			tlog_text_line(&t, &line)))
 		return 1;
-	if (!tlog_line_after(&line, "index ", &rest) || tlog_decimal(rest.s, rest.len, &p.index) ||
+	if (!tlog_line_after(&line, "index ", &rest) || bytes_decimal(rest.s, rest.len, &p.index) ||
 		tlog_text_hashes(&t, p.path.h, MERKLE_PROOF_MAX, &p.path.n))
 		return 1;
 	p.note = t.p;

@@ -1,4 +1,5 @@
 #include "audit/tlog/range.h"
+#include "base/bytes.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static int line_number(struct tlog_text *t, const char *prefix, u64 *ret)
 {
 	struct tlog_line line, rest;
 	return tlog_text_line(t, &line) || !tlog_line_after(&line, prefix, &rest) ||
-	       tlog_decimal(rest.s, rest.len, ret);
+	       bytes_decimal(rest.s, rest.len, ret);
 }
 
 int tlog_range_read(const void *data, size_t len, struct tlog_range *ret)

@@ -59,7 +59,7 @@ static int range(const struct tlog_line *l, struct tlog_review *r)
 	if (!gap)
 		return 1;
 	size_t n = (size_t)(gap - l->s);
-	return tlog_decimal(l->s, n, &r->from) || tlog_decimal(gap + 1, l->len - n - 1, &r->to) ||
+	return bytes_decimal(l->s, n, &r->from) || bytes_decimal(gap + 1, l->len - n - 1, &r->to) ||
 	       r->from >= r->to;
 }
 
@@ -76,7 +76,7 @@ int tlog_review_read(const char *text, size_t len, struct tlog_review *ret)
 	if (next(&t, "range ", &l) || range(&l, &r) || next(&t, "root ", &l) ||
 		tlog_hash(l.s, l.len, &r.root) || next(&t, "key ", &l) ||
 		tlog_note_key_from_vkey(l.s, l.len, &r.key) || r.key.type != NOTE_ED25519 ||
-		next(&t, "time ", &l) || tlog_decimal(l.s, l.len, &r.time) ||
+		next(&t, "time ", &l) || bytes_decimal(l.s, l.len, &r.time) ||
 		next(&t, "remark ", &r.remark) || !line_ok(&r.remark))
 		return 1;
 	while (t.p < t.end) {

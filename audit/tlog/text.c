@@ -59,19 +59,6 @@ int tlog_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret
 	return 0;
 }
 
-int tlog_decimal(const char *s, size_t len, u64 *ret)
-{
-	u64 v = 0;
-	if (len == 0 || (len > 1 && s[0] == '0'))
-		return 1;
-	for (size_t i = 0; i < len; i++)
-		if (s[i] < '0' || s[i] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
-			__builtin_add_overflow(v, (u64)(s[i] - '0'), &v))
-			return 1;
-	*ret = v;
-	return 0;
-}
-
 int tlog_hash(const char *s, size_t len, struct merkle_hash *ret)
 {
 	struct merkle_hash h;

@@ -1,4 +1,4 @@
-/* What all these formats are made of: lines, decimal numbers and base64, each with exactly one spelling. */
+/* What all these formats are made of: lines and base64, each with exactly one spelling. */
 #pragma once
 
 #include "audit/tlog/merkle.h"
@@ -9,8 +9,6 @@ void tlog_base64(const void *data, size_t len, char *out);
 /* 0 done, *ret_len bytes at ret; 1 not canonical base64 or more than cap bytes. ret NULL: only look, whatever the length. */
 _must_use_ int tlog_unbase64(const char *text, size_t len, u8 *ret, size_t cap, size_t *ret_len);
 
-/* A decimal number below 2^64 without sign, blanks or leading zero. 0 done; 1 not one. */
-_must_use_ int tlog_decimal(const char *s, size_t len, u64 *ret);
 /* Base64 of exactly 32 bytes. 0 done; 1 not so. */
 _must_use_ int tlog_hash(const char *s, size_t len, struct merkle_hash *ret);
 

@@ -1,4 +1,5 @@
 #include "audit/tlog/tiles.h"
+#include "base/bytes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ int tlog_tile_path_read(const char *path, struct tile_name *ret)
 	size_t len = strcspn(p, "/");
 	if (len == 7 && memcmp(p, "entries", 7) == 0)
 		t.level = TILE_ENTRIES;
-	else if (tlog_decimal(p, len, &v) || v >= TILE_ENTRIES)
+	else if (bytes_decimal(p, len, &v) || v >= TILE_ENTRIES)
 		return 1;
 	else
 		t.level = (u32)v;
@@ -50,7 +51,7 @@ int tlog_tile_path_read(const char *path, struct tile_name *ret)
 				return 1;
 	}
 	if (strncmp(p, ".p/", 3) == 0) {
-		if (tlog_decimal(p + 3, strlen(p + 3), &v) || v == 0 || v >= TILE_WIDTH)
+		if (bytes_decimal(p + 3, strlen(p + 3), &v) || v == 0 || v >= TILE_WIDTH)
 			return 1;
 		t.width = (u32)v;
 	} else if (*p) {

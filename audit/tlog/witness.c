@@ -1,4 +1,5 @@
 #include "audit/tlog/witness.h"
+#include "base/bytes.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@ int tlog_witness_read(const void *data, size_t len, struct witness_request *ret)
 	struct tlog_text t = tlog_text(data, len);
 	struct tlog_line line, rest;
 	if (len > WITNESS_BYTES_MAX || tlog_text_line(&t, &line) || !tlog_line_after(&line, "old ", &rest) ||
-		tlog_decimal(rest.s, rest.len, &q.old) ||
+		bytes_decimal(rest.s, rest.len, &q.old) ||
 		tlog_text_hashes(&t, q.proof, WITNESS_PROOF_MAX, &q.n_proof))
 		return 1;
 	q.checkpoint = t.p;

@@ -1,4 +1,4 @@
-/* The bounded reader, hexadecimal, fixed strings, UTF-8, names. */
+/* The bounded reader, hexadecimal, decimal, fixed strings, UTF-8, names. */
 #include "base/bytes.h"
 #include "base/limits.h"
 
@@ -62,6 +62,25 @@ static void hexadecimal(void **state)
 	const char *const wrong[] = { "009ff00A", "009ff00", "009ff00g", "009ff0 a", "0x9ff00a", "" };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		assert_int_equal(bytes_unhex(wrong[i], 4, back), 1);
+}
+
+static void decimal(void **state)
+{
+	static const struct {
+		const char *s;
+		u64 v;
+	} right[] = { { "0", 0 }, { "7", 7 }, { "10", 10 }, { "18446744073709551615", UINT64_MAX } };
+	const char *const wrong[] = { "", "00", "07", "+7", "-7", " 7", "7 ", "0x7", "7a",
+		"18446744073709551616", "99999999999999999999", "100000000000000000000" };
+	u64 v;
+	for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+		assert_int_equal(bytes_decimal(right[i].s, strlen(right[i].s), &v), 0);
+		assert_true(v == right[i].v);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(bytes_decimal(wrong[i], strlen(wrong[i]), &v), 1);
+	assert_int_equal(bytes_decimal("12", 1, &v), 0);
+	assert_true(v == 1);
 }
 
 static void fixed_strings(void **state)
@@ -132,6 +151,7 @@ int main(void)
 		cmocka_unit_test(a_bad_reader_stays_bad),
 		cmocka_unit_test(big_endian),
 		cmocka_unit_test(hexadecimal),
+		cmocka_unit_test(decimal),
 		cmocka_unit_test(fixed_strings),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(utf8_by_enumeration),
