@@ -165,14 +165,9 @@ static int scaling_type_read(struct reader *r, bool *ret_none)
 }
 
 /* rope.scale_linear is the older name of the factor. */
-static int scaling_read(struct reader *r)
+static int scaling_numbers_read(struct reader *r, f32 *ret_factor, f32 *ret_yarn_magnitude)
 {
 	struct layout_header *h = r->h;
-	bool none = false, finetuned = true, truncated = true;
-	f32 factor = 0, yarn_magnitude = 1;
-	int e = scaling_type_read(r, &none);
-	if (e)
-		return e;
 	h->rope_ctx = h->ctx_train;
 	h->rope_magnitude = 1;
 	h->yarn_ext_factor = -1;
@@ -180,9 +175,9 @@ static int scaling_read(struct reader *r)
 	h->yarn_beta_slow = 1;
 	bool old = !gguf_find(r->g, network_key(r, "rope.scaling.factor"));
 	const struct float_row rows[] = {
-		{ old ? "rope.scale_linear" : "rope.scaling.factor", &factor, 1e-6f, 1e6f, false, true },
+		{ old ? "rope.scale_linear" : "rope.scaling.factor", ret_factor, 1e-6f, 1e6f, false, true },
 		{ "rope.scaling.attn_factor", &h->rope_magnitude, 1e-3f, 1e3f, false, false },
-		{ "rope.scaling.yarn_attn_factor", &yarn_magnitude, 1e-3f, 1e3f, false, false },
+		{ "rope.scaling.yarn_attn_factor", ret_yarn_magnitude, 1e-3f, 1e3f, false, false },
 		{ "rope.scaling.yarn_ext_factor", &h->yarn_ext_factor, -1, 1, false, false },
 		{ "rope.scaling.yarn_beta_fast", &h->yarn_beta_fast, 1e-3f, 1e6f, false, false },
 		{ "rope.scaling.yarn_beta_slow", &h->yarn_beta_slow, 1e-3f, 1e6f, false, false },
@@ -190,8 +185,33 @@ static int scaling_read(struct reader *r)
 	};
 	const struct int_row ctx = { "rope.scaling.original_context_length", &h->rope_ctx, 1, INT32_MAX,
 		false };
-	e = network_floats(r, rows, ARRAY_LEN(rows));
-	e = e ? e : network_ints(r, &ctx, 1);
+	int e = network_floats(r, rows, ARRAY_LEN(rows));
+	return e ? e : network_ints(r, &ctx, 1);
+}
+
+static int scaling_switches_read(struct reader *r)
+{
+	struct layout_header *h = r->h;
+	bool finetuned = true, truncated = true;
+	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.finetuned"), &finetuned, r->report) == 1)
+		return 1;
+	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.yarn_truncate"), &truncated, r->report) == 1)
+		return 1;
+	if (!truncated && h->rope_scaling == ROPE_YARN)
+		h->switches |= SWITCH_YARN_EXACT;
+	if (!finetuned && (h->arch == LAYOUT_ARCH_GRANITE || h->arch == LAYOUT_ARCH_GRANITEMOE))
+		return network_contradiction(
+			r, "rope.scaling.finetuned", "is false: a granite without positions");
+	return 0;
+}
+
+static int scaling_read(struct reader *r)
+{
+	struct layout_header *h = r->h;
+	bool none = false;
+	f32 factor = 0, yarn_magnitude = 1;
+	int e = scaling_type_read(r, &none);
+	e = e ? e : scaling_numbers_read(r, &factor, &yarn_magnitude);
 	if (e)
 		return e;
 	h->rope_ctx = MIN(h->rope_ctx, CTX_TOKENS_MAX);
@@ -207,16 +227,7 @@ static int scaling_read(struct reader *r)
 	if (h->rope_magnitude != 1 && h->rope_scaling == ROPE_LINEAR && !(r->arch->may & PART_ROPE_FACTORS))
 		return network_contradiction(
 			r, "rope.scaling.attn_factor", "is not 1, which Keep does not compute");
-	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.finetuned"), &finetuned, r->report) == 1)
-		return 1;
-	if (gguf_get_bool(r->g, network_key(r, "rope.scaling.yarn_truncate"), &truncated, r->report) == 1)
-		return 1;
-	if (!truncated && h->rope_scaling == ROPE_YARN)
-		h->switches |= SWITCH_YARN_EXACT;
-	if (!finetuned && (h->arch == LAYOUT_ARCH_GRANITE || h->arch == LAYOUT_ARCH_GRANITEMOE))
-		return network_contradiction(
-			r, "rope.scaling.finetuned", "is false: a granite without positions");
-	return 0;
+	return scaling_switches_read(r);
 }
 
 /* Sections of the rotated pairs, in turn, turn by one coordinate of a position each: in a text the first three are all the position, the fourth is nothing.

@@ -157,11 +157,26 @@ bool spdx_term_allows(const struct spdx_term *allowed, const struct spdx_term *a
 
 /* ---- expressions: values and operators on two stacks (Dijkstra) -------------------------------------------------------------- */
 
+static const char too_long[] = "longer, or of more licences, than Keep reads";
+
 struct decide {
+	const char *at, *end, *why;
+	struct word w; /* the one that is looked at */
 	bool values[SPDX_TERMS_MAX];
 	char ops[2 * SPDX_TERMS_MAX]; /* '(', '|', '&' */
 	u32 n_values, n_ops, n_terms;
 };
+
+static int wrong(struct decide *d, const char *why)
+{
+	d->why = why;
+	return 1;
+}
+
+static int word_next(struct decide *d)
+{
+	return next(&d->at, d->end, &d->w) ? wrong(d, "a character that stands in no licence expression") : 0;
+}
 
 static void reduce(struct decide *d)
 {
@@ -170,16 +185,15 @@ static void reduce(struct decide *d)
 	*a = op == '&' ? *a && b : *a || b;
 }
 
-/* 0; 1 too many. */
 static int push_op(struct decide *d, char op)
 {
 	while (op != '(' && d->n_ops && d->ops[d->n_ops - 1] != '(' &&
 		(op == '|' || d->ops[d->n_ops - 1] == '&'))
 		reduce(d);
 	if (d->n_ops == ARRAY_LEN(d->ops))
-		return 1;
+		return wrong(d, too_long);
 	d->ops[d->n_ops++] = op;
-	return 0;
+	return word_next(d);
 }
 
 static int close_parenthesis(struct decide *d)
@@ -187,64 +201,63 @@ static int close_parenthesis(struct decide *d)
 	while (d->n_ops && d->ops[d->n_ops - 1] != '(')
 		reduce(d);
 	if (!d->n_ops)
-		return 1;
+		return wrong(d, "a parenthesis that nothing opened");
 	d->n_ops--;
+	return word_next(d);
+}
+
+static int push_term(struct decide *d, bool (*allowed)(void *ctx, const struct spdx_term *term), void *ctx)
+{
+	struct spdx_term t;
+	if (term_take(&d->at, d->end, &d->w, &t, &d->why))
+		return 1;
+	if (++d->n_terms > SPDX_TERMS_MAX)
+		return wrong(d, too_long);
+	d->values[d->n_values++] = allowed(ctx, &t);
 	return 0;
+}
+
+static int push_and_or(struct decide *d)
+{
+	bool both = is(&d->w, "AND", "and");
+	if (!both && !is(&d->w, "OR", "or"))
+		return wrong(d, "AND or OR is missing between two licences");
+	return push_op(d, both ? '&' : '|');
+}
+
+static int reduce_all(struct decide *d)
+{
+	while (d->n_ops) {
+		if (d->ops[d->n_ops - 1] == '(')
+			return wrong(d, "a parenthesis that nothing closed");
+		reduce(d);
+	}
+	return 0;
+}
+
+static int decide(struct decide *d, bool (*allowed)(void *ctx, const struct spdx_term *term), void *ctx)
+{
+	int r = word_next(d);
+	while (!r) {
+		while (!r && d->w.len && *d->w.p == '(')
+			r = push_op(d, '(');
+		r = r ? r : push_term(d, allowed, ctx);
+		while (!r && d->w.len && *d->w.p == ')')
+			r = close_parenthesis(d);
+		if (!r && !d->w.len)
+			return reduce_all(d);
+		r = r ? r : push_and_or(d);
+	}
+	return r;
 }
 
 int spdx_decide(const char *text, size_t len, bool (*allowed)(void *ctx, const struct spdx_term *term),
 	void *ctx, bool *ret_ok, const char **ret_why)
 {
-	struct decide d = { .n_values = 0 };
-	const char *at = text, *end = text + len;
-	struct word w;
-	*ret_why = "longer, or of more licences, than Keep reads";
-	if (len > SPDX_BYTES_MAX)
+	struct decide d = { .at = text, .end = text + len, .why = too_long };
+	if (len > SPDX_BYTES_MAX || decide(&d, allowed, ctx)) {
+		*ret_why = d.why;
 		return 1;
-	*ret_why = "a character that stands in no licence expression";
-	if (next(&at, end, &w))
-		return 1;
-	for (;;) {
-		struct spdx_term t;
-		while (w.len && *w.p == '(') {
-			*ret_why = "longer, or of more licences, than Keep reads";
-			if (push_op(&d, '('))
-				return 1;
-			*ret_why = "a character that stands in no licence expression";
-			if (next(&at, end, &w))
-				return 1;
-		}
-		if (term_take(&at, end, &w, &t, ret_why))
-			return 1;
-		*ret_why = "longer, or of more licences, than Keep reads";
-		if (++d.n_terms > SPDX_TERMS_MAX)
-			return 1;
-		d.values[d.n_values++] = allowed(ctx, &t);
-		while (w.len && *w.p == ')') {
-			*ret_why = "a parenthesis that nothing opened";
-			if (close_parenthesis(&d))
-				return 1;
-			*ret_why = "a character that stands in no licence expression";
-			if (next(&at, end, &w))
-				return 1;
-		}
-		if (!w.len)
-			break;
-		*ret_why = "AND or OR is missing between two licences";
-		if (!is(&w, "AND", "and") && !is(&w, "OR", "or"))
-			return 1;
-		*ret_why = "longer, or of more licences, than Keep reads";
-		if (push_op(&d, is(&w, "AND", "and") ? '&' : '|'))
-			return 1;
-		*ret_why = "a character that stands in no licence expression";
-		if (next(&at, end, &w))
-			return 1;
-	}
-	while (d.n_ops) {
-		*ret_why = "a parenthesis that nothing closed";
-		if (d.ops[d.n_ops - 1] == '(')
-			return 1;
-		reduce(&d);
 	}
 	*ret_ok = d.values[0];
 	return 0;

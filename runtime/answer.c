@@ -470,12 +470,42 @@ static int quota_short(const struct answer *a, size_t n_prompt, u32 n_new)
 	return later ? 2 : 1;
 }
 
+/* Room for all rows of logits. 0; 1 there is none, why_text says so. */
+static int logits_room(struct answer *a, size_t n_rows)
+{
+	u64 bytes = (u64)n_rows * a->g->model.n_vocab * sizeof(f32);
+	if (bytes > RESULT_BYTES_MAX - results_under_way) {
+		snprintf(why_text, sizeof why_text, "logits of %zu tokens are %llu MiB; %llu MiB are free",
+			n_rows, (unsigned long long)(bytes >> 20),
+			(unsigned long long)((RESULT_BYTES_MAX - results_under_way) >> 20));
+		return 1;
+	}
+	if (open_result(a)) {
+		snprintf(why_text, sizeof why_text, "no memory for the result");
+		return 1;
+	}
+	a->result_bytes = bytes;
+	results_under_way += bytes;
+	return 0;
+}
+
+static void hear_rows(struct answer *a)
+{
+	bool logits = a->kind == REQUEST_LOGITS;
+	a->seq.want = logits ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
+	a->seq.row = logits ? row_logits : row_generate;
+	a->seq.need = logits ? NULL : need;
+	a->seq.few = few_generate;
+	a->seq.ahead = logits ? NULL : ahead;
+	a->seq.ended = ended;
+}
+
 /* 0; 1 refused, why_text says why; 2 likewise, for what the quota leaves now. */
 static int begin_compute(struct answer *a, const struct request_header *h, struct tok_ids *ids)
 {
 	struct sched_seq *q = &a->seq;
 	u32 n_new = tokens_new(a, h, ids->n);
-	u64 total = (u64)ids->n + n_new, rows = (u64)ids->n * a->g->model.n_vocab * sizeof(f32);
+	u64 total = (u64)ids->n + n_new;
 	if (total > a->g->ctx_tokens) {
 		snprintf(why_text, sizeof why_text,
 			"%zu tokens of prompt and %u to generate exceed the context of %u tokens", ids->n,
@@ -485,21 +515,8 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	int r = quota_short(a, ids->n, n_new);
 	if (r)
 		return r;
-	if (a->kind == REQUEST_LOGITS) {
-		if (rows > RESULT_BYTES_MAX - results_under_way) {
-			snprintf(why_text, sizeof why_text,
-				"logits of %zu tokens are %llu MiB; %llu MiB are free", ids->n,
-				(unsigned long long)(rows >> 20),
-				(unsigned long long)((RESULT_BYTES_MAX - results_under_way) >> 20));
-			return 1;
-		}
-		if (open_result(a)) {
-			snprintf(why_text, sizeof why_text, "no memory for the result");
-			return 1;
-		}
-		a->result_bytes = rows;
-		results_under_way += rows;
-	}
+	if (a->kind == REQUEST_LOGITS && logits_room(a, ids->n))
+		return 1;
 	q->ids = calloc(total, sizeof *q->ids);
 	if (!q->ids) {
 		snprintf(why_text, sizeof why_text, "no memory for %llu tokens", (unsigned long long)total);
@@ -508,12 +525,7 @@ static int begin_compute(struct answer *a, const struct request_header *h, struc
 	memcpy(q->ids, ids->id, ids->n * sizeof *q->ids);
 	q->n_prompt = a->outcome.n_prompt = (u32)ids->n;
 	q->n_new = n_new;
-	q->want = a->kind == REQUEST_LOGITS ? SCHED_EVERY_ROW : SCHED_LAST_ROW;
-	q->row = a->kind == REQUEST_LOGITS ? row_logits : row_generate;
-	q->need = a->kind == REQUEST_LOGITS ? NULL : need;
-	q->few = few_generate;
-	q->ahead = a->kind == REQUEST_LOGITS ? NULL : ahead;
-	q->ended = ended;
+	hear_rows(a);
 	r = sched_add(&a->g->sched, q);
 	if (r)
 		snprintf(why_text, sizeof why_text, "%s",

@@ -116,6 +116,36 @@ static int parse_ctx(const char *text, struct options *o)
 	return 2;
 }
 
+/* 0; 2 it is wrong. */
+static int take_option(int c, const char *word, struct options *o, const char **ret_split)
+{
+	switch (c) {
+	case 'd':
+		return add_device(o, word) ? 2 : 0;
+	case 's':
+		*ret_split = word;
+		return 0;
+	case 'c':
+		return parse_ctx(word, o);
+	case 'l':
+		o->list = true;
+		return 0;
+	case 't':
+		o->test = true;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'g':
+		if (!user_id(word, &o->gate_uid))
+			return 0;
+		daemon_say("user %s: not in /etc/passwd", word);
+		return 2;
+	default:
+		return 2;
+	}
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
 	const char *split = NULL;
@@ -130,30 +160,9 @@ static int parse(int argc, char **argv, struct options *ret)
 		{ 0 },
 	};
 	struct options o = { .gate_uid = getuid() };
-	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-		if (c == 'd') {
-			if (add_device(&o, optarg))
-				return 2;
-		} else if (c == 's') {
-			split = optarg;
-		} else if (c == 'c') {
-			if (parse_ctx(optarg, &o))
-				return 2;
-		} else if (c == 'l') {
-			o.list = true;
-		} else if (c == 't') {
-			o.test = true;
-		} else if (c == 'j') {
-			o.json = true;
-		} else if (c == 'g') {
-			if (user_id(optarg, &o.gate_uid)) {
-				daemon_say("user %s: not in /etc/passwd", optarg);
-				return 2;
-			}
-		} else {
+	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
+		if (take_option(c, optarg, &o, &split))
 			return 2;
-		}
-	}
 	if (o.test && optind == argc - 1)
 		(void)!add_device(&o, argv[optind++]);
 	if (optind != argc || (o.list && o.test) || (o.json && !o.list && !o.test))

@@ -33,6 +33,21 @@ static int write_out(const char *path, const struct fd_map *data)
 	return r ? out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r)) : 0;
 }
 
+static int write_rows(const struct session *s, const struct session_result *res, const char *out, bool json)
+{
+	u64 row = (u64)s->layout.h->n_vocab * sizeof(f32), n = res->data.len / row;
+	if (!res->data.len || res->data.len % row)
+		return out_fail(CLI_UNDECIDED, "the runtime: no whole rows came");
+	int r = write_out(out, &res->data);
+	if (r)
+		return r;
+	if (json)
+		return print_json(s, res, out, n);
+	out_say("%s: %llu rows of %u logits, record %llu", out, (unsigned long long)n, s->layout.h->n_vocab,
+		(unsigned long long)res->index);
+	return CLI_DONE;
+}
+
 int cmd_logits(struct cli *c, int argc, char **argv)
 {
 	const char *tokens = NULL, *out = NULL, *kv_word = "f32";
@@ -59,23 +74,8 @@ int cmd_logits(struct cli *c, int argc, char **argv)
 	_cleanup_session_ struct session s = SESSION_NONE;
 	_cleanup_result_ struct session_result res = SESSION_RESULT_NONE;
 	r = ctl_open(c, &k);
-	r = r ? r : session_open(&k, &(struct session_want){ argv[0], kv, 0, NULL }, &s);
-	r = r ? r
-	      : session_run(&s,
-			&(struct session_request){ .data = blob, .len = len, .replay_of = REPLAY_NONE },
-			&res);
-	if (r)
-		return r;
-	u64 row = (u64)s.layout.h->n_vocab * sizeof(f32);
-	if (res.outcome.finish == FINISH_CANCELLED)
-		return out_fail(CLI_REFUSED, "cancelled");
-	if (!res.data.len || res.data.len % row)
-		return out_fail(CLI_UNDECIDED, "the runtime: no whole rows came");
-	if ((r = write_out(out, &res.data)))
-		return r;
-	if (json)
-		return print_json(&s, &res, out, res.data.len / row);
-	out_say("%s: %llu rows of %u logits, record %llu", out, (unsigned long long)(res.data.len / row),
-		s.layout.h->n_vocab, (unsigned long long)res.index);
-	return CLI_DONE;
+	const struct session_want w = { .model = argv[0], .kv_mode = kv };
+	const struct session_request q = { .data = blob, .len = len, .replay_of = REPLAY_NONE };
+	r = r ? r : session_once(&k, &w, &q, &s, &res);
+	return r ? r : write_rows(&s, &res, out, json);
 }

@@ -400,22 +400,13 @@ static int run_again(struct ctl *k, struct replay *p)
 	const struct session_want w = { .model = model.s,
 		.kv_mode = kv_mode,
 		.ctx_tokens = (u32)MIN(lines_u64(p->session, "ctx_tokens"), (u64)CTX_TOKENS_MAX) };
-	int r = session_open(k, &w, &s);
-	r = r ? r
-	      : session_run(&s,
-			&(struct session_request){ .data = p->blob,
-				.len = p->len,
-				.replay_of = p->index,
-				.on_tokens = on_tokens,
-				.ctx = p },
-			&res);
+	const struct session_request q = {
+		.data = p->blob, .len = p->len, .replay_of = p->index, .on_tokens = on_tokens, .ctx = p
+	};
+	int r = session_once(k, &w, &q, &s, &res);
 	if (r)
 		return r;
-	if (p->now.failed)
-		return out_fail(CLI_UNDECIDED, "out of memory");
-	if (res.outcome.finish == FINISH_CANCELLED)
-		return out_fail(CLI_REFUSED, "cancelled");
-	return say(p, &res);
+	return p->now.failed ? out_fail(CLI_UNDECIDED, "out of memory") : say(p, &res);
 }
 
 int replay_run(struct cli *c, int argc, char **argv)

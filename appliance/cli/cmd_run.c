@@ -49,11 +49,23 @@ static int parse_turn(struct cli *c, struct run *q)
 
 /* ---- the verb ---- */
 
-static int parse(struct cli *c, int argc, char **argv, struct run *q)
+/* Words that do not go together. */
+static int parse_together(struct cli *c, const struct run *q)
+{
+	if (q->tokens && (q->prompt || q->raw))
+		return out_usage(c, "--tokens takes the place of a prompt");
+	if (q->schema && q->gbnf)
+		return out_usage(c, "--json-schema and --grammar: one of them holds an answer");
+	if ((q->schema || q->gbnf) && q->ignore_eos)
+		return out_usage(c, "--ignore-eos: an answer ends with its grammar");
+	if (q->draft && q->plan)
+		return out_usage(c, "--plan is of one model: leave out --draft, or name that one");
+	return q->draft && !q->draft[0] ? out_usage(c, "--draft: a model's name") : -1;
+}
+
+static int parse_options(struct cli *c, int argc, char **argv, struct run *q, bool *ret_last, int *ret_n)
 {
 	struct request_header *h = &q->how.h;
-	bool last_given = false;
-	int n;
 	const struct opt opts[] = {
 		{ "--raw", OPT_FLAG, &q->raw, NULL },
 		{ "--tokens", OPT_STR, &q->tokens, NULL },
@@ -64,7 +76,7 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--top-p", OPT_F32, &h->top_p, NULL },
 		{ "--min-p", OPT_F32, &h->min_p, NULL },
 		{ "--repeat-penalty", OPT_F32, &h->repeat_penalty, NULL },
-		{ "--repeat-last-n", OPT_U32, &h->repeat_last_n, &last_given },
+		{ "--repeat-last-n", OPT_U32, &h->repeat_last_n, ret_last },
 		{ "--stop", OPT_LIST, &q->how.stops, NULL },
 		{ "--system", OPT_STR, &q->system, NULL },
 		{ "--messages", OPT_STR, &q->messages_path, NULL },
@@ -86,24 +98,24 @@ static int parse(struct cli *c, int argc, char **argv, struct run *q)
 		{ "--plan", OPT_FLAG, &q->plan, NULL },
 		{ "--json", OPT_FLAG, &q->json, NULL },
 	};
+	return opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, ret_n);
+}
+
+static int parse(struct cli *c, int argc, char **argv, struct run *q)
+{
+	struct request_header *h = &q->how.h;
+	bool last_given = false;
+	int n;
 	*h = (struct request_header){ .kind = REQUEST_GENERATE, .top_p = 1, .repeat_penalty = 1 };
-	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, &n))
+	if (parse_options(c, argc, argv, q, &last_given, &n))
 		return n;
 	q->model = argv[0];
 	q->prompt = n > 1 ? argv[1] : NULL;
 	h->flags = q->ignore_eos ? REQUEST_IGNORE_EOS : 0;
 	if (!last_given && h->repeat_penalty != 1)
 		h->repeat_last_n = REPEAT_LAST_N;
-	if (q->tokens && (q->prompt || q->raw))
-		return out_usage(c, "--tokens takes the place of a prompt");
-	if (q->schema && q->gbnf)
-		return out_usage(c, "--json-schema and --grammar: one of them holds an answer");
-	if ((q->schema || q->gbnf) && q->ignore_eos)
-		return out_usage(c, "--ignore-eos: an answer ends with its grammar");
-	if (q->draft && (!q->draft[0] || q->plan))
-		return out_usage(c, q->plan ? "--plan is of one model: leave out --draft, or name that one"
-					    : "--draft: a model's name");
-	return parse_turn(c, q);
+	n = parse_together(c, q);
+	return n < 0 ? parse_turn(c, q) : n;
 }
 
 /* Everything that can be wrong with the words is said before anything is started. */

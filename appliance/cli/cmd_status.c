@@ -9,10 +9,10 @@
 #include <string.h>
 
 #define DAY_S 86400u
-#define WITNESS_OLD_S \
-	(7 * DAY_S) /* seconds after which a witnessed checkpoint is too old to keep quiet about */
-
-#define TLS_SOON_S (30 * DAY_S) /* before its end, when keepd records that too */
+/* After so long a witnessed checkpoint is too old to keep quiet about. */
+#define WITNESS_OLD_S (7 * DAY_S)
+/* Before a certificate's end, when keepd records that too. */
+#define TLS_SOON_S (30 * DAY_S)
 
 static void row(const char *name, const char *fmt, ...) _printf_(2, 3);
 static void row(const char *name, const char *fmt, ...)
@@ -37,7 +37,7 @@ static void print_clock(const json_t *j)
 	row("time", "%s, by the %s clock%s", judged, lines_cell(j, "by").s, behind);
 }
 
-static void print_people(const json_t *j)
+static void print_gate(const json_t *j)
 {
 	struct cell why = lines_cell(j, "why");
 	row("gate", "%s%s%s", lines_cell(j, "gate").s, why.s[0] ? ": " : "", why.s);
@@ -47,6 +47,10 @@ static void print_people(const json_t *j)
 	if (lines_u64(j, "pending"))
 		row("pending", "%s proposals wait for a second person (keep pending)",
 			lines_cell(j, "pending").s);
+}
+
+static void print_log(const json_t *j)
+{
 	row("log", "%s records, root %.24s...", lines_cell(j, "log_size").s, lines_cell(j, "log_root").s);
 	u64 age = lines_u64(j, "witnessed_age_s");
 	if (lines_u64(j, "witnesses") == 0)
@@ -65,7 +69,10 @@ static void print_people(const json_t *j)
 		lines_u64(j, "disk_mark") >= 95	  ? ": almost full, make room now"
 		: lines_u64(j, "disk_mark") >= 75 ? ": three quarters full"
 						  : "");
-	print_clock(json_object_get(j, "clock"));
+}
+
+static void print_trust(const json_t *j)
+{
 	json_t *tls = json_object_get(j, "tls");
 	if (tls)
 		row("tls", "certificate of %s, %" PRIu64 " days%s", lines_cell(tls, "subject").s,
@@ -75,6 +82,10 @@ static void print_people(const json_t *j)
 		lines_cell(j, "policy").s[0] ? lines_cell(j, "policy").s
 					     : "none was set: any trusted signer is enough");
 	row("models", "%s; trusted keys %s", lines_cell(j, "models").s, lines_cell(j, "trusted_keys").s);
+}
+
+static void print_use(const json_t *j)
+{
 	row("runtime", "%s",
 		json_is_true(json_object_get(j, "runtime")) ? "connected"
 							    : "not connected; the first request does that");
@@ -96,6 +107,15 @@ static void print_people(const json_t *j)
 		row("import", "one is being verified");
 }
 
+static void print_all(const json_t *j)
+{
+	print_gate(j);
+	print_log(j);
+	print_clock(json_object_get(j, "clock"));
+	print_trust(j);
+	print_use(j);
+}
+
 int cmd_status(struct cli *c, int argc, char **argv)
 {
 	_cleanup_look_ struct look l = LOOK_NONE;
@@ -105,7 +125,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 	printf("%s%s%s at %s\n", out_style(1, up ? OUT_GOOD : OUT_WARN), up ? "up" : "not up",
 		out_style(1, OUT_PLAIN), l.k.app.root);
 	for (json_t *j; (j = look_next(&l));)
-		print_people(j);
+		print_all(j);
 	if (!up)
 		out_next("keep up");
 	return l.status;

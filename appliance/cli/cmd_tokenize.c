@@ -39,15 +39,11 @@ int cmd_tokenize(struct cli *c, int argc, char **argv)
 	_cleanup_session_ struct session s = SESSION_NONE;
 	_cleanup_result_ struct session_result res = SESSION_RESULT_NONE;
 	r = ctl_open(c, &k);
-	r = r ? r : session_open(&k, &(struct session_want){ .model = argv[0] }, &s);
-	r = r ? r
-	      : session_run(&s,
-			&(struct session_request){ .data = blob, .len = len, .replay_of = REPLAY_NONE },
-			&res);
+	const struct session_want w = { .model = argv[0] };
+	const struct session_request q = { .data = blob, .len = len, .replay_of = REPLAY_NONE };
+	r = r ? r : session_once(&k, &w, &q, &s, &res);
 	if (r)
 		return r;
-	if (res.outcome.finish == FINISH_CANCELLED)
-		return out_fail(CLI_REFUSED, "cancelled");
 	if (res.data.len % sizeof(u32))
 		return out_fail(CLI_UNDECIDED, "the runtime: no whole ids came");
 	print_ids(&res.data, json);

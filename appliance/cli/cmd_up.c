@@ -73,6 +73,15 @@ static void devices_of(char *words, struct opt_list *ret)
 		ret->v[ret->n++] = w;
 }
 
+/* Started by a command for itself: that holds the other end of the socket, and nobody hears us. */
+static int become_transient(struct cli *c, const struct app *a, u32 holder)
+{
+	struct stat st;
+	if (holder > INT32_MAX || fstat((int)holder, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return out_usage(c, "--transient is for keep itself");
+	return fcntl((int)holder, F_SETFD, FD_CLOEXEC) < 0 || detach(a) ? CLI_UNDECIDED : 0;
+}
+
 int cmd_up(struct cli *c, int argc, char **argv)
 {
 	const char *words = getenv("KEEP_DEVICE"), *split = getenv("KEEP_SPLIT"), *ctx = getenv("KEEP_CTX");
@@ -89,15 +98,9 @@ int cmd_up(struct cli *c, int argc, char **argv)
 		return n;
 	_cleanup_app_ struct app a = { .run_fd = -1 };
 	int r = app_open(c, &a);
+	r = r || !transient ? r : become_transient(c, &a, holder);
 	if (r)
 		return r;
-	if (transient) {
-		struct stat st;
-		if (holder > INT32_MAX || fstat((int)holder, &st) < 0 || !S_ISSOCK(st.st_mode))
-			return out_usage(c, "--transient is for keep itself");
-		if (fcntl((int)holder, F_SETFD, FD_CLOEXEC) < 0 || detach(&a))
-			return CLI_UNDECIDED;
-	}
 	if (copy && !devices.n)
 		devices_of(copy, &devices);
 	if (devices.n > RUNTIME_DEVICES_MAX)

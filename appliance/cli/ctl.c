@@ -236,6 +236,24 @@ static int take_stored(struct ctl_answer *a, struct ipc_frame *f)
 	return 0;
 }
 
+static int take_progress(const struct ipc_frame *f)
+{
+	const struct proto_progress *p = (const void *)f->body;
+	if (!bytes_str_ok(p->what, sizeof p->what))
+		return 1;
+	out_progress(p->what, p->done, p->total);
+	return 0;
+}
+
+static int take_session(struct ctl_answer *a, struct ipc_frame *f)
+{
+	memcpy(&a->session, f->body, sizeof a->session);
+	fd_close(&a->session_fd);
+	a->session_fd = fd_steal(&f->fd);
+	a->has_session = true;
+	return 0;
+}
+
 /* 0 go on; 1 it breaks the protocol. */
 static int take(struct ctl_answer *a, struct ipc_frame *f)
 {
@@ -253,13 +271,8 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 	if (!ipc_match(rules, ARRAY_LEN(rules), 1, &seen, f))
 		return 1;
 	switch (f->h.type) {
-	case CTL_PROGRESS: {
-		const struct proto_progress *p = (const void *)f->body;
-		if (!bytes_str_ok(p->what, sizeof p->what))
-			return 1;
-		out_progress(p->what, p->done, p->total);
-		return 0;
-	}
+	case CTL_PROGRESS:
+		return take_progress(f);
 	case CTL_DATA:
 		return take_data(a, f);
 	case CTL_VERDICT:
@@ -272,11 +285,7 @@ static int take(struct ctl_answer *a, struct ipc_frame *f)
 	case CTL_STORED:
 		return take_stored(a, f);
 	case CTL_SESSION_OPEN:
-		memcpy(&a->session, f->body, sizeof a->session);
-		fd_close(&a->session_fd);
-		a->session_fd = fd_steal(&f->fd);
-		a->has_session = true;
-		return 0;
+		return take_session(a, f);
 	default:
 		memcpy(&a->end, f->body, sizeof a->end);
 		return !bytes_str_ok(a->end.text, sizeof a->end.text) || a->end.status > END_AGAIN;

@@ -288,3 +288,13 @@ int session_run(struct session *s, const struct session_request *q, struct sessi
 {
 	return session_run_all(s, q, 1, ret);
 }
+
+int session_once(struct ctl *k, const struct session_want *w, const struct session_request *q,
+	struct session *ret_session, struct session_result *ret)
+{
+	int r = session_open(k, w, ret_session);
+	r = r ? r : session_run(ret_session, q, ret);
+	if (r == 0 && ret->outcome.finish == FINISH_CANCELLED)
+		return out_fail(CLI_REFUSED, "cancelled");
+	return r;
+}

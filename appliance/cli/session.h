@@ -56,7 +56,11 @@ void session_result_fini(struct session_result *r);
  * 0 it finished, or was cancelled (see outcome.finish); otherwise an exit status, said. */
 _must_use_ int session_run(struct session *s, const struct session_request *q, struct session_result *ret);
 
-/* The same for n requests at once over one session, results in their order; every one of them must finish well. */
+/* Open a session for this one request, and run it to its end; cancelled, it counts as refused. */
+_must_use_ int session_once(struct ctl *k, const struct session_want *w, const struct session_request *q,
+	struct session *ret_session, struct session_result *ret);
+
+/* session_run for n requests at once over one session, results in their order; every one of them must finish well. */
 _must_use_ int session_run_all(
 	struct session *s, const struct session_request *q, size_t n, struct session_result *ret);
 

@@ -337,8 +337,6 @@ static void acts(const struct tlog_report *r, FILE *f)
 
 static void head(const struct tlog_report *r, const struct tlog_report_facts *x, FILE *f)
 {
-	char buf[128], hex[2 * SHA256_BYTES + 1];
-	bytes_hex(x->root, SHA256_BYTES, hex);
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<meta name=\"viewport\" content=\"width=device-width\">"
 	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
@@ -350,7 +348,14 @@ static void head(const struct tlog_report *r, const struct tlog_report_facts *x,
 		"</title>\n%s</head><body>\n<h1>Audit evidence</h1>\n<p class=\"dim\">",
 		r->from, r->to - 1, style);
 	text(f, x->made);
-	fputs("</p>\n<table class=\"facts\"><tbody>\n", f);
+	fputs("</p>\n", f);
+}
+
+static void facts(const struct tlog_report *r, const struct tlog_report_facts *x, FILE *f)
+{
+	char buf[128], hex[2 * SHA256_BYTES + 1];
+	bytes_hex(x->root, SHA256_BYTES, hex);
+	fputs("<table class=\"facts\"><tbody>\n", f);
 	row(f, "Log", x->origin, true);
 	snprintf(buf, sizeof buf, "%" PRIu64 " to %" PRIu64 ": %" PRIu64 " of them", r->from, r->to - 1,
 		r->to - r->from);
@@ -369,13 +374,16 @@ static void head(const struct tlog_report *r, const struct tlog_report_facts *x,
 		x->witnessed   ? "the checkpoint is cosigned as the log's witness policy asks"
 		: x->witnesses ? "not cosigned yet: only the log itself vouches for this state"
 			       : "none are installed: nobody else could tell that the log was rolled back");
-	fputs("</tbody></table>\n<h2>How to check</h2>\n<p>This page is for reading. What counts are the "
-	      "records in "
+	fputs("</tbody></table>\n", f);
+}
+
+static void how_to_check(const struct tlog_report_facts *x, FILE *f)
+{
+	fputs("<h2>How to check</h2>\n<p>This page is for reading. What counts are the records in "
 	      "<code>entries.jsonl</code>, which the proof in <code>range</code> ties to the signed "
-	      "checkpoint: none can be "
-	      "changed, left out, added or moved without the check failing. Compare the key with the one "
-	      "that you hold, "
-	      "then run one of these:</p>\n<pre>keep-audit-verify evidence . --vkey '",
+	      "checkpoint: none can be changed, left out, added or moved without the check failing. "
+	      "Compare the key with the one that you hold, then run one of these:</p>\n"
+	      "<pre>keep-audit-verify evidence . --vkey '",
 		f);
 	text(f, x->vkey);
 	fputs("'\npython3 verify.py . --vkey '", f);
@@ -386,6 +394,8 @@ static void head(const struct tlog_report *r, const struct tlog_report_facts *x,
 int tlog_report_write(struct tlog_report *r, const struct tlog_report_facts *x, FILE *f)
 {
 	head(r, x, f);
+	facts(r, x, f);
+	how_to_check(x, f);
 	reviews(r, f);
 	table(f, "By person", "who acted", &r->actors);
 	table(f, "By model", "model", &r->models);
