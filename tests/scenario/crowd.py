@@ -3,7 +3,9 @@
 connections PORT PID   10,000 connections of forty addresses, in every state before a request; the memory of process PID is bounded, a client that
                        comes meanwhile is served, and nothing is left of them
 streams PORT KEYS      1,000 streams at once, of the API keys that stand in KEYS: two thirds are read to their ends, some are hung up on, some are
-                       not read for a while"""
+                       not read for a while
+aborted PORT KEYS PID  4,000 streams of the same, 400 at a time, each dropped at one of five stages, half of them by a reset; after each 400 somebody
+                       else is served whole; the memory of process PID is what it was after the first of them"""
 import json, os, resource, selectors, socket, sys, time
 
 HOST = b"Host: keep\r\n"
@@ -30,6 +32,15 @@ def rss(pid):
 
 def descriptors(pid):
     return len(os.listdir("/proc/%s/fd" % pid))
+
+
+def settled(pid):
+    """Descriptors when the last of those that hung up is gone."""
+    few = []
+    for _ in range(20):
+        few.append(descriptors(pid))
+        time.sleep(0.02)
+    return min(few)
 
 
 def served():
@@ -64,7 +75,7 @@ def all_are_in(pid, had, opened):
 def story_connections():
     pid, n, all, opened = sys.argv[3], 10000, [], []
     served()
-    before, had = rss(pid), descriptors(pid)
+    before, had = rss(pid), settled(pid)
     for i in range(n):
         s = connect(i)
         opened.append(time.monotonic())  # earlier than the gateway's own clock begins
@@ -90,15 +101,19 @@ def story_connections():
 # ---- streams ---------------------------------------------------------------------------------------------------------------------
 
 
+def request(i, key, tokens=24, stream=True):
+    body = json.dumps({"model": "demo", "stream": stream, "max_tokens": tokens, "temperature": 1, "seed": i,
+                       "messages": [{"role": "user", "content": "Question %d: what is Keep?" % (i % 50)}]}).encode()
+    return (b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + key.encode() +
+            b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+
+
 class Stream:
     def __init__(self, i, key):
         self.kind = ("read", "read", "hang up", "read", "late", "read")[i % 6]
         self.got, self.over = b"", False
-        body = json.dumps({"model": "demo", "stream": True, "max_tokens": 24, "temperature": 1, "seed": i,
-                           "messages": [{"role": "user", "content": "Question %d: what is Keep?" % (i % 50)}]}).encode()
         self.s = connect(i)
-        self.s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + key.encode() +
-                       b"\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        self.s.sendall(request(i, key))
 
     def read(self):
         """True: there will be more."""
@@ -135,6 +150,44 @@ def story_streams():
     ids = {t.got.split(b"keep-log-index: ")[1].split(b"\r")[0] for t in all}
     want(len(ids) == len(all), "a record for each", len(ids))
     print("%d streams, %d read to their ends" % (len(all), sum(b"[DONE]" in t.got for t in all)))
+
+
+def whole(i, key):
+    s = connect(i)
+    s.sendall(request(i, key, stream=False))
+    got = b""
+    while part := s.recv(65536):
+        got += part
+    s.close()
+    want(got.startswith(b"HTTP/1.1 200 ") and b'"finish_reason"' in got, "somebody else is served", got[:400])
+
+
+def abort(i, s):
+    """Dropped with a body that is not whole, or unheard, or while its answer begins or goes on."""
+    stage = i % 5
+    if stage > 1:
+        s.recv((1, 300, 900)[stage - 2])
+    if i % 2:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    s.close()
+
+
+def story_aborted():
+    keys, pid, before, waited = open(sys.argv[3]).read().split(), sys.argv[4], None, []
+    for wave in range(10):
+        all = [connect(i) for i in range(400)]
+        for i, s in enumerate(all):
+            r = request(i, keys[i % (len(keys) - 1)], 200)
+            s.sendall(r[:len(r) - (i % 5 == 0)])
+        for i, s in enumerate(all):
+            abort(i, s)
+        asked = time.monotonic()
+        whole(wave, keys[-1])
+        waited.append(time.monotonic() - asked)
+        before = before or rss(pid)
+    grown = rss(pid) - before
+    want(grown < 1024, "so many KiB are left of them", grown)
+    print("4000 aborted: %d KiB; an answer to somebody else behind 400: %.2f s" % (grown, sorted(waited)[5]))
 
 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
