@@ -5,6 +5,7 @@
 #include "audit/tlog/report.h"
 #include "audit/tlog/proof.h"
 #include "base/bytes.h"
+#include "base/err.h"
 #include "cli/evidence.h"
 #include "cli/excerpt.h"
 #include "cli/filter.h"
@@ -285,7 +286,8 @@ int evidence_run(struct cli *c, int argc, char **argv)
 	if (r)
 		return r;
 	if (mkdir(m.path, 0755) < 0)
-		return out_fail(CLI_REFUSED, "%s: %s", m.path, strerror(errno));
+		return out_fail(errno == EEXIST || err_is_path(errno) ? CLI_REFUSED : CLI_UNDECIDED, "%s: %s",
+			m.path, strerror(errno));
 	m.dir = open(m.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m.dir < 0)
 		return failed(&m, ".");

@@ -108,6 +108,8 @@ static int put_key(const char *path, const struct note_key *k)
 	if (!r && fsync(fd) < 0)
 		r = -errno;
 	sodium_memzero(text, sizeof text);
+	if (r)
+		unlink(path); /* it is ours, and would stand in the way of the next try */
 	return r ? out_fail(CLI_UNDECIDED, "%s: %s", path, out_reason(r)) : 0;
 }
 

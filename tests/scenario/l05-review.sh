@@ -78,6 +78,12 @@ expect 1 keep audit diff 9999999
 says 'the log has'
 
 # signed off, here and elsewhere
+(
+	trap '' XFSZ
+	ulimit -f 0 # no byte can be written
+	keep role key auditor --out "$work/auditor.key"
+) >/dev/null 2>&1
+[ $? = 3 ] || fail "a key on a full disk"
 keep role key auditor --out "$work/auditor.key" >"$work/auditor.vkey" 2>"$err" || fail "role key"
 expect 0 keep audit sign-off 0..10 --key "$work/auditor.key" --remark 'read; in order' --question 'who is 1004?' --json
 index=$(member "$out" index)

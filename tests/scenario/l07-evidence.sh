@@ -99,6 +99,12 @@ grep -q "\"manifest\":\"$(sha256sum <"$work/e/SHA256SUMS" | cut -d' ' -f1)\"" "$
 expect 1 keep audit evidence 0..99999 "$work/none"
 [ ! -e "$work/none" ] || fail "of what was refused something is left"
 expect 2 keep audit evidence 5..5 "$work/none"
+(
+	trap '' XFSZ
+	ulimit -f 0 # no byte can be written
+	keep audit evidence 0..5 "$work/none"
+) >/dev/null 2>&1
+[ $? = 3 ] && [ ! -e "$work/none" ] || fail "an excerpt on a full disk"
 # the program judges whole logs and receipts too
 v() { "$KEEP_BUILD/audit/verify/keep-audit-verify" "$@"; }
 expect 0 keep audit export --tiles "$work/tiles"
