@@ -151,8 +151,7 @@ int access_rm_frame(struct conn *c, struct ipc_frame *f)
 	struct proto_name n;
 	struct audit_record rec;
 	struct audit_actor who = conn_actor(c);
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0) || role_unsigned(c, f->h.type, f->h.id))
 		return 0;

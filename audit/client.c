@@ -295,6 +295,16 @@ int client_data(struct conn *c, u64 id, const void *data, size_t len)
 	return 0;
 }
 
+int client_name(const struct ipc_frame *f, struct proto_name *ret)
+{
+	struct proto_name n;
+	memcpy(&n, f->body, sizeof n);
+	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+		return -EPROTO;
+	*ret = n;
+	return 0;
+}
+
 bool client_refused(struct conn *c, u64 id, u64 need_space)
 {
 	const char *why = audit_log_failed(c->k->log);

@@ -160,8 +160,7 @@ void dual_propose(struct conn *c, u64 id, const struct dual_proposal *p)
 int dual_name_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_name n;
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	dual_propose(c, f->h.id,
 		&(struct dual_proposal){
@@ -181,8 +180,7 @@ int dual_or_now(struct conn *c, struct ipc_frame *f)
 	u64 index;
 	if (dual_wanted(k, f->h.type))
 		return dual_name_frame(c, f);
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	memcpy(act.body, &n, sizeof n);
 	if (client_refused(c, f->h.id, 0))

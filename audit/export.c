@@ -1,7 +1,6 @@
 /* A model leaves on a medium: its files, read-only, go to who carries them, after the record that says so. Where the policy's two-persons names
  * it, an officer has to allow it first, to that person, for one time: the same command, given again, then does it. */
 #include "audit/dual.h"
-#include "base/bytes.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -107,8 +106,7 @@ int export_frame(struct conn *c, struct ipc_frame *f)
 	struct keepd *k = c->k;
 	struct proto_name n;
 	char why[REASON_LEN_MAX + 1];
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	struct model_row *m = leaving(k, n.name, why);
 	if (m && dual_wanted(k, CTL_EXPORT) && m->may_leave != c->peer.uid + 1)

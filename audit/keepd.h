@@ -313,6 +313,8 @@ void client_done(struct conn *c, u32 status, u64 index, const char *fmt, ...) _p
 void client_progress(struct conn *c, u64 done, u64 total, const char *what);
 /* DATA with a copy of data. 0; -errno. */
 _must_use_ int client_data(struct conn *c, u64 id, const void *data, size_t len);
+/* The name and the text that a frame brought. 0; -EPROTO: they are none. */
+_must_use_ int client_name(const struct ipc_frame *f, struct proto_name *ret);
 /* Refuse a command when the gate is shut or, with need_space, when the disk is down to its reserve: END is sent and true returned. */
 bool client_refused(struct conn *c, u64 id, u64 need_space);
 

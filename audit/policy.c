@@ -1,7 +1,6 @@
 /* The policy: keepd stores its bytes and hands them to the jobs, it reads none of them. A new one is shown to keep-attest first, so that
  * none is installed that could not be held; the log keeps the digest of the old and of the new, the store the text of both. */
 #include "audit/dual.h"
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/layout.h"
@@ -27,8 +26,7 @@ int policy_set_frame(struct conn *c, struct ipc_frame *f)
 	_cleanup_free_ u8 *data = NULL;
 	_cleanup_fd_ int fd = -1;
 	size_t len;
-	memcpy(&n, f->body, sizeof n);
-	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n) || n.name[0])
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0) ||
 		trust_read_file(c, f->h.id, f, "policy", POLICY_FILE_BYTES_MAX, &data, &len))
@@ -193,8 +191,7 @@ static int start_explain(struct conn *c, const struct model_row *m)
 int explain_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_name n;
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0))
 		return 0;

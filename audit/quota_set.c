@@ -3,7 +3,6 @@
 #include "audit/dual.h"
 #include "audit/quota.h"
 #include "audit/role.h"
-#include "base/bytes.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -29,8 +28,7 @@ int quota_set_frame(struct conn *c, struct ipc_frame *f)
 	_cleanup_free_ u8 *data = NULL;
 	size_t len;
 	u64 index;
-	memcpy(&n, f->body, sizeof n);
-	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n) || n.name[0])
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0) ||
 		trust_read_file(c, f->h.id, f, "quotas", QUOTA_FILE_BYTES_MAX, &data, &len))

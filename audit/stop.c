@@ -2,7 +2,6 @@
  * what it was: who asks it next has it loaded again. */
 #include "audit/keepd.h"
 #include "audit/role.h"
-#include "base/bytes.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -102,8 +101,7 @@ int stop_frame(struct conn *c, struct ipc_frame *f)
 {
 	struct proto_name n;
 	u64 session;
-	memcpy(&n, f->body, sizeof n);
-	if (!bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n))
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0))
 		return 0;

@@ -245,8 +245,7 @@ int witnesses_frame(struct conn *c, struct ipc_frame *f)
 	_cleanup_free_ u8 *data = NULL;
 	size_t len;
 	char why[160];
-	memcpy(&n, f->body, sizeof n);
-	if (n.name[0] || !bytes_str_ok(n.name, sizeof n.name) || !bytes_str_ok(n.text, sizeof n.text))
+	if (client_name(f, &n) || n.name[0])
 		return -EPROTO;
 	if (client_refused(c, f->h.id, 0) ||
 		trust_read_file(c, f->h.id, f, "witness policy", POLICY_BYTES_MAX, &data, &len))

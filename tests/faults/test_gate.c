@@ -363,8 +363,9 @@ static void hostile(void **state)
 	struct proto_query odd = { .what = 77 };
 	static struct proto_ready zero_ready;
 	static struct proto_begin zero_begin;
-	struct proto_name n = { 0 };
+	struct proto_name n = { 0 }, t = { .name = "a" }; /* without an end */
 	memset(n.name, 'a', sizeof n.name);
+	memset(t.text, 'a', sizeof t.text);
 	const struct {
 		u32 type, len;
 		const void *body;
@@ -375,6 +376,10 @@ static void hostile(void **state)
 		{ CTL_QUERY, sizeof q, &q, true },
 		{ CTL_QUERY, sizeof odd, &odd, false },
 		{ CTL_REVOKE, sizeof n, &n, false },
+		{ CTL_LIFT, sizeof n, &n, false },
+		{ CTL_LIFT, sizeof t, &t, false },
+		{ CTL_TRUST_RM, sizeof t, &t, false },
+		{ CTL_ACCESS_RM, sizeof n, &n, false },
 		{ CTL_FILE, sizeof(struct proto_file), &(struct proto_file){ .path = "x" }, true },
 		{ CTL_IMPORT_GO, 0, NULL, false },
 		{ GATE_READY, sizeof(struct proto_ready), &zero_ready, false },
