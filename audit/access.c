@@ -75,6 +75,13 @@ static void put_what(struct jsonw *w, const struct proto_access *a)
 	jsonw_kv_str(w, "policy_oid", a->policy_oid);
 }
 
+void access_add_put(struct jsonw *w, const struct dual_row *row)
+{
+	struct proto_access a;
+	memcpy(&a, row->body, sizeof a);
+	put_what(w, &a);
+}
+
 int access_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 {
 	struct access_row row = { 0 };

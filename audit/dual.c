@@ -14,7 +14,7 @@
 
 /* Every act that may need two people. */
 static const struct dual_act acts[] = {
-	{ CTL_ROLE_ADD, "role-add", ROLE_OFFICER, 0, role_add_refused, role_add_run, false },
+	{ CTL_ROLE_ADD, "role-add", ROLE_OFFICER, 0, role_add_refused, role_add_run, false, role_add_put },
 	{ CTL_ROLE_RM, "role-rm", ROLE_OFFICER, 0, role_rm_refused, role_rm_run, false },
 	{ CTL_LIFT, "lift", ROLE_OFFICER, 0, model_lift_refused, model_lift_run, false },
 	{ CTL_HOLD_RM, "hold-rm", ROLE_OFFICER, 0, hold_rm_refused, hold_rm_run, false },
@@ -23,12 +23,14 @@ static const struct dual_act acts[] = {
 	{ CTL_ROTATE, "rotate", ROLE_OFFICER, 0, rotate_refused, rotate_run, false },
 	{ CTL_SERVE, "serve", ROLE_OFFICER, 0, model_serve_refused, model_serve_run, false },
 	{ CTL_EXPORT, "export", ROLE_OFFICER, TWO_EXPORT, export_refused, export_run, false },
-	{ CTL_TRUST_ADD, "trust-add", ROLE_OFFICER, TWO_TRUST, trust_add_refused, trust_add_run, true },
+	{ CTL_TRUST_ADD, "trust-add", ROLE_OFFICER, TWO_TRUST, trust_add_refused, trust_add_run, true,
+		trust_add_put },
 	{ CTL_TRUST_RM, "trust-rm", ROLE_OFFICER, TWO_TRUST, trust_rm_refused, trust_rm_run, false },
 	{ CTL_WITNESSES, "witnesses", ROLE_OFFICER, TWO_TRUST, witnesses_refused, witnesses_run, false },
 	{ CTL_POLICY_SET, "policy-set", ROLE_OFFICER, TWO_POLICY, policy_set_refused, policy_set_run, false },
 	{ CTL_QUOTA_SET, "quota-set", ROLE_OFFICER, TWO_POLICY, quota_set_refused, quota_set_run, true },
-	{ CTL_ACCESS_ADD, "access-add", ROLE_OFFICER, TWO_ACCESS, access_add_refused, access_add_run, false },
+	{ CTL_ACCESS_ADD, "access-add", ROLE_OFFICER, TWO_ACCESS, access_add_refused, access_add_run, false,
+		access_add_put },
 };
 
 const struct dual_act *dual_act(u32 type)
@@ -331,6 +333,12 @@ void dual_list(const struct keepd *k, struct jsonw *w)
 		jsonw_kv_u64(w, "expires_s", row->expires_s);
 		jsonw_kv_hex(w, "act_digest", row->digest, sizeof row->digest);
 		jsonw_kv_hex(w, "file", row->file, row->file_bytes ? sizeof row->file : 0);
+		jsonw_kv_u64(w, "file_bytes", row->file_bytes);
+		jsonw_key(w, "detail");
+		jsonw_object(w);
+		if (a->put)
+			a->put(w, row);
+		jsonw_object_end(w);
 		jsonw_kv_hex(w, "body", row->body, row->len);
 		jsonw_object_end(w);
 		jsonw_newline(w);

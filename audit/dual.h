@@ -33,6 +33,8 @@ struct dual_act {
 	 * Never asks anybody, never waits. */
 	int (*run)(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 	bool drops_file; /* the file of a proposal that was rejected is not kept */
+	/* What only its struct says, in the words of its record; NULL: its object is all. */
+	void (*put)(struct jsonw *w, const struct dual_row *row);
 };
 
 struct dual_proposal {
@@ -66,6 +68,7 @@ void dual_list(const struct keepd *k, struct jsonw *w);
 
 bool role_add_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int role_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
+void role_add_put(struct jsonw *w, const struct dual_row *row);
 bool role_rm_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int role_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool model_lift_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
@@ -78,11 +81,13 @@ bool rotate_refused(struct keepd *k, const struct dual_row *row, char why[REASON
 int rotate_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool trust_add_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int trust_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
+void trust_add_put(struct jsonw *w, const struct dual_row *row);
 bool trust_rm_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int trust_rm_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool witnesses_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int witnesses_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
 bool access_add_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int access_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);
+void access_add_put(struct jsonw *w, const struct dual_row *row);
 bool policy_set_refused(struct keepd *k, const struct dual_row *row, char why[REASON_LEN_MAX + 1]);
 int policy_set_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index);

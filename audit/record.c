@@ -197,14 +197,19 @@ void audit_record_start(struct audit_record *r, const struct audit_record_start 
 	jsonw_object_end(w);
 }
 
-void audit_record_str(struct audit_record *r, const char *key, const char *text, size_t max)
+void audit_record_text(struct jsonw *w, const char *key, const char *text, size_t max)
 {
 	char clean[1024];
 	size_t n = strnlen(text, MIN(max, sizeof clean));
 	for (size_t i = 0; i < n; i++)
 		clean[i] = (u8)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-	jsonw_key(&r->w, key);
-	jsonw_strn(&r->w, clean, n);
+	jsonw_key(w, key);
+	jsonw_strn(w, clean, n);
+}
+
+void audit_record_str(struct audit_record *r, const char *key, const char *text, size_t max)
+{
+	audit_record_text(&r->w, key, text, max);
 }
 
 int audit_record_finish(struct audit_record *r)

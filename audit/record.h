@@ -142,6 +142,8 @@ struct audit_record_start {
 void audit_record_start(struct audit_record *r, const struct audit_record_start *s);
 /* A string from elsewhere: cut to max bytes, control characters replaced. Not for our own constants. */
 void audit_record_str(struct audit_record *r, const char *key, const char *text, size_t max);
+/* The same into what is no record, but shows the fields of one. */
+void audit_record_text(struct jsonw *w, const char *key, const char *text, size_t max);
 /* 0 done, r->w.buf and r->w.len are the record; 1 it does not fit RECORD_BYTES_MAX. */
 _must_use_ int audit_record_finish(struct audit_record *r);
 

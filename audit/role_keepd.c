@@ -329,6 +329,16 @@ static void put_roles(struct jsonw *w, u32 mask)
 	jsonw_array_end(w);
 }
 
+void role_add_put(struct jsonw *w, const struct dual_row *row)
+{
+	struct proto_role p;
+	memcpy(&p, row->body, sizeof p);
+	jsonw_kv_str(w, "name", p.name);
+	jsonw_kv_u64(w, "person_uid", p.uid);
+	put_roles(w, p.roles);
+	jsonw_kv_str(w, "vkey", p.vkey);
+}
+
 /* What somebody began under roles that have changed ends here. */
 static void disconnect(struct keepd *k, u32 uid, const struct audit_actor *who)
 {
@@ -351,10 +361,7 @@ int role_add_run(struct keepd *k, const struct dual_doing *d, u64 *ret_index)
 	row.index = *ret_index = rec.index;
 	int r = audit_role_put(&k->state, &row);
 	assert(r == 0); /* refused() has just looked */
-	jsonw_kv_str(&rec.w, "name", p.name);
-	jsonw_kv_u64(&rec.w, "person_uid", p.uid);
-	put_roles(&rec.w, p.roles);
-	jsonw_kv_str(&rec.w, "vkey", p.vkey);
+	role_add_put(&rec.w, d->row);
 	audit_record_str(&rec, "reason", p.text, sizeof p.text);
 	disconnect(k, p.uid, &d->who);
 	console_forget(k, p.uid);

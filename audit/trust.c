@@ -188,9 +188,8 @@ static struct trust_row row_of(const struct job *j)
 	return row;
 }
 
-static void put_row(struct audit_record *rec, const struct trust_row *row, const struct trust_row *old)
+static void put_row(struct jsonw *w, const struct trust_row *row)
 {
-	struct jsonw *w = &rec->w;
 	const struct proto_identity *id = &row->identity;
 	jsonw_kv_str(w, "name", row->name);
 	jsonw_kv_str(w, "kind", kind_name(row->kind));
@@ -201,21 +200,26 @@ static void put_row(struct audit_record *rec, const struct trust_row *row, const
 	} else {
 		jsonw_kv_u64(w, "bytes", row->bytes);
 	}
-	audit_record_str(rec, "models", row->models, sizeof row->models);
+	audit_record_text(w, "models", row->models, sizeof row->models);
 	if (row->serves[0])
-		audit_record_str(rec, "serves", row->serves, sizeof row->serves);
+		audit_record_text(w, "serves", row->serves, sizeof row->serves);
 	if (!is_zero(id->leaf, sizeof id->leaf))
 		jsonw_kv_hex(w, "leaf", id->leaf, sizeof id->leaf);
 	if (id->san[0])
-		audit_record_str(rec, "san", id->san, sizeof id->san);
+		audit_record_text(w, "san", id->san, sizeof id->san);
 	if (id->provider[0])
-		audit_record_str(rec, "provider", id->provider, sizeof id->provider);
+		audit_record_text(w, "provider", id->provider, sizeof id->provider);
 	if (id->issuer[0])
-		audit_record_str(rec, "issuer", id->issuer, sizeof id->issuer);
+		audit_record_text(w, "issuer", id->issuer, sizeof id->issuer);
 	if (id->policy_oid[0])
-		audit_record_str(rec, "policy_oid", id->policy_oid, sizeof id->policy_oid);
-	if (old)
-		jsonw_kv_hex(w, "replaces", old->key_id, sizeof old->key_id);
+		audit_record_text(w, "policy_oid", id->policy_oid, sizeof id->policy_oid);
+}
+
+void trust_add_put(struct jsonw *w, const struct dual_row *act)
+{
+	struct trust_row row;
+	memcpy(&row, act->body, sizeof row);
+	put_row(w, &row);
 }
 
 /* Once nobody names the file any more. */
@@ -246,7 +250,9 @@ static int add(struct keepd *k, const struct trust_row *from, const struct dual_
 	row.replaces = 0;
 	int r = audit_trust_put(&k->state, &row);
 	assert(r == 0); /* refusal() has just looked */
-	put_row(&rec, &row, was ? &old : NULL);
+	put_row(&rec.w, &row);
+	if (was)
+		jsonw_kv_hex(&rec.w, "replaces", old.key_id, sizeof old.key_id);
 	clients_changed(k, row.kind, rec.index);
 	r = audit_log_append(k->log, &rec, &k->state);
 	r = r ? r : audit_log_put_trust(k->log, &row);

@@ -35,6 +35,19 @@ int cmd_propose(struct cli *c, int argc, char **argv)
 	return person_ask(c, key, &(struct person_command){ a->type, &p, sizeof p, -1 });
 }
 
+/* What exactly waits: all that its index, act and object do not say. */
+static void exactly(const json_t *j)
+{
+	const json_t *detail = json_object_get(j, "detail");
+	struct cell file = lines_cell(j, "file");
+	if (!json_object_size(detail) && !file.s[0])
+		return;
+	printf("\n%s %s %s\n", lines_cell(j, "index").s, lines_cell(j, "act").s, lines_cell(j, "object").s);
+	if (file.s[0])
+		printf("    file, %s bytes: SHA-256 %s\n", lines_cell(j, "file_bytes").s, file.s);
+	lines_print_object(detail, 4);
+}
+
 int cmd_pending(struct cli *c, int argc, char **argv)
 {
 	_cleanup_look_ struct look l = LOOK_NONE;
@@ -50,6 +63,9 @@ int cmd_pending(struct cli *c, int argc, char **argv)
 			person.s[0] ? person.s : uid.s, until, lines_cell(j, "reason").s, NULL);
 	}
 	out_table_print(&t);
+	l.l = lines_of(&l.a.data);
+	for (json_t *j; (j = look_next(&l));)
+		exactly(j);
 	if (!l.n)
 		out_say("nothing waits for a second person");
 	return l.status;
@@ -73,6 +89,7 @@ static int listed(struct ctl *k, u64 index, struct proto_decide *d)
 				lines_cell(j, "object").s,
 				lines_cell(j, lines_cell(j, "person").s[0] ? "person" : "uid").s,
 				lines_cell(j, "reason").s);
+			exactly(j);
 		}
 	if (bad)
 		return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");

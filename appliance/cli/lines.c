@@ -74,15 +74,15 @@ static void print_value(const json_t *v)
 	putchar('\n');
 }
 
-/* A record's own time, whole: UTC, as everything that was signed. */
-static void print_exact(u64 ns)
+/* UTC, as everything that was signed; "" where there is no time. */
+static struct cell utc(u64 s)
 {
-	time_t t = (time_t)(ns / 1000000000u);
-	char text[32] = "";
+	struct cell c = { "" };
+	time_t t = (time_t)s;
 	struct tm tm;
-	if (gmtime_r(&t, &tm))
-		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	printf("%s.%09lluZ\n", text, (unsigned long long)(ns % 1000000000u));
+	if (s && gmtime_r(&t, &tm))
+		strftime(c.s, sizeof c.s, "%Y-%m-%dT%H:%M:%S", &tm);
+	return c;
 }
 
 static void print_array(const json_t *v, int indent)
@@ -121,7 +121,11 @@ void lines_print_object(const json_t *o, int indent)
 		} else if (json_is_array(v)) {
 			print_array(v, indent);
 		} else if (!strcmp(key, "time_ns")) {
-			print_exact(lines_u64(o, key));
+			u64 ns = lines_u64(o, key);
+			printf("%s.%09lluZ\n", utc(ns / 1000000000u).s,
+				(unsigned long long)(ns % 1000000000u));
+		} else if (!strcmp(key, "expires_s") && lines_u64(o, key)) {
+			printf("%sZ\n", utc(lines_u64(o, key)).s);
 		} else {
 			print_value(v);
 		}

@@ -103,6 +103,15 @@ bool people_pending(int sock, u64 index, u8 digest[SHA256_BYTES])
 	return found;
 }
 
+void people_listed(int sock, const char *words)
+{
+	struct rig_answer a = rig_query(sock, QUERY_PENDING, 0, 0, NULL);
+	assert_int_equal(a.status, 0);
+	if (!strstr(a.data, words))
+		fail_msg("nothing that waits says %s: %s", words, a.data);
+	rig_answer_fini(&a);
+}
+
 struct proto_decide people_decision(int sock, u64 index, bool approve)
 {
 	struct proto_decide d = { .index = index, .approve = approve, .text = "seen" };

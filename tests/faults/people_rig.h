@@ -51,6 +51,8 @@ int people_text(const char *text);
 
 /* The proposal as it is listed: its act's digest. False: it does not wait. */
 bool people_pending(int sock, u64 index, u8 digest[SHA256_BYTES]);
+/* Something that waits says these words. */
+void people_listed(int sock, const char *words);
 struct proto_decide people_decision(int sock, u64 index, bool approve);
 struct rig_answer people_decide(int sock, u64 index, bool approve);
 /* The record that answers a proposal. */

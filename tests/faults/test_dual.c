@@ -24,6 +24,8 @@ static void two_people(void **state)
 	struct rig_answer x = people_add(a, "frank", frank.uid, ROLE_AUDITOR, NULL);
 	assert_int_equal(x.status, 0);
 	u64 index = x.index;
+	people_listed(b,
+		"\"detail\":{\"name\":\"frank\",\"person_uid\":1006,\"roles\":[\"auditor\"],\"vkey\":\"\"}");
 	assert_int_equal(people_status(f), END_REFUSED); /* proposed is not done */
 	x = people_decide(a, index, true);		 /* not its own */
 	assert_int_equal(x.status, END_REFUSED);
@@ -187,6 +189,7 @@ static void witnesses(struct rig *r, int a, int b, int c)
 	assert_int_equal(x.status, 0);
 	assert_non_null(strstr(x.text, "proposed"));
 	assert_int_equal(rig_count(c, "\"event\":\"witnesses\"", NULL), 0);
+	people_listed(b, "\"file_bytes\":12,\"detail\":{}");
 	assert_int_equal(people_decide(a, x.index, true).status, END_REFUSED); /* its own */
 	assert_int_equal(people_decide(b, x.index, true).status, 0);
 	assert_int_equal(
@@ -221,6 +224,7 @@ static void acts(void **state)
 	assert_int_equal(x.status, 0);
 	assert_non_null(strstr(x.text, "proposed"));
 	assert_int_equal(rig_count(c, "\"event\":\"trust-add\"", "\"name\":\"second\"", NULL), 0);
+	people_listed(b, "\"detail\":{\"name\":\"second\",\"kind\":\"key\",\"key_id\":\"");
 	assert_int_equal(people_decide(b, x.index, true).status, 0);
 	assert_int_equal(
 		rig_count(c, "\"event\":\"trust-add\"", "\"name\":\"second\"", "\"proposal\":", NULL), 1);

@@ -64,6 +64,10 @@ says 'proposed: another officer says keep approve [0-9]+, within 7 days'
 index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
 expect 0 as $dave pending
 says "^$index +role-add +bob +61101"
+says 'person_uid +61102$'
+says 'roles *$'
+says '^ +officer$'
+says "vkey +$(sed 's/+.*//' "$work/bob.vkey")[+]"
 expect 1 as $alice approve "$index"
 says 'whoever proposed it cannot approve it'
 expect 1 as $dave approve "$index"
