@@ -63,7 +63,7 @@ static void print_log(const json_t *j)
 		row("witness", "%s of the records were seen %" PRIu64 " days ago%s",
 			lines_cell(j, "witnessed_size").s, age / DAY_S,
 			age > WITNESS_OLD_S ? ": carry a newer checkpoint to the witnesses" : "");
-	row("disk", "%s free of %s, %s of these kept for the log; %s in reserve%s",
+	row("disk", "%s free of %s, %s kept for the log; %s in reserve%s",
 		out_size(lines_u64(j, "disk_free")).s, out_size(lines_u64(j, "disk_total")).s,
 		out_size(lines_u64(j, "disk_kept")).s, out_size(lines_u64(j, "disk_reserve")).s,
 		lines_u64(j, "disk_mark") >= 95	  ? ": almost full, make room now"
