@@ -146,14 +146,18 @@ kernel_ref_fn *cpu_rows_avx512(enum kernel k);
 
 struct cpu_mul {
 	const struct cpu_tile_kernel *kernels;
-	u32 type, k, n_out, cols;
+	u32 type, k, n_out;
+	u32 first, cols; /* columns that are computed, of `rows` that act has */
+	u32 rows;
 	const u8 *w; /* packed */
 	const void *act;
-	f32 *y;
+	f32 *y;	    /* of column 0 */
 	u32 *tiles; /* CPU_TILES_BYTES */
 };
 /* What mul_mat_q computes. Returns how many bytes of tiles may have been written. */
 size_t cpu_mul_run(struct cpu_pool *pool, const struct cpu_mul *m);
+/* Rows first .. end of it by the reference; w as in the file. */
+void cpu_mul_reference(const struct cpu_mul *m, u32 first, u32 end);
 
 /* ---- cpu_rows.c, cpu_attention.c: in place of a reference, on the same arguments; items as there, but for attention ---- */
 

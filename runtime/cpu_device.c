@@ -7,6 +7,8 @@
 #include "base/sha256.h"
 #include "shaders/blocks_ref.h"
 #include "shaders/embed.h"
+#include "shaders/plan.h"
+#include "shaders/mul_mat_f.h"
 #include "shaders/mul_mat_q.h"
 
 #include <errno.h>
@@ -281,35 +283,90 @@ static const struct cpu_tile_kernel *tile_kernels(enum cpu_level level, u32 type
 	}
 }
 
+static void reference_run(const void *arg, u32 thread, u32 first, u32 end)
+{
+	cpu_mul_reference(arg, first, end);
+}
+
+/* Columns g of a product of the matrix at w, which begins in its buffer where its expert's does. */
+static int mul_columns(
+	struct cpu_device *c, struct rt_view w, struct cpu_mul *m, const struct group_columns *g)
+{
+	struct matrix want = { .type = m->type, .k = m->k, .n_out = m->n_out };
+	want.bytes = (u64)m->n_out * (m->k / block_len_of(m->type)) * block_bytes_of(m->type);
+	want.offset = w.offset + g->expert * want.bytes;
+	const struct rt_view at = { w.buf, want.offset };
+	int packed = cpu_packs(m->type) ? matrix_packed(c, at, &want) : make_plain(c, at, want.bytes);
+	if (packed < 0)
+		return packed;
+	m->w = host_of(at);
+	m->first = g->first;
+	m->cols = g->n;
+	if (!packed && cpu_packs(m->type)) {
+		cpu_pool_run(c->pool, reference_run, m, m->n_out,
+			MAX(1u, m->n_out / (cpu_pool_threads(c->pool) * SHARES)));
+		return 0;
+	}
+	size_t used = cpu_mul_run(c->pool, m);
+	c->tiles_used = MAX(c->tiles_used, used);
+	return 0;
+}
+
+static const u32 *plan_of(const struct rt_call *call)
+{
+	return (const u32 *)(const void *)host_of(call->view[kernel_refs[call->kernel].n_bufs - 1]);
+}
+
 static int call_mul_mat(struct cpu_device *c, const struct rt_call *call, u32 type)
 {
 	const struct push_mul_mat_q *p = (const void *)call->push;
-	const struct cpu_mul m = { .kernels = tile_kernels(c->level, type),
+	struct cpu_mul m = { .kernels = tile_kernels(c->level, type),
 		.type = type,
 		.k = p->k,
 		.n_out = p->n_out,
-		.cols = p->cols,
-		.w = host_of(call->view[0]) + p->base,
+		.rows = p->cols,
 		.act = host_of(call->view[1]),
 		.y = (f32 *)(void *)host_of(call->view[2]),
 		.tiles = c->tiles };
-	const struct matrix want = { .offset = call->view[0].offset + p->base,
-		.bytes = (u64)p->row_bytes * p->n_out,
-		.type = type,
-		.k = p->k,
-		.n_out = p->n_out };
-	bool whole = p->first == 0 && p->count == p->n_out && call->view[0].buf->kind == RT_BUF_WEIGHTS;
+	const struct rt_view w = { call->view[0].buf, call->view[0].offset + p->base };
+	bool whole =
+		p->first == 0 && p->count == MAX(p->experts, 1u) * p->n_out && w.buf->kind == RT_BUF_WEIGHTS;
 	if (!m.kernels || !whole)
 		return call_plain(c, call);
-	int packed = cpu_packs(type) ? matrix_packed(c, call->view[0], &want)
-				     : make_plain(c, call->view[0], call->bytes[0]);
-	if (packed < 0)
-		return packed;
-	if (!packed && cpu_packs(type))
+	int r = 0;
+	for (u32 i = 0; i < group_columns_n(p->experts, plan_of(call)) && r == 0; i++) {
+		const struct group_columns g =
+			group_columns_at(p->experts, p->cols, p->n_out, 0, plan_of(call), i);
+		r = mul_columns(c, w, &m, &g);
+	}
+	return r;
+}
+
+/* A product of float weights, whose kernels know one matrix: expert by expert. */
+static int call_floats(struct cpu_device *c, const struct rt_call *call, u32 type)
+{
+	const struct push_mul_mat_f *p = (const void *)call->push;
+	u64 bytes = (u64)p->n_out * p->k * block_bytes_of(type);
+	int r = 0;
+	if (!p->experts)
 		return call_plain(c, call);
-	size_t used = cpu_mul_run(c->pool, &m);
-	c->tiles_used = MAX(c->tiles_used, used);
-	return 0;
+	assert(p->first == 0 && p->count == p->experts * p->n_out); /* nothing is split here */
+	for (u32 i = 0; i < plan_of(call)[0] && r == 0; i++) {
+		const struct group_columns g =
+			group_columns_at(p->experts, p->cols, p->n_out, 0, plan_of(call), i);
+		const struct push_mul_mat_f one = {
+			.k = p->k, .n_out = p->n_out, .cols = g.n, .count = p->n_out, .base = p->base
+		};
+		struct rt_call part = *call;
+		part.view[0].offset += g.expert * bytes;
+		part.view[1].offset += 4ull * g.first * p->k;
+		part.view[2].offset += 4ull * g.first * p->n_out;
+		part.bytes[0] = p->base + bytes;
+		part.cost = (u64)p->n_out * p->k * g.n;
+		memcpy(part.push, &one, sizeof(one));
+		r = call_plain(c, &part);
+	}
+	return r;
 }
 
 static void cpu_weights_ready(struct rt_device *d, struct rt_view w, u32 type, u32 k, u32 n_out)
@@ -384,6 +441,8 @@ static int call_embed(struct cpu_device *c, const struct rt_call *call, u32 type
 static int cpu_call(struct rt_device *d, const struct rt_call *call)
 {
 	u32 type = kernel_type_of(call->kernel);
+	if (!block_term_of(type) && kernel_is_mul_mat(call->kernel))
+		return call_floats(cpu_of(d), call, type);
 	if (!block_term_of(type))
 		return call_plain(cpu_of(d), call);
 	if (kernel_is_mul_mat(call->kernel))

@@ -4,6 +4,7 @@
 #include "base/layout.h"
 #include "shaders/act.h"
 #include "shaders/blocks_ref.h"
+#include "shaders/plan.h"
 #include "shaders/mul_mat_q.h"
 
 #define SHARES	    8u /* shares that a thread takes of a call: the last ones even out what a slow core left */
@@ -116,10 +117,10 @@ static void corrections(const struct part *p, const i8 *q, const i32 *sums, u32 
 static void column_lay(const struct part *p, u32 c, u32 *x, u32 width)
 {
 	const struct cpu_mul *m = p->m;
-	size_t row = p->first + c;
+	size_t row = m->first + p->first + c;
 	const i8 *q = (const i8 *)m->act + row * m->k;
-	const f32 *scale = (const f32 *)m->act + act_scale_at(m->cols, m->k) + row * p->blocks;
-	const i32 *sums = (const i32 *)m->act + act_sum_at(m->cols, m->k, p->len) + row * (m->k / 32);
+	const f32 *scale = (const f32 *)m->act + act_scale_at(m->rows, m->k) + row * p->blocks;
+	const i32 *sums = (const i32 *)m->act + act_sum_at(m->rows, m->k, p->len) + row * (m->k / 32);
 	u32 words = p->len / 4;
 	for (u32 b = 0; b < p->blocks; b++, x += (size_t)p->record * width) {
 		for (u32 i = 0; i < words; i++)
@@ -144,7 +145,8 @@ static void panel_run(const struct part *p, const struct tile *tile, u32 panel)
 	const struct cpu_mul *m = p->m;
 	const struct cpu_tile t = { .panel = m->w + panel * p->panel_bytes,
 		.x = tile->x,
-		.y = m->y + (size_t)(p->first + tile->first) * m->n_out + (size_t)panel * CPU_PANEL,
+		.y = m->y + (size_t)(m->first + p->first + tile->first) * m->n_out +
+		     (size_t)panel * CPU_PANEL,
 		.stride = m->n_out,
 		.type = m->type,
 		.blocks = p->blocks,
@@ -171,17 +173,27 @@ static kernel_ref_fn *reference_of(u32 type)
 	return kernel_refs[k].run;
 }
 
+/* As the one expert of a plan, whose columns need not be all. */
+void cpu_mul_reference(const struct cpu_mul *m, u32 first, u32 end)
+{
+	const struct push_mul_mat_q push = { .k = m->k,
+		.n_out = m->n_out,
+		.cols = m->rows,
+		.count = m->n_out,
+		.row_bytes = (u32)(m->k / block_len_of(m->type) * block_bytes_of(m->type)),
+		.experts = 1 };
+	u32 plan[10] = { 1 };
+	static_assert(sizeof(plan) == sizeof(u32) * (GROUP_HEAD + 2), "a list of one tile");
+	plan[GROUP_HEAD] = m->first;
+	plan[GROUP_HEAD + 1] = m->cols << GROUP_ID_BITS;
+	void *const buf[5] = { (void *)(uintptr_t)m->w, (void *)(uintptr_t)m->act, m->y, NULL, plan };
+	reference_of(m->type)(&push, buf, first, end);
+}
+
 /* The rows beyond the last whole panel, which are as in the file; all columns of the call. */
 static void rest_run(const struct part *p)
 {
-	const struct cpu_mul *m = p->m;
-	const struct push_mul_mat_q push = { .k = m->k,
-		.n_out = m->n_out,
-		.cols = m->cols,
-		.count = m->n_out,
-		.row_bytes = (u32)p->row_bytes };
-	void *const buf[3] = { (void *)(uintptr_t)m->w, (void *)(uintptr_t)m->act, m->y };
-	reference_of(m->type)(&push, buf, m->n_out / CPU_PANEL * CPU_PANEL, m->n_out);
+	cpu_mul_reference(p->m, p->m->n_out / CPU_PANEL * CPU_PANEL, p->m->n_out);
 }
 
 static void panels(const void *arg, u32 thread, u32 first, u32 end)

@@ -20,6 +20,7 @@ struct rt_call {
 	u64 bytes
 		[KERNEL_BUFS_MAX]; /* how much of the buffer from the view's offset on the kernel may touch */
 	u32 work_x, work_y;
+	u32 experts; /* of a product that reads a plan (shaders/plan.h), which says where its columns end; 0: it is none */
 	u64 cost; /* about how many multiplications: who shares work among threads decides by it */
 	u8 push[KERNEL_PUSH_MAX] __attribute__((aligned(8)));
 };

@@ -70,6 +70,11 @@ extern const char gpu_coopmat_extension[];
 
 /* ---- gpu_pipeline.c ---- */
 
+/* Which of a kernel's pipelines: that for one column or for several; of products, for experts or not. */
+#define GPU_SEVERAL 1u
+#define GPU_EXPERTS 2u
+#define GPU_WAYS    4u
+
 struct gpu;
 struct gpu_pipeline {
 	VkPipeline vk;
@@ -121,7 +126,7 @@ struct gpu_said {
 	u32 serial[KERNEL_BUFS_MAX]; /* of the buffers; 0 none */
 	u32 at[KERNEL_BUFS_MAX];     /* offsets, in RT_ALIGN */
 	u32 words[KERNEL_BUFS_MAX];
-	u32 kernel, several, work_x, first_y, groups_y;
+	u32 kernel, way, work_x, first_y, groups_y;
 	u8 push[KERNEL_PUSH_MAX];
 };
 
@@ -181,7 +186,7 @@ struct gpu {
 
 	VkDescriptorSetLayout set_layout;
 	VkPipelineLayout layout;
-	struct gpu_pipeline pipelines[KERNELS_N][2]; /* for one column, for several */
+	struct gpu_pipeline pipelines[KERNELS_N][GPU_WAYS];
 
 	VkDescriptorPool set_pool;
 	VkDescriptorSet sets[GPU_SETS];

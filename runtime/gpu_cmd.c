@@ -6,6 +6,7 @@
 #include "runtime/gpu.h"
 
 #include "base/err.h"
+#include "shaders/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ static void compute_barrier(VkCommandBuffer cmd)
 
 static void dispatch(struct gpu *g, VkCommandBuffer cmd, const struct gpu_said *c)
 {
-	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->several];
+	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->way];
 	u32 groups = DIV_UP(c->work_x, p->row.items_x), z = DIV_UP(groups, g->found.groups_max);
 	vkCmdBindPipeline(cmd, VK_PIPELINE_BIND_POINT_COMPUTE, p->vk);
 	vkCmdPushConstants(
@@ -240,11 +241,23 @@ int gpu_wait(struct rt_device *d)
 	return r < 0 ? lose(g, r) : 0;
 }
 
+/* For several columns: of a product of experts where these have more than one each. */
+static u32 way_of(const struct rt_call *c)
+{
+	return (c->work_y > MAX(c->experts, 1u) ? GPU_SEVERAL : 0) | (c->experts ? GPU_EXPERTS : 0);
+}
+
+/* How many workgroups along y: of a product of experts as many as there may be tiles, however the columns fall to them. */
+static u32 groups_along_y(const struct rt_call *c, u32 width)
+{
+	return c->experts ? group_tiles_max(c->work_y, c->experts, width) : DIV_UP(c->work_y, width);
+}
+
 static void note(struct gpu *g, const struct rt_call *c, u32 first_y, u32 groups_y)
 {
 	struct gpu_noted *to = &g->noted[g->n_noted++];
 	*to = (struct gpu_noted){ .is = { .kernel = c->kernel,
-					  .several = c->work_y > 1,
+					  .way = way_of(c),
 					  .work_x = c->work_x,
 					  .first_y = first_y,
 					  .groups_y = groups_y } };
@@ -261,8 +274,9 @@ static void note(struct gpu *g, const struct rt_call *c, u32 first_y, u32 groups
 int gpu_call(struct rt_device *d, const struct rt_call *c)
 {
 	struct gpu *g = gpu_of(d);
-	const struct gpu_pipeline *p = &g->pipelines[c->kernel][c->work_y > 1];
-	u32 groups = DIV_UP(c->work_y, p->row.items_y);
+	const struct gpu_pipeline *p = &g->pipelines[c->kernel][way_of(c)];
+	assert(p->vk);
+	u32 groups = groups_along_y(c, p->row.items_y);
 	u64 cuts = MIN(DIV_UP(c->cost, GPU_COST_MAX) + (c->cost == 0), (u64)groups);
 	u32 most = (u32)DIV_UP((u64)groups, cuts);
 	for (u32 y = 0; y < groups; y += most) {

@@ -1,5 +1,7 @@
 #include "runtime/gpu.h"
 
+#include <string.h>
+
 int gpu_layout_create(VkDevice vk, VkDescriptorSetLayout *ret_set, VkPipelineLayout *ret)
 {
 	int r = 0;
@@ -32,7 +34,7 @@ int gpu_pipeline_create(VkDevice vk, VkPipelineLayout layout, const struct pipel
 	int r = 0;
 	VkShaderModule module = VK_NULL_HANDLE;
 	static const VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 },
-		{ 3, 12, 4 } };
+		{ 3, 12, 4 }, { 4, 16, 4 } };
 	const VkSpecializationInfo spec = { .mapEntryCount = row->n_spec,
 		.pMapEntries = entries,
 		.dataSize = 4ul * row->n_spec,
@@ -55,31 +57,56 @@ error:
 	return r;
 }
 
+/* The pipelines for one column and for several, which may be one. */
+static int two_create(
+	struct gpu *g, const struct pipeline_row *const chosen[2], bool experts, struct gpu_pipeline *p)
+{
+	for (u32 i = 0; i < 2; i++)
+		p[i].row = pipeline_row_resolve(chosen[i], &g->found.caps, experts);
+	int r = gpu_pipeline_create(g->vk, g->layout, &p[0].row, 0, &p[0].vk);
+	if (r == 0 && chosen[1] != chosen[0])
+		return gpu_pipeline_create(g->vk, g->layout, &p[1].row, 0, &p[1].vk);
+	p[1].vk = p[0].vk;
+	return r;
+}
+
+/* The same for products of experts, or the same ones. */
+static int experts_create(struct gpu *g, const struct pipeline_row *const chosen[2], struct gpu_pipeline *p)
+{
+	if (pipeline_experts_apart(&g->found.caps))
+		return two_create(g, chosen, true, p + GPU_EXPERTS);
+	memcpy(p + GPU_EXPERTS, p, 2 * sizeof(*p));
+	return 0;
+}
+
 int gpu_pipelines_create(struct gpu *g, const struct pipeline_row *rows, u32 n)
 {
 	int r = gpu_layout_create(g->vk, &g->set_layout, &g->layout);
 	for (u32 k = 0; k < KERNELS_N && r == 0; k++) {
 		const struct pipeline_row *chosen[2];
-		struct gpu_pipeline *p = g->pipelines[k];
 		pipeline_rows_choose(rows, n, &g->found.caps, k, chosen);
-		p[0].row = pipeline_row_resolve(chosen[0], &g->found.caps);
-		p[1].row = pipeline_row_resolve(chosen[1], &g->found.caps);
-		r = gpu_pipeline_create(g->vk, g->layout, &p[0].row, 0, &p[0].vk);
-		if (r == 0 && chosen[1] != chosen[0])
-			r = gpu_pipeline_create(g->vk, g->layout, &p[1].row, 0, &p[1].vk);
-		else
-			p[1].vk = p[0].vk;
+		struct gpu_pipeline *p = g->pipelines[k];
+		r = two_create(g, chosen, false, p);
+		if (r == 0 && chosen[0]->experts && chosen[1]->experts)
+			r = experts_create(g, chosen, p);
 	}
 	return r;
+}
+
+static void two_destroy(struct gpu *g, struct gpu_pipeline *p)
+{
+	if (p[1].vk != p[0].vk)
+		vkDestroyPipeline(g->vk, p[1].vk, NULL);
+	vkDestroyPipeline(g->vk, p[0].vk, NULL);
 }
 
 void gpu_pipelines_destroy(struct gpu *g)
 {
 	for (u32 k = 0; k < KERNELS_N; k++) {
 		struct gpu_pipeline *p = g->pipelines[k];
-		if (p[1].vk != p[0].vk)
-			vkDestroyPipeline(g->vk, p[1].vk, NULL);
-		vkDestroyPipeline(g->vk, p[0].vk, NULL);
+		if (p[GPU_EXPERTS].vk != p[0].vk)
+			two_destroy(g, p + GPU_EXPERTS);
+		two_destroy(g, p);
 	}
 	vkDestroyPipelineLayout(g->vk, g->layout, NULL);
 	vkDestroyDescriptorSetLayout(g->vk, g->set_layout, NULL);

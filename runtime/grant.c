@@ -199,16 +199,6 @@ static int place_factors(struct grant *g)
 	return 0;
 }
 
-/* The biases of the choice of experts: only the host chooses. */
-static void place_choices(struct grant *g)
-{
-	for (u32 i = 0; i < g->model.n_layers; i++) {
-		u32 t = model_choice_bias(&g->model, i);
-		if (t != LAYOUT_NONE)
-			g->places[t] = (struct load_place){ .host = (u8 *)g->model.layers[i].choice };
-	}
-}
-
 static bool same_token(const struct layout *a, const struct layout *b, u32 id)
 {
 	const struct layout_token *x = &a->vocab[id], *y = &b->vocab[id];
@@ -279,7 +269,6 @@ int grant_load(struct grant *g, struct rt_device *d, const struct grant_params *
 		r = place_factors(g);
 	if (r)
 		return r;
-	place_choices(g);
 	struct load_params lp = { .d = d,
 		.segs = g->segs,
 		.layout = g->layout,
@@ -341,20 +330,6 @@ static int check_factors(const struct grant *g, struct proto_load_failed *f)
 	for (u32 i = 0; g->rope_factors && i < g->model.rope_dim / 2; i++)
 		if (!(g->rope_factors[i] >= 0x1p-20f && g->rope_factors[i] <= 0x1p100f))
 			return refuse(f, LOAD_UNSUPPORTED, "factor %u of the rotation is out of range", i);
-	return 0;
-}
-
-static int check_choices(const struct grant *g, struct proto_load_failed *f)
-{
-	u32 n = g->model.routing.n_experts;
-	for (u32 i = 0; i < g->model.n_layers; i++)
-		for (u32 k = 0; k < n && g->model.layers[i].choice; k++)
-			if (!(g->model.layers[i].choice[k] >= -0x1p40f &&
-				    g->model.layers[i].choice[k] <= 0x1p40f))
-				return refuse(f, LOAD_UNSUPPORTED,
-					"layer %u: the bias of the choice of expert %u is not finite or "
-					"beyond 2^40",
-					i, k);
 	return 0;
 }
 
@@ -427,8 +402,6 @@ int grant_ready(struct grant *g, const struct grant_params *p, struct proto_load
 	r = make_tok(g, ret_failed);
 	if (!r)
 		r = check_factors(g, ret_failed);
-	if (!r)
-		r = check_choices(g, ret_failed);
 	if (!r)
 		r = make_work(g, p, ret_failed);
 	if (r)

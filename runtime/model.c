@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-u64 model_piece_bytes(u32 n, u32 k)
-{
-	return ALIGN_UP(
-		MAX(op_act_bytes(OP_ACT_Q8_32, n, k), op_act_bytes(OP_ACT_Q8_256, n, k)), (u64)RT_ALIGN);
-}
-
 static u64 layer_kv_bytes(const struct model_layer *l, u32 kv_mode, u32 pages)
 {
 	return op_kv_bytes(kv_mode, pages, l->is.n_kv_heads, l->is.head_dim);
@@ -121,14 +115,12 @@ static bool has_head(const struct model *m, const struct model_work *w)
 	return model_tied(m) ? w->first == 0 : w->end == m->n_layers;
 }
 
-/* The most that each kind of quantised activation has to hold: what this matrix reads, n rows of it in so many pieces. */
-static void note_act(u64 *most, const struct model_weight *w, u32 n, u32 pieces)
+/* The most that each kind of quantised activation has to hold: what this matrix reads, n rows of it. */
+static void note_act(u64 *most, const struct model_weight *w, u32 n)
 {
 	enum op_act_kind kind = op_act_kind(w->type);
-	u64 bytes =
-		pieces ? model_piece_bytes(n, w->k) + (u64)pieces * RT_ALIGN : op_act_bytes(kind, n, w->k);
 	if (w->tensor != LAYOUT_NONE && kind != OP_ACT_F32)
-		most[kind] = MAX(most[kind], bytes);
+		most[kind] = MAX(most[kind], op_act_bytes(kind, n, w->k));
 }
 
 static void make_acts(struct maker *mk, const struct model *m, struct model_work *w)
@@ -141,12 +133,12 @@ static void make_acts(struct maker *mk, const struct model *m, struct model_work
 			&l->shared_up, &l->shared_down };
 		const struct model_weight *slots[] = { &l->expert_gate, &l->expert_up, &l->expert_down };
 		for (size_t k = 0; k < ARRAY_LEN(rows); k++)
-			note_act(most, rows[k], w->rows_max, 0);
+			note_act(most, rows[k], w->rows_max);
 		for (size_t k = 0; k < ARRAY_LEN(slots); k++)
-			note_act(most, slots[k], w->ex.slots_max, m->routing.n_experts);
+			note_act(most, slots[k], w->rows_max * m->routing.n_used);
 	}
 	if (has_head(m, w))
-		note_act(most, &m->head, w->out_max, 0);
+		note_act(most, &m->head, w->out_max);
 	for (u32 kind = OP_ACT_Q8_32; kind < ARRAY_LEN(most); kind++)
 		if (most[kind])
 			w->act[kind] = make(mk, RT_BUF_WORK, most[kind], "act");
@@ -156,34 +148,24 @@ static void make_acts(struct maker *mk, const struct model *m, struct model_work
 static void make_experts(struct maker *mk, const struct model *m, struct model_work *w)
 {
 	struct model_experts *ex = &w->ex;
-	u32 n = m->routing.n_experts, used = m->routing.n_used;
-	u64 rows = (u64)w->rows_max * sizeof(f32);
-	if (!n)
+	u64 rows = (u64)w->rows_max * sizeof(f32), slots = rows * m->routing.n_used;
+	if (!m->routing.n_experts)
 		return;
-	ex->step = MAX(expert_step(m->dim, RT_ALIGN), expert_step(m->expert_dim, RT_ALIGN));
-	ex->slots_max = expert_slots_max(w->rows_max, n, used, ex->step);
-	u64 slots = (u64)ex->slots_max * sizeof(f32);
-	ex->logits = make(mk, RT_BUF_OUTPUT, rows * n, "router");
-	ex->rows = make(mk, RT_BUF_INPUT, slots, "expert rows");
-	ex->slots = make(mk, RT_BUF_INPUT, rows * used, "expert slots");
-	ex->weights = make(mk, RT_BUF_INPUT, rows * used, "expert weights");
-	ex->slot_weights = make(mk, RT_BUF_INPUT, slots, "slot weights");
-	ex->slot_experts = make(mk, RT_BUF_INPUT, slots, "slot experts");
-	ex->self = make(mk, RT_BUF_INPUT, slots, "slot numbers");
-	ex->x = make(mk, RT_BUF_WORK, slots * m->dim, "expert x");
+	ex->logits = make(mk, RT_BUF_WORK, rows * m->routing.n_experts, "router");
+	ex->plan = make(mk, RT_BUF_WORK, op_plan_bytes(w->rows_max * m->routing.n_used), "expert plan");
+	struct rt_buf **lists[] = { &ex->ids, &ex->weights, &ex->slots, &ex->pairs, &ex->in, &ex->owners };
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		*lists[i] = make(mk, RT_BUF_WORK, slots, "expert slots");
+	if (m->arch->routing_input)
+		ex->ones = make(mk, RT_BUF_INPUT, slots, "ones of slots");
+	ex->x = make(mk, RT_BUF_WORK, slots * MAX(m->dim, m->expert_dim), "expert x");
 	ex->gate = make(mk, RT_BUF_WORK, slots * m->expert_dim, "expert gate");
 	ex->up = make(mk, RT_BUF_WORK, slots * m->expert_dim, "expert up");
 	ex->y = make(mk, RT_BUF_WORK, slots * m->dim, "expert y");
 	if (m->shared_dim)
 		ex->shared = make(mk, RT_BUF_WORK, rows * m->dim, "shared expert");
-	if (!mk->d)
-		return;
-	ex->ids = calloc((size_t)w->rows_max * used, sizeof *ex->ids);
-	ex->groups = calloc(1, sizeof *ex->groups);
-	if (!mk->r && !(ex->ids && ex->groups))
-		mk->r = err_origin(-ENOMEM);
-	for (u32 i = 0; i < ex->slots_max && !mk->r; i++)
-		((u32 *)rt_host_ptr(ex->self))[i] = i;
+	for (u32 i = 0; ex->ones && i < w->rows_max * m->routing.n_used; i++)
+		((f32 *)rt_host_ptr(ex->ones))[i] = 1;
 }
 
 static void make_kv(struct maker *mk, const struct model *m, struct model_work *w)
@@ -317,8 +299,8 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 		&w->logits, &w->need, &w->most, &w->top, &w->whole_rows, &w->whole, &w->x, &w->h, &w->sum,
 		&w->q, &w->k, &w->v, &w->att, &w->parts, &w->gate, &w->up, &w->out_x, &w->out_h, &w->zero,
 		&w->in, &w->out, &w->self, &w->rope[0], &w->rope[1], &w->ones, &w->own, &w->own_part,
-		&w->temperature, &w->ex.logits, &w->ex.rows, &w->ex.slots, &w->ex.weights,
-		&w->ex.slot_weights, &w->ex.slot_experts, &w->ex.self, &w->ex.x, &w->ex.gate, &w->ex.up,
+		&w->temperature, &w->ex.logits, &w->ex.ids, &w->ex.weights, &w->ex.plan, &w->ex.slots,
+		&w->ex.pairs, &w->ex.in, &w->ex.owners, &w->ex.ones, &w->ex.x, &w->ex.gate, &w->ex.up,
 		&w->ex.y, &w->ex.shared };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		*bufs[i] = rt_buf_destroy(d, *bufs[i]);
@@ -327,9 +309,5 @@ void model_work_fini(struct rt_device *d, const struct model *m, struct model_wo
 	for (u32 i = 0; w->kv && i < 2 * m->n_layers; i++)
 		rt_buf_destroy(d, w->kv[i]);
 	free(w->kv);
-	if (w->ex.ids)
-		explicit_bzero(w->ex.ids, (size_t)w->rows_max * m->routing.n_used * sizeof *w->ex.ids);
-	free(w->ex.ids);
-	free(w->ex.groups);
 	*w = (struct model_work){ 0 };
 }

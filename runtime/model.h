@@ -4,7 +4,6 @@
 #pragma once
 
 #include "base/layout.h"
-#include "runtime/expert.h"
 #include "runtime/op.h"
 
 /* One matrix or vector of the model, on the device: a tensor, or rows of one that holds several. */
@@ -31,9 +30,15 @@ struct model_layer {
 	struct model_weight gate_biases, up_biases, down_biases; /* a row for each expert */
 	struct model_weight gate_bias, up_bias, down_bias;	 /* of layers without experts */
 	struct model_weight shared_gate, shared_up, shared_down;
-	struct model_weight choice_bias; /* on the host: */
-	f32 *choice;			 /* [n_experts], or NULL */
+	struct model_weight choice_bias; /* of the choice of experts alone */
 	struct op_xielu xielu;
+};
+
+/* Which experts a token has, and with what weights (struct op_route). */
+struct model_routing {
+	u32 n_experts, n_used, kind;
+	bool norm;
+	f32 scale;
 };
 
 struct model {
@@ -46,7 +51,7 @@ struct model {
 	f32 temperature;
 	u32 temperature_ctx;
 	u32 switches; /* enum layout_switch */
-	struct expert_routing routing;
+	struct model_routing routing;
 	u32 expert_dim, shared_dim;
 	struct rt_rope rope
 		[2]; /* of the layers by their `rope`; ctx and factors are for model_work_create to fill */
@@ -56,7 +61,6 @@ struct model {
 		own_input_norm; /* the layers' own embeddings: all of a token in a row */
 	struct model_weight rope_freqs, rope_short, rope_long; /* kept on the host */
 	struct model_layer *layers;
-	f32 *choices; /* where the layers' `choice` are */
 	bool all_f32; /* every matrix is F32 */
 	u32 window;   /* that layers have whose keys may be a tail (kv.h); 0: none */
 };
@@ -69,27 +73,20 @@ void model_fini(struct model *m);
 
 /* The tensor of rotation factors that a context of ctx_tokens needs, or LAYOUT_NONE. It stays on the host. */
 u32 model_rope_factors(const struct model *m, u32 ctx_tokens);
-/* The biases of layer i's choice of experts stay on the host too: that tensor, whose numbers go to layers[i].choice; or LAYOUT_NONE. */
-u32 model_choice_bias(const struct model *m, u32 i);
 /* Where each weight lies: at[i] is the place of tensor i; without a buffer where it stays on the host. */
 void model_place(struct model *m, const struct rt_view *at);
-/* Matrix i of the n that w holds. */
-struct model_weight model_matrix(const struct model_weight *w, u32 i);
 /* The matrices are where model_place said, hashed and checked: their devices may turn them into the form that they like best. */
 void model_ready(const struct model *m);
 
-/* What a layer of experts works with: the rows of the tokens gathered by expert ("slots"), what the experts make of them, and the host's part in
- * between. All NULL where the model has none. */
+/* What a layer of experts works with: what is routed where, and the rows of the tokens gathered by expert ("slots", of op_group), n_used for each row.
+ * All NULL where the model has none. */
 struct model_experts {
-	u32 slots_max, step;   /* expert.h */
-	struct rt_buf *logits; /* OUTPUT [rows, n_experts] */
-	struct rt_buf *rows, *slots, *weights, *slot_weights,
-		*self; /* INPUT: [slots_max], [rows, used] twice, f32 [slots_max], 0, 1, 2, … */
-	struct rt_buf *slot_experts; /* INPUT [slots_max]: whose rows they are */
-	struct rt_buf *x, *gate, *up, *y,
-		*shared; /* [slots_max, dim], [slots_max, expert_dim] twice, as x, [rows, dim] */
-	u32 *ids;	 /* [rows, used] */
-	struct expert_groups *groups;
+	struct rt_buf *logits, *ids, *weights;		   /* [rows, n_experts]; [rows, n_used] twice */
+	struct rt_buf *plan, *slots, *pairs, *in, *owners; /* of struct op_group */
+	struct rt_buf
+		*ones;	  /* INPUT [slots]: weights, where those proper have been applied to x; else NULL */
+	struct rt_buf *x; /* [slots, dim]: rows of tokens; later biases, of the wider of both widths */
+	struct rt_buf *gate, *up, *y, *shared; /* [slots, expert_dim] twice, [slots, dim], [rows, dim] */
 };
 
 /* The buffers of a step, made once per grant: of one device. A model whose layers are split over several devices has one of these for each, in a
@@ -145,8 +142,6 @@ _must_use_ int model_work_measure(const struct rt_device_info *info, const struc
 _must_use_ int model_work_create(struct rt_device *d, const struct model *m,
 	const struct model_work_params *p, struct model_work *ret);
 void model_work_fini(struct rt_device *d, const struct model *m, struct model_work *w);
-/* Bytes for any quantised form of n rows of k elements, and up to where another may begin behind it. */
-u64 model_piece_bytes(u32 n, u32 k);
 /* Is the head computed by the device of the first layers, because its matrix is the embedding's, or by that of the last? */
 bool model_tied(const struct model *m);
 /* Which layer each tensor of the layout belongs to: ret[n_tensors]; MODEL_FIRST, MODEL_LAST: where the first or last layer is. */
@@ -161,7 +156,7 @@ const struct model_work *model_head(const struct model_work *w);
 /* After a step, with tops: rows whole_rows[0..n-1] of its logits to whole. 0; -EIO. */
 _must_use_ int model_read_whole(const struct model *m, const struct model_work *w, u32 n);
 
-/* Record one step (what is before a choice of experts is run on the way, since that is the host's): rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits. With tops,
+/* Record one step: rows 0..n-1 of ids, seq (row of the page table) and pos; rows out_rows[0..n_out-1] of them give logits. With tops,
  * need says what is wanted of each of these, and whole_rows[0..n_whole-1] which are read whole.
  * pos_max is the largest of pos. w is the first of its chain, d its device; where there are more, what belongs to those before is run on the way, and the recording that is
  * left open is that of model_open's device. 0; -EINVAL; -EIO. */

@@ -173,8 +173,6 @@ static void bind_all(const struct layout *l, struct model *m)
 		for (u32 s = 0; s < ARRAY_LEN(layer_slots); s++)
 			*slot_in(y, &layer_slots[s]) = layer_weight(l, i, layer_slots[s].name);
 		bind_fused(l, y, i);
-		if (y->choice_bias.tensor != LAYOUT_NONE)
-			y->choice = m->choices + (size_t)i * m->routing.n_experts;
 	}
 }
 
@@ -202,7 +200,7 @@ static void read_header(const struct layout_header *h, struct model *m)
 		.switches = h->switches,
 		.expert_dim = h->expert_dim,
 		.shared_dim = h->shared_dim };
-	m->routing = (struct expert_routing){ .n_experts = h->n_experts,
+	m->routing = (struct model_routing){ .n_experts = h->n_experts,
 		.n_used = h->n_experts_used,
 		.kind = h->routing,
 		.norm = h->switches & SWITCH_ROUTING_NORM,
@@ -260,11 +258,8 @@ int model_bind(const struct layout *l, struct model *ret, const char **ret_why)
 	if (!m.arch)
 		return 1;
 	m.layers = calloc(m.n_layers, sizeof *m.layers);
-	m.choices = calloc(m.n_layers, MAX(m.routing.n_experts, 1u) * sizeof *m.choices);
-	if (!m.layers || !m.choices) {
-		model_fini(&m);
+	if (!m.layers)
 		return err_origin(-ENOMEM);
-	}
 	bind_all(l, &m);
 	measure(l, &m);
 	*ret = m;
@@ -274,7 +269,6 @@ int model_bind(const struct layout *l, struct model *ret, const char **ret_why)
 void model_fini(struct model *m)
 {
 	free(m->layers);
-	free(m->choices);
 	*m = (struct model){ 0 };
 }
 
@@ -283,11 +277,6 @@ u32 model_rope_factors(const struct model *m, u32 ctx_tokens)
 	if (m->rope_scaling != ROPE_LONG)
 		return m->rope_freqs.tensor;
 	return ctx_tokens > m->rope_ctx ? m->rope_long.tensor : m->rope_short.tensor;
-}
-
-u32 model_choice_bias(const struct model *m, u32 i)
-{
-	return m->layers[i].choice_bias.tensor;
 }
 
 static void place(struct model_weight *w, const struct rt_view *at)
@@ -309,22 +298,14 @@ void model_place(struct model *m, const struct rt_view *at)
 			place(slot_in(&m->layers[i], &layer_slots[s]), at);
 }
 
-struct model_weight model_matrix(const struct model_weight *w, u32 i)
-{
-	const struct tensor_type_info *t = tensor_type_info(w->type);
-	struct model_weight one = *w;
-	one.at.offset += (u64)w->k / t->block * t->bytes * w->n_out * i;
-	one.n = 1;
-	one.scale_at = (struct rt_view){ 0 }; /* applied to all at once */
-	return one;
-}
-
 static void ready(const struct model_weight *w)
 {
 	if (!w->at.buf || w->n_out <= 1)
 		return;
-	for (u32 i = 0; i < MAX(w->n, 1u); i++)
-		rt_weights_ready(rt_buf_device(w->at.buf), model_matrix(w, i).at, w->type, w->k, w->n_out);
+	const struct tensor_type_info *t = tensor_type_info(w->type);
+	struct rt_view at = w->at;
+	for (u32 i = 0; i < MAX(w->n, 1u); i++, at.offset += (u64)w->k / t->block * t->bytes * w->n_out)
+		rt_weights_ready(rt_buf_device(at.buf), at, w->type, w->k, w->n_out);
 }
 
 void model_ready(const struct model *m)

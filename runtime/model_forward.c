@@ -18,24 +18,32 @@ static struct rt_view act_as(struct run *run, struct act *a, enum op_act_kind ki
 {
 	if (kind == OP_ACT_F32)
 		return a->x;
-	struct rt_view q = { run->w->act[kind], a->made_at };
+	struct rt_view q = whole(run->w->act[kind]);
 	if (!a->made[kind] && !run->r)
 		run->r = op_quantize(run->d, kind, a->x, q, a->rows, a->k);
 	a->made[kind] = true;
 	return q;
 }
 
-/* y = a · Wᵀ   W [n_out, a.k] */
-void mul_mat_to(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y)
+/* y = a · Wᵀ   W [n_out, a.k]; of experts each row of a with the matrix of its own */
+static void mul_mat_to(
+	struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y)
 {
+	const struct model_experts *ex = &run->w->ex;
 	struct op_mul_mat p = {
 		.type = w->type, .k = a->k, .n_out = n_out, .rows = a->rows, .w = w->at, .y = y
 	};
+	bool many = w->n > 1;
+	if (many) {
+		p.experts = w->n;
+		p.plan = whole(ex->plan);
+	}
 	p.act = act_as(run, a, op_act_kind(w->type));
 	if (!run->r)
 		run->r = op_mul_mat(run->d, &p);
 	if (w->scale_at.buf && !run->r) /* zero: every row takes element 0 */
-		run->r = op_row_scale(run->d, y, whole(run->w->zero), w->scale_at, a->rows, n_out);
+		run->r = op_row_scale(
+			run->d, y, whole(many ? ex->owners : run->w->zero), w->scale_at, a->rows, n_out);
 }
 
 void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y)

@@ -22,17 +22,15 @@ static inline bool has(const struct model_weight *w)
 	return w->at.buf;
 }
 
-/* A matrix of activations, and the quantised forms of it that were made so far: at `made_at` of the buffers for them. */
+/* A matrix of activations, and the quantised forms of it that were made so far. */
 struct act {
 	struct rt_view x;
 	u32 rows, k;
-	u64 made_at;
 	bool made[OP_ACT_Q8_256 + 1];
 };
 struct act act_of(struct rt_buf *x, u32 rows, u32 k);
 
-/* y = a · Wᵀ   W [n_out, a.k] */
-void mul_mat_to(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_view y);
+/* y = a · Wᵀ   W [n_out, a.k]; of experts each row of a with the matrix of its own */
 void mul_mat(struct run *run, const struct model_weight *w, struct act *a, u32 n_out, struct rt_buf *y);
 /* up = act(gate) ∘ up, or act(up) where there is no gate, of n elements */
 void activate(struct run *run, const struct model_layer *l, struct rt_buf *gate, struct rt_buf *up, u64 n);

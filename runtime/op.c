@@ -1,5 +1,6 @@
 #include "runtime/op_call.h"
 
+#include "base/arch.h"
 #include "base/err.h"
 #include "shaders/act.h"
 #include "shaders/add.h"
@@ -9,10 +10,12 @@
 #include "shaders/combine.h"
 #include "shaders/exact.h"
 #include "shaders/geglu.h"
+#include "shaders/group.h"
 #include "shaders/layer_norm.h"
 #include "shaders/map.h"
 #include "shaders/quantize.h"
 #include "shaders/rms_norm.h"
+#include "shaders/route.h"
 #include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
@@ -323,6 +326,60 @@ int op_top_blocks(struct rt_device *d, const struct op_top_blocks *p)
 	op_call_buf(&c, 2, p->need, 8ull * p->rows);
 	op_call_buf(&c, 3, p->out, 4ull * p->rows * op_top_words(p->n, p->cap));
 	const struct push_top_blocks push = { .rows = p->rows, .n = p->n, .blocks = blocks, .cap = p->cap };
+	op_call_push(&c, &push);
+	return op_call(d, &c);
+}
+
+static bool routing_ok(u32 rows, u32 experts, u32 used)
+{
+	return rows <= OP_ROWS_MAX && experts > 0 && experts <= EXPERTS_MAX && used > 0 &&
+	       used <= MIN(experts, EXPERTS_USED_MAX);
+}
+
+int op_route(struct rt_device *d, const struct op_route *p)
+{
+	static_assert(ROUTE_SOFTMAX == ARCH_ROUTE_SOFTMAX && ROUTE_SIGMOID == ARCH_ROUTE_SIGMOID &&
+			      ROUTE_CHOSEN == ARCH_ROUTE_CHOSEN,
+		"the same kinds");
+	if (!routing_ok(p->rows, p->experts, p->used) || p->kind < ROUTE_SOFTMAX || p->kind > ROUTE_CHOSEN ||
+		!(p->scale == 0 || scale_ok(p->scale)))
+		return err_origin(-EINVAL);
+	struct rt_call c = {
+		.kernel = KERNEL_ROUTE, .work_x = p->rows, .work_y = 1, .cost = 64ull * p->rows * p->experts
+	};
+	bool biased = p->bias.buf;
+	op_call_buf(&c, 0, p->logits, 4ull * p->rows * p->experts);
+	op_call_buf(&c, 1, biased ? p->bias : p->logits, biased ? 4ull * p->experts : 4);
+	op_call_buf(&c, 2, p->ids, 4ull * p->rows * p->used);
+	op_call_buf(&c, 3, p->weights, 4ull * p->rows * p->used);
+	const struct push_route push = { .rows = p->rows,
+		.experts = p->experts,
+		.used = p->used,
+		.kind = p->kind,
+		.biased = biased,
+		.norm = p->norm,
+		.scale_bits = p->scale == 0 ? 0 : f2u(p->scale) };
+	op_call_push(&c, &push);
+	return op_call(d, &c);
+}
+
+u64 op_plan_bytes(u32 slots)
+{
+	return group_plan_bytes(slots);
+}
+
+int op_group(struct rt_device *d, const struct op_group *p)
+{
+	static_assert(EXPERTS_MAX <= 1u << GROUP_ID_BITS, "a word has an expert and a count");
+	static_assert(STEP_ROWS_MAX * EXPERTS_USED_MAX <= OP_SLOTS_MAX, "every step");
+	u64 n = (u64)p->rows * p->used;
+	if (!routing_ok(p->rows, p->experts, p->used) || n > OP_SLOTS_MAX)
+		return err_origin(-EINVAL);
+	struct rt_call c = { .kernel = KERNEL_GROUP, .work_x = p->rows > 0, .work_y = 1, .cost = n };
+	const struct rt_view lists[] = { p->ids, p->plan, p->slots, p->pairs, p->in, p->owners };
+	for (u32 i = 0; i < ARRAY_LEN(lists); i++)
+		op_call_buf(&c, i, lists[i], i == 1 ? group_plan_bytes((u32)n) : 4 * n);
+	const struct push_group push = { .n = (u32)n, .used = p->used, .experts = p->experts };
 	op_call_push(&c, &push);
 	return op_call(d, &c);
 }

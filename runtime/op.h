@@ -46,12 +46,41 @@ int op_quantize(
 	struct rt_device *d, enum op_act_kind kind, struct rt_view x, struct rt_view q, u32 rows, u32 k);
 
 /* y[r, o] = sum_k W[o, k] * act[r, k]   W [n_out, k] of type, act of op_act_kind(type), y [rows, n_out]. W may begin at any row of a tensor:
- * its view's offset is only a multiple of 1, 2 or 4, as the bytes of the type's blocks are. */
+ * its view's offset is only a multiple of 1, 2 or 4, as the bytes of the type's blocks are.
+ * With experts W is [experts, n_out, k], rows are the slots of a plan of op_group, and each is multiplied by the matrix of its expert. */
 struct op_mul_mat {
 	u32 type, k, n_out, rows;
 	struct rt_view w, act, y;
+	u32 experts; /* 0: W is one matrix */
+	struct rt_view plan;
 };
 int op_mul_mat(struct rt_device *d, const struct op_mul_mat *p);
+
+/* The experts of each token, by rising index, and their weights, as shaders/route.h says.
+ * logits [rows, experts]; bias [experts] or buf NULL; ids [rows, used] u32, weights [rows, used] */
+struct op_route {
+	u32 rows, experts, used;
+	u32 kind;  /* enum arch_routing */
+	bool norm; /* the weights of the chosen are divided by their sum */
+	f32 scale; /* of the weights, last; 0: 1 */
+	struct rt_view logits, bias, ids, weights;
+};
+int op_route(struct rt_device *d, const struct op_route *p);
+
+/* What op_route has chosen, by expert: a slot for each of its ids, those of an expert side by side (shaders/group.h).
+ * ids, slots, pairs, rows and owners [rows * used] u32; plan of op_plan_bytes, for products. At most OP_SLOTS_MAX slots. */
+struct op_group {
+	u32 rows, experts, used;
+	struct rt_view ids, plan;
+	struct rt_view slots;  /* of each id: where it stands */
+	struct rt_view pairs;  /* of each slot: which id it is */
+	struct rt_view in;     /* of each slot: whose row it reads */
+	struct rt_view owners; /* of each slot: its expert */
+};
+#define OP_SLOTS_MAX \
+	10240u /* a device that counts rounds does no more: twice what the longest step of rows has */
+u64 op_plan_bytes(u32 slots);
+int op_group(struct rt_device *d, const struct op_group *p);
 
 /* Rotate pairs of the first rope_dim elements of each head by the angle of the token's position: (x[2j], x[2j+1]), or with halves
  * (x[j], x[j + rope_dim / 2]).  x [n, heads, head_dim] in place; pos [n] u32; table [ctx, rope_dim / 2, 2] cos, sin of rt_rope_table. */

@@ -266,16 +266,23 @@ static int run_embed(struct run *r)
 	return rt_submit(r->d);
 }
 
+/* What a product reads, as an op would have left it. */
+static int make_activations(struct run *r, u32 rows, u32 k, struct rt_view *ret)
+{
+	TRY(make_floats(r, (size_t)rows * k, 2, "x", ret));
+	f32 *x = rt_host_ptr(ret->buf);
+	for (size_t i = 0; i < (size_t)rows * k; i++)
+		x[i] = exact_window(x[i]);
+	return 0;
+}
+
 static int run_mul_mat(struct run *r)
 {
 	const struct op_case *c = r->c;
 	enum op_act_kind kind = op_act_kind(c->type);
 	struct rt_view w, x, act, y;
 	TRY(make_weights(r, c->type, c->n_out, c->k, &w));
-	TRY(make_floats(r, (size_t)c->rows * c->k, 2, "x", &x));
-	f32 *in = rt_host_ptr(x.buf);
-	for (size_t i = 0; i < (size_t)c->rows * c->k; i++)
-		in[i] = exact_window(in[i]); /* as an op would have left it */
+	TRY(make_activations(r, c->rows, c->k, &x));
 	TRY(make(r, RT_BUF_WORK, op_act_bytes(kind, c->rows, c->k), "act", &act));
 	TRY(make_out(r, 4ul * c->rows * c->n_out, &y));
 	TRY(rt_begin(r->d));
@@ -555,6 +562,100 @@ static int run_top_blocks(struct run *r)
 	return rt_submit(r->d);
 }
 
+static int run_route(struct run *r)
+{
+	const struct op_case *c = r->c;
+	u32 n = c->rows * c->heads;
+	struct op_route p = { .rows = c->rows,
+		.experts = c->k,
+		.used = c->heads,
+		.kind = c->type,
+		.norm = c->norm,
+		.scale = c->scale };
+	u64 weights_at = ALIGN_UP(4ull * n, (u64)RT_ALIGN);
+	TRY(make_floats(r, (size_t)c->rows * c->k, 26, "logits", &p.logits));
+	f32 *logits = rt_host_ptr(p.logits.buf);
+	for (u32 i = 0; i < c->rows * c->k && c->pos; i++) /* ties: few values */
+		logits[i] = (f32)((i * 2654435761u >> 16) % (c->pos + 1));
+	if (c->biased)
+		TRY(make_floats(r, c->k, 27, "bias", &p.bias));
+	TRY(make_out(r, weights_at + 4ull * n, &p.ids));
+	p.weights = (struct rt_view){ p.ids.buf, weights_at };
+	TRY(rt_begin(r->d));
+	TRY(op_route(r->d, &p));
+	return rt_submit(r->d);
+}
+
+/* Ids of rows as op_route gives them: each row's ascend. */
+static int make_ids(
+	struct run *r, u32 rows, u32 experts, u32 used, enum op_case_ids kind, struct rt_view *ret)
+{
+	u64 seed = 28;
+	TRY(make(r, RT_BUF_INPUT, 4ull * rows * used, "ids", ret));
+	u32 *ids = rt_host_ptr(ret->buf);
+	for (u32 i = 0; i < rows; i++)
+		for (u32 j = 0, e = 0; j < used; j++, e++) {
+			u32 room = experts - used + j - e; /* experts that may be passed over */
+			u64 hop = kind == IDS_SAME ? room : next(&seed) % (2 * room / (used - j) + 1);
+			e += (u32)MIN(hop, (u64)room);
+			ids[i * used + j] = e;
+		}
+	return 0;
+}
+
+/* The lists of n slots, side by side in a buffer of that kind. */
+static int make_group(struct run *r, enum rt_buf_kind kind, struct op_group *p)
+{
+	u32 n = p->rows * p->used;
+	u64 list = ALIGN_UP(4ull * n, (u64)RT_ALIGN), plan = ALIGN_UP(op_plan_bytes(n), (u64)RT_ALIGN);
+	struct rt_view *lists[] = { &p->slots, &p->pairs, &p->in, &p->owners };
+	if (kind == RT_BUF_OUTPUT)
+		TRY(make_out(r, plan + 4 * list, &p->plan));
+	else
+		TRY(make(r, kind, plan + 4 * list, "group", &p->plan));
+	for (u32 i = 0; i < ARRAY_LEN(lists); i++)
+		*lists[i] = (struct rt_view){ p->plan.buf, plan + i * list };
+	return 0;
+}
+
+static int run_group(struct run *r)
+{
+	const struct op_case *c = r->c;
+	struct op_group p = { .rows = c->rows, .experts = c->k, .used = c->heads };
+	TRY(make_ids(r, c->rows, c->k, c->heads, c->type, &p.ids));
+	TRY(make_group(r, RT_BUF_OUTPUT, &p));
+	TRY(rt_begin(r->d));
+	TRY(op_group(r->d, &p));
+	return rt_submit(r->d);
+}
+
+static int run_experts(struct run *r)
+{
+	const struct op_case *c = r->c;
+	enum op_act_kind kind = op_act_kind(c->type);
+	u32 slots = c->rows * c->heads;
+	struct op_group g = { .rows = c->rows, .experts = c->kv_heads, .used = c->heads };
+	struct op_mul_mat m = {
+		.type = c->type, .k = c->k, .n_out = c->n_out, .rows = slots, .experts = c->kv_heads
+	};
+	struct rt_view x;
+	TRY(make_weights(r, c->type, c->kv_heads * c->n_out, c->k, &m.w));
+	TRY(make_activations(r, slots, c->k, &x));
+	TRY(make_ids(r, c->rows, c->kv_heads, c->heads, c->pos, &g.ids));
+	TRY(make_group(r, RT_BUF_WORK, &g));
+	TRY(make(r, RT_BUF_WORK, op_act_bytes(kind, slots, c->k), "act", &m.act));
+	TRY(make_out(r, 4ul * slots * c->n_out, &m.y));
+	m.plan = g.plan;
+	TRY(rt_begin(r->d));
+	if (kind == OP_ACT_F32)
+		m.act = x;
+	else
+		TRY(op_quantize(r->d, kind, x, m.act, slots, c->k));
+	TRY(op_group(r->d, &g));
+	TRY(op_mul_mat(r->d, &m));
+	return rt_submit(r->d);
+}
+
 static int (*const runs[])(struct run *r) = {
 	[CASE_EMBED] = run_embed,
 	[CASE_MUL_MAT] = run_mul_mat,
@@ -574,6 +675,9 @@ static int (*const runs[])(struct run *r) = {
 	[CASE_SWIGLU_OAI] = run_glu,
 	[CASE_COMBINE] = run_combine,
 	[CASE_TOP_BLOCKS] = run_top_blocks,
+	[CASE_ROUTE] = run_route,
+	[CASE_GROUP] = run_group,
+	[CASE_EXPERTS] = run_experts,
 };
 
 int op_case_run(struct rt_device *d, const struct op_case *c, void **ret_out, size_t *ret_len)

@@ -22,6 +22,9 @@ enum op_case_op {
 	CASE_SWIGLU_OAI,
 	CASE_COMBINE,	 /* n_out rows of x, heads of them for each of `rows` */
 	CASE_TOP_BLOCKS, /* of rows of k elements, `heads` blocks at most */
+	CASE_ROUTE,	 /* k experts, heads of them for each of `rows`; type: enum arch_routing */
+	CASE_GROUP,	 /* the same; type: which experts rows have, enum op_case_ids */
+	CASE_EXPERTS, /* as CASE_MUL_MAT, of kv_heads experts, heads of them for each of `rows`; pos: enum op_case_ids */
 };
 
 enum op_case_fill {
@@ -31,6 +34,11 @@ enum op_case_fill {
 	FILL_TINY,    /* float32 and float16 denormals, smallest normals */
 	FILL_OUTLIER, /* plain, with one huge element in a row */
 	FILL_MIXED,   /* magnitudes over the whole window and beyond it */
+};
+
+enum op_case_ids {
+	IDS_SPREAD, /* few experts have several rows, some none */
+	IDS_SAME,   /* every row the same experts, the last ones */
 };
 
 struct op_case {
@@ -43,6 +51,8 @@ struct op_case {
 	u32 window;	    /* attention */
 	bool pieces, sinks; /* attention */
 	bool halves;	    /* rope */
+	bool biased, norm;  /* route */
+	f32 scale;	    /* route */
 	u32 parts; /* attention: in parts, with memory for so many blocks at a time; 0: in one pass */
 };
 

@@ -5,6 +5,7 @@
 #include "shaders/blocks_ref.h"
 #include "shaders/embed.h"
 #include "shaders/grids.h"
+#include "shaders/plan.h"
 #include "shaders/mul_mat_f.h"
 #include "shaders/mul_mat_q.h"
 #include "shaders/rope.h"
@@ -111,14 +112,16 @@ static void mul_mat_push(struct rt_call *c, const struct op_mul_mat *m, const st
 		.cols = m->rows,
 		.first = t->first,
 		.count = t->count,
-		.base = t->base };
+		.base = t->base,
+		.experts = m->experts };
 	const struct push_mul_mat_q q = { .k = m->k,
 		.n_out = m->n_out,
 		.cols = m->rows,
 		.first = t->first,
 		.count = t->count,
 		.base = t->base,
-		.row_bytes = (u32)row_bytes };
+		.row_bytes = (u32)row_bytes,
+		.experts = m->experts };
 	if (op_act_kind(m->type) == OP_ACT_F32)
 		op_call_push(c, &f);
 	else
@@ -131,12 +134,14 @@ static bool product_ok(const struct op_mul_mat *m)
 						    : bytes % 4 ? 2
 								: 4; /* what rows are multiples of */
 	return m->rows <= OP_ROWS_MAX && m->k > 0 && m->k <= DIM_MAX && m->k % block_len_of(m->type) == 0 &&
-	       m->n_out > 0 && m->n_out <= VOCAB_MAX && m->w.offset % unit == 0;
+	       m->n_out > 0 && m->n_out <= VOCAB_MAX && m->w.offset % unit == 0 &&
+	       m->experts <= EXPERTS_MAX && (u64)m->experts * m->n_out <= UINT32_MAX;
 }
 
 int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 {
-	struct rt_call c = { .work_y = m->rows };
+	struct rt_call c = { .work_y = m->rows, .experts = m->experts };
+	u32 w_rows = MAX(m->experts, 1u) * m->n_out, last;
 	if (!kernel_mul_mat_of(m->type, &c.kernel) || !product_ok(m))
 		return err_origin(-EINVAL);
 	if (d->info.rounds_max && m->k > OP_COUNTED_K_MAX)
@@ -147,12 +152,14 @@ int op_mul_mat(struct rt_device *d, const struct op_mul_mat *m)
 	u64 row_bytes = (u64)(m->k / block_len_of(m->type)) * block_bytes_of(m->type);
 	op_call_buf(&c, 1, m->act, op_act_bytes(op_act_kind(m->type), m->rows, m->k));
 	op_call_buf(&c, 2, m->y, 4ull * m->rows * m->n_out);
-	for (u32 first = 0; first < m->n_out && m->rows > 0;) {
-		struct part t = part_at(d, m->w, row_bytes, m->n_out, first);
+	last = kernel_refs[c.kernel].n_bufs - 1;
+	op_call_buf(&c, last, m->experts ? m->plan : m->act, m->experts ? group_plan_bytes(m->rows) : 4);
+	for (u32 first = 0; first < w_rows && m->rows > 0;) {
+		struct part t = part_at(d, m->w, row_bytes, w_rows, first);
 		if (t.count == 0)
 			return err_origin(-EINVAL);
-		c.work_x = t.count;
-		c.cost = (u64)t.count * m->k * m->rows;
+		c.work_x = m->experts ? m->n_out : t.count;
+		c.cost = (u64)t.count * m->k * m->rows / MAX(m->experts, 1u);
 		op_call_buf(&c, 0, t.view, t.bytes);
 		mul_mat_push(&c, m, &t, row_bytes);
 		r = op_call(d, &c);

@@ -1,6 +1,7 @@
 #include "runtime/selftest.h"
 #include "runtime/dev.h"
 
+#include "base/arch.h"
 #include "base/sha256.h"
 #include "proto.h"
 #include "shaders/map.h"
@@ -37,6 +38,20 @@
 					      .parts = 2                                            \
 		}                                                                                   \
 	}
+
+#define ROUTE(t, f, ...)                                                                                     \
+	{                                                                                                    \
+		KERNEL_ROUTE,                                                                                \
+		{                                                                                            \
+			CASE_ROUTE, t, .rows = 5, .k = 300, .heads = 7, .fill = f, .norm = true, __VA_ARGS__ \
+		}                                                                                            \
+	}
+
+/* Experts with more rows than a tile, with one and with none. */
+#define EXPERTS(t, r, k_, f)                                                                              \
+	{ KERNEL_MUL_MAT_##t, { CASE_EXPERTS, TENSOR_##t, .rows = r, .k = k_, .n_out = 37, .kv_heads = 7, \
+				      .heads = 3, .fill = f } },
+#define EXPERTS_OF(t, ...) EXPERTS(t, 1, 768, FILL_PLAIN) EXPERTS(t, 23, 768, FILL_MIXED)
 
 #define MAP(t, f)                                                    \
 	{                                                            \
@@ -77,11 +92,8 @@ const struct selftest_case selftest_cases[] = {
 	{ KERNEL_LAYER_NORM, { CASE_LAYER_NORM, .rows = 3, .k = 1001, .fill = FILL_MIXED } },
 	{ KERNEL_BIAS, { CASE_BIAS, .rows = 7, .k = 143, .fill = FILL_MIXED } },
 	{ KERNEL_ROW_SCALE, { CASE_ROW_SCALE, .rows = 7, .k = 143, .pos = 90, .fill = FILL_MIXED } },
-	MAP(MAP_SCALE, FILL_MIXED),
-	MAP(MAP_SOFTCAP, FILL_PLAIN),
-	MAP(MAP_SOFTCAP, FILL_MIXED),
-	MAP(MAP_XIELU, FILL_PLAIN),
-	MAP(MAP_XIELU, FILL_MIXED),
+	MAP(MAP_SCALE, FILL_MIXED), MAP(MAP_SOFTCAP, FILL_PLAIN), MAP(MAP_SOFTCAP, FILL_MIXED),
+	MAP(MAP_XIELU, FILL_PLAIN), MAP(MAP_XIELU, FILL_MIXED),
 	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
 	{ KERNEL_GEGLU, { CASE_GEGLU, .rows = 7, .k = 1001, .fill = FILL_MIXED } },
 	{ KERNEL_SWIGLU_OAI, { CASE_SWIGLU_OAI, .rows = 7, .k = 1001, .fill = FILL_PLAIN } },
@@ -101,13 +113,17 @@ const struct selftest_case selftest_cases[] = {
 	{ KERNEL_ATTENTION_INT8,
 		{ CASE_ATTENTION, KV_INT8, .rows = 5, .n_out = 3, .heads = 6, .kv_heads = 2, .head_dim = 86,
 			.pos = 120, .fill = FILL_OUTLIER, .window = 50, .sinks = true } },
-	PARTS(ATTENTION_PART_F32, KV_F32, FILL_PLAIN),
-	PARTS(ATTENTION_PART_F16, KV_F16, FILL_MIXED),
-	PARTS(ATTENTION_PART_INT8, KV_INT8, FILL_OUTLIER),
-	PARTS(ATTENTION_JOIN, KV_F32, FILL_OUTLIER),
+	PARTS(ATTENTION_PART_F32, KV_F32, FILL_PLAIN), PARTS(ATTENTION_PART_F16, KV_F16, FILL_MIXED),
+	PARTS(ATTENTION_PART_INT8, KV_INT8, FILL_OUTLIER), PARTS(ATTENTION_JOIN, KV_F32, FILL_OUTLIER),
 	{ KERNEL_BLOCK_MAX, { CASE_TOP_BLOCKS, .rows = 3, .k = 2117, .heads = 9, .fill = FILL_MIXED } },
 	{ KERNEL_TOP_BLOCKS, { CASE_TOP_BLOCKS, .rows = 3, .k = 2117, .heads = 9, .fill = FILL_PLAIN } },
 	{ KERNEL_TOP_BLOCKS, { CASE_TOP_BLOCKS, .rows = 4, .k = 77, .heads = 4, .fill = FILL_ZERO } },
+	ROUTE(ARCH_ROUTE_SOFTMAX, FILL_PLAIN),
+	ROUTE(ARCH_ROUTE_SIGMOID, FILL_PLAIN, .biased = true, .scale = 2.5f),
+	ROUTE(ARCH_ROUTE_CHOSEN, FILL_MIXED), ROUTE(ARCH_ROUTE_SOFTMAX, FILL_PLAIN, .pos = 3),
+	{ KERNEL_GROUP, { CASE_GROUP, IDS_SPREAD, .rows = 45, .k = 61, .heads = 3 } },
+	{ KERNEL_GROUP, { CASE_GROUP, IDS_SAME, .rows = 45, .k = 1000, .heads = 3 } },
+	TENSOR_FLOATS(EXPERTS_OF) TENSOR_BLOCKS(EXPERTS_OF)
 };
 const u32 selftest_cases_n = ARRAY_LEN(selftest_cases);
 

@@ -13,6 +13,7 @@
 #include "shaders/combine.h"
 #include "shaders/embed.h"
 #include "shaders/geglu.h"
+#include "shaders/group.h"
 #include "shaders/kv_store.h"
 #include "shaders/layer_norm.h"
 #include "shaders/map.h"
@@ -21,6 +22,7 @@
 #include "shaders/quantize.h"
 #include "shaders/rms_norm.h"
 #include "shaders/rope.h"
+#include "shaders/route.h"
 #include "shaders/row_scale.h"
 #include "shaders/rows.h"
 #include "shaders/swiglu.h"
@@ -33,9 +35,9 @@
 const struct kernel_ref kernel_refs[KERNELS_N] = {
 #define EMBED(name, c, ...) [KERNEL_EMBED_##name] = { "embed." #name, REF(embed_##c, embed, 4, BIT(2)) },
 #define MUL_MAT_F(name, c, ...) \
-	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_f, 3, BIT(2)) },
+	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_f, 4, BIT(2)) },
 #define MUL_MAT_Q(name, c, ...) \
-	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_q, 4, BIT(2)) },
+	[KERNEL_MUL_MAT_##name] = { "mul_mat." #name, REF(mul_mat_##c, mul_mat_q, 5, BIT(2)) },
 	TENSOR_FLOATS(EMBED) TENSOR_BLOCKS(EMBED) TENSOR_FLOATS(MUL_MAT_F) TENSOR_BLOCKS(
 		MUL_MAT_Q)[KERNEL_RMS_NORM] = { "rms_norm", REF(rms_norm, rms_norm, 3, BIT(2)) },
 	[KERNEL_QUANTIZE_32] = { "quantize.32", REF(quantize_32, quantize, 2, BIT(1)) },
@@ -64,6 +66,8 @@ const struct kernel_ref kernel_refs[KERNELS_N] = {
 		REF(attention_join, attention_join, 4, BIT(0) | BIT(2)) },
 	[KERNEL_BLOCK_MAX] = { "block_max", REF(block_max, block_max, 2, BIT(1)) },
 	[KERNEL_TOP_BLOCKS] = { "top_blocks", REF(top_blocks, top_blocks, 4, BIT(3)) },
+	[KERNEL_ROUTE] = { "route", REF(route, route, 4, BIT(2) | BIT(3)) },
+	[KERNEL_GROUP] = { "group", REF(group, group, 6, BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5)) },
 };
 
 #define ROW(name, ...) { TENSOR_##name, KERNEL_EMBED_##name, KERNEL_MUL_MAT_##name },

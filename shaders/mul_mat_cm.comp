@@ -17,12 +17,15 @@ layout(constant_id = 0) const u32 LANES = 32u; /* of the subgroup */
 layout(constant_id = 1) const u32 TM = 8u;
 layout(constant_id = 2) const u32 TN = 8u;
 layout(constant_id = 3) const u32 TK = 8u; /* at most STEP */
+layout(constant_id = 4) const u32 EXPERTS = 0u;
 BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
 BUF_IN(3, grids);
+BUF_IN(4, plan);
 
 #include "blocks.glsl"
+#include "columns.glsl"
 
 #if SCALE_LEN == 16 || TYPE == NVFP4
 #define STEP 16u /* elements that share an integer scale */
@@ -39,15 +42,15 @@ shared int sums[TILE_MAX];
 
 #define MATRIX(t, r, c, use) coopmat<t, gl_ScopeSubgroup, r, c, use>
 
-void stage(u32 row0, u32 col0, u32 block, u32 step)
+void stage(u32 row0, u32 block, u32 step)
 {
 	for (u32 i = LANE; i < TM * WORDS; i += LANES) {
-		u32 row = min(row0 + i / WORDS, p.count - 1u);
+		u32 row = row_held(row0 + i / WORDS);
 		u32 word = step * WORDS + i % WORDS; /* of the block */
 		left[i] = block_word(term_at(p.base + row * p.row_bytes, block), word / 8u, word % 8u);
 	}
 	for (u32 i = LANE; i < TN * WORDS; i += LANES) {
-		u32 col = min(col0 + i / WORDS, p.cols - 1u);
+		u32 col = min(col0 + i / WORDS, col_end - 1u);
 		right[i] = act[col * (p.k / 4u) + block * (TERM_LEN / 4u) + step * WORDS + i % WORDS];
 	}
 }
@@ -81,7 +84,8 @@ int sum_staged(u32 c)
 void main()
 {
 	u32 row0 = GROUP_X * TM;
-	u32 col0 = gl_WorkGroupID.y * TN;
+	if (!columns_find(TN))
+		return;
 	u32 own = TM * TN / LANES;
 	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN);
 	u32 scale_at = act_scale_at(p.cols, p.k);
@@ -96,14 +100,14 @@ void main()
 			i2[e] = 0;
 		}
 		ROLLED for (u32 j = 0u; j < TERM_LEN / STEP; j++) {
-			stage(row0, col0, block, j);
+			stage(row0, block, j);
 			barrier();
 			multiply();
 			barrier();
 			for (u32 e = 0u; e < own; e++) {
 				u32 i = e * LANES + LANE;
-				u32 at = term_at(p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes, block);
-				u32 col = min(col0 + i % TN, p.cols - 1u);
+				u32 at = term_at(p.base + row_held(row0 + i / TN) * p.row_bytes, block);
+				u32 col = min(col0 + i % TN, col_end - 1u);
 #if TYPE == NVFP4
 				if (j == 0u)
 					i1[e] = sums[i];
@@ -128,8 +132,8 @@ void main()
 		}
 		for (u32 e = 0u; e < own; e++) {
 			u32 i = e * LANES + LANE;
-			u32 at = term_at(p.base + min(row0 + i / TN, p.count - 1u) * p.row_bytes, block);
-			u32 col = min(col0 + i % TN, p.cols - 1u);
+			u32 at = term_at(p.base + row_held(row0 + i / TN) * p.row_bytes, block);
+			u32 col = min(col0 + i % TN, col_end - 1u);
 			f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
 			f32 d = block_d(at);
 			f32 v = exact_from_int(i1[e]) * d;
@@ -147,7 +151,7 @@ void main()
 		u32 i = e * LANES + LANE;
 		u32 row = row0 + i / TN;
 		u32 col = col0 + i % TN;
-		if (row < p.count && col < p.cols)
-			y[col * p.n_out + p.first + row] = exact_window_bits(f2u(acc[e]));
+		if (row_here(row) && col < col_end)
+			y[col * p.n_out + row_from + row] = exact_window_bits(f2u(acc[e]));
 	}
 }

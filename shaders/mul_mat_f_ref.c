@@ -1,5 +1,6 @@
 #include "shaders/mul_mat_f.h"
 #include "shaders/exact.h"
+#include "shaders/plan.h"
 
 #include "base/layout.h"
 
@@ -67,14 +68,21 @@ static inline void mul_mat(u32 type, const struct push_mul_mat_f *p, void *const
 	size_t row_bytes = (size_t)p->k * (type == TENSOR_F32 ? 4 : 2);
 	const f32 *x = buf[1];
 	f32 *y = buf[2];
-	for (u32 o = first; o < end; o++) {
-		const u8 *row = (const u8 *)buf[0] + p->base + o * row_bytes;
-		for (u32 c = 0; c < p->cols; c += TILE) {
-			f32 lane[TILE][LANES];
-			u32 n = MIN(TILE, p->cols - c);
-			row_times_cols(type, row, x + (size_t)c * p->k, p->k, n, lane);
-			for (u32 i = 0; i < n; i++)
-				y[(size_t)(c + i) * p->n_out + p->first + o] = tree(lane[i]);
+	for (u32 t = 0; t < group_columns_n(p->experts, buf[3]); t++) {
+		const struct group_columns g =
+			group_columns_at(p->experts, p->cols, p->n_out, p->first, buf[3], t);
+		for (u32 o = first; o < end; o++) {
+			u32 held = o + g.held_from;
+			if (held >= p->count)
+				continue;
+			const u8 *row = (const u8 *)buf[0] + p->base + held * row_bytes;
+			for (u32 c = g.first; c < g.first + g.n; c += TILE) {
+				f32 lane[TILE][LANES];
+				u32 n = MIN(TILE, g.first + g.n - c);
+				row_times_cols(type, row, x + (size_t)c * p->k, p->k, n, lane);
+				for (u32 i = 0; i < n; i++)
+					y[(size_t)(c + i) * p->n_out + g.row_from + o] = tree(lane[i]);
+			}
 		}
 	}
 }

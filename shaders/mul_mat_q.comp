@@ -15,16 +15,19 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const u32 COLS = 1u;
 layout(constant_id = 1) const u32 LANES = 1u;
+layout(constant_id = 2) const u32 EXPERTS = 0u;
 BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
 BUF_IN(3, grids);
+BUF_IN(4, plan);
 
 #define COLS_MAX 8u
 #define ROWS	 (64u / LANES)
 shared float terms[COLS_MAX * 64u];
 
 #include "blocks.glsl"
+#include "columns.glsl"
 
 #ifdef DOT
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018], id = 4450)
@@ -61,7 +64,7 @@ int sum_words(u32 at, u32 from, u32 to)
 #endif
 
 /* Terms of one block for all columns. */
-void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
+void block_terms(u32 row, u32 block, out float t[COLS_MAX])
 {
 	u32 at = term_at(p.base + row * p.row_bytes, block);
 	u32 scale_at = act_scale_at(p.cols, p.k);
@@ -90,7 +93,7 @@ void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 #endif
 		for (u32 c = 0u; c < COLS; c++) {
 			u32 col = col0 + c;
-			if (col >= p.cols)
+			if (col >= col_end)
 				continue;
 			u32 q_at = col * (p.k / 4u) + block * (TERM_LEN / 4u) + 8u * j;
 #if TYPE == NVFP4
@@ -119,7 +122,7 @@ void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 	f32 dmin = block_dmin(at);
 #endif
 	for (u32 c = 0u; c < COLS; c++) {
-		u32 col = min(col0 + c, p.cols - 1u); /* columns beyond are not stored */
+		u32 col = min(col0 + c, col_end - 1u); /* columns beyond are not stored */
 		f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
 		f32 v = exact_from_int(i1[c]) * d;
 #if MIN_LEN != 0 || TYPE == NVFP4
@@ -131,31 +134,31 @@ void block_terms(u32 row, u32 col0, u32 block, out float t[COLS_MAX])
 	}
 }
 
-void add_own_terms(u32 row, u32 col0, u32 blocks)
+void add_own_terms(u32 row, u32 blocks)
 {
 	f32 acc[COLS_MAX];
 	for (u32 c = 0u; c < COLS; c++)
 		acc[c] = 0.0f;
 	ROLLED for (u32 block = 0u; block < blocks; block++) {
 		float t[COLS_MAX];
-		block_terms(min(row, p.count - 1u), col0, block, t);
+		block_terms(row_held(row), block, t);
 		for (u32 c = 0u; c < COLS; c++) {
 			f32 s = acc[c] + t[c];
 			acc[c] = s;
 		}
 	}
 	for (u32 c = 0u; c < COLS; c++)
-		if (row < p.count && col0 + c < p.cols)
-			y[(col0 + c) * p.n_out + p.first + row] = exact_window_bits(f2u(acc[c]));
+		if (row_here(row) && col0 + c < col_end)
+			y[(col0 + c) * p.n_out + row_from + row] = exact_window_bits(f2u(acc[c]));
 }
 
-void add_shared_terms(u32 row, u32 col0, u32 blocks)
+void add_shared_terms(u32 row, u32 blocks)
 {
 	u32 lane = LANE % LANES;
 	f32 acc = 0.0f;
 	ROLLED for (u32 block0 = 0u; block0 < blocks; block0 += LANES) {
 		float t[COLS_MAX];
-		block_terms(min(row, p.count - 1u), col0, min(block0 + lane, blocks - 1u), t);
+		block_terms(row_held(row), min(block0 + lane, blocks - 1u), t);
 		for (u32 c = 0u; c < COLS; c++)
 			terms[c * 64u + LANE] = t[c];
 		barrier();
@@ -166,16 +169,17 @@ void add_shared_terms(u32 row, u32 col0, u32 blocks)
 		}
 		barrier();
 	}
-	if (row < p.count && lane < COLS && col0 + lane < p.cols)
-		y[(col0 + lane) * p.n_out + p.first + row] = exact_window_bits(f2u(acc));
+	if (row_here(row) && lane < COLS && col0 + lane < col_end)
+		y[(col0 + lane) * p.n_out + row_from + row] = exact_window_bits(f2u(acc));
 }
 
 void main()
 {
 	u32 row = GROUP_X * ROWS + LANE / LANES;
-	u32 col0 = gl_WorkGroupID.y * COLS;
+	if (!columns_find(COLS))
+		return;
 	if (LANES == 1u)
-		add_own_terms(row, col0, p.k / TERM_LEN);
+		add_own_terms(row, p.k / TERM_LEN);
 	else
-		add_shared_terms(row, col0, p.k / TERM_LEN);
+		add_shared_terms(row, p.k / TERM_LEN);
 }

@@ -1,8 +1,11 @@
 /* mul_mat_q: y[c, o] = sum_e W[o, e] * act[c, e], weights in blocks, activations in int8 (act.h).
  *
  * buffers: 0 W rows first .. first + count, raw blocks; 1 act [cols, k]; 2 y [cols, n_out] f32 (written)
+ *          3 the codebooks of grids.h, of types that have one (IQ1, IQ2, IQ3); 4 the plan (plan.h), read where there are experts
  * work:    x = count (rows of W), y = cols
- *         3 the codebooks of grids.h, of types that have one (IQ1, IQ2, IQ3)
+ *
+ * With experts W is [experts, n_out, k], count and first are of all its rows, the columns are slots, and y[c, o] is of the matrix of the expert whose
+ * slot c is. work: x = n_out, y = cols.
  *
  * acc = 0; acc = acc + t_p for the terms p of the row, left to right; y = window(acc). A term is of G elements, G = 32 or 256 as TENSOR_BLOCKS
  * of base/tensor.h says. With x the int8 activations of the term, S their sums, a their scale, f exact_from_int (int32 to float, nearest even),
@@ -32,6 +35,7 @@ PUSH(mul_mat_q)
 	u32 first, count; /* rows of W that buffer 0 holds */
 	u32 base;	  /* byte of buffer 0 where row `first` begins */
 	u32 row_bytes;
+	u32 experts; /* 0: W is one matrix */
 }
 PUSH_END
 

@@ -2,6 +2,7 @@
 #include "shaders/act.h"
 #include "shaders/blocks_ref.h"
 #include "shaders/exact.h"
+#include "shaders/plan.h"
 
 #define TILE 16u /* columns that share one unpacking of the weights */
 
@@ -60,27 +61,39 @@ static inline f32 term(u32 type, u32 n, const struct block_ints *b, const struct
 	return (t1 - t2) * x->scale[(size_t)c * (x->k / n) + p];
 }
 
-static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const buf[], u32 first, u32 end)
+/* Columns g of row o of y. */
+static inline void row_times(u32 type, const struct push_mul_mat_q *p, const u8 *row, const struct cols *x,
+	const struct group_columns *g, f32 *y)
 {
 	u32 len = block_term_of(type), bytes = block_bytes_of(type), parts = block_len_of(type) / len;
+	for (u32 c0 = g->first; c0 < g->first + g->n; c0 += TILE) {
+		u32 n = MIN(TILE, g->first + g->n - c0);
+		f32 acc[TILE] = { 0 };
+		for (u32 b = 0; b < p->k / len; b++) {
+			struct block_ints ints;
+			block_unpack(type, row + (size_t)(b / parts) * bytes, b % parts, &ints);
+			for (u32 c = 0; c < n; c++)
+				acc[c] = acc[c] + term(type, len, &ints, x, c0 + c, b);
+		}
+		for (u32 c = 0; c < n; c++)
+			y[(size_t)(c0 + c) * p->n_out] = exact_window(acc[c]);
+	}
+}
+
+static inline void mul_mat(u32 type, const struct push_mul_mat_q *p, void *const buf[], u32 first, u32 end)
+{
 	const struct cols x = { .q = buf[1],
 		.scale = (const f32 *)buf[1] + act_scale_at(p->cols, p->k),
-		.sum = (const i32 *)buf[1] + act_sum_at(p->cols, p->k, len),
+		.sum = (const i32 *)buf[1] + act_sum_at(p->cols, p->k, block_term_of(type)),
 		.k = p->k };
-	f32 *y = buf[2];
-	for (u32 o = first; o < end; o++) {
-		const u8 *row = (const u8 *)buf[0] + p->base + (size_t)o * p->row_bytes;
-		for (u32 c0 = 0; c0 < p->cols; c0 += TILE) {
-			u32 n = MIN(TILE, p->cols - c0);
-			f32 acc[TILE] = { 0 };
-			for (u32 b = 0; b < p->k / len; b++) {
-				struct block_ints ints;
-				block_unpack(type, row + (size_t)(b / parts) * bytes, b % parts, &ints);
-				for (u32 c = 0; c < n; c++)
-					acc[c] = acc[c] + term(type, len, &ints, &x, c0 + c, b);
-			}
-			for (u32 c = 0; c < n; c++)
-				y[(size_t)(c0 + c) * p->n_out + p->first + o] = exact_window(acc[c]);
+	for (u32 i = 0; i < group_columns_n(p->experts, buf[4]); i++) {
+		const struct group_columns g =
+			group_columns_at(p->experts, p->cols, p->n_out, p->first, buf[4], i);
+		for (u32 o = first; o < end; o++) {
+			u32 held = o + g.held_from;
+			if (held < p->count)
+				row_times(type, p, (const u8 *)buf[0] + p->base + (size_t)held * p->row_bytes,
+					&x, &g, (f32 *)buf[2] + g.row_from + o);
 		}
 	}
 }

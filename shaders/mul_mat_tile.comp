@@ -13,16 +13,19 @@
  * upper half, and as many such are added as fit before the upper half is taken. */
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const u32 COLS = 1u;
+layout(constant_id = 1) const u32 EXPERTS = 0u;
 BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
 BUF_IN(3, grids);
+BUF_IN(4, plan);
 
 #define ROWS	 4u
 #define COLS_MAX 8u
 #define HALF	 0x8000 /* so that the lower half, of either sign, rounds away */
 
 #include "blocks.glsl"
+#include "columns.glsl"
 
 /* Words whose products are added before the upper half is taken: |q| * 127 * 4 * SUM_WORDS < 2^15; 0: half a word. */
 #if TYPE == Q8_0 || TYPE == IQ4_NL || TYPE == IQ4_XS
@@ -95,7 +98,7 @@ int i1[ROWS * COLS_MAX];
 int i2[ROWS * COLS_MAX];
 
 /* Adds the products of words w0 .. w0 + WORDS - 1 of the 32 elements j of the terms `block` of all rows and columns; at: where the rows have them. */
-void add_products(u32 at[ROWS], u32 col0, u32 block, u32 j, u32 w0)
+void add_products(u32 at[ROWS], u32 block, u32 j, u32 w0)
 {
 	int q[ROWS][2u * WORDS];
 	for (u32 r = 0u; r < ROWS; r++)
@@ -126,7 +129,7 @@ void add_products(u32 at[ROWS], u32 col0, u32 block, u32 j, u32 w0)
 			mn[r][h] = block_min(at[r], 2u * j + h);
 #endif
 	for (u32 c = 0u; c < COLS; c++) {
-		u32 col = min(col0 + c, p.cols - 1u); /* columns beyond are not stored */
+		u32 col = min(col0 + c, col_end - 1u); /* columns beyond are not stored */
 		u32 x_at = col * (p.k / 4u) + block * (TERM_LEN / 4u) + 8u * j + w0;
 		int x[2u * WORDS];
 		for (u32 i = 0u; i < WORDS; i++) {
@@ -172,7 +175,7 @@ f32 from_int(int i)
 float acc[ROWS * COLS_MAX];
 
 /* Adds the terms `block` of all rows and columns. */
-void add_terms(u32 at[ROWS], u32 col0, u32 block)
+void add_terms(u32 at[ROWS], u32 block)
 {
 	u32 scale_at = act_scale_at(p.cols, p.k);
 	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN);
@@ -185,7 +188,7 @@ void add_terms(u32 at[ROWS], u32 col0, u32 block)
 #endif
 	}
 	for (u32 c = 0u; c < COLS; c++) {
-		u32 col = min(col0 + c, p.cols - 1u);
+		u32 col = min(col0 + c, col_end - 1u);
 		f32 a = u2f(act[scale_at + col * (p.k / TERM_LEN) + block]);
 #if MIN_LEN == ONE
 		int sum = toi(act[sum_at + col * (p.k / 32u) + block]);
@@ -211,13 +214,14 @@ void add_terms(u32 at[ROWS], u32 col0, u32 block)
 void find_terms(u32 row0, u32 block, out u32 at[ROWS])
 {
 	for (u32 r = 0u; r < ROWS; r++)
-		at[r] = term_at(p.base + min(row0 + r * 64u, p.count - 1u) * p.row_bytes, block);
+		at[r] = term_at(p.base + row_held(row0 + r * 64u) * p.row_bytes, block);
 }
 
 void main()
 {
 	u32 row0 = GROUP_X * 64u * ROWS + LANE;
-	u32 col0 = gl_WorkGroupID.y * COLS;
+	if (!columns_find(COLS))
+		return;
 	for (u32 n = 0u; n < ROWS * COLS_MAX; n++)
 		acc[n] = 0.0f;
 	ROLLED for (u32 block = 0u; block < p.k / TERM_LEN; block++) {
@@ -228,16 +232,16 @@ void main()
 			i2[n] = 0;
 		}
 		if (TERM_LEN == 4u * WORDS)
-			add_products(at, col0, block, 0u, 0u);
+			add_products(at, block, 0u, 0u);
 		else
 			ROLLED for (u32 w0 = 0u; w0 < TERM_LEN / 4u; w0 += WORDS)
-				add_products(at, col0, block, w0 / 8u, w0 % 8u);
-		add_terms(at, col0, block);
+				add_products(at, block, w0 / 8u, w0 % 8u);
+		add_terms(at, block);
 	}
 	for (u32 r = 0u; r < ROWS; r++) {
 		u32 row = row0 + 64u * r;
 		for (u32 c = 0u; c < COLS; c++)
-			if (row < p.count && col0 + c < p.cols)
-				y[(col0 + c) * p.n_out + p.first + row] = exact_window_bits(f2u(acc[r * COLS_MAX + c]));
+			if (row_here(row) && col0 + c < col_end)
+				y[(col0 + c) * p.n_out + row_from + row] = exact_window_bits(f2u(acc[r * COLS_MAX + c]));
 	}
 }

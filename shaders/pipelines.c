@@ -12,18 +12,18 @@
 #define BASE(k, m, n) { .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = (n), .items_y = 1 }
 /* Float weights: eight rows a workgroup, one or eight columns. */
 #define MUL_MAT_F(k, m) \
-	{ .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = 8, .items_y = 1, .n_spec = 1, .spec = { 1 } }, \
-	{ .kernel = KERNEL_##k, .variant = "base8", CODE(m), .items_x = 8, .items_y = 8, .n_spec = 1, .spec = { 8 } }
+	{ .kernel = KERNEL_##k, .variant = "base", CODE(m), .items_x = 8, .items_y = 1, .n_spec = 2, .spec = { 1 }, .experts = 1 }, \
+	{ .kernel = KERNEL_##k, .variant = "base8", CODE(m), .items_x = 8, .items_y = 8, .n_spec = 2, .spec = { 8 }, .experts = 1 }
 /* Quantised weights: a lane per row or 16 lanes per row; one or several columns (eight take long to compile on a CPU); with and without the
  * packed dot product. Tiles of 256 rows and one or 8 columns are for drivers on a CPU that load once what all lanes read alike. In 10^9 multiplications
  * a second of a core, Mesa 26.2.6, Q4_0: one column 7.7 (lane 3.9), 64 columns 15.6; Q4_K 12.4, Q8_0 10.9; printed by BUILD/tests/ops/bench_ops. 22.3.6 is
  * slower with tiles. */
 #define MUL_MAT_Q_ROW(k, name, m, lanes, cols, n) \
-	{ .kernel = KERNEL_##k, .variant = name, CODE(m), .items_x = 64 / (lanes), .items_y = (cols), .n_spec = 2, \
-	  .spec = { (cols), (lanes) }, .needs = (n) }
+	{ .kernel = KERNEL_##k, .variant = name, CODE(m), .items_x = 64 / (lanes), .items_y = (cols), .n_spec = 3, \
+	  .spec = { (cols), (lanes) }, .experts = 2, .needs = (n) }
 #define MUL_MAT_TILE_ROW(k, name, m, cols) \
-	{ .kernel = KERNEL_##k, .variant = name, CODE(m##_tile), .items_x = 256, .items_y = (cols), .n_spec = 1, .spec = { (cols) }, \
-	  .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
+	{ .kernel = KERNEL_##k, .variant = name, CODE(m##_tile), .items_x = 256, .items_y = (cols), .n_spec = 2, .spec = { (cols) }, \
+	  .experts = 1, .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
 #define MUL_MAT_Q(k, m) \
 	MUL_MAT_Q_ROW(k, "lane", m, 1, 1, PIPELINE_ON_CPU), \
 	MUL_MAT_Q_ROW(k, "lane4", m, 1, 4, PIPELINE_ON_CPU), \
@@ -40,7 +40,7 @@
 	{ .kernel = KERNEL_##k, .variant = "tile", CODE(m), .items_x = 1, .items_y = (tokens), .needs = PIPELINE_ON_CPU | PIPELINE_UNIFORM }
 /* Tiles of both, on matrix units; the device fills in constants and items. */
 #define MUL_MAT_CM(k, m, n) \
-	{ .kernel = KERNEL_##k, .variant = "cm", CODE(m##_cm), .items_x = 8, .items_y = 8, \
+	{ .kernel = KERNEL_##k, .variant = "cm", CODE(m##_cm), .items_x = 8, .items_y = 8, .n_spec = 5, .experts = 4, \
 	  .needs = PIPELINE_ON_GPU | PIPELINE_COOPMAT | (n) }
 
 /* The rows of a weight type. */
@@ -85,6 +85,8 @@ const struct pipeline_row pipeline_rows[] = {
 	ATTENTION_TILE(ATTENTION_JOIN, attention_join_tile, 1),
 	BASE(BLOCK_MAX, block_max, 64),
 	BASE(TOP_BLOCKS, top_blocks, 1),
+	BASE(ROUTE, route, 1),
+	BASE(GROUP, group, 1),
 #ifdef KEEP_COOPMAT
 	TENSOR_BLOCKS(MUL_MAT_TILES)
 #endif
@@ -105,21 +107,29 @@ bool pipeline_row_runs(const struct pipeline_row *row, const struct pipeline_cap
 
 bool pipeline_tile_fits(const struct pipeline_tile *t)
 {
-	return t->m <= 32 && t->n <= 32 && t->m * t->n <= 256 && (t->k == 8 || t->k == 16 || t->k == 32) &&
-	       t->lanes > 0 && t->lanes <= 256 && t->m * t->n >= t->lanes && t->m * t->n % t->lanes == 0 &&
-	       t->m * t->n / t->lanes <= 32;
+	bool power = t->n > 0 && (t->n & (t->n - 1)) == 0; /* plans have lists of tiles of such widths */
+	return power && t->m <= 32 && t->n <= 32 && t->m * t->n <= 256 &&
+	       (t->k == 8 || t->k == 16 || t->k == 32) && t->lanes > 0 && t->lanes <= 256 &&
+	       t->m * t->n >= t->lanes && t->m * t->n % t->lanes == 0 && t->m * t->n / t->lanes <= 32;
 }
 
-struct pipeline_row pipeline_row_resolve(const struct pipeline_row *row, const struct pipeline_caps *caps)
+bool pipeline_experts_apart(const struct pipeline_caps *caps)
+{
+	return !caps->cpu || caps->only;
+}
+
+struct pipeline_row pipeline_row_resolve(
+	const struct pipeline_row *row, const struct pipeline_caps *caps, bool experts)
 {
 	struct pipeline_row r = *row;
 	const struct pipeline_tile *t = &caps->tile;
 	if (r.needs & PIPELINE_COOPMAT) {
 		r.items_x = t->m;
 		r.items_y = t->n;
-		r.n_spec = 4;
-		memcpy(r.spec, (const u32[4]){ t->lanes, t->m, t->n, t->k }, sizeof(r.spec));
+		memcpy(r.spec, (const u32[4]){ t->lanes, t->m, t->n, t->k }, sizeof(u32[4]));
 	}
+	if (r.experts && (experts || !pipeline_experts_apart(caps)))
+		r.spec[r.experts] = 1;
 	return r;
 }
 
@@ -179,7 +189,7 @@ void pipeline_rows_digest(
 		const struct pipeline_row *chosen[2];
 		pipeline_rows_choose(rows, n, caps, k, chosen);
 		for (u32 i = 0; i < (chosen[1] == chosen[0] ? 1 : 2); i++) {
-			const struct pipeline_row row = pipeline_row_resolve(chosen[i], caps);
+			const struct pipeline_row row = pipeline_row_resolve(chosen[i], caps, false);
 			digest_row(&s, &row);
 		}
 	}

@@ -21,8 +21,9 @@ struct pipeline_row {
 	u32 spirv_bytes;
 	u32 items_x, items_y; /* items of work that one workgroup does */
 	u32 n_spec;
-	u32 spec[4]; /* specialisation constants 0, 1, … */
-	u32 needs;   /* enum pipeline_needs */
+	u32 spec[5]; /* specialisation constants 0, 1, … */
+	u32 experts; /* which of them is EXPERTS of columns.glsl: 0 as listed, or 1; of kernels that are no products 0 */
+	u32 needs; /* enum pipeline_needs */
 };
 
 /* In rising order of preference: a later row of a kernel is better where it can run. */
@@ -46,8 +47,12 @@ struct pipeline_caps {
 
 /* Can a device with those abilities compute this row correctly? (Whether it would choose it is another question.) */
 bool pipeline_row_runs(const struct pipeline_row *row, const struct pipeline_caps *caps);
-/* The row with the constants and items that a device with those abilities gives it. */
-struct pipeline_row pipeline_row_resolve(const struct pipeline_row *row, const struct pipeline_caps *caps);
+/* Have products of experts pipelines of their own, so that others do not pay for them? Not on drivers on a CPU, which take long to compile; there tests that
+ * prefer rows have them too. */
+bool pipeline_experts_apart(const struct pipeline_caps *caps);
+/* The row with the constants and items that a device with those abilities gives it; with `experts` as a product of experts takes it. */
+struct pipeline_row pipeline_row_resolve(
+	const struct pipeline_row *row, const struct pipeline_caps *caps, bool experts);
 /* The rows that a device uses for `kernel`: ret[0] for one column, ret[1] for several (the same row where the kernel has only one). */
 void pipeline_rows_choose(const struct pipeline_row *rows, u32 n, const struct pipeline_caps *caps,
 	enum kernel kernel, const struct pipeline_row *ret[2]);

@@ -272,8 +272,7 @@
 #define KV_CONTEXTS   4u  /* full contexts that a grant's KV pool holds where memory allows */
 #define KV_TAILS \
 	16u /* full windows that the layers with one hold, where that is less than the other layers' pages: so many long requests run at once */
-#define EXPERT_DIM_STEP \
-	4u /* elements: rows of experts are whole 16 bytes, so that few steps of rows meet RT_ALIGN */
+#define EXPERT_DIM_STEP	      4u   /* elements: rows of experts are whole 16 bytes */
 #define GATEWAY_SEAT_IDLE_S   120u /* a seat that nobody used for so long is given up, and its session ends */
 #define GATEWAY_FRAMES_A_TURN 64u  /* of one seat, before others have their turn */
 #define GATEWAY_KEEP_ALIVE_S \

@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_MAX 2048u
+#define LINES_MAX 4096u
 #define SLACK \
 	50u /* a cost may rise by 1/50 before it is beyond its budget: schedulers move by that for no reason */
 #define CODE_TEXTS "ssembly"
 
 struct line {
-	char kernel[40], variant[16], chip[16];
+	char kernel[40], variant[24], chip[16];
 	struct stats is;
 };
 
@@ -115,7 +115,7 @@ static int read_table(const char *path)
 		if (text[0] == '#')
 			continue;
 		assert(n_lines < LINES_MAX);
-		int n = sscanf(text, "%39s %15s %15s %u %u %u %u %u %u %u", l->kernel, l->variant, l->chip,
+		int n = sscanf(text, "%39s %23s %15s %u %u %u %u %u %u %u", l->kernel, l->variant, l->chip,
 			&s->registers, &s->spills, &s->scratch, &s->shared, &s->occupancy, &s->code,
 			&s->cost);
 		n_lines += n == 10;
@@ -221,9 +221,13 @@ struct all {
 	u32 rows, bad, unlisted;
 };
 
-static int run_row(struct all *a, const struct pipeline_row *listed)
+/* A row as it is listed, or with `experts` a product's for products of experts. */
+static int run_row(struct all *a, const struct pipeline_row *listed, bool experts)
 {
-	const struct pipeline_row row = pipeline_row_resolve(listed, &a->d->found->caps);
+	char variant[24];
+	struct pipeline_row row = pipeline_row_resolve(listed, &a->d->found->caps, experts);
+	snprintf(variant, sizeof(variant), "%s%s", row.variant, experts ? ".experts" : "");
+	row.variant = variant;
 	struct row r = { kernel_refs[row.kernel].name, row.variant, a->chip, 0 };
 	struct stats s = { 0 };
 	char name[64];
@@ -255,6 +259,12 @@ static int run_row(struct all *a, const struct pipeline_row *listed)
 	return e;
 }
 
+static int run_ways(struct all *a, const struct pipeline_row *listed)
+{
+	int r = run_row(a, listed, false);
+	return r < 0 || !listed->experts ? r : run_row(a, listed, true);
+}
+
 int main(int argc, char **argv)
 {
 	struct stats_device d;
@@ -278,7 +288,7 @@ int main(int argc, char **argv)
 	a.table = r == 0;
 	for (u32 i = 0; i < pipeline_rows_n && r != 2; i++)
 		if (pipeline_row_runs(&pipeline_rows[i], &d.found->caps) &&
-			!(pipeline_rows[i].needs & PIPELINE_ON_CPU) && run_row(&a, &pipeline_rows[i]) < 0)
+			!(pipeline_rows[i].needs & PIPELINE_ON_CPU) && run_ways(&a, &pipeline_rows[i]) < 0)
 			break;
 	if (!a.print && !a.loose)
 		printf("%s (%s, %s): %u rows, %u beyond their budgets, %u without one%s\n", argv[1],

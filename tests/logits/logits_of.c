@@ -1,12 +1,14 @@
 /* Logits of a GGUF file without an appliance: the layout is made as the layout job does, then the model is loaded and run as the runtime
  * does. Used where another program's logits are compared.
  *
- *   logits_of MODEL.gguf --tokens 1,2,3 --out FILE [--kv f32|f16|int8] [--device NAME]    float32 [n_tokens, n_vocab] */
+ *   logits_of MODEL.gguf --tokens 1,2,3 --out FILE [--kv f32|f16|int8] [--device NAME]    float32 [n_tokens, n_vocab]
+ *   logits_of MODEL.gguf --tokens 1,2,3 --generate N [...]    what a step of one token takes: the median of N, at random, behind these */
 #define _GNU_SOURCE
 #include "attest/attest.h"
 #include "base/bytes.h"
 #include "base/request.h"
 #include "runtime/answer.h"
+#include "tests/bench/bench.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,10 +115,34 @@ static void on_over(struct answer *a)
 	answer_fini(a);
 }
 
-static void run(struct grant *g, const char *list)
+#define STEPS_MAX 1000u
+
+/* Steps until nothing is left; with several the median of what they took, of which the first reads the prompt. */
+static void step_all(struct grant *g)
+{
+	static f64 took[STEPS_MAX + 1];
+	u32 n = 0;
+	while (!sched_idle(&g->sched)) {
+		f64 start = bench_now();
+		if (sched_step(&g->sched))
+			die("the device failed");
+		if (n <= STEPS_MAX)
+			took[n++] = bench_now() - start;
+	}
+	if (n > 2)
+		fprintf(stderr, "%.3f ms a step, the median of %u\n", 1e3 * bench_median(took + 1, n - 1),
+			n - 1);
+}
+
+static void run(struct grant *g, const char *list, u32 generate)
 {
 	static struct answer a = { .on_tokens = on_tokens, .on_result = on_result, .on_over = on_over };
-	struct request_header h = { .kind = REQUEST_LOGITS, .flags = REQUEST_RAW };
+	struct request_header h = { .kind = generate ? REQUEST_GENERATE : REQUEST_LOGITS,
+		.flags = REQUEST_RAW | (generate ? REQUEST_IGNORE_EOS : 0),
+		.max_tokens = generate,
+		.temperature = generate ? 1 : 0,
+		.top_p = 1,
+		.repeat_penalty = 1 };
 	struct request_builder b;
 	struct tok_ids ids = { 0 };
 	struct request rq;
@@ -132,9 +158,7 @@ static void run(struct grant *g, const char *list)
 		die("the request cannot be made");
 	if (answer_begin(&a, g, &rq, 1, &why))
 		die("refused: %s", why);
-	while (!sched_idle(&g->sched))
-		if (sched_step(&g->sched))
-			die("the device failed");
+	step_all(g);
 	tok_ids_fini(&ids);
 	free(blob);
 }
@@ -142,9 +166,9 @@ static void run(struct grant *g, const char *list)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "tokens", 1, NULL, 't' }, { "out", 1, NULL, 'o' },
-		{ "kv", 1, NULL, 'k' }, { "device", 1, NULL, 'd' }, { 0 } };
+		{ "kv", 1, NULL, 'k' }, { "device", 1, NULL, 'd' }, { "generate", 1, NULL, 'g' }, { 0 } };
 	const char *tokens = NULL, *device = "reference", *why;
-	u32 kv_mode = KV_F32;
+	u32 kv_mode = KV_F32, generate = 0;
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
 		if (c == 't')
 			tokens = optarg;
@@ -156,10 +180,12 @@ int main(int argc, char **argv)
 							       : KV_F32;
 		else if (c == 'd')
 			device = optarg;
+		else if (c == 'g')
+			generate = (u32)strtoul(optarg, NULL, 10);
 		else
 			return 2;
 	}
-	if (optind + 1 != argc || !tokens || !out_path)
+	if (optind + 1 != argc || !tokens || !out_path == !generate || generate > STEPS_MAX)
 		return 2;
 	struct rt_device *d;
 	struct grant g;
@@ -174,7 +200,7 @@ int main(int argc, char **argv)
 		r = grant_ready(&g, &p, &f);
 	if (r)
 		die("load: %s", r > 0 ? f.text : strerror(-r));
-	run(&g, tokens);
+	run(&g, tokens, generate);
 	grant_fini(&g);
 	rt_device_close(d);
 	return failed;

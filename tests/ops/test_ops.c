@@ -5,6 +5,7 @@
 #include "runtime/gpu.h"
 #include "runtime/op_case.h"
 
+#include "base/arch.h"
 #include "proto.h"
 #include "shaders/map.h"
 
@@ -48,7 +49,7 @@ static const enum op_case_fill fills[] = { FILL_PLAIN, FILL_ZERO, FILL_MAX, FILL
 static const char *const fill_names[] = { "plain", "zero", "max", "tiny", "outlier", "mixed" };
 static const char *const op_names[] = { "embed", "mul_mat", "rms_norm", "quantize", "rope", "kv_store",
 	"attention", "swiglu", "add", "rows", "layer_norm", "bias", "row_scale", "map", "geglu", "swiglu_oai",
-	"combine", "top_blocks" };
+	"combine", "top_blocks", "route", "group", "experts" };
 #define TYPE(name, ...) TENSOR_##name,
 static const u32 float_types[] = { TENSOR_FLOATS(TYPE) };
 static const u32 block_types[] = { TENSOR_BLOCKS(TYPE) };
@@ -95,6 +96,48 @@ static void add_embeds(u32 type, u32 k)
 	}
 }
 
+/* Products of experts: of each width of tiles some full and some not, experts without a row, all of them, one expert, weights in any form. */
+static void add_experts(u32 type, u32 k)
+{
+	static const struct {
+		u32 rows, experts, used, outs, ids;
+	} shapes[] = { { 1, 8, 2, 70, IDS_SPREAD }, { 1, 5, 5, 16, IDS_SPREAD }, { 2, 1, 1, 33, IDS_SAME },
+		{ 9, 6, 3, 64, IDS_SPREAD }, { 37, 4, 1, 40, IDS_SPREAD }, { 13, 7, 2, 67, IDS_SAME },
+		{ 5, 3, 3, 9, IDS_SPREAD }, { 3, 100, 4, 20, IDS_SPREAD } };
+	for (u32 i = 0; i < ARRAY_LEN(shapes); i++)
+		add_case((struct op_case){ CASE_EXPERTS, type, .rows = shapes[i].rows, .k = k,
+			.n_out = shapes[i].outs, .kv_heads = shapes[i].experts, .heads = shapes[i].used,
+			.pos = shapes[i].ids, .fill = fills[(i + type) % ARRAY_LEN(fills)] });
+}
+
+static void add_routes(void)
+{
+	static const struct {
+		u32 rows, experts, used;
+	} shapes[] = { { 1, 1, 1 }, { 1, 8, 2 }, { 3, 8, 8 }, { 40, 60, 6 }, { 2, 257, 32 }, { 97, 128, 8 },
+		{ 3, EXPERTS_MAX, EXPERTS_USED_MAX } };
+	for (u32 i = 0; i < ARRAY_LEN(shapes); i++) {
+		struct op_case c = { CASE_ROUTE, .rows = shapes[i].rows, .k = shapes[i].experts,
+			.heads = shapes[i].used };
+		for (u32 kind = 0; kind < 3 * 2 * 2 * 2; kind++) {
+			c.type = ARCH_ROUTE_SOFTMAX + kind % 3;
+			c.biased = kind / 3 % 2;
+			c.norm = kind / 6 % 2;
+			c.scale = kind / 12 ? 2.5f : 0;
+			c.fill = fills[(i + kind) % ARRAY_LEN(fills)];
+			c.pos = (i + kind) % 4 == 3 ? 1 + kind % 3 : 0; /* ties */
+			add_case(c);
+		}
+		for (u32 ids = IDS_SPREAD; ids <= IDS_SAME; ids++)
+			add_case((struct op_case){ CASE_GROUP, ids, .rows = shapes[i].rows,
+				.k = shapes[i].experts, .heads = shapes[i].used });
+	}
+	add_case(
+		(struct op_case){ CASE_GROUP, IDS_SPREAD, .rows = OP_SLOTS_MAX / 32, .k = 300, .heads = 32 });
+	add_case(
+		(struct op_case){ CASE_GROUP, IDS_SAME, .rows = OP_SLOTS_MAX, .k = EXPERTS_MAX, .heads = 1 });
+}
+
 static void add_weight_cases(void)
 {
 	static const u32 f_ks[] = { 1, 31, 33, 77, 256, 1000 };
@@ -104,6 +147,7 @@ static void add_weight_cases(void)
 	for (u32 t = 0; t < ARRAY_LEN(float_types); t++) {
 		add_products(float_types[t], f_ks, ARRAY_LEN(f_ks));
 		add_embeds(float_types[t], 77);
+		add_experts(float_types[t], 77);
 	}
 	for (u32 t = 0; t < ARRAY_LEN(block_types); t++) {
 		u32 len = tensor_type_info(block_types[t])->block;
@@ -112,6 +156,7 @@ static void add_weight_cases(void)
 		else
 			add_products(block_types[t], len == 32 ? ks_32 : ks_64, ARRAY_LEN(ks_32));
 		add_embeds(block_types[t], len == 32 ? 96 : 2 * len);
+		add_experts(block_types[t], len == 32 ? 96 : 3 * len);
 	}
 }
 
@@ -257,6 +302,7 @@ static void add_all_cases(void)
 {
 	add_long_cases();
 	add_weight_cases();
+	add_routes();
 	for (u32 f = 0; f < ARRAY_LEN(fills); f++) {
 		add_row_cases(fills[f]);
 		add_kv_cases(KV_F32, fills[f]);
@@ -270,19 +316,22 @@ static void add_all_cases(void)
 /* Weights and tables that do not fit in SPLIT_RANGE. */
 static bool is_split_case(const struct op_case *c)
 {
-	return c->n_out == 777 || (c->op == CASE_ROPE && c->pos == 100000);
+	return c->n_out == 777 || (c->op == CASE_EXPERTS && c->n_out == 111) ||
+	       (c->op == CASE_ROPE && c->pos == 100000);
 }
 
 static void add_split_cases(void)
 {
-#define SPLIT(name, c, number, block, bytes, ...)                                                    \
-	{                                                                                            \
-		u32 k = block == 1 ? 997 : block == 256 ? 1280 : 1056 / block * block;               \
-		if (k * bytes / block * 777 <= SPLIT_RANGE)                                          \
-			k *= 4;                                                                      \
-		add_case((struct op_case){ CASE_MUL_MAT, number, .rows = 3, .k = k, .n_out = 777 }); \
-		add_case((struct op_case){                                                           \
-			CASE_EMBED, number, .rows = k > 1280 ? 12 : 30, .k = k, .n_out = 777 });     \
+#define SPLIT(name, c, number, block, bytes, ...)                                                            \
+	{                                                                                                    \
+		u32 k = block == 1 ? 997 : block == 256 ? 1280 : 1056 / block * block;                       \
+		if (k * bytes / block * 777 <= SPLIT_RANGE)                                                  \
+			k *= 4;                                                                              \
+		add_case((struct op_case){ CASE_MUL_MAT, number, .rows = 3, .k = k, .n_out = 777 });         \
+		add_case((struct op_case){                                                                   \
+			CASE_EMBED, number, .rows = k > 1280 ? 12 : 30, .k = k, .n_out = 777 });             \
+		add_case((struct op_case){                                                                   \
+			CASE_EXPERTS, number, .rows = 3, .k = k, .n_out = 111, .kv_heads = 7, .heads = 3 }); \
 	}
 	TENSOR_FLOATS(SPLIT) TENSOR_BLOCKS(SPLIT)
 }
@@ -416,9 +465,9 @@ static bool is_case_of(const struct target *t, const struct op_case *c)
 	case SHARE_ALL:
 		return true;
 	case SHARE_PRODUCTS:
-		return c->op == CASE_MUL_MAT;
+		return c->op == CASE_MUL_MAT || c->op == CASE_EXPERTS;
 	case SHARE_ONE_TYPE:
-		return c->op == CASE_MUL_MAT && c->type == TENSOR_Q4_K;
+		return (c->op == CASE_MUL_MAT || c->op == CASE_EXPERTS) && c->type == TENSOR_Q4_K;
 	case SHARE_SPLIT:
 		break;
 	}

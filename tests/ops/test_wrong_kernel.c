@@ -1,5 +1,6 @@
 /* A kernel that computes wrongly is caught by the self-test, which names it: rows are replaced by kernels whose source was altered
- * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off, a weight and a sink left out, a block that ranks itself. */
+ * at build time (meson.build), a wrong sign, a dropped term, a clamp that is one off, a weight and a sink left out, a block that ranks itself, ties the other way round, a tile
+ * at its expert's first slot, one expert's matrix for all. */
 #include "runtime/gpu.h"
 #include "runtime/op.h"
 
@@ -25,6 +26,15 @@ static const u32 wrong_block_max[] = {
 static const u32 wrong_top_blocks[] = {
 #include "tests/ops/wrong_top_blocks.spv.inc"
 };
+static const u32 wrong_route[] = {
+#include "tests/ops/wrong_route.spv.inc"
+};
+static const u32 wrong_group[] = {
+#include "tests/ops/wrong_group.spv.inc"
+};
+static const u32 wrong_experts[] = {
+#include "tests/ops/wrong_experts.spv.inc"
+};
 static const u32 wrong_attention[] = {
 #include "tests/ops/wrong_attention.spv.inc"
 };
@@ -48,6 +58,9 @@ static const struct {
 	{ KERNEL_COMBINE, wrong_combine, sizeof(wrong_combine) },
 	{ KERNEL_BLOCK_MAX, wrong_block_max, sizeof(wrong_block_max) },
 	{ KERNEL_TOP_BLOCKS, wrong_top_blocks, sizeof(wrong_top_blocks), .named = KERNEL_BLOCK_MAX },
+	{ KERNEL_ROUTE, wrong_route, sizeof(wrong_route) },
+	{ KERNEL_GROUP, wrong_group, sizeof(wrong_group) },
+	{ KERNEL_MUL_MAT_F16, wrong_experts, sizeof(wrong_experts) },
 	{ KERNEL_ATTENTION_F32, wrong_attention, sizeof(wrong_attention) },
 	{ KERNEL_ATTENTION_PART_F32, wrong_attention_part, sizeof(wrong_attention_part) },
 	{ KERNEL_ATTENTION_JOIN, wrong_attention_join, sizeof(wrong_attention_join),

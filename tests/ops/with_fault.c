@@ -87,6 +87,7 @@ static struct pipeline_row *rows_used(void)
 			rows[i].spirv = add[0]->spirv;
 			rows[i].spirv_bytes = add[0]->spirv_bytes;
 			rows[i].n_spec = 0;
+			rows[i].experts = 0;
 		}
 	}
 	return rows;

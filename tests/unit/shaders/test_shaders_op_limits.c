@@ -7,6 +7,7 @@
 #include "runtime/dev.h"
 #include "runtime/op.h"
 
+#include "base/arch.h"
 #include "proto.h"
 
 #include <errno.h>
@@ -128,6 +129,56 @@ static void products(void **s)
 	assert_int_equal(op_embed(d, TENSOR_Q8_0, at(0), 2, 33, at(0), 1, at(0)), -EINVAL);
 }
 
+/* Experts of a product, choices and groups. */
+static void experts(void **s)
+{
+	struct op_mul_mat m = { .type = TENSOR_F32,
+		.k = 1,
+		.n_out = 1,
+		.rows = 1,
+		.w = at(0),
+		.act = at(0),
+		.y = at(BYTES / 2),
+		.experts = EXPERTS_MAX,
+		.plan = at(BYTES / 4) };
+	struct op_route r = { .rows = 1,
+		.experts = EXPERTS_MAX,
+		.used = EXPERTS_USED_MAX,
+		.kind = ARCH_ROUTE_CHOSEN,
+		.logits = at(0),
+		.ids = at(BYTES / 2),
+		.weights = at(BYTES / 4) };
+	struct op_group g = { .rows = 1,
+		.experts = EXPERTS_MAX,
+		.used = EXPERTS_USED_MAX,
+		.ids = at(0),
+		.plan = at(BYTES / 2),
+		.slots = at(1024),
+		.pairs = at(2048),
+		.in = at(3072),
+		.owners = at(4096) };
+	assert_int_equal(op_mul_mat(d, &m), 0);
+	m.experts++;
+	assert_int_equal(op_mul_mat(d, &m), -EINVAL);
+	assert_int_equal(op_route(d, &r), 0);
+	for (u32 i = 0; i < 6; i++) {
+		struct op_route bad = r;
+		bad.experts += i == 0;
+		bad.used = i == 1 ? EXPERTS_USED_MAX + 1 : i == 2 ? 0 : bad.used;
+		bad.kind = i == 3 ? ARCH_ROUTE_CHOSEN + 1 : i == 4 ? 0 : bad.kind;
+		bad.scale = i == 5 ? 0x1p21f : 0;
+		assert_int_equal(op_route(d, &bad), -EINVAL);
+	}
+	r.experts = 3; /* fewer than a token has */
+	assert_int_equal(op_route(d, &r), -EINVAL);
+	assert_int_equal(op_group(d, &g), 0);
+	g.used++;
+	assert_int_equal(op_group(d, &g), -EINVAL);
+	g.used = EXPERTS_USED_MAX;
+	g.rows = OP_SLOTS_MAX / EXPERTS_USED_MAX + 1;
+	assert_int_equal(op_group(d, &g), -EINVAL);
+}
+
 static void heads(void **s)
 {
 	struct op_kv kv = { .k = at(0),
@@ -200,6 +251,7 @@ int main(void)
 		cmocka_unit_test(tops),
 		cmocka_unit_test(views),
 		cmocka_unit_test(products),
+		cmocka_unit_test(experts),
 		cmocka_unit_test(heads),
 		cmocka_unit_test(devices),
 	};
