@@ -139,6 +139,13 @@ static int on_penalty(struct reading *rd, const char *key, json_t *v)
 		       : api_cannot(rd, key, "only 0 is served here; repeat_penalty may be given");
 }
 
+static int on_bias(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_object(v))
+		return api_wrong(rd, key, "an object");
+	return json_object_size(v) ? api_cannot(rd, key, "the chance of no token is changed here") : 0;
+}
+
 /* ---- text and lists -------------------------------------------------------------------------------------------------------- */
 
 static int on_model(struct reading *rd, const char *key, json_t *v)
@@ -165,6 +172,14 @@ static int on_prompt(struct reading *rd, const char *key, json_t *v)
 		return api_wrong(rd, key, "one text");
 	rd->ask->prompt = keep(rd, json_string_value(v), json_string_length(v));
 	return 0;
+}
+
+/* What would stand behind the answer: to ignore it would answer another question. */
+static int on_suffix(struct reading *rd, const char *key, json_t *v)
+{
+	if (!json_is_string(v))
+		return api_wrong(rd, key, "a text");
+	return json_string_length(v) ? api_cannot(rd, key, "nothing is filled in before a text here") : 0;
 }
 
 static int on_special(struct reading *rd, const char *key, json_t *v)
@@ -448,6 +463,7 @@ static const struct field {
 	{ "previous_response_id", RESP, on_stored },
 	{ "background", RESP, on_stored },
 	{ "prompt", TEXT, on_prompt },
+	{ "suffix", TEXT, on_suffix },
 	{ "content", TOKENS, on_prompt },
 	{ "add_special", TOKENS, on_special },
 	{ "max_tokens", BOTH | MSGS, on_max_tokens },
@@ -461,6 +477,7 @@ static const struct field {
 	{ "repeat_penalty", BOTH, on_repeat_penalty },
 	{ "frequency_penalty", BOTH, on_penalty },
 	{ "presence_penalty", BOTH, on_penalty },
+	{ "logit_bias", BOTH, on_bias },
 	{ "stop", BOTH, on_stop },
 	{ "stop_sequences", MSGS, on_stop },
 	{ "n", BOTH, api_on_n },

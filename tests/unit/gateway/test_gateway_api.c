@@ -43,16 +43,17 @@ static void test_fields(void **state)
 	_cleanup_arena_ struct arena a = { 0 };
 	struct api_ask q;
 	struct api_error e;
-	static const char body[] = "{" M ",\"max_tokens\":7,\"max_completion_tokens\":9,\"temperature\":0.5,"
-				   "\"top_p\":0.25,\"top_k\":3,\"min_p\":0.125,"
-				   "\"seed\":-1,\"repeat_penalty\":1.5,\"frequency_penalty\":0,\"stop\":["
-				   "\"a\",\"bc\"],\"n\":1,\"logprobs\":false,"
-				   "\"stream\":true,\"stream_options\":{\"include_usage\":true},\"user\":{"
-				   "\"any\":[1]},\"tool_choice\":{\"type\":"
-				   "\"function\",\"function\":{\"name\":\"f\"}},\"tools\":[{\"type\":\"web_"
-				   "search\"},{\"type\":\"function\",\"function\":"
-				   "{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"response_format\":"
-				   "null,\"chat_template_kwargs\":{\"x\":1}}";
+	static const char body[] =
+		"{" M ",\"max_tokens\":7,\"max_completion_tokens\":9,\"temperature\":0.5,"
+		"\"top_p\":0.25,\"top_k\":3,\"min_p\":0.125,"
+		"\"seed\":-1,\"repeat_penalty\":1.5,\"frequency_penalty\":0,\"logit_bias\":{},\"stop\":["
+		"\"a\",\"bc\"],\"n\":1,\"logprobs\":false,"
+		"\"stream\":true,\"stream_options\":{\"include_usage\":true},\"user\":{"
+		"\"any\":[1]},\"tool_choice\":{\"type\":"
+		"\"function\",\"function\":{\"name\":\"f\"}},\"tools\":[{\"type\":\"web_"
+		"search\"},{\"type\":\"function\",\"function\":"
+		"{\"name\":\"f\"}}],\"parallel_tool_calls\":false,\"response_format\":"
+		"null,\"chat_template_kwargs\":{\"x\":1}}";
 	assert_int_equal(read_ask(API_CHAT, body, &a, &q, &e), 0);
 	assert_true(q.how.max_tokens == 9 && q.how.temperature == 0.5f && q.how.top_p == 0.25f &&
 		    q.how.top_k == 3);
@@ -135,6 +136,8 @@ static void test_refused(void **state)
 		{ "seed", "invalid_value", "{" M ",\"seed\":1.5}" },
 		{ "repeat_penalty", "invalid_value", "{" M ",\"repeat_penalty\":0}" },
 		{ "frequency_penalty", "unsupported_value", "{" M ",\"frequency_penalty\":0.5}" },
+		{ "logit_bias", "unsupported_value", "{" M ",\"logit_bias\":{\"5\":-100}}" },
+		{ "logit_bias", "invalid_value", "{" M ",\"logit_bias\":[]}" },
 		{ "n", "invalid_value", "{" M ",\"n\":9}" }, /* one past CHOICES_MAX */
 		{ "logprobs", "invalid_value", "{" M ",\"logprobs\":5}" },
 		{ "top_logprobs", "invalid_value",

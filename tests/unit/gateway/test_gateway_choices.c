@@ -75,6 +75,17 @@ static void asked(void **state)
 	struct api_ask q;
 	assert_int_equal(
 		read_ask(API_COMPLETION, "{\"model\":\"m\",\"prompt\":\"x\",\"best_of\":3}", &a, &q), 1);
+	/* what would stand behind the answer; nothing is as good as none */
+	static const char prompt[] = "{\"model\":\"m\",\"prompt\":\"x\"";
+	static const struct {
+		const char *suffix;
+		int status;
+	} fills[] = { { "\"\"", 0 }, { "\"end\"", 1 }, { "5", 1 } };
+	for (size_t i = 0; i < ARRAY_LEN(fills); i++) {
+		char body[100];
+		snprintf(body, sizeof body, "%s,\"suffix\":%s}", prompt, fills[i].suffix);
+		assert_int_equal(read_ask(API_COMPLETION, body, &a, &q), fills[i].status);
+	}
 }
 
 /* A token, and two in its place; the second has a text that did not fit, the third is no character. */
