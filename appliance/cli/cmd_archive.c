@@ -260,16 +260,15 @@ int archive_run(struct cli *c, int argc, char **argv)
 
 int archive_prune(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *key = NULL;
+	struct person_opts o = PERSON_OPTS_NONE;
 	struct proto_prune p = { 0 };
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (opt_u64(argv[0], UINT64_MAX - 1, &p.archive))
 		return out_usage(c, "%s: not the index of an archive's record", argv[0]);
-	if (bytes_put_str(p.text, sizeof p.text, reason))
+	if (bytes_put_str(p.text, sizeof p.text, o.reason))
 		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
-	return person_ask(c, key, &(struct person_command){ CTL_PRUNE, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ CTL_PRUNE, &p, sizeof p, -1 });
 }

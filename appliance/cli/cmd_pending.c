@@ -15,12 +15,11 @@ static const struct act {
 
 int cmd_propose(struct cli *c, int argc, char **argv)
 {
-	const char *key = NULL, *reason = "";
+	struct person_opts o = PERSON_OPTS_NONE;
 	const struct act *a = NULL;
 	struct proto_name p = { 0 };
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 2 }, &n))
 		return n;
 	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
@@ -30,9 +29,9 @@ int cmd_propose(struct cli *c, int argc, char **argv)
 		return a ? out_usage(c, a->model ? "%s: which model?" : "%s: takes no name", a->name)
 			 : out_usage(c, "%s: lift, serve or rotate", argv[0]);
 	if (bytes_put_str(p.name, sizeof p.name, a->model ? argv[1] : "") ||
-		bytes_put_str(p.text, sizeof p.text, reason))
+		bytes_put_str(p.text, sizeof p.text, o.reason))
 		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ a->type, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ a->type, &p, sizeof p, -1 });
 }
 
 /* What exactly waits: all that its index, act and object do not say. */
@@ -72,7 +71,7 @@ int cmd_pending(struct cli *c, int argc, char **argv)
 }
 
 /* The digest of the proposal as keepd lists it now: what is signed is what was there to be read. */
-static int listed(struct ctl *k, u64 index, struct proto_decide *d)
+static int listed(struct ctl *k, u64 index, bool json, struct proto_decide *d)
 {
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	int r = ctl_query(k, &(struct ctl_query){ .what = QUERY_PENDING }, &a);
@@ -89,7 +88,8 @@ static int listed(struct ctl *k, u64 index, struct proto_decide *d)
 				lines_cell(j, "object").s,
 				lines_cell(j, lines_cell(j, "person").s[0] ? "person" : "uid").s,
 				lines_cell(j, "reason").s);
-			exactly(j);
+			if (!json)
+				exactly(j);
 		}
 	if (bad)
 		return out_fail(CLI_UNDECIDED, "keepd: its answer is malformed");
@@ -100,24 +100,25 @@ static int listed(struct ctl *k, u64 index, struct proto_decide *d)
 
 static int decide(struct cli *c, int argc, char **argv, bool approve)
 {
-	const char *key = NULL, *reason = "";
+	struct person_opts o = PERSON_OPTS_NONE;
 	struct proto_decide d = { .approve = approve };
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (opt_u64(argv[0], UINT64_MAX - 1, &d.index))
 		return out_usage(c, "%s: not the index of a record", argv[0]);
-	if (bytes_put_str(d.text, sizeof d.text, reason))
+	if (bytes_put_str(d.text, sizeof d.text, o.reason))
 		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	int r = ctl_open(c, &k);
-	r = r ? r : listed(&k, d.index, &d);
-	r = r ? r : person_sign(&k, key, &(struct person_command){ CTL_DECIDE, &d, sizeof d, -1 });
+	r = r ? r : listed(&k, d.index, o.json, &d);
+	r = r ? r : person_sign(&k, o.key, &(struct person_command){ CTL_DECIDE, &d, sizeof d, -1 });
 	r = r ? r : ctl_ask(&k, CTL_DECIDE, &d, sizeof d, -1, &a);
-	if (!r)
+	if (!r && o.json)
+		printf("{\"index\":%llu}\n", (unsigned long long)a.end.index);
+	else if (!r)
 		out_say("%s", a.end.text);
 	return r;
 }

@@ -107,18 +107,18 @@ static int change(const struct cli *c, const struct wanted *w, struct proto_reta
 
 static int set(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *key = NULL;
+	struct person_opts o = PERSON_OPTS_NONE;
 	struct wanted w = { 0 };
 	struct proto_retain p = { 0 };
 	int n;
 	const struct opt opts[] = { { "--texts", OPT_STR, &w.texts, NULL },
 		{ "--use", OPT_STR, &w.use, NULL }, { "--operate", OPT_STR, &w.operate, NULL },
-		{ "--reason", OPT_STR, &reason, NULL }, { "--sign-with", OPT_STR, &key, NULL } };
+		PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 0, 0 }, &n))
 		return n;
 	if (!w.texts && !w.use && !w.operate)
 		return out_usage(c, "--texts, --use or --operate is needed");
-	if (bytes_put_str(p.reason, sizeof p.reason, reason))
+	if (bytes_put_str(p.reason, sizeof p.reason, o.reason))
 		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
 	struct proto_retain look = { 0 };
 	int r = change(c, &w, &look); /* before anything is asked */
@@ -127,10 +127,10 @@ static int set(struct cli *c, int argc, char **argv)
 	r = r ? r : ctl_open(c, &k);
 	r = r ? r : current(&k, &p);
 	r = r ? r : change(c, &w, &p);
-	r = r ? r : person_sign(&k, key, &(struct person_command){ CTL_RETAIN, &p, sizeof p, -1 });
+	r = r ? r : person_sign(&k, o.key, &(struct person_command){ CTL_RETAIN, &p, sizeof p, -1 });
 	r = r ? r : ctl_ask(&k, CTL_RETAIN, &p, sizeof p, -1, &a);
 	if (r == 0)
-		out_say("set, record %" PRIu64, a.end.index);
+		person_told(&o, &a, "set");
 	return r;
 }
 
@@ -154,36 +154,35 @@ static int put_subject(char out[NAME_LEN_MAX + 8], const char *s)
 
 int cmd_erase(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *key = NULL;
+	struct person_opts o = PERSON_OPTS_NONE;
 	struct proto_name p = { 0 };
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
-	if (put_subject(p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
+	if (put_subject(p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, o.reason))
 		return out_fail(CLI_USAGE, "%s: subject or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ CTL_ERASE, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ CTL_ERASE, &p, sizeof p, -1 });
 }
 
 /* ---- hold ---- */
 
 static int hold_add(struct cli *c, int argc, char **argv)
 {
-	const char *reason = "", *key = NULL, *subject = "", *range = NULL;
+	struct person_opts o = PERSON_OPTS_NONE;
+	const char *subject = "", *range = NULL;
 	struct proto_hold p = { .to = UINT64_MAX };
 	int n;
 	const struct opt opts[] = { { "--subject", OPT_STR, &subject, NULL },
-		{ "--range", OPT_STR, &range, NULL }, { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+		{ "--range", OPT_STR, &range, NULL }, PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	if (range && filter_range(range, &p.from, &p.to))
 		return out_usage(c, "%s: not a range FROM..TO of records", range);
 	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || put_subject(p.subject, subject) ||
-		bytes_put_str(p.reason, sizeof p.reason, reason))
+		bytes_put_str(p.reason, sizeof p.reason, o.reason))
 		return out_fail(CLI_USAGE, "%s: name, subject or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ CTL_HOLD_ADD, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ CTL_HOLD_ADD, &p, sizeof p, -1 });
 }
 
 static int hold_rm(struct cli *c, int argc, char **argv)

@@ -36,14 +36,14 @@ static u32 roles_of(const struct opt_list *l)
 
 static int add(struct cli *c, int argc, char **argv)
 {
-	const char *key = NULL, *vkey = "", *reason = "";
+	struct person_opts o = PERSON_OPTS_NONE;
+	const char *vkey = "";
 	struct opt_list roles = { .n = 0 };
 	struct proto_role p = { 0 };
 	bool has_uid = false;
 	int n;
 	const struct opt opts[] = { { "--uid", OPT_U32, &p.uid, &has_uid },
-		{ "--role", OPT_LIST, &roles, NULL }, { "--vkey", OPT_STR, &vkey, NULL },
-		{ "--reason", OPT_STR, &reason, NULL }, { "--sign-with", OPT_STR, &key, NULL } };
+		{ "--role", OPT_LIST, &roles, NULL }, { "--vkey", OPT_STR, &vkey, NULL }, PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	p.roles = roles_of(&roles);
@@ -51,9 +51,9 @@ static int add(struct cli *c, int argc, char **argv)
 		return out_usage(c, "%s is needed: %s", has_uid ? "--role" : "--uid",
 			has_uid ? "user, operator, officer or auditor" : "the number of the person's user");
 	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.vkey, sizeof p.vkey, vkey) ||
-		bytes_put_str(p.text, sizeof p.text, reason))
+		bytes_put_str(p.text, sizeof p.text, o.reason))
 		return out_fail(CLI_USAGE, "%s: name, vkey or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ CTL_ROLE_ADD, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ CTL_ROLE_ADD, &p, sizeof p, -1 });
 }
 
 static int rm(struct cli *c, int argc, char **argv)

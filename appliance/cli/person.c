@@ -78,30 +78,38 @@ bool person_proposed(const struct ctl_answer *a)
 	return a->end.text[0];
 }
 
-int person_ask(struct cli *c, const char *key, const struct person_command *p)
+void person_told(const struct person_opts *o, const struct ctl_answer *a, const char *done)
+{
+	const unsigned long long index = a->end.index;
+	if (o->json)
+		printf("{\"index\":%llu,\"proposed\":%s}\n", index, a->end.text[0] ? "true" : "false");
+	else if (!person_proposed(a))
+		out_say("%s, record %llu", done, index);
+}
+
+int person_ask(struct cli *c, const struct person_opts *o, const struct person_command *p)
 {
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
 	int r = ctl_open(c, &k);
-	r = r ? r : person_sign(&k, key, p);
+	r = r ? r : person_sign(&k, o->key, p);
 	r = r ? r : ctl_ask(&k, p->type, p->body, p->len, p->file_fd, &a);
-	if (!r && !person_proposed(&a))
-		out_say("done, record %llu", (unsigned long long)a.end.index);
+	if (!r)
+		person_told(o, &a, "done");
 	return r;
 }
 
 int person_named(struct cli *c, int argc, char **argv, u32 type)
 {
-	const char *reason = "", *key = NULL;
+	struct person_opts o = PERSON_OPTS_NONE;
 	struct proto_name p = { 0 };
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
-	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, reason))
+	if (bytes_put_str(p.name, sizeof p.name, argv[0]) || bytes_put_str(p.text, sizeof p.text, o.reason))
 		return out_fail(CLI_USAGE, "%s: name or reason is too long", argv[0]);
-	return person_ask(c, key, &(struct person_command){ type, &p, sizeof p, -1 });
+	return person_ask(c, &o, &(struct person_command){ type, &p, sizeof p, -1 });
 }
 
 static int install_open(const struct person_file *p, const char *path, bool json, int *ret)
@@ -118,29 +126,25 @@ static int install_open(const struct person_file *p, const char *path, bool json
 
 int person_install(struct cli *c, int argc, char **argv, const struct person_file *p)
 {
-	const char *reason = "", *key = NULL;
-	bool json = false;
+	struct person_opts o = PERSON_OPTS_NONE;
+	char done[512];
 	int n;
-	const struct opt opts[] = { { "--reason", OPT_STR, &reason, NULL },
-		{ "--sign-with", OPT_STR, &key, NULL }, { "--json", OPT_FLAG, &json, NULL } };
+	const struct opt opts[] = { PERSON_OPTS(&o) };
 	if (opt_parse(c, &(struct opt_params){ opts, ARRAY_LEN(opts), argc, argv, 1, 1 }, &n))
 		return n;
 	struct proto_name b = { 0 };
-	if (bytes_put_str(b.text, sizeof b.text, reason))
+	if (bytes_put_str(b.text, sizeof b.text, o.reason))
 		return out_fail(CLI_USAGE, "--reason: at most %u bytes", REASON_LEN_MAX);
 	_cleanup_fd_ int fd = -1;
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_answer_ struct ctl_answer a = CTL_ANSWER_NONE;
-	int r = install_open(p, argv[0], json, &fd);
+	int r = install_open(p, argv[0], o.json, &fd);
 	r = r ? r : ctl_open(c, &k);
-	r = r ? r : person_sign(&k, key, &(struct person_command){ p->type, &b, sizeof b, fd });
+	r = r ? r : person_sign(&k, o.key, &(struct person_command){ p->type, &b, sizeof b, fd });
 	r = r ? r : ctl_ask(&k, p->type, &b, sizeof b, fd, &a);
 	if (r)
 		return r;
-	const unsigned long long index = a.end.index;
-	if (json)
-		printf("{\"index\":%llu%s}\n", index, a.end.text[0] ? ",\"proposed\":true" : "");
-	else if (!person_proposed(&a))
-		out_say("%s: %s (record %llu)", argv[0], p->is, index);
+	snprintf(done, sizeof done, "%.400s: %s", argv[0], p->is);
+	person_told(&o, &a, done);
 	return CLI_DONE;
 }

@@ -221,7 +221,7 @@ const struct verb cli_verbs[] = {
 		"audit witnesses POLICY [--reason TEXT] [--sign-with F] [--json]\n"
 		"audit cosign F [--checkpoint F] [--paper] [--json]\n"
 		"audit archive FROM..TO DIR [--label TEXT] [--json]\naudit prune ARCHIVE [--reason TEXT] "
-		"[--sign-with F]\n"
+		"[--sign-with F] [--json]\n"
 		"audit replay N [--request F] [--answer F] [--json]",
 		"  FILTER: --event E --actor UID --model NAME --result WORD (each may be a list with commas, "
 		"and come\n"
@@ -236,7 +236,7 @@ const struct verb cli_verbs[] = {
 		"retention show [--json]\n"
 		"retention set [--texts digests|commitments|content] [--use DAYS] [--operate DAYS] [--reason "
 		"TEXT] "
-		"[--sign-with F]",
+		"[--sign-with F] [--json]",
 		"  --texts              what records say of requests and answers: digests (the default),\n"
 		"                       salted commitments, or these and the texts, sealed for each subject\n"
 		"  --use DAYS           how long records of sessions and requests stay: 183 or more, or "
@@ -244,13 +244,13 @@ const struct verb cli_verbs[] = {
 		"  --operate DAYS       the same of starts, imports and loading\n" },
 	{ "hold", cmd_hold, "keep what must not be erased or pruned",
 		"hold ls [--json]\n"
-		"hold add NAME [--subject WHO] [--range FROM..TO] [--reason TEXT] [--sign-with F]\n"
-		"hold rm NAME [--reason TEXT] [--sign-with F]",
+		"hold add NAME [--subject WHO] [--range FROM..TO] [--reason TEXT] [--sign-with F] [--json]\n"
+		"hold rm NAME [--reason TEXT] [--sign-with F] [--json]",
 		"  --subject WHO        a user's number; default: everybody\n"
 		"  --range FROM..TO     of records; default: all, and all that come\n"
 		"  Removing a hold takes two people.\n" },
 	{ "erase", cmd_erase, "forget what somebody asked and was answered",
-		"erase SUBJECT [--reason TEXT] [--sign-with F]",
+		"erase SUBJECT [--reason TEXT] [--sign-with F] [--json]",
 		"  SUBJECT              a user's number, or the name that records of requests give\n"
 		"  It takes two people; the log stays whole.\n" },
 	{ "witness", cmd_witness, "sign the checkpoints of other people's logs",
@@ -272,8 +272,8 @@ const struct verb cli_verbs[] = {
 		"  witness takes one add-checkpoint body on standard input and prints status and body\n" },
 	{ "role", cmd_role, "say who may do what",
 		"role ls [--json]\n"
-		"role add NAME --uid N --role ROLE ... [--vkey V] [--reason TEXT] [--sign-with F]\n"
-		"role rm NAME [--reason TEXT] [--sign-with F]\nrole key NAME --out F",
+		"role add NAME --uid N --role ROLE ... [--vkey V] [--reason TEXT] [--sign-with F] [--json]\n"
+		"role rm NAME [--reason TEXT] [--sign-with F] [--json]\nrole key NAME --out F",
 		"  ROLE is user, operator, officer or auditor; add and rm take two officers (keep pending)\n"
 		"  --vkey V             the person's public key: from then on it must sign what needs two "
 		"people\n"
@@ -288,7 +288,7 @@ const struct verb cli_verbs[] = {
 	{ "key", cmd_key, "give somebody an API key, or take it back",
 		"key add NAME --for PRINCIPAL [--role ROLE] [--days N] [--models PATTERN] [--use USE ...]\n"
 		"    [--reason TEXT] [--sign-with F] [--json]\n"
-		"key ls [--json]\nkey revoke NAME [--reason TEXT] [--sign-with F]",
+		"key ls [--json]\nkey revoke NAME [--reason TEXT] [--sign-with F] [--json]",
 		"  The key is printed once, on standard output, and stored nowhere.\n"
 		"  --for PRINCIPAL      who comes by it: what records and quotas call that one\n"
 		"  --role ROLE          user (the default), operator, officer or auditor\n"
@@ -301,7 +301,7 @@ const struct verb cli_verbs[] = {
 		"access add NAME --ca ROOT [--san KIND:NAME] [--issuer DN] [--policy-oid OID] [--for "
 		"PRINCIPAL]\n"
 		"    [--role ROLE] [--models PATTERN] [--use USE ...] [--reason TEXT] [--sign-with F]\n"
-		"access ls [--json]\naccess rm NAME [--reason TEXT] [--sign-with F]",
+		"access ls [--json]\naccess rm NAME [--reason TEXT] [--sign-with F] [--json]",
 		"  --ca ROOT            the trust root that vouches for it (keep trust)\n"
 		"  --san KIND:NAME      email, dns, uri or upn; one * stands for one or more characters\n"
 		"  --issuer DN          the CA that signed it, as RFC 2253 writes it\n"
@@ -315,17 +315,17 @@ const struct verb cli_verbs[] = {
 		"  --san KIND:NAME      DNS or IP: what clients call this machine; may come several times\n"
 		"  --root CA.pem        the certificate must lead to it\n" },
 	{ "propose", cmd_propose, "propose what needs two people",
-		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--sign-with F]",
+		"propose lift MODEL | serve MODEL | rotate [--reason TEXT] [--sign-with F] [--json]",
 		"  lift                 end the quarantine or revocation of a model\n"
 		"  serve                let a model be used, where the policy wants two people to say so\n"
 		"  rotate               give the log a new key\n"
 		"  --sign-with F        sign this with your own key\n" },
 	{ "pending", cmd_pending, "list what waits for a second person", "pending [--json]", NULL },
 	{ "approve", cmd_approve, "approve, as the second person, what was proposed",
-		"approve INDEX [--reason TEXT] [--sign-with F]",
+		"approve INDEX [--reason TEXT] [--sign-with F] [--json]",
 		"  --sign-with F        sign this with your own key\n" },
 	{ "reject", cmd_reject, "reject what was proposed, or take it back",
-		"reject INDEX [--reason TEXT] [--sign-with F]",
+		"reject INDEX [--reason TEXT] [--sign-with F] [--json]",
 		"  --sign-with F        sign this with your own key\n" },
 	{ "verify-model", cmd_verify_model, "verify, in the words of the conformance suite's adapters",
 		"verify-model --method key|certificate|sigstore --model-path D --bundle F [--public-key P]\n"

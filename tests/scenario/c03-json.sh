@@ -30,6 +30,13 @@ json 0 audit verify
 json 0 audit checkpoint
 json 0 audit replay "$index" --request "$work/q.req"
 [ "$(member "$out" equal)" = true ] || fail equal
+for act in 'hold add case' 'retention set --use 183'; do
+	# shellcheck disable=SC2086
+	json 0 $act
+	[ "$(member "$out" proposed)" = false ] || fail "$act --json"
+	[ -s "$err" ] && fail "$act --json says it twice"
+done
+json 0 hold ls
 json 0 device ls
 json 0 device test reference
 echo hello | keep tokenize demo --json | $python -m json.tool >/dev/null || fail "tokenize --json"

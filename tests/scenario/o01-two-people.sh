@@ -76,14 +76,16 @@ says 'approved and done, record'
 expect 1 as $bob approve "$index"
 
 # from then on bob signs, with that key and no other
-expect 0 as $alice propose rotate --reason 'every year'
-index=$(grep -oE 'approve [0-9]+' "$err" | cut -d' ' -f2)
+expect 0 as $alice propose rotate --reason 'every year' --json
+[ "$(member "$out" proposed)" = true ] || fail "a proposal is not told from an act"
+index=$(member "$out" index)
 expect 1 as $bob approve "$index"
 says 'must sign this'
 expect 1 as $bob approve "$index" --sign-with "$work/eve.key"
 says 'the signature does not hold'
 old=$(cat "$KEEP_ROOT/store/keys/log.vkey")
-expect 0 as $bob approve "$index" --sign-with "$work/bob.key"
+expect 0 as $bob approve "$index" --sign-with "$work/bob.key" --json
+[ "$(member "$out" index)" -gt "$index" ] || fail "an approval names no record"
 [ "$(cat "$KEEP_ROOT/store/keys/log.vkey")" != "$old" ] || fail "the log has its old key"
 expect 0 as $carol audit ls --json --last 8
 says '"auth":"signature","role":"officer","person":"bob","signed":"[0-9a-f]{64}","signature":"[0-9a-f]{128}"'
