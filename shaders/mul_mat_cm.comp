@@ -116,7 +116,7 @@ void main()
 #elif SCALE_LEN != 0
 				i1[e] += block_scale(at, j) * sums[i];
 #else
-				i1[e] = sums[i];
+				i1[e] += sums[i];
 #endif
 #if TYPE == Q4_0
 				i1[e] -= 8 * toi(act[sum_at + col * (p.k / 32u) + block]);
