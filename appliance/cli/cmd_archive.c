@@ -3,6 +3,7 @@
 #include "audit/tlog/archive.h"
 #include "base/bytes.h"
 #include "cli/archive.h"
+#include "cli/file.h"
 #include "cli/filter.h"
 #include "cli/head.h"
 #include "cli/lines.h"
@@ -164,18 +165,11 @@ static int put_policy(struct job *j)
 	return fclose(f) ? -ENOMEM : tlog_tiles_put(&j->d, "policy", text, len);
 }
 
-static bool taken(const char *dir)
-{
-	char path[4096];
-	int n = snprintf(path, sizeof path, "%s/checkpoint", dir);
-	return n >= (int)sizeof path || access(path, F_OK) == 0;
-}
-
 static int write_dir(struct job *j, const char *dir)
 {
 	char why[256], text[ARCHIVE_TEXT_MAX];
-	if (taken(dir))
-		return failed(dir, 1, "there is an export or an archive already");
+	if (file_in(dir, "checkpoint") || file_in(dir, ARCHIVE_SUMS))
+		return failed(dir, 1, "there is an export, an archive or an excerpt already");
 	int r = tlog_tiles_open(dir, &j->head.key, &j->d, why, sizeof why);
 	if (r)
 		return failed(dir, r, why);

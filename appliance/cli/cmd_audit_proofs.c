@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/proofs.h"
+#include "audit/tlog/archive.h"
 #include "audit/tlog/paper.h"
 #include "audit/tlog/tiles.h"
 #include "audit/tlog/witness.h"
@@ -67,6 +68,9 @@ int proofs_tiles(struct cli *c, const char *dir, bool json)
 	_cleanup_ctl_ struct ctl k = CTL_NONE;
 	_cleanup_head_ struct head h = { 0 };
 	_cleanup_tiles_ struct tiles_dir d = TILES_DIR_NONE;
+	if (file_in(dir, ARCHIVE_FILE) || file_in(dir, ARCHIVE_SUMS))
+		return out_fail(
+			CLI_REFUSED, "%s: it holds an archive or an excerpt, to which nothing is added", dir);
 	int r = ctl_open(c, &k);
 	r = r ? r : head_ask(&k, &h);
 	if (r)

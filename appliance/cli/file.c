@@ -52,6 +52,13 @@ int file_read(const char *path, u64 max, char **ret, size_t *ret_len, char *why,
 	return CLI_DONE;
 }
 
+bool file_in(const char *dir, const char *name)
+{
+	_cleanup_fd_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int file_begin(const char *path, mode_t mode, struct file_out *ret)
 {
 	struct file_out o = { .path = path, .mode = mode };

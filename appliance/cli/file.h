@@ -10,6 +10,8 @@
 _must_use_ int file_read(const char *path, u64 max, char **ret, size_t *ret_len, char *why, size_t cap);
 /* The same of a text that may have come back as parts of several QR codes (audit/tlog/parts.h), then joined. */
 _must_use_ int file_read_parts(const char *path, u64 max, char **ret, size_t *ret_len, char *why, size_t cap);
+/* Is there something of that name in that folder? */
+bool file_in(const char *dir, const char *name);
 
 /* A file that appears whole at its end, in place of one that is there, or not at all. What is there and is neither file nor directory, a
  * device or a pipe, is written to as it comes. */

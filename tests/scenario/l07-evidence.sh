@@ -107,6 +107,8 @@ expect 2 keep audit evidence 5..5 "$work/none"
 [ $? = 3 ] && [ ! -e "$work/none" ] || fail "an excerpt on a full disk"
 # the program judges whole logs and receipts too
 v() { "$KEEP_BUILD/audit/verify/keep-audit-verify" "$@"; }
+expect 1 keep audit export --tiles "$work/e"
+expect 1 keep audit archive 0..5 "$work/e"
 expect 0 keep audit export --tiles "$work/tiles"
 expect 0 v tiles "$work/tiles" --vkey "$vkey" --older "$work/signed"
 expect 0 keep audit receipt 3 --out "$work/3.tlog-proof" --entry "$work/3.json"

@@ -44,6 +44,10 @@ expect 0 keep retention show
 says "$archive .*shelf 4, disk 2"
 expect 1 keep audit archive 0..256 "$work/shelf"
 says 'already'
+# nothing is added to an archive, neither by an archive nor by an export
+expect 1 keep audit export --tiles "$work/shelf"
+says 'to which nothing is added'
+expect 0 sh -c "cd $work/shelf && sha256sum --quiet -c SHA256SUMS"
 expect 1 keep audit archive 0..99999 "$work/none"
 expect 2 keep audit archive 5..5 "$work/none"
 expect 2 keep audit archive nonsense "$work/none"
