@@ -370,6 +370,8 @@ static void test_blocks(void **state)
 		json_t *j = event_of(&w, i, rows[i].type);
 		if (strcmp(text_at(j, rows[i].path), rows[i].want))
 			fail_msg("event %u: %s is %s", i, rows[i].path, text_at(j, rows[i].path));
+		if (i == 1)
+			assert_string_equal(text_at(j, "content_block.signature"), "");
 		json_decref(j);
 	}
 	jsonw_fini(&w);
