@@ -182,6 +182,25 @@ static int refused(
 	return out_fail(CLI_REFUSED, "%s: %.*s", path, (int)strcspn(a->body, "\n"), a->body);
 }
 
+/* What was signed last may have been lost on its way, on a disk that was full: the same checkpoint gets the same signature again, out of what
+ * is stored. False: it is another one. */
+static bool again(struct witness *w, const char *text, size_t len, bool lines, const char *out, int *ret)
+{
+	struct witness_request q;
+	struct witness_seen seen;
+	struct note n;
+	struct tlog_line line;
+	_cleanup_free_ char *newest = NULL;
+	size_t newest_len, at = 0;
+	if (tlog_witness_read(text, len, &q) ||
+		tlog_witness_newest(w, q.cp.origin, &newest, &newest_len, &seen) || seen.size != q.cp.size ||
+		memcmp(seen.root.b, q.cp.root.b, sizeof seen.root.b) != 0 ||
+		tlog_note_parse(newest, newest_len, &n) || tlog_note_line_of(&n, &w->key, &at, &line))
+		return false;
+	*ret = lines ? file_write(out, line.s, line.len) : file_write(out, newest, newest_len);
+	return true;
+}
+
 static int sign(struct cli *c, int argc, char **argv)
 {
 	struct common o = { 0 };
@@ -210,6 +229,8 @@ static int sign(struct cli *c, int argc, char **argv)
 	if (r)
 		return out_fail(
 			CLI_UNDECIDED, "%s: %s", o.dir, r < 0 ? out_reason(r) : "what was stored is damaged");
+	if (a.status == 409 && again(&w, text, len, lines, out, &r))
+		return r;
 	if (a.status != 200)
 		return refused(&w, &a, argv[0], text, len);
 	if (lines || tlog_witness_read(text, len, &q))

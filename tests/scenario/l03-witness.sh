@@ -104,6 +104,14 @@ seen=$(w1 show --json | $python -c 'import json, sys; print(json.load(sys.stdin)
 expect 0 keep audit checkpoint --old "$seen" --out "$work/request"
 expect 0 w1 sign "$work/request" --out "$work/signed1"
 expect 0 w2 sign "$work/request" --out "$work/signed2"
+# what was lost on its way is written again, the same bytes, and nothing else is
+mv "$work/signed1" "$work/lost"
+expect 0 w1 sign "$work/request" --out "$work/signed1"
+cmp -s "$work/lost" "$work/signed1" || fail "it was signed twice"
+expect 0 w2 sign "$work/request" --lines
+[ "$(cat "$out")" = "$(tail -n 1 "$work/signed2")" ] || fail "another line"
+sed -n '/^$/,$p' "$work/request" | sed 1d | sed "2s/.*/$((seen + 1))/" >"$work/other"
+expect 1 w1 sign "$work/other"
 expect 0 keep audit cosign "$work/signed1"
 expect 0 keep audit cosign "$work/signed2"
 expect 0 keep audit export --tiles "$work/tiles"
