@@ -201,14 +201,28 @@ static bool again(struct witness *w, const char *text, size_t len, bool lines, c
 	return true;
 }
 
+/* The line alone, or behind the checkpoint of the request. */
+static int give(const struct witness_answer *a, const char *text, size_t len, bool lines, const char *out)
+{
+	struct witness_request q;
+	size_t body = strlen(a->body);
+	if (lines || tlog_witness_read(text, len, &q))
+		return file_write(out, a->body, body);
+	_cleanup_free_ char *note = malloc(q.checkpoint_len + body);
+	if (!note)
+		return out_fail(CLI_UNDECIDED, "%s", strerror(ENOMEM));
+	memcpy(note, q.checkpoint, q.checkpoint_len);
+	memcpy(note + q.checkpoint_len, a->body, body);
+	return file_write(out, note, q.checkpoint_len + body);
+}
+
 static int sign(struct cli *c, int argc, char **argv)
 {
 	struct common o = { 0 };
 	_cleanup_witness_ struct witness w = WITNESS_NONE;
-	_cleanup_free_ char *text = NULL, *note = NULL;
+	_cleanup_free_ char *text = NULL;
 	const char *proof = NULL, *out = "-";
 	struct witness_answer a;
-	struct witness_request q;
 	char why[512];
 	bool lines = false;
 	size_t len;
@@ -233,15 +247,7 @@ static int sign(struct cli *c, int argc, char **argv)
 		return r;
 	if (a.status != 200)
 		return refused(&w, &a, argv[0], text, len);
-	if (lines || tlog_witness_read(text, len, &q))
-		return file_write(out, a.body, strlen(a.body));
-	size_t body = strlen(a.body);
-	note = malloc(q.checkpoint_len + body);
-	if (!note)
-		return out_fail(CLI_UNDECIDED, "%s", strerror(ENOMEM));
-	memcpy(note, q.checkpoint, q.checkpoint_len);
-	memcpy(note + q.checkpoint_len, a.body, body);
-	return file_write(out, note, q.checkpoint_len + body);
+	return give(&a, text, len, lines, out);
 }
 
 int cmd_witness(struct cli *c, int argc, char **argv)
