@@ -137,8 +137,8 @@ void dual_propose(struct conn *c, u64 id, const struct dual_proposal *p)
 	if (client_refused(c, id, 0) || role_unsigned(c, p->type, id))
 		return;
 	if (k->single_user) {
-		snprintf(why, sizeof why, "%s %.100s: it takes two people, and this appliance has one user",
-			a->name, p->object);
+		snprintf(why, sizeof why, "%s%s%.100s: it takes two people, and this appliance has one user",
+			a->name, p->object[0] ? " " : "", p->object);
 		refuse(c, p->type, id, why);
 		return;
 	}

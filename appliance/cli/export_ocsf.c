@@ -145,6 +145,11 @@ static void put_class(json_t *o, const struct event *e, const char *event)
 	put_u64(o, "type_uid", (u64)class_uid * 100 + e->activity);
 }
 
+static bool is_denied(const json_t *j)
+{
+	return !strcmp(lines_cell(j, "event").s, "denied");
+}
+
 static void put_status(const json_t *j, json_t *o)
 {
 	static const struct {
@@ -155,10 +160,10 @@ static void put_status(const json_t *j, json_t *o)
 	struct cell result = facts_result(j), why = lines_cell(j, "why");
 	put_u64(o, "severity_id", severity[s].id);
 	put_str(o, "severity", severity[s].name);
-	if (result.s[0]) {
+	if (result.s[0] || is_denied(j)) {
 		put_u64(o, "status_id", s == FACTS_INFO ? 1 : 2);
 		put_str(o, "status", s == FACTS_INFO ? "Success" : "Failure");
-		put_str(o, "status_code", result.s);
+		put_str(o, "status_code", result.s[0] ? result.s : "denied");
 	}
 	if (why.s[0])
 		put_str(o, "status_detail", why.s);
@@ -224,7 +229,8 @@ static void put_api(struct exporter *x, const json_t *j, json_t *o)
 {
 	struct cell event = lines_cell(j, "event");
 	bool answer = !strcmp(event.s, "outcome");
-	json_t *api = json_pack("{s:s, s:o}", "operation", event.s, "service", named("keepd"));
+	struct cell operation = is_denied(j) ? lines_cell(j, "what") : event; /* what was tried */
+	json_t *api = json_pack("{s:s, s:o}", "operation", operation.s, "service", named("keepd"));
 	json_object_set_new(o, "api", api);
 	json_object_set_new(o, "src_endpoint", json_pack("{s:s}", "name", "local socket"));
 	if (answer || !strcmp(event.s, "request"))

@@ -7,6 +7,9 @@ expect 0 keep run demo --raw --max-tokens 2 'said: "yes" \ [no]'
 expect 0 keep trust rm pub --reason 'quote " backslash \ bracket ] ünïcode'
 rm "$work/demo/card.md"
 expect 1 keep import "$work/demo" --name less
+expect 1 keep erase 1
+expect 1 keep propose rotate
+says '^keep: rotate: it takes two people'
 expect 0 keep audit checkpoint --json
 size=$(member "$out" size)
 keep audit ls --to "$size" --json >"$work/records" || fail ls
@@ -21,6 +24,7 @@ done
 grep -q '"ai_model":{"model_name":"demo"' "$work/ocsf" || fail "the request does not say which model"
 grep '"event_code":"outcome"' "$work/ocsf" | grep -q '"ai_model":{"model_name":"demo".*"total_tokens":' || fail "the outcome does not"
 grep '"event_code":"import-verdict"' "$work/ocsf" | grep -q '"status":"Failure"' || fail "the refused import is not a failure"
+grep '"event_code":"denied"' "$work/ocsf" | grep '"operation":"erase"' | grep -q '"status_id":2,"status":"Failure"' || fail "what was denied is not a failure"
 # the checks can fail
 sed 's/"category_uid":6/"category_uid":3/' "$work/ocsf" >"$work/wrong"
 expect 1 $python "$KEEP_SOURCE/tests/tlog/exports.py" ocsf "$work/wrong" "$work/records"
