@@ -293,10 +293,10 @@ static bool outcome_fits(const struct proto_outcome *p, const struct ticket *t)
 {
 	bool ran = begun(p) && p->finish != FINISH_ERROR;
 	return finish_name(p->finish) && bytes_str_ok(p->device, sizeof p->device) &&
-	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 && !p->reserved &&
-	       p->n_accepted <= p->n_drafted && p->n_accepted <= p->n_generated &&
-	       p->n_model_drafted <= p->n_drafted && p->n_model_accepted <= p->n_model_drafted &&
-	       p->n_model_accepted <= p->n_accepted &&
+	       bytes_str_ok(p->why, sizeof p->why) && p->kv_mode <= KV_INT8 && p->stop_string <= STOPS_MAX &&
+	       (p->stop_string != 0) == (p->finish == FINISH_STRING) && p->n_accepted <= p->n_drafted &&
+	       p->n_accepted <= p->n_generated && p->n_model_drafted <= p->n_drafted &&
+	       p->n_model_accepted <= p->n_model_drafted && p->n_model_accepted <= p->n_accepted &&
 	       (!ran || memcmp(p->request, t->digest, sizeof p->request) == 0) &&
 	       (!t->charge.reserved || outcome_used(p) <= t->charge.reserved) &&
 	       !content_answer_wrong(t, p->text);

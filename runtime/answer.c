@@ -79,6 +79,7 @@ static void finish(struct answer *a, u32 how, const char *why)
 		return;
 	a->over = true;
 	o->finish = how;
+	o->stop_string = how == FINISH_STRING ? 1 + a->stops.met : 0;
 	o->n_cached = a->seq.n_cached;
 	o->n_drafted = a->seq.all_drafted;
 	o->n_accepted = a->seq.all_right;

@@ -2,13 +2,14 @@
 
 #include <string.h>
 
-/* Where the first stop string begins; the one listed first where two begin together does not matter, the text in front is the same. */
-static bool find(const struct stops *s, size_t *ret_at)
+/* Where the first stop string begins, and which it is: where two begin together the one that is listed first. */
+static bool find(struct stops *s, size_t *ret_at)
 {
 	for (size_t at = 0; at < s->n_held; at++)
 		for (u32 i = 0; i < s->n; i++)
 			if (s->len[i] <= s->n_held - at && memcmp(s->held + at, s->text[i], s->len[i]) == 0) {
 				*ret_at = at;
+				s->met = i;
 				return true;
 			}
 	return false;

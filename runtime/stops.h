@@ -13,6 +13,7 @@ struct stops {
 	u8 text[STOPS_MAX][STOP_BYTES_MAX];
 	char held[STOP_BYTES_MAX + 2 * STOPS_TOKEN_TEXT_MAX];
 	size_t n_held;
+	u32 met; /* which of them was met, once one was */
 };
 
 /* Room for more text behind what is held: write it there, then call stops_push. */

@@ -462,7 +462,11 @@ void gateway_answer_begin(struct gateway *g, struct http_exchange *x, enum api_f
 		return;
 	}
 	a->plain = a->in;
-	a->head = (struct api_head){ .form = form, .model = a->in.model, .created = (u64)time(NULL) };
+	a->head = (struct api_head){ .form = form,
+		.model = a->in.model,
+		.created = (u64)time(NULL),
+		.stops = a->in.stops,
+		.n_stops = a->in.n_stops };
 	a->stream = (struct api_stream){ .head = &a->head, .usage = a->in.usage, .n = a->in.n };
 	if (a->in.stream)
 		alive_soon(a);

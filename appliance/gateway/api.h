@@ -71,6 +71,8 @@ struct api_head {
 	const char *model;
 	u64 index;   /* of the record of the intent: the id is made of it */
 	u64 created; /* seconds of UTC */
+	const char *const *stops;
+	u32 n_stops;
 };
 
 /* Probabilities that were asked for, as JSON, until they are written. Zero-filled but for asked. Of API_RESPONSES the first list is what came since

@@ -36,15 +36,21 @@ static void message_begin(struct jsonw *w, const struct api_head *h)
 	jsonw_array(w);
 }
 
-static void stop_write(struct jsonw *w, const char *reason)
+static void str_or_null(struct jsonw *w, const char *key, const char *s)
 {
-	jsonw_key(w, "stop_reason");
-	if (reason)
-		jsonw_str(w, reason);
+	jsonw_key(w, key);
+	if (s)
+		jsonw_str(w, s);
 	else
 		jsonw_null(w);
-	jsonw_key(w, "stop_sequence");
-	jsonw_null(w);
+}
+
+/* o NULL: it has only begun. */
+static void stop_write(struct jsonw *w, const struct api_head *h, const struct proto_outcome *o, bool calls)
+{
+	bool met = o && o->stop_string && o->stop_string <= h->n_stops;
+	str_or_null(w, "stop_reason", o ? stop_reason(o, calls) : NULL);
+	str_or_null(w, "stop_sequence", met ? h->stops[o->stop_string - 1] : NULL);
 }
 
 /* ---- whole ----------------------------------------------------------------------------------------------------------------- */
@@ -81,7 +87,7 @@ void api_messages_answer(struct jsonw *w, const struct api_head *h, const struct
 	for (size_t i = 0; i < a->n_calls; i++)
 		call_block(w, &a->calls[i]);
 	jsonw_array_end(w);
-	stop_write(w, stop_reason(a->outcome, a->n_calls > 0));
+	stop_write(w, h, a->outcome, a->n_calls > 0);
 	usage_write(w, a->outcome);
 	api_evidence_write(w, h, a->outcome, a->model);
 	jsonw_object_end(w);
@@ -112,7 +118,7 @@ void api_messages_begin(struct api_stream *s, struct jsonw *w)
 	jsonw_key(w, "message");
 	message_begin(w, s->head);
 	jsonw_array_end(w);
-	stop_write(w, NULL);
+	stop_write(w, s->head, NULL, false);
 	usage_write(w, NULL);
 	jsonw_object_end(w);
 	event_end(w);
@@ -179,7 +185,7 @@ void api_messages_end(struct api_stream *s, struct jsonw *w, const struct proto_
 	event_begin(w, "message_delta");
 	jsonw_key(w, "delta");
 	jsonw_object(w);
-	stop_write(w, stop_reason(o, s->n_calls > 0));
+	stop_write(w, s->head, o, s->n_calls > 0);
 	jsonw_object_end(w);
 	usage_write(w, o);
 	api_evidence_write(w, s->head, o, model);

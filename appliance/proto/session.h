@@ -44,7 +44,7 @@ struct proto_outcome {
 	u32 n_aside; /* how often it was set aside for want of pages; likewise */
 	/* of n_drafted and n_accepted, those of a draft model; the others were found in what stands before */
 	u32 n_model_drafted, n_model_accepted;
-	u32 reserved;
+	u32 stop_string; /* of FINISH_STRING: which of the request's it was, counted from 1; else 0 */
 	u64 seed;
 	u64 prompt_ns, generate_ns;
 	u8 request[SHA256_BYTES];

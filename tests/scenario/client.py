@@ -101,6 +101,10 @@ def story_messages():
         want(name == "event: " + event["type"], "an event is named twice", block)
         streamed += event.get("delta", {}).get("text", "") if event["type"] == "content_block_delta" else ""
     want(streamed == text and kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"], "streamed", kinds)
+    stop = " " + text.split(" ")[2]
+    cut = json.loads(ask("POST", "/v1/messages", dict(body, stop_sequences=["\u0101", stop]))[1])
+    want(cut["content"][0]["text"] == text[:text.index(stop)] and [cut["stop_reason"], cut["stop_sequence"]] == ["stop_sequence", stop], "what ended it", cut)
+    want(whole["stop_sequence"] is None, "and what did not", whole)
     r, raw = ask("POST", "/v1/messages/count_tokens", {"model": "demo", "messages": CHAT["messages"]})
     want(json.loads(raw)["input_tokens"] == whole["usage"]["input_tokens"] + whole["usage"]["cache_read_input_tokens"], "counted as it is read", raw)
     r, raw = ask("POST", "/tokenize", {"model": "demo", "content": "What is Keep?"})

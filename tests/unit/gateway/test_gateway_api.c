@@ -377,6 +377,36 @@ static void test_blocks(void **state)
 	jsonw_fini(&w);
 }
 
+/* Which of its texts ended an answer; what the runtime says of one that was not given is not believed. */
+static void test_stop_sequence(void **state)
+{
+	static const char *const stops[] = { "x", "END" }, *const want[] = { "null", "x", "END", "null" };
+	static const u8 model[MODEL_DIGEST_BYTES];
+	const struct api_head h = { .form = API_MESSAGES, .model = "m", .stops = stops, .n_stops = 2 };
+	for (u32 i = 0; i < ARRAY_LEN(want); i++) {
+		const struct proto_outcome o = { .finish = FINISH_STRING, .stop_string = i };
+		const struct api_answer a = { .text = "so", .text_len = 2, .outcome = &o, .model = model };
+		struct api_stream st = { .head = &h };
+		struct jsonw w;
+		jsonw_init_grow(&w, 1u << 20);
+		api_answer_write(&w, &h, &a);
+		json_t *j = parsed(&w);
+		assert_string_equal(text_at(j, "stop_reason"), "stop_sequence");
+		assert_string_equal(text_at(j, "stop_sequence"), want[i]);
+		json_decref(j);
+		jsonw_init_grow(&w, 1u << 20);
+		api_stream_begin(&st, &w);
+		api_stream_end(&st, &w, &o, model);
+		j = event_of(&w, 0, "message_start");
+		assert_string_equal(text_at(j, "message.stop_reason"), "null");
+		json_decref(j);
+		j = event_of(&w, 1, "message_delta");
+		assert_string_equal(text_at(j, "delta.stop_sequence"), want[i]);
+		json_decref(j);
+		jsonw_fini(&w);
+	}
+}
+
 static void test_messages(void **state)
 {
 	_cleanup_arena_ struct arena a = { 0 };
@@ -598,8 +628,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults), cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_reasoning),
 		cmocka_unit_test(test_depth), cmocka_unit_test(test_answer), cmocka_unit_test(test_chunks),
-		cmocka_unit_test(test_blocks), cmocka_unit_test(test_messages), cmocka_unit_test(test_count),
-		cmocka_unit_test(test_items), cmocka_unit_test(test_items_stream),
-		cmocka_unit_test(test_error) };
+		cmocka_unit_test(test_blocks), cmocka_unit_test(test_stop_sequence),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_count), cmocka_unit_test(test_items),
+		cmocka_unit_test(test_items_stream), cmocka_unit_test(test_error) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

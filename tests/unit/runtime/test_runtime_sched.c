@@ -231,6 +231,7 @@ static void stop_strings_end_it(void **state)
 	stopped.stop = stop;
 	ask_all(&stopped, 1, &grant);
 	assert_int_equal(stopped.outcome.finish, FINISH_STRING);
+	assert_true(stopped.outcome.stop_string == 1 && !plain.outcome.stop_string);
 	assert_int_equal(stopped.n_said, found - plain.said);
 	assert_memory_equal(stopped.said, plain.said, stopped.n_said);
 	assert_true(stopped.outcome.n_generated < 120 && stopped.n_out == stopped.outcome.n_generated);

@@ -48,12 +48,14 @@ static void the_first_of_several(void **state)
 	const char *a[] = { "xxab", "cd", NULL };
 	assert_int_equal(feed(&s, a, shown), 1);
 	assert_string_equal(shown, "xx"); /* the one that begins first, of those that are there */
+	assert_int_equal(s.met, 2);
 	static struct stops t = { 0 };
 	add(&t, "bc");
 	add(&t, "abcd");
 	const char *b[] = { "xxab", "c", "d", NULL };
 	assert_int_equal(feed(&t, b, shown), 1);
 	assert_string_equal(shown, "xxa");
+	assert_int_equal(t.met, 0);
 }
 
 static void none(void **state)
