@@ -1,5 +1,7 @@
 #include "tests/logits/asks.h"
 #include "base/bytes.h"
+#include "base/grammar.h"
+#include "runtime/dev.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,4 +111,37 @@ void ask_all(struct ask *k, u32 n, struct grant *g)
 	for (u32 i = 0; i < n; i++)
 		ask_begin(&k[i], g);
 	ask_finish(g);
+}
+
+const void *ask_letters(size_t *ret_len)
+{
+	static struct {
+		struct grammar_header h;
+		u32 first[4];
+		struct grammar_edge e[4];
+	} g = { .h = { .n_states = 3, .n_edges = 4 },
+		.first = { 0, 1, 2, 4 },
+		.e = { { GRAMMAR_BYTE, 'a', 'a', 0, 1, 0 }, { GRAMMAR_BYTE, 'b', 'b', 0, 2, 0 },
+			{ GRAMMAR_BYTE, 'c', 'c', 0, 0, 0 }, { GRAMMAR_BYTE, 'd', 'd', 0, 0, 0 } } };
+	memcpy(g.h.magic, GRAMMAR_MAGIC, 8);
+	*ret_len = sizeof g;
+	return &g;
+}
+
+u32 ask_devices(const char *const *names, u32 n, struct rt_device **ret)
+{
+	u32 found = 0;
+	const char *why;
+	for (u32 i = 0; i < n; i++)
+		if (rt_device_open(names[i], &ret[found], &why) == 0)
+			found++;
+		else
+			fprintf(stderr, "%s: %s\n", names[i], why);
+	return found;
+}
+
+void ask_devices_close(struct rt_device **devices, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		rt_device_close(devices[i]);
 }

@@ -34,6 +34,11 @@ struct ask {
 };
 
 void ask_begin(struct ask *k, struct grant *g);
+/* The devices of these names that are there, in their order. What is not is said: drivers of Vulkan are no part of what must be. */
+u32 ask_devices(const char *const *names, u32 n, struct rt_device **ret);
+void ask_devices_close(struct rt_device **devices, u32 n);
+/* A grammar for answers: ab(c|d), again and again. Something to guess in every place, and of three guesses one is right half of the time. */
+const void *ask_letters(size_t *ret_len);
 /* Steps until nothing is left to do. Aborts when the device fails. */
 void ask_finish(struct grant *g);
 /* All of them at once. */

@@ -44,8 +44,7 @@ static const char *type_name(u32 type)
 
 static void make_prompt(u32 *ids, u32 n, u64 seed)
 {
-	for (u32 i = 0; i < n; i++)
-		ids[i] = (u32)(tiny_random(&seed) % 320);
+	tiny_ids(ids, n, &seed);
 }
 
 struct digests {

@@ -180,8 +180,7 @@ static void on_two_devices(void **state)
 
 static void make(u32 *ids, u64 seed)
 {
-	for (u32 i = 0; i < PROMPT; i++)
-		ids[i] = (u32)(tiny_random(&seed) % 320);
+	tiny_ids(ids, PROMPT, &seed);
 }
 
 static int open_all(void **state)

@@ -27,7 +27,7 @@ enum {
 	HEAD_DIM = 64,
 	LAYERS = 2,
 	LAYERS_MOST = 8,
-	VOCAB = 320
+	VOCAB = TINY_VOCAB
 };
 #define JUNK_BYTES    \
 	((1u << 20) + \
@@ -39,6 +39,12 @@ u64 tiny_random(u64 *state)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
 	return z ^ (z >> 31);
+}
+
+void tiny_ids(u32 *ret, size_t n, u64 *state)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (u32)(tiny_random(state) % TINY_VOCAB);
 }
 
 static f32 uniform(u64 *state) /* in [-1, 1) */

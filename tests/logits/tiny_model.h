@@ -7,6 +7,7 @@
 #include "runtime/grant.h"
 
 #define TINY_FILES 2u
+#define TINY_VOCAB 320u
 
 struct tiny_spec {
 	u32 type;     /* of every matrix; TINY_MIXED: another one for each */
@@ -43,5 +44,6 @@ void tiny_collect(const struct tiny *t, u32 kv_mode, u32 ctx_tokens, struct gran
 void tiny_load(const struct tiny *t, struct rt_device *d, const struct grant_params *p, u32 kv_mode,
 	struct grant *ret);
 
-/* A stated stream of numbers, for weights and for prompts. */
+/* A stated stream of numbers, for weights and for prompts; ids of the vocabulary, the next n of such a stream. */
 u64 tiny_random(u64 *state);
+void tiny_ids(u32 *ret, size_t n, u64 *state);

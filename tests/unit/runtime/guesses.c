@@ -1,5 +1,4 @@
 #include "guesses.h"
-#include "base/grammar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,25 +12,8 @@ static void make_prompts(void)
 	static bool made;
 	u64 seed = 1;
 	for (u32 i = 0; i < ASKS && !made; i++)
-		for (u32 k = 0; k < ARRAY_LEN(prompts[0]); k++)
-			prompts[i][k] = (u32)(tiny_random(&seed) % 320);
+		tiny_ids(prompts[i], ARRAY_LEN(prompts[0]), &seed);
 	made = true;
-}
-
-/* ab(c|d), again and again: something to guess in every place, and of three guesses one is right half of the time. */
-static const void *letters(size_t *ret_len)
-{
-	static struct {
-		struct grammar_header h;
-		u32 first[4];
-		struct grammar_edge e[4];
-	} g = { .h = { .n_states = 3, .n_edges = 4 },
-		.first = { 0, 1, 2, 4 },
-		.e = { { GRAMMAR_BYTE, 'a', 'a', 0, 1, 0 }, { GRAMMAR_BYTE, 'b', 'b', 0, 2, 0 },
-			{ GRAMMAR_BYTE, 'c', 'c', 0, 0, 0 }, { GRAMMAR_BYTE, 'd', 'd', 0, 0, 0 } } };
-	memcpy(g.h.magic, GRAMMAR_MAGIC, 8);
-	*ret_len = sizeof g;
-	return &g;
 }
 
 /* Every sampler: greedy, with a penalty, hot, top-k, top-p, min-p; free and held by the grammar; one ends by a stop string. */
@@ -51,7 +33,7 @@ struct ask guess_asked(u32 i)
 	if (i == 0)
 		k.repeat_penalty = 1;
 	if (i >= 3) {
-		k.grammar = letters(&k.n_grammar);
+		k.grammar = ask_letters(&k.n_grammar);
 		k.ends = true;
 	}
 	if (i == 6)

@@ -472,27 +472,16 @@ static void others_do_not_guess(void **state)
 	tiny_fini(&other);
 }
 
-static void open_device(const char *name)
-{
-	const char *why;
-	if (rt_device_open(name, &devices[n_devices], &why) == 0)
-		n_devices++;
-	else /* drivers of Vulkan are no part of what must be there */
-		fprintf(stderr, "%s: %s\n", name, why);
-}
-
 static int open_all(void **state)
 {
-	open_device("native");
-	open_device("reference");
-	open_device("llvmpipe");
+	static const char *const names[] = { "native", "reference", "llvmpipe" };
+	n_devices = ask_devices(names, ARRAY_LEN(names), devices);
 	return n_devices < 2;
 }
 
 static int close_all(void **state)
 {
-	for (u32 i = 0; i < n_devices; i++)
-		rt_device_close(devices[i]);
+	ask_devices_close(devices, n_devices);
 	return 0;
 }
 

@@ -26,8 +26,7 @@ static int open_all(void **state)
 	if (rt_device_open("reference", &device, &why))
 		return 1;
 	tiny_make(&spec, &tiny);
-	for (u32 i = 0; i < ARRAY_LEN(prompt); i++)
-		prompt[i] = (u32)(tiny_random(&seed) % 320);
+	tiny_ids(prompt, ARRAY_LEN(prompt), &seed);
 	return 0;
 }
 

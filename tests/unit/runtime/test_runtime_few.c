@@ -343,23 +343,16 @@ static void answers(void **state)
 static int open_all(void **state)
 {
 	u64 seed = 1;
-	const char *why;
 	static const char *const names[] = { "native", "llvmpipe" };
-	for (u32 i = 0; i < ARRAY_LEN(names); i++)
-		if (rt_device_open(names[i], &devices[n_devices], &why) == 0)
-			n_devices++;
-		else /* drivers of Vulkan are no part of what must be there */
-			fprintf(stderr, "%s: %s\n", names[i], why);
+	n_devices = ask_devices(names, ARRAY_LEN(names), devices);
 	for (u32 i = 0; i < ASKS; i++)
-		for (u32 k = 0; k < ARRAY_LEN(prompts[0]); k++)
-			prompts[i][k] = (u32)(tiny_random(&seed) % 320);
+		tiny_ids(prompts[i], ARRAY_LEN(prompts[0]), &seed);
 	return n_devices == 0;
 }
 
 static int close_all(void **state)
 {
-	for (u32 i = 0; i < n_devices; i++)
-		rt_device_close(devices[i]);
+	ask_devices_close(devices, n_devices);
 	return 0;
 }
 

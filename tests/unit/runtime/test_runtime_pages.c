@@ -19,22 +19,6 @@ static struct ask alone[MANY], alone_plain[MANY], crowd[MANY];
 static u32 prompts[MANY][30];
 static u32 many = MANY; /* that ask: fewer of the slower models */
 
-/* ab(c|d), again and again. */
-static const void *letters(size_t *ret_len)
-{
-	static struct {
-		struct grammar_header h;
-		u32 first[4];
-		struct grammar_edge e[4];
-	} g = { .h = { .n_states = 3, .n_edges = 4 },
-		.first = { 0, 1, 2, 4 },
-		.e = { { GRAMMAR_BYTE, 'a', 'a', 0, 1, 0 }, { GRAMMAR_BYTE, 'b', 'b', 0, 2, 0 },
-			{ GRAMMAR_BYTE, 'c', 'c', 0, 0, 0 }, { GRAMMAR_BYTE, 'd', 'd', 0, 0, 0 } } };
-	memcpy(g.h.magic, GRAMMAR_MAGIC, 8);
-	*ret_len = sizeof g;
-	return &g;
-}
-
 /* Of three people: greedy and hot, with penalties, held by a grammar, ended by a string; every tenth wants all rows of logits of its prompt. */
 static struct ask asked(u32 i)
 {
@@ -49,7 +33,7 @@ static struct ask asked(u32 i)
 		.seed = i,
 		.principal = i % 3 };
 	if (i % 3 == 1 && !k.kind) {
-		k.grammar = letters(&k.n_grammar);
+		k.grammar = ask_letters(&k.n_grammar);
 		k.ends = true;
 	}
 	if (i % 8 == 6)
@@ -357,8 +341,7 @@ static int open_all(void **state)
 	const char *why;
 	u64 seed = 1;
 	for (u32 i = 0; i < MANY; i++)
-		for (u32 k = 0; k < ARRAY_LEN(prompts[0]); k++)
-			prompts[i][k] = (u32)(tiny_random(&seed) % 320);
+		tiny_ids(prompts[i], ARRAY_LEN(prompts[0]), &seed);
 	return rt_device_open("native", &device, &why) || rt_device_open("reference", &reference, &why);
 }
 

@@ -37,8 +37,7 @@ static int open_all(void **state)
 	open_device("native");
 	open_device("llvmpipe");
 	open_device("SwiftShader");
-	for (u32 i = 0; i < PROMPT; i++)
-		prompt[i] = (u32)(tiny_random(&seed) % 320);
+	tiny_ids(prompt, PROMPT, &seed);
 	return n_devices < 2;
 }
 

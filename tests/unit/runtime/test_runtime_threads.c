@@ -94,8 +94,7 @@ static int open_all(void **state)
 	struct tiny_spec spec = { .type = TINY_MIXED, .seed = 8, .untied = true };
 	u64 seed = 2;
 	tiny_make(&spec, &tiny);
-	for (u32 i = 0; i < ARRAY_LEN(prompt); i++)
-		prompt[i] = (u32)(tiny_random(&seed) % 320);
+	tiny_ids(prompt, ARRAY_LEN(prompt), &seed);
 	return 0;
 }
 
