@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+struct tiny tiny;
 
 void start(struct runtime *rt, const char *device)
 {
@@ -160,4 +163,65 @@ bool silent(int sock)
 	while ((n = poll(&p, 1, 50)) == 1 && busy_ahead(sock))
 		(void)hear(sock, GATE_BUSY);
 	return n == 0;
+}
+
+int rig_open(void **state)
+{
+	struct tiny_spec spec = { .type = TENSOR_Q4_0, .seed = 11, .ctx = 1024 };
+	signal(SIGPIPE, SIG_IGN);
+	tiny_make(&spec, &tiny);
+	return 0;
+}
+
+int rig_close(void **state)
+{
+	tiny_fini(&tiny);
+	return 0;
+}
+
+void start_loaded(struct runtime *rt)
+{
+	struct proto_grant want = tiny_wants(&tiny, KV_DEFAULT, 0);
+	start(rt, "reference");
+	offer(rt, &tiny, &want);
+	struct ipc_frame *f = hear(rt->gate, GATE_READY);
+	struct proto_ready ready;
+	memcpy(&ready, f->body, sizeof ready);
+	assert_int_equal(f->h.id, GRANT);
+	assert_string_equal(ready.device, "reference");
+	assert_int_equal(ready.ctx_tokens, 1024);
+	assert_int_equal(ready.numerics, RT_NUMERICS);
+	assert_true(ready.weight_bytes > 0 && ready.kv_bytes > 0);
+}
+
+struct sealed generation_at(f32 temperature, u32 n)
+{
+	struct request_header h = { .kind = REQUEST_GENERATE,
+		.flags = REQUEST_IGNORE_EOS,
+		.max_tokens = n,
+		.temperature = temperature,
+		.top_p = 1,
+		.repeat_penalty = 1,
+		.seed = 3 };
+	return seal(&h, "a small question");
+}
+
+struct sealed generation(u32 n)
+{
+	return generation_at(0.9f, n);
+}
+
+u32 drain(int sock, bool *ret_other)
+{
+	struct ipc_frame f;
+	u32 n = 0;
+	*ret_other = false;
+	while (ipc_recv(sock, &f) == 0) {
+		if (f.h.type == SESSION_TOKENS)
+			n++;
+		else
+			*ret_other = true;
+		ipc_frame_fini(&f);
+	}
+	return n;
 }

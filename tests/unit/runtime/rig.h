@@ -44,3 +44,15 @@ void ticket(struct runtime *rt, u64 session_id, u64 id, const u8 *digest);
 /* The outcome as the client hears it, and as the gate does. */
 struct proto_outcome done(int sock, u64 id);
 struct proto_outcome outcome(struct runtime *rt, u64 id);
+/* Reads until the socket ends; how many frames of tokens came, and whether anything else did. */
+u32 drain(int sock, bool *ret_other);
+
+/* The model of most tests, made and taken away by these two, for a group of tests. */
+extern struct tiny tiny;
+int rig_open(void **state);
+int rig_close(void **state);
+/* On the reference device, with that model ready as GRANT. */
+void start_loaded(struct runtime *rt);
+/* A question with an answer of n tokens; 0.9 is the temperature unless said. */
+struct sealed generation_at(f32 temperature, u32 n);
+struct sealed generation(u32 n);

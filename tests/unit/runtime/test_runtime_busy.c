@@ -2,7 +2,6 @@
 #include "tests/unit/runtime/rig.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -11,33 +10,11 @@
 
 #define WORDS_MAX 120u /* the client may read them all at the end */
 
-static struct tiny tiny;
-
 static u64 now_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
-static struct sealed generation(u32 n)
-{
-	struct request_header h = { .kind = REQUEST_GENERATE,
-		.flags = REQUEST_IGNORE_EOS,
-		.max_tokens = n,
-		.temperature = 0.9f,
-		.top_p = 1,
-		.repeat_penalty = 1,
-		.seed = 3 };
-	return seal(&h, "a small question");
-}
-
-static void start_loaded(struct runtime *rt)
-{
-	struct proto_grant want = tiny_wants(&tiny, KV_DEFAULT, 0);
-	start(rt, "reference");
-	offer(rt, &tiny, &want);
-	assert_int_equal(hear(rt->gate, GATE_READY)->h.id, GRANT);
 }
 
 static struct proto_busy busy(struct runtime *rt, u64 session)
@@ -122,10 +99,5 @@ static void several(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(one), cmocka_unit_test(several) };
-	struct tiny_spec spec = { .type = TENSOR_Q4_0, .seed = 11, .ctx = 1024 };
-	signal(SIGPIPE, SIG_IGN);
-	tiny_make(&spec, &tiny);
-	int r = cmocka_run_group_tests(tests, NULL, NULL);
-	tiny_fini(&tiny);
-	return r;
+	return cmocka_run_group_tests(tests, rig_open, rig_close);
 }

@@ -2,25 +2,12 @@
 #include "tests/unit/runtime/rig.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #define DRAFT 9u
-
-static struct tiny tiny;
-
-static struct sealed generation(u32 n)
-{
-	struct request_header h = { .kind = REQUEST_GENERATE,
-		.flags = REQUEST_IGNORE_EOS,
-		.max_tokens = n,
-		.top_p = 1,
-		.repeat_penalty = 1 };
-	return seal(&h, "a small question");
-}
 
 static void load(struct runtime *rt, u64 id, u64 drafts_for)
 {
@@ -54,7 +41,7 @@ static struct proto_outcome answer(struct runtime *rt, u64 id, u32 n)
 {
 	u64 on;
 	int sock = session(rt, &on);
-	struct sealed s = generation(n);
+	struct sealed s = generation_at(0, n);
 	tell(sock, SESSION_REQUEST, id, NULL, 0, s.fd);
 	ticket(rt, on, id, s.digest);
 	struct proto_outcome o = done(sock, id);
@@ -111,7 +98,7 @@ static void goes_in_the_middle(void **state)
 	load(&rt, DRAFT, GRANT);
 	ready(&rt, DRAFT);
 	int sock = session(&rt, &on);
-	struct sealed s = generation(100);
+	struct sealed s = generation_at(0, 100);
 	tell(sock, SESSION_REQUEST, 2, NULL, 0, s.fd);
 	ticket(&rt, on, 2, s.digest);
 	for (u32 i = 0; i < 10; i++)
@@ -138,7 +125,7 @@ static void serves_nobody(void **state)
 	assert_int_equal(ipc_pair(&ours, &theirs), 0);
 	tell(rt.gate, GATE_SESSION, 77, &p, sizeof p, theirs);
 	close(theirs);
-	struct sealed s = generation(4);
+	struct sealed s = generation_at(0, 4);
 	tell(ours, SESSION_REQUEST, 1, NULL, 0, s.fd);
 	ticket(&rt, 77, 1, s.digest);
 	struct proto_outcome o = done(ours, 1);
@@ -153,10 +140,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(comes_and_goes),
 		cmocka_unit_test(goes_in_the_middle), cmocka_unit_test(serves_nobody) };
-	struct tiny_spec spec = { .type = TENSOR_Q4_0, .seed = 11, .ctx = 1024 };
-	signal(SIGPIPE, SIG_IGN);
-	tiny_make(&spec, &tiny);
-	int r = cmocka_run_group_tests(tests, NULL, NULL);
-	tiny_fini(&tiny);
-	return r;
+	return cmocka_run_group_tests(tests, rig_open, rig_close);
 }
