@@ -53,6 +53,7 @@ int gpu_vk_create(const struct gpu_found *f, const char *extension, const void *
 		next = gpu_coopmat_enable(next);
 		extensions[n++] = gpu_coopmat_extension;
 	}
+	const VkPhysicalDeviceFeatures features = { .shaderInt64 = f->caps.uniform };
 	const VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
 		.queueFamilyIndex = f->family,
 		.queueCount = 1,
@@ -61,6 +62,7 @@ int gpu_vk_create(const struct gpu_found *f, const char *extension, const void *
 		.pNext = next,
 		.queueCreateInfoCount = 1,
 		.pQueueCreateInfos = &queue,
+		.pEnabledFeatures = &features,
 		.enabledExtensionCount = n,
 		.ppEnabledExtensionNames = extensions };
 	GPU_CHECK(vkCreateDevice(f->phys, &info, NULL, ret));

@@ -189,8 +189,10 @@ static void describe(VkInstance vk, struct gpu_found *f)
 	f->unfit = unfit(p, find_family(f->phys, &f->family));
 	f->groups_max = p->limits.maxComputeWorkGroupCount[0];
 	f->caps.cpu = p->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+	VkPhysicalDeviceFeatures features;
+	vkGetPhysicalDeviceFeatures(f->phys, &features);
 	/* Mesa's driver on the CPU, from the version that was measured on (shaders/pipelines.c) */
-	f->caps.uniform = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE &&
+	f->caps.uniform = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE && features.shaderInt64 &&
 			  p->driverVersion >= VK_MAKE_API_VERSION(0, 26, 0, 0);
 	f->caps.int_dot = !f->unfit && has_int_dot(f, p->apiVersion);
 	if (!f->unfit)

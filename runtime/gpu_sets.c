@@ -42,7 +42,8 @@ static void write(struct gpu *g, VkDescriptorSet set, const struct gpu_noted *c)
 	for (u32 i = 0; i < KERNEL_BUFS_MAX; i++) {
 		const struct gpu_buf *b = c->buf[i] ? c->buf[i] : (const struct gpu_buf *)g->stage_buf;
 		u64 offset = (u64)c->is.at[i] * RT_ALIGN;
-		/* kernels read whole words, of weights some one beyond: no call writes those, but elsewhere that word is what others may write meanwhile */
+		/* kernels read whole words, of weights some one beyond, or the other half of one of 64 bits: no call writes those, but elsewhere
+		 * that word is what others may write meanwhile */
 		bool weights = c->buf[i] && b->b.kind == RT_BUF_WEIGHTS;
 		u64 range = 4ull * (MAX(c->is.words[i], 1u) + weights);
 		infos[i] = (VkDescriptorBufferInfo){ b->vk, offset, MIN(range, b->alloc_bytes - offset) };

@@ -1,4 +1,5 @@
 #version 450
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #include "common.glsl"
 #include "types.glsl"
 #include "act.h"
@@ -14,7 +15,6 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const u32 COLS = 1u;
 layout(constant_id = 1) const u32 EXPERTS = 0u;
-BUF_IN(0, w);
 BUF_IN(1, act);
 BUF_OUT(2, y);
 BUF_IN(3, grids);
@@ -24,7 +24,7 @@ BUF_IN(4, plan);
 #define COLS_MAX 8u
 #define HALF	 0x8000 /* so that the lower half, of either sign, rounds away */
 
-#include "blocks.glsl"
+#include "blocks_tile.glsl"
 #include "columns.glsl"
 
 /* Words whose products are added before the upper half is taken: |q| * 127 * 4 * SUM_WORDS < 2^15; 0: half a word. */
@@ -97,36 +97,37 @@ int sum_pairs(int x[2u * WORDS], u32 from, u32 to)
 int i1[ROWS * COLS_MAX];
 int i2[ROWS * COLS_MAX];
 
-/* Adds the products of words w0 .. w0 + WORDS - 1 of the 32 elements j of the terms `block` of all rows and columns; at: where the rows have them. */
-void add_products(u32 at[ROWS], u32 block, u32 j, u32 w0)
+/* Adds the products of words w0 .. w0 + WORDS - 1 of group g of piece n of the terms `block` of all rows and columns. */
+void add_products(u32 block, u32 n_piece, u32 g, u32 w0)
 {
+	u32 j = n_piece * GROUPS + g; /* of the term's 32 elements */
 	int q[ROWS][2u * WORDS];
 	for (u32 r = 0u; r < ROWS; r++)
 		for (u32 i = 0u; i < WORDS; i++) {
-			u32 word = block_word(at[r], j, w0 + i);
+			u32 word = piece_word(r, n_piece, g, w0 + i);
 			q[r][2u * i] = weights_pair(word);
 			q[r][2u * i + 1u] = weights_pair(word >> 8);
 		}
 #if SCALE_LEN == 32
 	int sc[ROWS];
 	for (u32 r = 0u; r < ROWS; r++)
-		sc[r] = block_scale(at[r], j);
+		sc[r] = piece_scale(r, n_piece, g, 0u);
 #elif SCALE_LEN == 16
 	int sc[ROWS][2];
 	for (u32 r = 0u; r < ROWS; r++)
 		for (u32 h = 0u; h < 2u; h++)
-			sc[r][h] = block_scale(at[r], 2u * j + h);
+			sc[r][h] = piece_scale(r, n_piece, g, h);
 #endif
 #if MIN_LEN == 32
 	int mn[ROWS];
 	for (u32 r = 0u; r < ROWS; r++)
-		mn[r] = block_min(at[r], j);
+		mn[r] = piece_min(r, n_piece, g, 0u);
 	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN) + block * 8u + j;
 #elif MIN_LEN == 16
 	int mn[ROWS][2];
 	for (u32 r = 0u; r < ROWS; r++)
 		for (u32 h = 0u; h < 2u; h++)
-			mn[r][h] = block_min(at[r], 2u * j + h);
+			mn[r][h] = piece_min(r, n_piece, g, h);
 #endif
 	for (u32 c = 0u; c < COLS; c++) {
 		u32 col = min(col0 + c, col_end - 1u); /* columns beyond are not stored */
@@ -175,16 +176,16 @@ f32 from_int(int i)
 float acc[ROWS * COLS_MAX];
 
 /* Adds the terms `block` of all rows and columns. */
-void add_terms(u32 at[ROWS], u32 block)
+void add_terms(u32 block)
 {
 	u32 scale_at = act_scale_at(p.cols, p.k);
 	u32 sum_at = act_sum_at(p.cols, p.k, TERM_LEN);
 	float d[ROWS];
 	float dmin[ROWS];
 	for (u32 r = 0u; r < ROWS; r++) {
-		d[r] = block_d(at[r]);
+		d[r] = block_d(term_of(r));
 #if MIN_LEN != 0 || TYPE == NVFP4
-		dmin[r] = block_dmin(at[r]);
+		dmin[r] = block_dmin(term_of(r));
 #endif
 	}
 	for (u32 c = 0u; c < COLS; c++) {
@@ -217,6 +218,18 @@ void find_terms(u32 row0, u32 block, out u32 at[ROWS])
 		at[r] = term_at(p.base + row_held(row0 + r * 64u) * p.row_bytes, block);
 }
 
+/* All of piece n of the terms `block`, which are at `at`. */
+void add_piece(u32 at[ROWS], u32 block, u32 n)
+{
+	fetch_piece(at, n);
+	ROLLED for (u32 g = 0u; g < GROUPS; g++)
+		if (WORDS == 8u) /* a rolled loop's words stand in no registers */
+			add_products(block, n, g, 0u);
+		else
+			ROLLED for (u32 w0 = 0u; w0 < 8u; w0 += WORDS)
+				add_products(block, n, g, w0);
+}
+
 void main()
 {
 	u32 row0 = GROUP_X * 64u * ROWS + LANE;
@@ -231,12 +244,14 @@ void main()
 			i1[n] = 0;
 			i2[n] = 0;
 		}
-		if (TERM_LEN == 4u * WORDS)
-			add_products(at, block, 0u, 0u);
+		fetch_term(at);
+		if (TERM_LEN == 32u)
+			for (u32 w0 = 0u; w0 < 8u; w0 += WORDS)
+				add_products(block, 0u, 0u, w0);
 		else
-			ROLLED for (u32 w0 = 0u; w0 < TERM_LEN / 4u; w0 += WORDS)
-				add_products(at, block, w0 / 8u, w0 % 8u);
-		add_terms(at, block);
+			ROLLED for (u32 n = 0u; n < 8u / GROUPS; n++)
+				add_piece(at, block, n);
+		add_terms(block);
 	}
 	for (u32 r = 0u; r < ROWS; r++) {
 		u32 row = row0 + 64u * r;
