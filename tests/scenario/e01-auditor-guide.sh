@@ -49,7 +49,7 @@ broken 1 log.vkey cp "$work/pub.pub.pem" log.vkey
 broken 2 store/log.db sql "UPDATE records SET line = CAST(replace(line, 'demo', 'dmeo') AS BLOB) WHERE idx = (SELECT min(idx) FROM records WHERE instr(line, 'demo'))"
 broken 2 store/log.db sql "DELETE FROM records WHERE idx = 3"
 broken 2 store/log.db sql "UPDATE records SET line = '' WHERE idx = 3; UPDATE records SET leaf = zeroblob(32) WHERE idx = 3"
-broken 3 older sed -i '3s/^./x/' older
+broken 3 older sed -i '3{s/^x/y/;t;s/^./x/}' older
 last=$(sql "SELECT idx FROM records WHERE intent IS NOT NULL ORDER BY idx DESC LIMIT 1")
 broken 4 store/log.db sql "DELETE FROM records WHERE idx = $last"
 broken 4 store/log.db sql "UPDATE records SET intent = NULL WHERE idx = $last"
