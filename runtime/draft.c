@@ -93,7 +93,7 @@ u32 draft_guess(struct draft *d, u32 *ids, u32 n, u32 most)
 	return most;
 }
 
-void draft_luck_note(struct draft_luck *l, bool right)
+static void note(struct draft_luck *l, bool right)
 {
 	if (l->tried == LUCK_MOST) {
 		l->tried /= 2;
@@ -105,7 +105,7 @@ void draft_luck_note(struct draft_luck *l, bool right)
 
 void draft_judge(struct draft *d, bool right)
 {
-	draft_luck_note(&d->luck[d->kind], right);
+	note(&d->luck[d->kind], right);
 }
 
 f32 draft_chance(const struct draft *d)
@@ -114,9 +114,17 @@ f32 draft_chance(const struct draft *d)
 	return (f32)(l->right + 1) / (f32)(l->tried + 2);
 }
 
-f32 draft_chance_model(const struct draft *d, const struct draft_luck *all)
+void draft_past_note(struct draft_past *p, u64 principal, bool right)
+{
+	if (p->principal != principal)
+		*p = (struct draft_past){ .principal = principal };
+	note(&p->luck, right);
+}
+
+f32 draft_chance_model(const struct draft *d, const struct draft_past *past, u64 principal)
 {
 	const struct draft_luck *l = &d->luck[DRAFT_MODEL];
-	f32 prior = (f32)(all->right + 1) / (f32)(all->tried + 2);
+	bool own = past->principal == principal;
+	f32 prior = own ? (f32)(past->luck.right + 1) / (f32)(past->luck.tried + 2) : 0.5f;
 	return ((f32)l->right + (f32)DRAFT_PRIOR * prior) / (f32)(l->tried + DRAFT_PRIOR);
 }

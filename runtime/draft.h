@@ -41,12 +41,17 @@ void draft_read(struct draft *d, const u32 *ids, u32 n);
 u32 draft_guess(struct draft *d, u32 *ids, u32 n, u32 most);
 /* Whether the next id of the guess at hand was right. Said of every guess that can be judged, computed or not. */
 void draft_judge(struct draft *d, bool right);
-void draft_luck_note(struct draft_luck *l, bool right);
 /* How likely each id of the guess at hand is right, if those before it are: (right + 1) / (tried + 2) of its kind. */
 f32 draft_chance(const struct draft *d);
-/* Of a draft model's: what was seen of it in all sequences counts as DRAFT_PRIOR guesses of this one. */
+/* What was seen of a draft model in the sequences of whom it guessed for last: nobody's answers move the guesses at another's. */
+struct draft_past {
+	u64 principal;
+	struct draft_luck luck;
+};
+void draft_past_note(struct draft_past *p, u64 principal, bool right);
+/* Of a draft model's: what was seen in other sequences of the same principal counts as DRAFT_PRIOR guesses of this one. */
 #define DRAFT_PRIOR 4u
-f32 draft_chance_model(const struct draft *d, const struct draft_luck *all);
+f32 draft_chance_model(const struct draft *d, const struct draft_past *past, u64 principal);
 
 /* ---- what they cost (draft_pace.c) -------------------------------------------------------------------------------------- */
 

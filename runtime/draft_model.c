@@ -237,7 +237,7 @@ static bool repays(const struct sched *s, const struct draft_step *st, f32 chunk
 	const struct sched_seq *q = s->run_head;
 	if (st->n != 1 || s->n_running != 1 || st->others || chunk_ns <= 0 || !q->shadow)
 		return false;
-	struct draft_offer one = { .chance = draft_chance_model(&q->draft, &s->drafts->luck),
+	struct draft_offer one = { .chance = draft_chance_model(&q->draft, &s->drafts->past, q->principal),
 		.most = DRAFT_IDS_MAX,
 		.behind = 1,
 		.model = true };
@@ -321,7 +321,7 @@ u32 draft_model_offers(const struct sched *s, struct draft_offer *offers)
 	for (const struct sched_seq *q = s->run_head; q; q = q->next, i++) {
 		u32 most = most_of(s, q), first = most ? behind(q->shadow) : 0;
 		u32 takes = MAX(first, 1u);
-		f32 chance = draft_chance_model(&q->draft, &s->drafts->luck);
+		f32 chance = draft_chance_model(&q->draft, &s->drafts->past, q->principal);
 		if (!most || takes > rows || (offers[i].most && offers[i].chance >= chance))
 			continue;
 		rows -= takes;

@@ -207,7 +207,7 @@ static void say(struct sched *s, struct sched_seq *q, u32 id)
 	if (q->n_guessed)
 		draft_judge(&q->draft, right);
 	if (q->n_guessed && of_model && s->drafts)
-		draft_luck_note(&s->drafts->luck, right);
+		draft_past_note(&s->drafts->past, q->principal, right);
 	q->ids[q->n_ids++] = id;
 	q->n_guessed = right ? q->n_guessed - 1 : 0;
 	if (right && q->n_drafted) { /* its own row is there, and is right */

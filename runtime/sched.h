@@ -102,7 +102,7 @@ struct sched {
 	struct draft_pace pace[DRAFT_REACHES];
 	struct sched *drafts;	/* of the draft model that guesses here; NULL: none does */
 	f64 purse;		/* nanoseconds that it may read for */
-	struct draft_luck luck; /* of a draft model: all its guesses */
+	struct draft_past past; /* of a draft model: how right it was */
 	bool others;		/* given before a step: somebody else computes on its devices too */
 };
 

@@ -380,7 +380,7 @@ static int say(const struct replay *p, const struct session_result *res)
 		.finish = lines_cell(p->outcome, "finish"),
 		.is_finish = session_finish_name(res->outcome.finish),
 		.is_device = res->outcome.device,
-		.index = lines_u64(p->outcome, "index"),
+		.index = p->index,
 		.is_index = res->index };
 	struct replay_difference d = { 0 };
 	s.equal = compare(p, res, s.is_tokens);

@@ -74,19 +74,24 @@ static void steps_are_shared(void **state)
 	assert_int_equal(draft_share(&st, both), 0);
 }
 
-/* What was seen in other sequences counts as a few guesses of this one. */
+/* What was seen in other sequences of the same principal counts as a few guesses of this one. */
 static void luck_is_known(void **state)
 {
 	struct draft d = { 0 };
-	struct draft_luck all = { 0 };
-	assert_true(draft_chance_model(&d, &all) == 0.5f);
+	struct draft_past past = { 0 };
+	assert_true(draft_chance_model(&d, &past, 7) == 0.5f);
 	for (u32 i = 0; i < 60; i++)
-		draft_luck_note(&all, true);
-	assert_true(draft_chance_model(&d, &all) > 0.95f);
+		draft_past_note(&past, 7, true);
+	assert_true(draft_chance_model(&d, &past, 7) > 0.95f);
+	assert_true(draft_chance_model(&d, &past, 8) == 0.5f); /* nothing of them is another's */
+	draft_past_note(&past, 8, false);
+	assert_true(draft_chance_model(&d, &past, 7) == 0.5f);
+	for (u32 i = 0; i < 60; i++)
+		draft_past_note(&past, 7, true);
 	d.kind = DRAFT_MODEL;
 	for (u32 i = 0; i < 12; i++)
 		draft_judge(&d, false);
-	assert_true(draft_chance_model(&d, &all) < 0.25f);
+	assert_true(draft_chance_model(&d, &past, 7) < 0.25f);
 }
 
 /* ---- whole answers ---------------------------------------------------------------------------------------------------------- */
